@@ -1,0 +1,42 @@
+//! L5. Header section: batches as arrays of events, for languages where a callback per event is dear.
+
+use super::boundary;
+use super::foreign::ForeignGuest;
+use super::types::{GuestEvent, GuestStatus, GuestToken};
+
+/// Opens a batch. Thread: host. Needs GUEST_FLAG_PULL.
+///
+/// `token`: as in guest_deliver_batch. When it succeeds, guest_batch_end has to follow.
+/// A nested main loop may open, take and end batches of its own before this one is ended.
+///
+/// Errors: those of guest_deliver_batch; GUEST_EDRIVE if the guest was started without GUEST_FLAG_PULL.
+#[no_mangle]
+pub unsafe extern "C" fn guest_batch_begin(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
+    boundary::pull_begin(g, token)
+}
+
+/// Takes the next events of the open batch, without waiting. Thread: host.
+///
+/// `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0 means that nothing
+/// is due, or that the batch's budget is spent: then end the batch. Events of one-shot sources (one-shot timers,
+/// posts, work, names, children) close their source; their drop functions run in the next guest_batch_next or in
+/// guest_batch_end, and until then `data` and `user_data` stay valid.
+///
+/// Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+#[no_mangle]
+pub unsafe extern "C" fn guest_batch_next(
+    g: *mut ForeignGuest,
+    events_out: *mut GuestEvent,
+    capacity: usize,
+    count_out: *mut usize,
+) -> GuestStatus {
+    boundary::pull_next(g, events_out, capacity, count_out)
+}
+
+/// Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.
+///
+/// Errors: GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+#[no_mangle]
+pub unsafe extern "C" fn guest_batch_end(g: *mut ForeignGuest) -> GuestStatus {
+    boundary::pull_end(g)
+}
