@@ -4,6 +4,7 @@
 //! A code is never renumbered and never reused: programs store and compare them.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::fmt;
 
 /// Everything went well.
@@ -61,6 +62,15 @@ macro_rules! table {
             /// The code's C name, or `GUEST_UNKNOWN`.
             pub fn name(self) -> &'static str {
                 match self.0 { $($c => stringify!($c),)* _ => "GUEST_UNKNOWN" }
+            }
+
+            /// The same for C.
+            pub fn c_name(self) -> &'static CStr {
+                let bytes: &'static [u8] = match self.0 {
+                    $($c => concat!(stringify!($c), "\0").as_bytes(),)*
+                    _ => b"GUEST_UNKNOWN\0",
+                };
+                CStr::from_bytes_with_nul(bytes).unwrap_or_default()
             }
 
             /// One sentence on what went wrong and one on what to do.
@@ -171,8 +181,12 @@ mod tests {
         for (i, a) in Status::ALL.iter().enumerate() {
             assert_eq!(a.code(), -(i as i32), "codes are dense and never renumbered");
             assert!(a.name().starts_with("GUEST_") && *a != Status::from_code(-999));
+            assert_eq!(a.c_name().to_str(), Ok(a.name()));
             assert!(a.message().ends_with('.') && a.message().len() > 15, "{a}");
-            assert!(Status::ALL.iter().skip(i + 1).all(|b| b.name() != a.name() && b.message() != a.message()));
+            assert!(Status::ALL
+                .iter()
+                .skip(i + 1)
+                .all(|b| b.name() != a.name() && b.message() != a.message()));
         }
         assert_eq!(Status::from_code(-999).name(), "GUEST_UNKNOWN");
     }

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn guest_child_add(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, callback.is_some(), id_out, |g, guest| {
-        guest.core().child_add(pid, Foreign::new(g, callback, user_data, drop))
+    boundary::register(g, callback.is_some(), id_out, |guest| {
+        guest.reactor().child_add(pid, Foreign::new(callback, user_data, drop))
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use super::boundary;
 use super::foreign::{Foreign, ForeignGuest};
 use super::types::{GuestDropFn, GuestFdFn, GuestStatus};
-use crate::sys::OsFd;
+use crate::guest::OsFd;
 
 /// Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
 ///
@@ -31,8 +31,8 @@ pub unsafe extern "C" fn guest_fd_add(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, callback.is_some(), id_out, |g, guest| {
-        guest.core().fd_add(fd, boundary::interest(events)?, Foreign::new(g, callback, user_data, drop))
+    boundary::register(g, callback.is_some(), id_out, |guest| {
+        guest.reactor().fd_add(fd, boundary::interest(events)?, Foreign::new(callback, user_data, drop))
     })
 }
 
@@ -44,5 +44,5 @@ pub unsafe extern "C" fn guest_fd_add(
 /// Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd_modify(g: *mut ForeignGuest, id: u64, events: u32) -> GuestStatus {
-    boundary::host(g, |_, guest| guest.core().fd_modify(boundary::id(id)?, boundary::interest(events)?))
+    boundary::host(g, |guest| guest.reactor().fd_modify(boundary::id(id)?, boundary::interest(events)?))
 }

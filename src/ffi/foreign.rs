@@ -1,4 +1,265 @@
+//! L5. What foreign callers own or lend: the guest object, their callbacks, their user data.
+//!
+//! Owns: the rule that `user_data` is dropped exactly once if, and only if, its registration succeeded.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use super::host::ForeignHost;
+use super::types::{
+    GuestAddress, GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn,
+    GuestTimerFn, GuestWorkDoneFn, GuestWorkFn,
+};
+use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
+use crate::guest::{Address, Callback, Core, Guest, Job, Options, Poster};
+use crate::id::Id;
+
 /// One guest. Opaque; made by guest_start, released by guest_free.
-pub struct ForeignGuest { x: u32 }
-/// The right to post to a guest from any thread, also when the guest is gone. Opaque.
-pub struct ForeignPoster { x: u32 }
+pub struct ForeignGuest {
+    /// What every thread may use.
+    poster: Poster,
+    host_data: *mut c_void,
+    pull: bool,
+    /// The library panicked in one of its own steps.
+    poisoned: AtomicBool,
+    /// guest_free was called; the outermost frame on the stack does it. Host thread only.
+    pub(super) freed: Cell<bool>,
+    /// Calls on the stack that run callbacks. Host thread only.
+    pub(super) frames: Cell<u32>,
+    /// Host thread only.
+    guest: ManuallyDrop<Guest>,
+}
+
+impl ForeignGuest {
+    pub(super) fn start(host: ForeignHost, options: Options) -> Result<*mut ForeignGuest> {
+        host.check(options.drive)?;
+        let (host_data, pull) = (host.data(), options.pull);
+        let guest = Guest::start(Arc::new(host), options)?;
+        let foreign = Box::into_raw(Box::new(ForeignGuest {
+            poster: guest.poster(),
+            host_data,
+            pull,
+            poisoned: AtomicBool::new(false),
+            freed: Cell::new(false),
+            frames: Cell::new(0),
+            guest: ManuallyDrop::new(guest),
+        }));
+        // SAFETY: just made, and nobody else has it yet.
+        unsafe { (*foreign).guest.reactor().foreign.set(foreign.cast()) };
+        Ok(foreign)
+    }
+
+    pub(super) fn poster(&self) -> &Poster {
+        &self.poster
+    }
+
+    pub(super) fn host_data(&self) -> *mut c_void {
+        self.host_data
+    }
+
+    pub(super) fn is_pull(&self) -> bool {
+        self.pull
+    }
+
+    /// The guest itself; the boundary has checked the thread.
+    pub(super) fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    pub(super) fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn check_sound(&self) -> Result<()> {
+        match self.poisoned.load(Ordering::SeqCst) {
+            true => Err(Status::PANIC.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Releases the object. User code has run before, by `Guest::end_now`.
+    ///
+    /// # Safety
+    /// `g` came from `start`, is released once, and no reference to it is left.
+    pub(super) unsafe fn release(g: *mut ForeignGuest) {
+        // SAFETY: the caller's promise.
+        let mut owned = unsafe { Box::from_raw(g) };
+        // SAFETY: dropped once, here.
+        unsafe { ManuallyDrop::drop(&mut owned.guest) };
+    }
+}
+
+/// The caller's `user_data`.
+struct ForeignData {
+    pointer: *mut c_void,
+    drop: Cell<GuestDropFn>,
+}
+
+// SAFETY: the pointer is never followed here. Where it goes is the header's contract: callbacks and
+// drop functions on the host thread, the work function on the pool. The cell is written by `disown` alone, on
+// the host thread, before any other thread has the data.
+unsafe impl Send for ForeignData {}
+// SAFETY: as above.
+unsafe impl Sync for ForeignData {}
+
+impl ForeignData {
+    fn disown(&self) {
+        self.drop.set(None);
+    }
+}
+
+impl Drop for ForeignData {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop.get() {
+            // SAFETY: the caller's function and data; this is the one time that it runs.
+            unsafe { drop(self.pointer) }
+        }
+    }
+}
+
+/// A foreign callback function with its data.
+pub(super) struct Foreign<F> {
+    function: F,
+    data: ForeignData,
+}
+
+impl<F> Foreign<F> {
+    pub(super) fn new(function: F, user_data: *mut c_void, drop: GuestDropFn) -> Foreign<F> {
+        Foreign { function, data: ForeignData { pointer: user_data, drop: Cell::new(drop) } }
+    }
+}
+
+fn guest_of(core: &Rc<Core>) -> *mut ForeignGuest {
+    core.foreign.get().cast()
+}
+
+macro_rules! foreign_callback {
+    ($function:ty, $args:ty, |$f:ident, $g:ident, $id:ident, $a:pat_param, $data:ident| $call:expr) => {
+        impl Callback<$args> for Foreign<$function> {
+            fn call(&self, core: &Rc<Core>, id: Id, $a: $args) {
+                let Some($f) = self.function else { return };
+                let ($g, $id, $data) = (guest_of(core), id.to_bits(), self.data.pointer);
+                // SAFETY: the caller's function, on the host thread, with the data given for it.
+                unsafe { $call }
+            }
+
+            fn user_data(&self) -> *mut c_void {
+                self.data.pointer
+            }
+
+            fn drop_runs_user_code(&self) -> bool {
+                self.data.drop.get().is_some()
+            }
+
+            fn disown(&self) {
+                self.data.disown();
+            }
+        }
+    };
+}
+
+foreign_callback!(GuestFdFn, u32, |f, g, id, events, data| f(g, id, events, data));
+foreign_callback!(GuestTimerFn, u64, |f, g, id, expirations, data| f(g, id, expirations, data));
+foreign_callback!(GuestSignalFn, (i32, u32), |f, g, id, (signum, count), data| f(g, id, signum, count, data));
+foreign_callback!(GuestChildFn, crate::guest::ChildExit, |f, g, id, exit, data| f(
+    g,
+    id,
+    exit.code,
+    exit.signal,
+    data
+));
+foreign_callback!(GuestResolveFn, &crate::guest::Resolved, |f, g, id, answer, data| match answer {
+    Ok(found) => f(g, id, GUEST_OK, 0, found.as_ptr().cast::<GuestAddress>(), found.len(), data),
+    Err(code) => f(g, id, GUEST_ERESOLVE, *code, std::ptr::null(), 0, data),
+});
+
+// The two sides of the same struct, one per layer.
+const _: () = assert!(
+    std::mem::size_of::<Address>() == std::mem::size_of::<GuestAddress>()
+        && std::mem::align_of::<Address>() == std::mem::align_of::<GuestAddress>()
+);
+
+/// A post of a foreign caller.
+pub(super) struct ForeignPost(Foreign<GuestPostFn>);
+
+impl ForeignPost {
+    pub(super) fn send(
+        poster: &Poster,
+        function: GuestPostFn,
+        user_data: *mut c_void,
+        drop: GuestDropFn,
+    ) -> Result<()> {
+        let post = ForeignPost(Foreign::new(function, user_data, drop));
+        poster.post_job(Box::new(post)).map_err(|(error, job)| {
+            job.disown();
+            error
+        })
+    }
+}
+
+impl Job for ForeignPost {
+    fn run(&mut self, core: &Rc<Core>) {
+        if let Some(function) = self.0.function {
+            // SAFETY: the caller's function, on the host thread, with the data given for it.
+            unsafe { function(guest_of(core), self.0.data.pointer) }
+        }
+    }
+
+    fn user_data(&self) -> *mut c_void {
+        self.0.data.pointer
+    }
+
+    fn disown(&self) {
+        self.0.data.disown();
+    }
+}
+
+/// The two halves of a foreign piece of work; the data lives until both are gone.
+pub(super) struct ForeignWork {
+    done: GuestWorkDoneFn,
+    data: Arc<ForeignData>,
+}
+
+impl ForeignWork {
+    #[allow(clippy::type_complexity)]
+    pub(super) fn halves(
+        work: GuestWorkFn,
+        done: GuestWorkDoneFn,
+        user_data: *mut c_void,
+        drop: GuestDropFn,
+    ) -> Result<(Box<dyn FnOnce() + Send>, ForeignWork)> {
+        let Some(work) = work else {
+            return Err(Error::new(Status::NULL, "work is NULL: give the function that the pool shall run"));
+        };
+        let data = Arc::new(ForeignData { pointer: user_data, drop: Cell::new(drop) });
+        let lent = data.clone();
+        // SAFETY: the caller's function, on the pool, with the data given for it.
+        let body = move || unsafe { work(lent.pointer) };
+        Ok((Box::new(body), ForeignWork { done, data }))
+    }
+}
+
+impl Callback<()> for ForeignWork {
+    fn call(&self, core: &Rc<Core>, id: Id, (): ()) {
+        if let Some(done) = self.done {
+            // SAFETY: the caller's function, on the host thread, with the data given for it.
+            unsafe { done(guest_of(core), id.to_bits(), self.data.pointer) }
+        }
+    }
+
+    fn user_data(&self) -> *mut c_void {
+        self.data.pointer
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        self.data.drop.get().is_some()
+    }
+
+    fn disown(&self) {
+        self.data.disown();
+    }
+}

@@ -4,11 +4,13 @@
 
 use std::ffi::c_void;
 
-use super::boundary::{self, ForeignHost};
-use super::types::{GuestHost, GuestOptions, GuestStats, GuestStatus, GuestToken};
+use super::boundary;
 pub use super::foreign::ForeignGuest;
-use crate::error::{Error, Status};
-use crate::sys::OsFd;
+use super::host::ForeignHost;
+use super::sized;
+use super::types::{GuestHost, GuestOptions, GuestStats, GuestStatus, GuestToken};
+use crate::error::Status;
+use crate::guest::OsFd;
 
 /// Starts a guest. Thread: any; the calling thread becomes the host thread.
 ///
@@ -30,7 +32,7 @@ pub unsafe extern "C" fn guest_start(
     boundary::plain(|| {
         let out = boundary::out(guest_out, "guest_out")?;
         // SAFETY: the caller passes NULL or pointers to structs that begin with their size.
-        let (host, options) = unsafe { (ForeignHost::read(host)?, super::foreign::read_options(options)?) };
+        let (host, options) = unsafe { (ForeignHost::read(host)?, sized::options(options)?) };
         *out = ForeignGuest::start(host, options)?;
         Ok(())
     })
@@ -127,7 +129,7 @@ pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
 /// Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> GuestStatus {
-    boundary::host(g, |_, guest| {
+    boundary::host(g, |guest| {
         let out = boundary::out(fd_out, "fd_out")?;
         *out = guest.fd()?;
         Ok(())
@@ -166,9 +168,9 @@ pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32
 #[no_mangle]
 pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut GuestStats) -> GuestStatus {
     boundary::any(g, |g| {
-        let stats = super::foreign::stats(&g.poster().stats());
+        let stats = sized::stats(&g.poster().stats());
         // SAFETY: the caller passes a struct that begins with its size.
-        unsafe { super::foreign::write_sized(stats_out, stats, std::mem::size_of::<usize>() * 2) }
+        unsafe { sized::write(stats_out, stats, "stats_out") }
     })
 }
 
@@ -182,7 +184,7 @@ pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut Gue
 /// Errors: GUEST_ESTALE (closed before, finished, or of another guest), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStatus {
-    boundary::host(g, |_, guest| guest.close(boundary::id(id)?))
+    boundary::host(g, |guest| guest.handle().close(boundary::id(id)?))
 }
 
 /// Whether `id` names an open source: GUEST_OK or GUEST_ESTALE. Thread: host.
@@ -192,7 +194,7 @@ pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStat
 /// Errors: GUEST_ESTALE, GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_is_open(g: *const ForeignGuest, id: u64) -> GuestStatus {
-    boundary::host(g, |_, guest| match guest.is_open(boundary::id(id)?) {
+    boundary::host(g, |guest| match guest.handle().is_open(boundary::id(id)?) {
         true => Ok(()),
         false => Err(Status::STALE.into()),
     })
@@ -204,7 +206,7 @@ pub unsafe extern "C" fn guest_host_data(g: *const ForeignGuest) -> *mut c_void 
     let mut data = std::ptr::null_mut();
     boundary::any(g, |g| {
         data = g.host_data();
-        Ok::<(), Error>(())
+        Ok(())
     });
     data
 }

@@ -1,1 +1,30 @@
-pub mod types; mod foreign; pub mod status; pub mod version; pub mod lifecycle; pub mod pull; pub mod fd; pub mod timer; pub mod post; pub mod signal; pub mod child; pub mod work; pub mod resolve;
+//! L5. The C ABI: the only `extern "C"` of the crate.
+//!
+//! `types` is what crosses, `boundary` how: every export runs inside one of its functions, which
+//! check the arguments, catch panics and turn errors into codes. One file per header section.
+
+// What a caller has to guarantee stands in each function's documentation, in the header's words.
+#![allow(clippy::missing_safety_doc)]
+
+pub mod types;
+
+mod boundary;
+mod foreign;
+mod host;
+mod poster;
+mod sized;
+
+pub mod child;
+pub mod fd;
+pub mod lifecycle;
+pub mod post;
+pub mod pull;
+pub mod resolve;
+pub mod signal;
+pub mod status;
+pub mod timer;
+pub mod version;
+pub mod work;
+
+#[cfg(feature = "test-hooks")]
+pub mod test_hooks;

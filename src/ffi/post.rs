@@ -3,7 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::{ForeignGuest, ForeignPost, ForeignPoster};
+use super::foreign::{ForeignGuest, ForeignPost};
+use super::poster::ForeignPoster;
 use super::types::{GuestDropFn, GuestPostFn, GuestStatus};
 
 /// Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler: see guest_wake).
@@ -21,8 +22,8 @@ pub unsafe extern "C" fn guest_post(
     drop: GuestDropFn,
 ) -> GuestStatus {
     boundary::any(g, |g| {
-        boundary::callback(g, callback.is_some())?;
-        g.poster().post_job(ForeignPost::new(g, callback, user_data, drop))
+        boundary::callback(g.is_pull(), callback.is_some())?;
+        ForeignPost::send(g.poster(), callback, user_data, drop)
     })
 }
 
@@ -31,10 +32,13 @@ pub unsafe extern "C" fn guest_post(
 /// `poster_out`: give it to guest_poster_free in the end.
 /// Errors: GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
-pub unsafe extern "C" fn guest_poster_new(g: *mut ForeignGuest, poster_out: *mut *mut ForeignPoster) -> GuestStatus {
+pub unsafe extern "C" fn guest_poster_new(
+    g: *mut ForeignGuest,
+    poster_out: *mut *mut ForeignPoster,
+) -> GuestStatus {
     boundary::any(g, |g| {
         let out = boundary::out(poster_out, "poster_out")?;
-        *out = ForeignPoster::new(g);
+        *out = ForeignPoster::new(g.poster().clone(), g.is_pull());
         Ok(())
     })
 }

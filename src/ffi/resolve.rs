@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use super::boundary;
 use super::foreign::{Foreign, ForeignGuest};
 use super::types::{GuestDropFn, GuestResolveFn, GuestStatus};
-use crate::sys::Query;
+use crate::guest::Query;
 
 /// Resolves a host name on the guest's pool, then calls back once. Thread: host.
 ///
@@ -29,10 +29,10 @@ pub unsafe extern "C" fn guest_resolve(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, callback.is_some(), id_out, |g, guest| {
+    boundary::register(g, callback.is_some(), id_out, |guest| {
         // SAFETY: the caller passes NULL or NUL-terminated strings.
         let (node, service) = unsafe { (boundary::string(node), boundary::string(service)) };
         let query = Query { node, service, family, socktype, flags };
-        guest.core().resolve_add(query, Foreign::new(g, callback, user_data, drop))
+        guest.reactor().resolve_add(query, Foreign::new(callback, user_data, drop))
     })
 }

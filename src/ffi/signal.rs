@@ -25,7 +25,7 @@ pub unsafe extern "C" fn guest_signal_add(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, callback.is_some(), id_out, |g, guest| {
-        guest.core().signal_add(signum, Foreign::new(g, callback, user_data, drop))
+    boundary::register(g, callback.is_some(), id_out, |guest| {
+        guest.reactor().signal_add(signum, Foreign::new(callback, user_data, drop))
     })
 }

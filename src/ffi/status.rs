@@ -3,7 +3,7 @@
 //! Owns: one error per thread, like errno. It is written by failing calls alone.
 
 use std::cell::RefCell;
-use std::ffi::{c_char, CString};
+use std::ffi::c_char;
 
 use super::boundary;
 use super::types::GuestStatus;
@@ -23,8 +23,7 @@ pub(super) fn remember(error: Error) -> GuestStatus {
 /// The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
 #[no_mangle]
 pub extern "C" fn guest_status_name(status: GuestStatus) -> *const c_char {
-    // The names are Rust strings without a NUL; the C copies are made at compile time below.
-    boundary::static_name(Status::from_code(status))
+    Status::from_code(status).c_name().as_ptr()
 }
 
 /// One sentence on what a status means and one on what to do. Thread: any.
@@ -40,7 +39,9 @@ pub unsafe extern "C" fn guest_status_message(
     length_out: *mut usize,
 ) -> GuestStatus {
     // SAFETY: the caller passes `capacity` writable bytes.
-    boundary::quiet(|| unsafe { boundary::text(Status::from_code(status).message(), buffer, capacity, length_out) })
+    boundary::quiet(|| unsafe {
+        boundary::text(Status::from_code(status).message(), buffer, capacity, length_out)
+    })
 }
 
 /// The particulars of this thread's last failed call: what was wrong with it and the remedy. Thread: any.
@@ -67,9 +68,4 @@ pub unsafe extern "C" fn guest_last_error(
         }
         Ok(())
     })
-}
-
-/// A NUL-terminated copy, cut at the first NUL that a message should not have.
-pub(super) fn c_string(text: &str) -> CString {
-    CString::new(text).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use super::types::{GuestDropFn, GuestStatus, GuestTimerFn};
 /// Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
 #[no_mangle]
 pub extern "C" fn guest_now() -> u64 {
-    crate::sys::monotonic_ns()
+    crate::guest::monotonic_ns()
 }
 
 /// Starts a timer. Thread: host.
@@ -32,8 +32,8 @@ pub unsafe extern "C" fn guest_timer_add(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, callback.is_some(), id_out, |g, guest| {
-        guest.core().timer_add(delay, period, Foreign::new(g, callback, user_data, drop))
+    boundary::register(g, callback.is_some(), id_out, |guest| {
+        guest.reactor().timer_add(delay, period, Foreign::new(callback, user_data, drop))
     })
 }
 
@@ -44,6 +44,11 @@ pub unsafe extern "C" fn guest_timer_add(
 ///
 /// Errors: GUEST_ESTALE (also for an id that is no timer), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
-pub unsafe extern "C" fn guest_timer_modify(g: *mut ForeignGuest, id: u64, delay: u64, period: u64) -> GuestStatus {
-    boundary::host(g, |_, guest| guest.core().timer_modify(boundary::id(id)?, delay, period))
+pub unsafe extern "C" fn guest_timer_modify(
+    g: *mut ForeignGuest,
+    id: u64,
+    delay: u64,
+    period: u64,
+) -> GuestStatus {
+    boundary::host(g, |guest| guest.reactor().timer_modify(boundary::id(id)?, delay, period))
 }

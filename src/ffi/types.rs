@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use super::lifecycle::ForeignGuest;
+use super::foreign::ForeignGuest;
 
 /// Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes.
 pub type GuestStatus = i32;
@@ -81,22 +81,41 @@ pub const GUEST_EXIT_UNKNOWN: i32 = -2;
 /// while the callback itself is running. It must not throw.
 pub type GuestDropFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// An fd is ready. `events`: GUEST_READABLE and its sisters.
-pub type GuestFdFn = Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, events: u32, user_data: *mut c_void)>;
+pub type GuestFdFn = Option<
+    unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, events: u32, user_data: *mut c_void),
+>;
 /// A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time.
-pub type GuestTimerFn = Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, expirations: u64, user_data: *mut c_void)>;
+pub type GuestTimerFn = Option<
+    unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, expirations: u64, user_data: *mut c_void),
+>;
 /// A post arrived on the host thread.
 pub type GuestPostFn = Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, user_data: *mut c_void)>;
 /// A signal arrived. `count`: how often since the last call; the system merges equal signals that are pending.
-pub type GuestSignalFn =
-    Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, signum: i32, count: u32, user_data: *mut c_void)>;
+pub type GuestSignalFn = Option<
+    unsafe extern "C-unwind" fn(
+        g: *mut ForeignGuest,
+        id: GuestId,
+        signum: i32,
+        count: u32,
+        user_data: *mut c_void,
+    ),
+>;
 /// A child ended. `exit_code`: 0 to 255, -1 if a signal killed it, GUEST_EXIT_UNKNOWN if somebody
 /// else reaped it; `term_signal`: that signal, else 0.
-pub type GuestChildFn =
-    Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, exit_code: i32, term_signal: i32, user_data: *mut c_void)>;
+pub type GuestChildFn = Option<
+    unsafe extern "C-unwind" fn(
+        g: *mut ForeignGuest,
+        id: GuestId,
+        exit_code: i32,
+        term_signal: i32,
+        user_data: *mut c_void,
+    ),
+>;
 /// The work itself. Runs on a thread of the pool: the only callback that does. It must not throw.
 pub type GuestWorkFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// The work is finished; runs on the host thread.
-pub type GuestWorkDoneFn = Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, user_data: *mut c_void)>;
+pub type GuestWorkDoneFn =
+    Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, id: GuestId, user_data: *mut c_void)>;
 /// A name was resolved. `status`: GUEST_OK, or GUEST_ERESOLVE and `gai_error` holds getaddrinfo's
 /// code (EAI_NONAME, ...). `addresses`: `count` of them, valid during the call.
 pub type GuestResolveFn = Option<

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use super::boundary;
+use super::sized;
 use super::types::{GuestLive, GuestStatus};
 
 /// The header's version; compare with guest_version().
@@ -31,9 +32,9 @@ pub extern "C" fn guest_version_string() -> *const c_char {
 #[no_mangle]
 pub unsafe extern "C" fn guest_live(live_out: *mut GuestLive) -> GuestStatus {
     boundary::plain(|| {
-        let live = super::foreign::live();
+        let live = sized::live();
         // SAFETY: the caller passes a struct that begins with its size.
-        unsafe { super::foreign::write_sized(live_out, live, std::mem::size_of::<usize>() * 2) }
+        unsafe { sized::write(live_out, live, "live_out") }
     })
 }
 

@@ -24,8 +24,8 @@ pub unsafe extern "C" fn guest_work(
     drop: GuestDropFn,
     id_out: *mut u64,
 ) -> GuestStatus {
-    boundary::register(g, true, id_out, |g, guest| {
-        let (job, done) = ForeignWork::new(g, work, done, user_data, drop)?;
-        guest.core().work_add(job, done)
+    boundary::register(g, true, id_out, |guest| {
+        let (job, done) = ForeignWork::halves(work, done, user_data, drop)?;
+        guest.reactor().work_add(job, done)
     })
 }

@@ -1,0 +1,23 @@
+# cmake --install: header, both libraries, the CMake package and the pkg-config file. Both of the
+# latter find the prefix by their own place, so the installed tree may be moved.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(asyncguest_package "${CMAKE_INSTALL_LIBDIR}/cmake/asyncguest")
+configure_package_config_file(cmake/asyncguest-config.cmake.in "${PROJECT_BINARY_DIR}/asyncguest-config.cmake"
+    INSTALL_DESTINATION "${asyncguest_package}"
+    PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/asyncguest-config-version.cmake"
+    COMPATIBILITY SameMajorVersion) # as the soname does
+
+file(RELATIVE_PATH asyncguest_pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file(cmake/asyncguest.pc.in "${PROJECT_BINARY_DIR}/asyncguest.pc" @ONLY)
+
+install(FILES include/asyncguest.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES
+    "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so" "${asyncguest_static}"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES
+    "${PROJECT_BINARY_DIR}/asyncguest-config.cmake" "${PROJECT_BINARY_DIR}/asyncguest-config-version.cmake"
+    DESTINATION "${asyncguest_package}")
+install(FILES "${PROJECT_BINARY_DIR}/asyncguest.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

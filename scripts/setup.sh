@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Looks for what the build needs, and installs what is missing with apt if it may.
+#
+#   scripts/setup.sh demo     for make demo
+#   scripts/setup.sh test     for make test and make bench: everything
+#
+# As root on Debian it installs just the missing packages; otherwise it prints the one command to run, and fails.
+# Says nothing and takes no time when all is there.
+set -euo pipefail
+
+missing=()  # Debian packages
+problems=0
+
+need_command() { # COMMAND PACKAGE
+    command -v "$1" >/dev/null || missing+=("$2")
+}
+
+need_module() { # PKG-CONFIG-MODULE PACKAGE
+    command -v pkg-config >/dev/null && pkg-config --exists "$1" 2>/dev/null || missing+=("$2")
+}
+
+need_by_hand() { # COMMAND REMEDY
+    if ! command -v "$1" >/dev/null; then
+        echo "setup: $1 is missing: $2" >&2
+        problems=1
+    fi
+}
+
+case ${1:-} in
+    demo | test) ;;
+    *)
+        echo "usage: scripts/setup.sh demo|test" >&2
+        exit 2
+        ;;
+esac
+
+# What the README asks for. Debian 12's own Rust is too old, so that apt is no help here.
+need_by_hand cargo "install Rust 1.85 or newer, see https://rustup.rs"
+need_by_hand python3 "install Python 3.10 or newer"
+need_by_hand cc "install a C compiler, for example the package gcc"
+if command -v rustc >/dev/null; then
+    version=$(rustc --version | cut -d ' ' -f 2)
+    if [ "$(printf '%s\n1.85.0\n' "$version" | sort -V | head -n 1)" != 1.85.0 ]; then
+        echo "setup: Rust $version is too old: install 1.85 or newer, see https://rustup.rs" >&2
+        problems=1
+    fi
+fi
+if [ "$problems" != 0 ]; then
+    exit 1
+fi
+
+need_command cmake cmake
+need_command make make
+need_command pkg-config pkg-config
+need_module libcurl libcurl4-openssl-dev
+need_module libcrypto libssl-dev
+need_module gtk4 libgtk-4-dev
+if [ "$1" = test ]; then
+    need_command c++ g++
+    need_command valgrind valgrind
+    need_command import imagemagick
+    need_command Xvfb xvfb
+    need_module tcl tcl-dev
+    need_module tk tk-dev
+    need_module libuv libuv1-dev
+elif [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+    need_command Xvfb xvfb
+fi
+
+if [ ${#missing[@]} = 0 ]; then
+    exit 0
+fi
+install="apt-get install -y --no-install-recommends ${missing[*]}"
+if ! command -v apt-get >/dev/null; then
+    echo "setup: missing, by the names of their Debian packages: ${missing[*]}" >&2
+    exit 1
+elif [ "$(id -u)" != 0 ]; then
+    echo "setup: some packages are missing. Run this, then try again:" >&2
+    echo "    sudo sh -c 'apt-get update && $install'" >&2
+    exit 1
+fi
+echo "setup: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+$install

@@ -1,0 +1,397 @@
+//! L2. The hand-off: whose turn it is, and the token that names it.
+//!
+//! Owns: the state that the host thread and the I/O thread share, under one short lock. Nothing is
+//! called while it is held. Imports `sync` alone, so that the models in `tests/loom` run this file.
+//!
+//! ```text
+//!  I/O thread                              host thread
+//!  asleep before the gate (armed)          runs its own loop            POLLING
+//!  opened()  -> token, host.post                                        POSTED
+//!  watch()   -> sleeps by the clock        begin(token)                 DELIVERING
+//!  watch()   -> "that lasts": a token      ... a nested loop begins(token), ends
+//!  watch()   -> nothing to watch           end(): more   -> token, host.post_local   POSTED
+//!  asleep before the gate (armed)                 nothing -> arm the gate            POLLING
+//! ```
+//!
+//! A token is a name, not a baton. At most one is outstanding; posting it again is harmless, and a
+//! delivery with token 0 is let in at any time without touching the outstanding one.
+
+use crate::sync::{lock, Mutex};
+
+/// Times that the watch goes by, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pauses {
+    /// A delivery that lasts longer gets a token for the nested loop that it may be running.
+    pub(crate) nested_after: u64,
+    /// An undelivered token is posted again after this, then after twice as much, ...
+    pub(crate) repost_after: u64,
+    /// A host that is stuck for so long is reported; 0: never.
+    pub(crate) stall_after: u64,
+}
+
+/// The first pause after a failed post; it doubles up to `repost_after`.
+const RETRY: u64 = 1_000_000;
+/// Pauses between repetitions double up to this.
+const REPOST_MAX: u64 = 10_000_000_000;
+
+/// One delivery in progress; the last of the stack is the innermost.
+struct Frame {
+    since: u64,
+    /// A token for a nested loop has been posted.
+    announced: bool,
+    /// Its stall has been reported.
+    stalled: bool,
+}
+
+struct State {
+    /// The outstanding token, 0 for none.
+    token: u64,
+    /// The last token given out.
+    last: u64,
+    posted_at: u64,
+    /// When the token is posted again, and the pause after that.
+    repost_at: u64,
+    pause: u64,
+    /// Whether the outstanding token's stall has been reported.
+    stalled: bool,
+    frames: Vec<Frame>,
+    /// The gate is armed, and how many deliveries were in progress when it was.
+    armed: Option<usize>,
+    /// The I/O thread sleeps by the clock and will look again without being woken.
+    watching: bool,
+    /// The host is gone: nothing is posted any more.
+    gone: bool,
+}
+
+/// What the I/O thread has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// Post this token; `true`: for the first time.
+    pub(crate) post: Option<(u64, bool)>,
+    /// Report a stall of this length: of a token (`false`) or of a delivery (`true`).
+    pub(crate) stall: Option<(bool, u64)>,
+    /// Then sleep so long, or until the gate opens.
+    pub(crate) sleep: Option<u64>,
+}
+
+/// How a delivery was let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Nanoseconds that its token was under way.
+    pub(crate) latency: Option<u64>,
+    /// The I/O thread watches this delivery: it will notice a nested loop.
+    pub(crate) watched: bool,
+    /// How many deliveries this one is inside.
+    pub(crate) outer: usize,
+}
+
+/// What the host thread has to do after a delivery.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing: a token is outstanding, or the gate is armed already.
+    Nothing,
+    /// Arm the gate.
+    Arm,
+    /// Post this token; `true`: and wake the I/O thread, so that it watches over it.
+    Post(u64, bool),
+}
+
+/// See the file's head.
+pub(crate) struct HandOff {
+    state: Mutex<State>,
+    pauses: Pauses,
+}
+
+impl HandOff {
+    /// A hand-off whose tokens carry `serial`, so that those of another guest are foreign here.
+    /// The gate is taken for armed: who starts the I/O thread arms it.
+    pub(crate) fn new(serial: u64, pauses: Pauses) -> HandOff {
+        let state = State {
+            token: 0,
+            last: (serial & 0xff_ffff) << 40,
+            posted_at: 0,
+            repost_at: 0,
+            pause: 0,
+            stalled: false,
+            frames: Vec::with_capacity(8),
+            armed: Some(0),
+            watching: false,
+            gone: false,
+        };
+        HandOff { state: Mutex::new(state), pauses }
+    }
+
+    /// I/O thread: the gate has opened. The token to post, unless the host needs none.
+    pub(crate) fn opened(&self, now: u64) -> Option<u64> {
+        let mut s = lock(&self.state);
+        let armed_at = s.armed.take();
+        // A delivery that began after the gate was armed looks for itself before it ends.
+        let host_will_look = armed_at.is_some_and(|depth| s.frames.len() > depth);
+        if s.token != 0 || s.gone || host_will_look {
+            return None;
+        }
+        Some(s.new_token(now, self.pauses.repost_after))
+    }
+
+    /// I/O thread: what else there is to do, and how long it may sleep.
+    pub(crate) fn watch(&self, now: u64) -> Watch {
+        let mut s = lock(&self.state);
+        let Pauses { nested_after, repost_after, stall_after } = self.pauses;
+        let mut watch = Watch { post: None, stall: None, sleep: None };
+        let mut next = u64::MAX;
+        if s.gone {
+            s.watching = false;
+            return watch;
+        }
+        if s.token == 0 {
+            if let Some(frame) = s.frames.last_mut().filter(|frame| !frame.announced) {
+                let at = frame.since.saturating_add(nested_after);
+                if now >= at {
+                    frame.announced = true;
+                    watch.post = Some((s.new_token(now, repost_after), true));
+                } else {
+                    next = at;
+                }
+            }
+        } else if now >= s.repost_at {
+            s.pause = s.pause.saturating_mul(2).min(REPOST_MAX);
+            s.repost_at = now.saturating_add(s.pause);
+            watch.post = Some((s.token, false));
+        }
+        if s.token != 0 {
+            // A delivery may begin at any moment without waking this thread, and its age counts
+            // from then: look again soon, and more rarely the longer the host takes.
+            let age = now.saturating_sub(s.posted_at);
+            next = s.repost_at.min(now.saturating_add(nested_after.max(age / 4)));
+        }
+        if stall_after != 0 {
+            let at = s.stall(now, stall_after, &mut watch);
+            next = next.min(at);
+        }
+        s.watching = next != u64::MAX;
+        watch.sleep = s.watching.then(|| next.saturating_sub(now));
+        watch
+    }
+
+    /// Either thread: the post of `token` failed; it is tried again after a short, growing pause.
+    pub(crate) fn post_failed(&self, token: u64, now: u64) {
+        let mut s = lock(&self.state);
+        if s.token == token {
+            let first = s.pause == self.pauses.repost_after;
+            s.pause = if first { RETRY.min(self.pauses.repost_after / 2) } else { s.pause };
+            s.repost_at = now.saturating_add(s.pause);
+        }
+    }
+
+    /// Either thread: the host is gone; nothing is posted from now on.
+    pub(crate) fn host_gone(&self) {
+        let mut s = lock(&self.state);
+        s.gone = true;
+        s.token = 0;
+    }
+
+    /// Host thread: lets a delivery in. `None`: its token is not the outstanding one.
+    pub(crate) fn begin(&self, token: u64, now: u64) -> Option<Begun> {
+        let mut s = lock(&self.state);
+        let mut latency = None;
+        if token != 0 {
+            if token != s.token {
+                return None;
+            }
+            s.token = 0;
+            latency = Some(now.saturating_sub(s.posted_at));
+        }
+        let outer = s.frames.len();
+        s.frames.push(Frame { since: now, announced: false, stalled: false });
+        Some(Begun { latency, watched: s.watching, outer })
+    }
+
+    /// Host thread: the innermost delivery is over. `more`: something is still due.
+    pub(crate) fn end(&self, more: bool, now: u64) -> End {
+        let mut s = lock(&self.state);
+        s.frames.pop();
+        let depth = s.frames.len();
+        if s.token != 0 || s.gone {
+            return End::Nothing;
+        }
+        if more {
+            let token = s.new_token(now, self.pauses.repost_after);
+            return End::Post(token, !s.watching);
+        }
+        match s.armed.replace(depth) {
+            Some(_) => End::Nothing,
+            None => End::Arm,
+        }
+    }
+
+    /// Any thread: the state's number in the C header, and whether a token is outstanding.
+    pub(crate) fn state(&self) -> (bool, bool) {
+        let s = lock(&self.state);
+        (s.token != 0, !s.frames.is_empty())
+    }
+}
+
+impl State {
+    fn new_token(&mut self, now: u64, repost_after: u64) -> u64 {
+        const COUNTER: u64 = (1 << 40) - 1;
+        let counter = (self.last + 1) & COUNTER;
+        self.last = (self.last & !COUNTER) | counter.max(1);
+        self.token = self.last;
+        self.posted_at = now;
+        self.pause = repost_after;
+        self.repost_at = now.saturating_add(repost_after);
+        self.stalled = false;
+        self.token
+    }
+
+    /// Notes a stall that is due in `watch`; returns when to look again.
+    fn stall(&mut self, now: u64, stall_after: u64, watch: &mut Watch) -> u64 {
+        let (delivering, since, reported) = match (self.token, self.frames.last_mut()) {
+            (0, None) => return u64::MAX,
+            (0, Some(frame)) => (true, frame.since, &mut frame.stalled),
+            // The token for a nested loop counts from its own posting, but says what is the case:
+            // the delivery lasts.
+            (_, Some(frame)) => (true, frame.since, &mut frame.stalled),
+            (_, None) => (false, self.posted_at, &mut self.stalled),
+        };
+        if *reported {
+            return u64::MAX;
+        }
+        let lasted = now.saturating_sub(since);
+        if lasted < stall_after {
+            return since.saturating_add(stall_after);
+        }
+        *reported = true;
+        watch.stall = Some((delivering, lasted));
+        u64::MAX
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn hand_off() -> HandOff {
+        HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 0 })
+    }
+
+    #[test]
+    fn a_batch_goes_there_and_back() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        assert_eq!(h.opened(0), None, "one token at most");
+        assert_eq!(h.watch(0).sleep, Some(10 * MS));
+        let begun = h.begin(token, 5).unwrap();
+        assert_eq!(begun, Begun { latency: Some(5), watched: true, outer: 0 });
+        assert_eq!(h.end(false, 6), End::Arm);
+        assert_eq!(h.watch(10 * MS), Watch { post: None, stall: None, sleep: None });
+    }
+
+    #[test]
+    fn old_doubled_and_foreign_tokens_are_stale() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        assert!(h.begin(token + 1, 0).is_none());
+        let other = HandOff::new(2, Pauses { nested_after: 1, repost_after: 1, stall_after: 0 });
+        assert!(other.opened(0).is_some_and(|foreign| h.begin(foreign, 0).is_none()));
+        assert!(h.begin(token, 0).is_some());
+        assert!(h.begin(token, 0).is_none(), "doubled");
+        h.end(false, 0);
+        assert!(h.begin(token, 0).is_none(), "old");
+    }
+
+    #[test]
+    fn a_dropped_post_is_repeated_with_growing_pauses() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        assert_eq!(h.watch(249 * MS).post, None);
+        assert_eq!(h.watch(250 * MS).post, Some((token, false)));
+        assert_eq!(h.watch(749 * MS).post, None);
+        assert_eq!(h.watch(750 * MS).post, Some((token, false)));
+        assert!(h.begin(token, 751 * MS).is_some());
+        h.end(false, 752 * MS);
+        assert_eq!(h.watch(5_000 * MS).post, None);
+    }
+
+    #[test]
+    fn a_failed_post_is_retried_soon_then_rarely() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        h.post_failed(token, 0);
+        let mut now = 0;
+        for pause in [1, 2, 4, 8, 16] {
+            now += pause * MS;
+            assert_eq!(h.watch(now - 1).post, None, "{pause}");
+            assert_eq!(h.watch(now).post, Some((token, false)), "{pause}");
+            h.post_failed(token, now);
+        }
+    }
+
+    #[test]
+    fn a_long_delivery_gets_one_token_for_its_nested_loop() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        h.watch(0);
+        h.begin(token, 0).unwrap();
+        assert_eq!(h.watch(9 * MS).post, None);
+        let (nested, first) = h.watch(10 * MS).post.unwrap();
+        assert!(first);
+        assert_eq!(h.begin(nested, 11 * MS).unwrap().outer, 1);
+        assert_eq!(h.end(false, 12 * MS), End::Arm);
+        assert_eq!(h.watch(40 * MS).post, None, "announced once");
+        assert!(h.opened(41 * MS).is_some(), "the nested loop sleeps and wants the next token");
+        assert_eq!(h.end(false, 50 * MS), End::Nothing, "that token is still on its way");
+    }
+
+    #[test]
+    fn a_step_needs_no_token_and_leaves_the_outstanding_one() {
+        let h = hand_off();
+        assert!(!h.begin(0, 0).unwrap().watched);
+        assert_eq!(h.opened(1), None, "the host looks for itself");
+        assert_eq!(h.end(false, 2), End::Arm);
+        let token = h.opened(3).unwrap();
+        h.begin(0, 4).unwrap();
+        assert_eq!(h.end(true, 5), End::Nothing);
+        assert!(h.begin(token, 6).is_some());
+    }
+
+    #[test]
+    fn a_spent_budget_gives_a_new_token() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        h.watch(0);
+        h.begin(token, 0).unwrap();
+        let End::Post(next, false) = h.end(true, 4 * MS) else { panic!("watched, so no wake") };
+        assert_ne!(next, token);
+        h.begin(0, 0).unwrap();
+        h.begin(next, 5 * MS).unwrap();
+    }
+
+    #[test]
+    fn stalls_are_reported_once_while_they_last() {
+        let h =
+            HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 50 * MS });
+        let token = h.opened(0).unwrap();
+        assert_eq!(h.watch(49 * MS).stall, None);
+        assert_eq!(h.watch(50 * MS).stall, Some((false, 50 * MS)));
+        assert_eq!(h.watch(60 * MS).stall, None);
+        h.begin(token, 100 * MS).unwrap();
+        assert_eq!(h.watch(110 * MS).stall, None);
+        assert_eq!(h.watch(150 * MS).stall, Some((true, 50 * MS)));
+        assert_eq!(h.watch(400 * MS).stall, None);
+    }
+
+    #[test]
+    fn nothing_is_posted_to_a_host_that_is_gone() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        h.host_gone();
+        assert_eq!(h.watch(1_000 * MS), Watch { post: None, stall: None, sleep: None });
+        assert_eq!(h.opened(0), None);
+        assert!(h.begin(token, 0).is_none());
+        assert!(h.begin(0, 0).is_some(), "the host thread may still look");
+        assert_eq!(h.end(true, 0), End::Nothing);
+    }
+}

@@ -1,0 +1,251 @@
+//! L2. Deliveries: the host thread's turn.
+//!
+//! Owns: the loop "find what is due, run it, look again" and its budget. Host thread only.
+//!
+//! A [`Delivery`] is open from `begin` until it is dropped, also by a C++ exception that passes through: its end hands
+//! the waiting back, so nothing can be lost. A [`Call`] is one event between "found" and "told";
+//! its drop settles the event in the same way.
+
+use std::rc::Rc;
+
+use super::reactor::{Reactor, Ready};
+use super::shared::{Drive, Post};
+use super::source::{Event, Kind, Next, Source};
+use crate::clock::deadline_after;
+use crate::error::{Result, Status};
+use crate::id::Id;
+
+/// One delivery in progress.
+pub(crate) struct Delivery {
+    reactor: Rc<Reactor>,
+    began: u64,
+    /// When the budget is spent.
+    until: u64,
+    /// Something has run, so the budget counts.
+    ran: bool,
+}
+
+/// What is to be told to the user next.
+pub(crate) enum Item {
+    Source(Id, Rc<dyn Source>),
+    Post(Post),
+}
+
+impl Delivery {
+    /// Lets a delivery in. `token` 0 is let in at any time; `budget` in nanoseconds, or the guest's.
+    pub(crate) fn begin(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
+        let shared = &reactor.shared;
+        if shared.is_posting() {
+            shared.note_inlined();
+            return Err(Status::INLINE.into());
+        }
+        if shared.is_ended() {
+            return Err(Status::CLOSED.into());
+        }
+        let now = reactor.now();
+        let Some(begun) = shared.hand_off.begin(token, now) else {
+            shared.counters.stale_tokens.add(1);
+            return Err(Status::STALE.into());
+        };
+        shared.counters.batches.add(1);
+        if begun.outer > 0 {
+            shared.counters.nested.add(1);
+        }
+        if let Some(latency) = begun.latency {
+            shared.counters.latency.add(latency);
+        }
+        reactor.depth.set(reactor.depth.get() + 1);
+        shared.set_looking(begun.watched && shared.drive == Drive::Thread);
+        if !begun.watched && shared.drive == Drive::Thread && shared.pauses.stall_after != 0 {
+            // Nobody watches a step that no token announced, and this guest wants its stalls reported.
+            shared.cover();
+        }
+        let until = deadline_after(now, budget.unwrap_or(reactor.budget));
+        Ok(Delivery { reactor: reactor.clone(), began: now, until, ran: false })
+    }
+
+    /// The next event to run, `None` when nothing is due or the budget is spent.
+    pub(crate) fn next(&mut self) -> Result<Option<Call>> {
+        loop {
+            match self.find()? {
+                None => return Ok(None),
+                Some(ready) => {
+                    if let Some(item) = self.prepare(ready) {
+                        self.ran = true;
+                        return Ok(Some(Call::new(self.reactor.clone(), item)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The pull form: up to `capacity` events of one look. The items have been told by being handed out;
+    /// the caller keeps them until the user has seen the events.
+    pub(crate) fn take(
+        &mut self,
+        capacity: usize,
+        held: &mut Vec<Item>,
+        mut tell: impl FnMut(Event),
+    ) -> Result<()> {
+        let mut told = 0;
+        let Some(first) = self.find()? else { return Ok(()) };
+        let mut next = Some(first);
+        while let Some(ready) = next {
+            if let Some(item) = self.prepare(ready) {
+                tell(item.event());
+                held.extend(item.settle(&self.reactor));
+                told += 1;
+            }
+            // Only what one look has found: a second one would find the same fds again.
+            next = if told < capacity { self.reactor.next_ready() } else { None };
+        }
+        self.ran = true;
+        // The user handles these outside: a nested loop may begin there.
+        self.reactor.shared.cover();
+        Ok(())
+    }
+
+    fn find(&mut self) -> Result<Option<Ready>> {
+        let reactor = self.reactor.clone();
+        loop {
+            if reactor.shared.is_cancelled() {
+                reactor.detach_all();
+            }
+            while let Some(dead) = reactor.next_dead() {
+                drop(dead);
+                self.ran = true;
+                if self.spent() {
+                    return Ok(None);
+                }
+            }
+            if let Some(ready) = reactor.next_ready() {
+                if self.spent() {
+                    reactor.put_back(ready);
+                    return Ok(None);
+                }
+                return Ok(Some(ready));
+            }
+            if reactor.closing.get() && !reactor.lingers() || !reactor.collect()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether the host's turn has come. At least one thing runs in each delivery.
+    fn spent(&self) -> bool {
+        let spent = self.ran && self.until != u64::MAX && self.reactor.now() >= self.until;
+        if spent {
+            self.reactor.shared.counters.budget_spent.add(1);
+        }
+        spent
+    }
+
+    fn prepare(&self, ready: Ready) -> Option<Item> {
+        let counters = &self.reactor.shared.counters;
+        let item = match ready {
+            Ready::Post(post) => {
+                counters.run.add(1);
+                Item::Post(post)
+            }
+            ready => {
+                let (id, source) = self.reactor.prepare(ready)?;
+                Item::Source(id, source)
+            }
+        };
+        counters.events.add(1);
+        Some(item)
+    }
+}
+
+impl Drop for Delivery {
+    /// The end: the next delivery is asked for if something is still due, else the waiting begins.
+    fn drop(&mut self) {
+        let reactor = &self.reactor;
+        let shared = &reactor.shared;
+        let now = reactor.now();
+        shared.counters.duration.add(now.saturating_sub(self.began));
+        reactor.depth.set(reactor.depth.get() - 1);
+        shared.set_asleep();
+        reactor.try_finish();
+        // In this order: once the queue says that it wakes, a post that comes is not overlooked.
+        let more = !shared.is_ended() && (reactor.has_ready() || reactor.has_dead() || !shared.posts.arm());
+        reactor.more.set(more);
+        shared.set_alarm(reactor.earliest());
+        let end = shared.hand_off.end(more, now);
+        match shared.drive {
+            Drive::Thread => shared.hand_back(end),
+            // The fd stays readable: the waker's event is there until the next delivery polls.
+            Drive::Fd | Drive::Run if more => shared.waker.wake(),
+            Drive::Fd | Drive::Run => {}
+        }
+    }
+}
+
+impl Item {
+    pub(crate) fn event(&self) -> Event {
+        match self {
+            Item::Source(id, source) => source.event(*id),
+            Item::Post(post) => Event::plain(None, Kind::Post, post.job.user_data()),
+        }
+    }
+
+    /// The user has been told. Returns what must live until it has forgotten the event.
+    fn settle(self, reactor: &Reactor) -> Option<Item> {
+        let Item::Source(id, ref source) = self else { return Some(self) };
+        match source.settle(reactor, id) {
+            Next::Keep => None,
+            Next::Close => {
+                // It may have been closed by the user meanwhile.
+                let _ = reactor.close(id);
+                Some(self)
+            }
+        }
+    }
+}
+
+/// One event whose callback is to be called.
+pub(crate) struct Call {
+    reactor: Rc<Reactor>,
+    /// `None` only while it is dropped.
+    item: Option<Item>,
+}
+
+impl Call {
+    fn new(reactor: Rc<Reactor>, item: Item) -> Call {
+        if let Item::Source(id, _) = &item {
+            reactor.set_running(*id);
+        }
+        reactor.running.set(reactor.running.get() + 1);
+        if reactor.owes() {
+            reactor.shared.cover();
+        }
+        Call { reactor, item: Some(item) }
+    }
+
+    /// The user's code and nothing else, so that a C++ exception may pass.
+    pub(crate) fn run(&mut self) {
+        match &mut self.item {
+            Some(Item::Source(id, source)) => source.call(&self.reactor, *id),
+            Some(Item::Post(post)) => post.job.run(&self.reactor),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let reactor = self.reactor.clone();
+        if !reactor.shared.is_looking() {
+            // The callback ran a nested loop, whose last delivery ended: this one looks again from here on.
+            reactor.shared.set_looking(false);
+        }
+        reactor.running.set(reactor.running.get() - 1);
+        if let Some(item) = self.item.take() {
+            if let Item::Source(id, source) = &item {
+                reactor.set_idle(*id, source);
+            }
+            // The source's or post's own end, if this is it: after its callback has returned.
+            drop(item.settle(&reactor));
+        }
+    }
+}

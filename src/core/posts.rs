@@ -1,0 +1,97 @@
+//! L2. The queue from every thread to the host thread.
+//!
+//! Owns: what was accepted and has not been collected. Any thread pushes, the host thread drains.
+//! Imports `sync` alone, so that the models in `tests/loom` run this file.
+//!
+//! `armed` says that the host side sleeps and a push must wake it. It is set and cleared under the
+//! queue's lock, so any number of pushes wakes once, and none falls between "the queue is empty"
+//! and "asleep". What was accepted is guaranteed to be handed out (the rule of Trio's entry queue).
+
+use std::collections::VecDeque;
+
+use crate::sync::{lock, Mutex};
+
+struct Queue<T> {
+    items: VecDeque<T>,
+    armed: bool,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    fn push(&mut self, item: T) -> bool {
+        self.items.push_back(item);
+        std::mem::replace(&mut self.armed, false)
+    }
+}
+
+/// See the file's head.
+pub(crate) struct Posts<T> {
+    queue: Mutex<Queue<T>>,
+}
+
+impl<T> Posts<T> {
+    /// An empty queue whose first push wakes.
+    pub(crate) fn new() -> Posts<T> {
+        Posts { queue: Mutex::new(Queue { items: VecDeque::new(), armed: true, closed: false }) }
+    }
+
+    /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: closed, the item is back.
+    pub(crate) fn push(&self, item: T) -> Result<bool, T> {
+        let mut queue = lock(&self.queue);
+        match queue.closed {
+            true => Err(item),
+            false => Ok(queue.push(item)),
+        }
+    }
+
+    /// Adds an item that the host side itself waits for, also after closing.
+    pub(crate) fn push_awaited(&self, item: T) -> bool {
+        lock(&self.queue).push(item)
+    }
+
+    /// Takes all that was queued so far. `armed`: whether a later push has to wake.
+    pub(crate) fn drain(&self, armed: bool) -> VecDeque<T> {
+        let mut queue = lock(&self.queue);
+        queue.armed = armed;
+        std::mem::take(&mut queue.items)
+    }
+
+    /// Asks to be woken by the next push. `false`: there is something already, go on.
+    pub(crate) fn arm(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        queue.armed = queue.items.is_empty();
+        queue.armed
+    }
+
+    /// Refuses pushes from now on; what was accepted stays to be drained.
+    pub(crate) fn close(&self) {
+        lock(&self.queue).closed = true;
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_wakes_once() {
+        let posts = Posts::new();
+        assert_eq!(posts.push(1), Ok(true));
+        assert_eq!(posts.push(2), Ok(false));
+        assert_eq!(posts.drain(false), [1, 2]);
+        assert_eq!(posts.push(3), Ok(false), "the host side is at it");
+        assert!(!posts.arm(), "there is something");
+        assert_eq!(posts.drain(true), [3]);
+        assert_eq!(posts.push(4), Ok(true));
+    }
+
+    #[test]
+    fn closing_keeps_what_was_accepted_and_gives_the_rest_back() {
+        let posts = Posts::new();
+        posts.push("kept").unwrap();
+        posts.close();
+        assert_eq!(posts.push("back"), Err("back"));
+        assert!(!posts.push_awaited("late"));
+        assert_eq!(posts.drain(false), ["kept", "late"]);
+    }
+}

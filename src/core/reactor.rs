@@ -1,0 +1,364 @@
+//! L2. The half of a guest that the host thread owns.
+//!
+//! Owns: the poller, the table of sources, the timers, and what is ready but not delivered. Host
+//! thread only. No borrow of any cell is held while user code runs, so that user code may call
+//! everything: take out, end the borrow, then call.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::c_void;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use once_cell::unsync::OnceCell;
+
+use super::batch::Pauses;
+use super::host::Host;
+use super::io_thread::IoThread;
+use super::pool::Pool;
+use super::shared::{Drive, Message, Post, Shared};
+use super::source::{Detached, Source};
+use super::table::Table;
+use super::timers::Timers;
+use crate::clock::{Clock, FOREVER};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::{Listener, OsFd, Poller, Readiness, Seen};
+
+/// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
+pub(crate) struct Settings {
+    pub(crate) drive: Drive,
+    pub(crate) budget: u64,
+    pub(crate) pauses: Pauses,
+    pub(crate) work_threads: u32,
+    pub(crate) clock: Clock,
+}
+
+/// Something ready, not delivered yet.
+pub(crate) enum Ready {
+    /// An fd; polling again would find it again.
+    Fd(Id, Readiness),
+    /// Anything else that is registered.
+    Source(Id, u64),
+    Post(Post),
+}
+
+/// What user code may have to run for at its end: dropped in the next delivery.
+pub(crate) enum Buried {
+    Source { _source: Rc<dyn Source> },
+    Post { _post: Post },
+}
+
+/// The signals that are watched.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) listener: OnceCell<Listener>,
+    pub(crate) ids: RefCell<Vec<(i32, Id)>>,
+}
+
+/// See the file's head.
+pub struct Reactor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) budget: u64,
+    pub(crate) work_threads: u32,
+    pub(crate) pool: OnceCell<Pool>,
+    pub(crate) signals: Signals,
+    pub(crate) io_thread: RefCell<Option<IoThread>>,
+    poller: RefCell<Poller>,
+    table: RefCell<Table>,
+    timers: RefCell<Timers>,
+    ready: RefCell<VecDeque<Ready>>,
+    graveyard: RefCell<VecDeque<Buried>>,
+    /// Events of sources whose callbacks are on the stack.
+    deferred: RefCell<Vec<(Id, u64)>>,
+    /// Closed, but a thread of the library still works for them.
+    pub(crate) lingering: RefCell<HashMap<Id, Rc<dyn Source>>>,
+    /// Callbacks on the stack.
+    pub(crate) running: Cell<u32>,
+    /// Deliveries on the stack.
+    pub(crate) depth: Cell<u32>,
+    /// At the end of the last delivery something was still due.
+    pub(crate) more: Cell<bool>,
+    /// Everything has been detached; what is left is to run drop functions and `done`.
+    pub(crate) closing: Cell<bool>,
+    /// What foreign callbacks get as their guest: the address of the C object.
+    pub(crate) foreign: Cell<*mut c_void>,
+}
+
+impl Reactor {
+    pub(crate) fn start(host: Arc<dyn Host>, settings: Settings) -> Result<Rc<Reactor>> {
+        let Settings { drive, budget, pauses, work_threads, clock } = settings;
+        let refused = |e: std::io::Error| {
+            Error::os("starting a guest needs a few fds and, in drive THREAD, a thread", &e)
+        };
+        let (poller, waker) = Poller::new().map_err(refused)?;
+        let shared = Arc::new(Shared::new(host, drive, clock, pauses, &poller, waker).map_err(refused)?);
+        let io_thread = match drive {
+            Drive::Thread => Some(IoThread::start(shared.clone()).map_err(refused)?),
+            Drive::Fd | Drive::Run => None,
+        };
+        Ok(Rc::new(Reactor {
+            shared,
+            budget,
+            work_threads,
+            pool: OnceCell::new(),
+            signals: Signals::default(),
+            io_thread: RefCell::new(io_thread),
+            poller: RefCell::new(poller),
+            table: RefCell::default(),
+            timers: RefCell::default(),
+            ready: RefCell::default(),
+            graveyard: RefCell::default(),
+            deferred: RefCell::default(),
+            more: Cell::new(false),
+            lingering: RefCell::default(),
+            running: Cell::new(0),
+            depth: Cell::new(0),
+            closing: Cell::new(false),
+            foreign: Cell::new(std::ptr::null_mut()),
+        }))
+    }
+
+    // ---- for sources
+
+    /// Fails if nothing new is taken any more.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.shared.is_cancelled() {
+            true => Err(Status::CLOSED.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Registers a source and lets `attach` connect it; undone if that fails.
+    pub(crate) fn insert(&self, source: Rc<dyn Source>, attach: impl FnOnce(Id) -> Result<()>) -> Result<Id> {
+        if let Err(closed) = self.check_open() {
+            source.disown();
+            return Err(closed);
+        }
+        let id = self.table.borrow_mut().insert(source);
+        match attach(id) {
+            Ok(()) => {
+                self.shared.counters.opened.add(1);
+                Ok(id)
+            }
+            Err(error) => {
+                let source = self.table.borrow_mut().remove(id);
+                // The caller keeps its user data, so this end runs none of its code.
+                if let Some(source) = source {
+                    source.disown();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The open source with that id, if its state is an `S`.
+    pub(crate) fn with<S: 'static, R>(&self, id: Id, f: impl FnOnce(&S) -> R) -> Result<R> {
+        let source = self.table.borrow().get(id).cloned();
+        match source.as_ref().and_then(|source| source.state().downcast_ref::<S>()) {
+            Some(state) => Ok(f(state)),
+            None => Err(Status::STALE.into()),
+        }
+    }
+
+    pub(crate) fn poller(&self) -> std::cell::RefMut<'_, Poller> {
+        self.poller.borrow_mut()
+    }
+
+    /// Arms a timer and returns the name of this arming.
+    pub(crate) fn arm_timer(&self, id: Id, deadline: u64) -> u64 {
+        let name = self.timers.borrow_mut().arm(id, deadline);
+        self.shared.alarm_changed(self.earliest());
+        name
+    }
+
+    pub(crate) fn disarm_timer(&self, id: Id) {
+        self.timers.borrow_mut().disarm(id);
+        self.shared.alarm_changed(self.earliest());
+    }
+
+    /// Closes a source: detached now, dropped in the current or the next delivery.
+    pub(crate) fn close(&self, id: Id) -> Result<()> {
+        let Some(source) = self.table.borrow_mut().remove(id) else {
+            return Err(Status::STALE.into());
+        };
+        self.shared.counters.closed.add(1);
+        self.detach(id, source);
+        Ok(())
+    }
+
+    pub(crate) fn is_open(&self, id: Id) -> bool {
+        self.table.borrow().get(id).is_some()
+    }
+
+    pub(crate) fn detach(&self, id: Id, source: Rc<dyn Source>) {
+        match source.detach(self, id) {
+            Detached::Lingers => drop(self.lingering.borrow_mut().insert(id, source)),
+            Detached::Now if source.drop_runs_user_code() => self.bury(Buried::Source { _source: source }),
+            Detached::Now => {}
+        }
+    }
+
+    /// Keeps something whose end runs user code until a delivery.
+    pub(crate) fn bury(&self, buried: Buried) {
+        self.graveyard.borrow_mut().push_back(buried);
+        self.shared.wake();
+    }
+
+    // ---- for deliveries
+
+    pub(crate) fn now(&self) -> u64 {
+        self.shared.clock.now()
+    }
+
+    /// The earliest deadline of all timers, or `FOREVER`.
+    pub(crate) fn earliest(&self) -> u64 {
+        self.timers.borrow().earliest().unwrap_or(FOREVER)
+    }
+
+    pub(crate) fn next_ready(&self) -> Option<Ready> {
+        self.ready.borrow_mut().pop_front()
+    }
+
+    /// Puts back what `next_ready` gave: it keeps its place.
+    pub(crate) fn put_back(&self, ready: Ready) {
+        self.ready.borrow_mut().push_front(ready);
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.borrow().is_empty()
+    }
+
+    /// Whether something is ready that polling again would not find: a nested loop has to be told.
+    pub(crate) fn owes(&self) -> bool {
+        // fds come first in a batch, so the last entry tells.
+        let last_is_fd = matches!(self.ready.borrow().back(), None | Some(Ready::Fd(..)));
+        !last_is_fd || self.has_dead()
+    }
+
+    /// The next thing whose end has come.
+    pub(crate) fn next_dead(&self) -> Option<Buried> {
+        self.graveyard.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn has_dead(&self) -> bool {
+        !self.graveyard.borrow().is_empty()
+    }
+
+    /// Finds all that is due now, in CPython's order: fds, timers, posts, then signals and children.
+    /// `false`: nothing is.
+    pub(crate) fn collect(&self) -> Result<bool> {
+        let mut ready = self.ready.borrow_mut();
+        let mut last = Vec::new();
+        self.collect_fds(&mut ready, &mut last)?;
+        let now = self.now();
+        self.shared.alarm_passed(now);
+        let mut timers = self.timers.borrow_mut();
+        while let Some((id, name)) = timers.pop_due(now) {
+            ready.push_back(Ready::Source(id, name));
+        }
+        for message in self.shared.posts.drain(!self.shared.is_watched()) {
+            match message {
+                Message::Post(post) => ready.push_back(Ready::Post(post)),
+                Message::Ready(id) => match self.lingering.borrow_mut().remove(&id) {
+                    Some(source) => self.graveyard.borrow_mut().push_back(Buried::Source { _source: source }),
+                    None => ready.push_back(Ready::Source(id, 0)),
+                },
+            }
+        }
+        self.collect_signals(&mut ready);
+        ready.extend(last);
+        Ok(!ready.is_empty() || self.has_dead())
+    }
+
+    fn collect_fds(&self, ready: &mut VecDeque<Ready>, last: &mut Vec<Ready>) -> Result<()> {
+        let table = self.table.borrow();
+        self.shared.counters.polls.add(1);
+        let polled = self.poller.borrow_mut().poll_now(|seen, readiness| {
+            let Seen::Fd(bits) = seen else { return };
+            let Some(id) = Id::from_bits(bits) else { return };
+            let late = table.get(id).is_some_and(|source| source.comes_last());
+            match late {
+                true => last.push(Ready::Source(id, u64::from(readiness))),
+                false => ready.push_back(Ready::Fd(id, readiness)),
+            }
+        });
+        polled.map_err(|e| Error::os("polling", &e))
+    }
+
+    fn collect_signals(&self, ready: &mut VecDeque<Ready>) {
+        let Some(listener) = self.signals.listener.get().filter(|listener| listener.any_pending()) else {
+            return;
+        };
+        // Cleared before the counts are read, so that what arrives meanwhile is looked for again.
+        listener.begin_take();
+        for (signum, id) in self.signals.ids.borrow().iter() {
+            let count = listener.take(*signum);
+            if count > 0 {
+                ready.push_back(Ready::Source(*id, u64::from(count)));
+            }
+        }
+    }
+
+    /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is on the
+    /// stack: its turn comes when that has returned. Until then an fd is switched off, or it would keep the poller
+    /// ready, and any other event is deferred.
+    pub(crate) fn prepare(&self, ready: Ready) -> Option<(Id, Rc<dyn Source>)> {
+        let (id, hint) = match ready {
+            Ready::Fd(id, readiness) => (id, u64::from(readiness)),
+            Ready::Source(id, hint) => (id, hint),
+            Ready::Post(_) => return None,
+        };
+        let source = self.table.borrow().get(id).cloned()?;
+        if self.table.borrow().is_running(id) {
+            if matches!(ready, Ready::Source(..)) {
+                self.deferred.borrow_mut().push((id, hint));
+            }
+            if self.table.borrow_mut().mute(id) {
+                source.mute(self, id);
+            }
+            return None;
+        }
+        source.prepare(self, id, hint).then_some((id, source))
+    }
+
+    pub(crate) fn set_running(&self, id: Id) {
+        self.table.borrow_mut().set_running(id);
+    }
+
+    pub(crate) fn set_idle(&self, id: Id, source: &Rc<dyn Source>) {
+        let muted = self.table.borrow_mut().set_idle(id);
+        if muted {
+            source.unmute(self, id);
+            let mut ready = self.ready.borrow_mut();
+            self.deferred.borrow_mut().retain(|&(deferred, hint)| {
+                if deferred == id {
+                    ready.push_back(Ready::Source(id, hint));
+                }
+                deferred != id
+            });
+        }
+    }
+
+    // ---- for the end
+
+    pub(crate) fn open_ids(&self) -> Vec<Id> {
+        self.table.borrow().ids()
+    }
+
+    /// Gives up what is ready; accepted posts are buried.
+    pub(crate) fn forget_ready(&self) {
+        self.deferred.take();
+        let ready = self.ready.take();
+        let posts = ready.into_iter().filter_map(|ready| match ready {
+            Ready::Post(post) => Some(Buried::Post { _post: post }),
+            Ready::Fd(..) | Ready::Source(..) => None,
+        });
+        self.graveyard.borrow_mut().extend(posts);
+    }
+
+    pub(crate) fn poller_fd(&self) -> OsFd {
+        self.poller.borrow().as_raw_fd()
+    }
+}

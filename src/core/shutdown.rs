@@ -1,0 +1,93 @@
+//! L2. The end of a guest: everything detached, every drop function run, `done` once, thread joined.
+//!
+//! Owns: the order of these. Host thread only (asking for the end is `Shared::cancel`, any thread).
+
+use std::rc::Rc;
+
+use super::reactor::{Buried, Reactor};
+use crate::error::Status;
+use crate::sys;
+
+impl Reactor {
+    /// Stops everything that can become ready; callbacks are not called any more.
+    pub(crate) fn detach_all(&self) {
+        if self.closing.replace(true) {
+            return;
+        }
+        self.shared.posts.close();
+        for id in self.open_ids() {
+            // Closing runs no user code, so the ids stay what they are.
+            let _ = self.close(id);
+        }
+        self.forget_ready();
+        for message in self.shared.posts.drain(true) {
+            self.forget_message(message);
+        }
+    }
+
+    /// Whether a closed source still has a thread of the library working for it.
+    pub(crate) fn lingers(&self) -> bool {
+        !self.lingering.borrow().is_empty()
+    }
+
+    /// Calls `done` if nothing is left to wait for.
+    pub(crate) fn try_finish(&self) {
+        let free = self.running.get() == 0 && !self.has_dead() && !self.lingers();
+        if self.closing.get() && free && !self.shared.is_ended() {
+            self.shared.set_ended();
+            let status = if self.shared.is_host_gone() { Status::HOSTGONE } else { Status::OK };
+            self.shared.host.done(status);
+        }
+    }
+
+    /// Ends the guest here and now. Work that is running is abandoned. Inside a callback, the
+    /// outermost delivery does what has to wait for its return.
+    pub(crate) fn end_now(&self) {
+        self.shared.cancel();
+        self.detach_all();
+        // The worker's reference is then the last one, and the job's end runs on its thread.
+        let abandoned = self.lingering.take();
+        drop(abandoned);
+        while let Some(dead) = self.next_dead() {
+            drop(dead);
+        }
+        self.try_finish();
+    }
+
+    /// Sleeps until something is due or `timeout` nanoseconds have passed.
+    pub(crate) fn wait(&self, timeout: u64) {
+        if !self.more.get() {
+            sys::wait_readable(self.poller_fd(), timeout);
+        }
+    }
+
+    /// A forked child gives back the fds and nothing else: locks may be held by threads that do not
+    /// exist here, and drop functions are the parent's affair.
+    pub(crate) fn leave_in_child(self: Rc<Reactor>) {
+        for fd in [self.poller_fd(), self.shared.fds()[0], self.shared.fds()[1]] {
+            sys::close_in_child(fd);
+        }
+        std::mem::forget(self);
+    }
+
+    fn forget_message(&self, message: super::shared::Message) {
+        use super::shared::Message;
+        match message {
+            Message::Post(post) => self.bury(Buried::Post { _post: post }),
+            Message::Ready(id) => {
+                if let Some(source) = self.lingering.borrow_mut().remove(&id) {
+                    self.bury(Buried::Source { _source: source });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        if let Some(io_thread) = self.io_thread.get_mut().take() {
+            self.shared.stop_io_thread();
+            io_thread.join();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! L2. What is registered: slots with generations.
+//!
+//! Owns: one reference to each open source. Host thread only. The caller drops what `remove`
+//! returns after its borrow of the table has ended, since a source's end may run user code.
+
+use std::rc::Rc;
+
+use super::source::Source;
+use crate::id::{Id, GENERATION_MAX};
+
+struct Slot {
+    generation: u32,
+    /// Its callback is on the stack.
+    running: bool,
+    /// It was ready again while it was running, and is switched off until its callback returns.
+    muted: bool,
+    source: Option<Rc<dyn Source>>,
+}
+
+/// See the file's head.
+#[derive(Default)]
+pub(crate) struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+impl Table {
+    /// Gives `source` an id.
+    pub(crate) fn insert(&mut self, source: Rc<dyn Source>) -> Id {
+        if let Some(index) = self.free.pop() {
+            let slot = &mut self.slots[index as usize];
+            slot.source = Some(source);
+            return Id::new(index, slot.generation);
+        }
+        // 2^32 sources need 100 GiB for their slots alone, so the index always fits.
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot { generation: 1, running: false, muted: false, source: Some(source) });
+        Id::new(index, 1)
+    }
+
+    /// The open source with that id.
+    pub(crate) fn get(&self, id: Id) -> Option<&Rc<dyn Source>> {
+        self.slot(id)?.source.as_ref()
+    }
+
+    /// Takes the source out; its id is stale from now on.
+    pub(crate) fn remove(&mut self, id: Id) -> Option<Rc<dyn Source>> {
+        let slot = self.slots.get_mut(id.slot() as usize).filter(|s| s.generation == id.generation())?;
+        let source = slot.source.take()?;
+        (slot.running, slot.muted) = (false, false);
+        slot.generation += 1;
+        // A slot whose generations are used up is not given out again: ids stay unique.
+        if slot.generation <= GENERATION_MAX {
+            self.free.push(id.slot());
+        }
+        Some(source)
+    }
+
+    /// The ids of all open sources, in the order of their slots.
+    pub(crate) fn ids(&self) -> Vec<Id> {
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.source.is_some());
+        open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
+    }
+
+    /// Whether its callback is on the stack.
+    pub(crate) fn is_running(&self, id: Id) -> bool {
+        self.slot(id).is_some_and(|slot| slot.running)
+    }
+
+    /// Its callback is about to be called.
+    pub(crate) fn set_running(&mut self, id: Id) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.running = true;
+        }
+    }
+
+    /// It was ready while running. `true`: for the first time, so it has to be switched off.
+    pub(crate) fn mute(&mut self, id: Id) -> bool {
+        self.slot_mut(id).is_some_and(|slot| !std::mem::replace(&mut slot.muted, true))
+    }
+
+    /// Its callback has returned. `true`: it was muted meanwhile.
+    pub(crate) fn set_idle(&mut self, id: Id) -> bool {
+        self.slot_mut(id).is_some_and(|slot| {
+            slot.running = false;
+            std::mem::replace(&mut slot.muted, false)
+        })
+    }
+
+    fn slot(&self, id: Id) -> Option<&Slot> {
+        self.slots.get(id.slot() as usize).filter(|slot| slot.generation == id.generation())
+    }
+
+    fn slot_mut(&mut self, id: Id) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        (slot.generation == id.generation() && slot.source.is_some()).then_some(slot)
+    }
+}

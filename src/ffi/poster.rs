@@ -1,0 +1,50 @@
+//! L5. `guest_poster_t`: the right to post, which may outlive the guest.
+
+use std::ffi::c_void;
+
+use super::boundary;
+use super::foreign::ForeignPost;
+use super::types::{GuestDropFn, GuestPostFn};
+use crate::error::{Result, Status};
+use crate::guest::live::{Alive, POSTERS};
+use crate::guest::Poster;
+
+/// The right to post to a guest from any thread, also when the guest is gone. Opaque.
+pub struct ForeignPoster {
+    poster: Poster,
+    pull: bool,
+    _alive: Alive<POSTERS>,
+}
+
+impl ForeignPoster {
+    pub(super) fn new(poster: Poster, pull: bool) -> *mut ForeignPoster {
+        Box::into_raw(Box::new(ForeignPoster { poster, pull, _alive: Alive::new() }))
+    }
+
+    pub(super) fn poster(&self) -> &Poster {
+        &self.poster
+    }
+
+    pub(super) fn post(
+        &self,
+        callback: GuestPostFn,
+        user_data: *mut c_void,
+        drop: GuestDropFn,
+    ) -> Result<()> {
+        boundary::callback(self.pull, callback.is_some())?;
+        ForeignPost::send(&self.poster, callback, user_data, drop)
+    }
+
+    pub(super) fn cancel(&self) {
+        self.poster.cancel();
+    }
+
+    /// For signal handlers: no memory, no locks.
+    pub(super) fn wake(&self) -> Status {
+        if self.poster.is_ended() {
+            return Status::CLOSED;
+        }
+        self.poster.wake();
+        Status::OK
+    }
+}

@@ -1,0 +1,146 @@
+//! L3. File descriptors: level-triggered readiness.
+//!
+//! Owns: the registration of one fd with the poller. Host thread only.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use crate::core::live::{Alive, SOURCES};
+use crate::core::reactor::Reactor;
+use crate::core::source::{Callback, Detached, Event, Kind, Source};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::{has_ordinary_data, Interest, OsFd, Readiness, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE};
+
+struct FdState {
+    fd: OsFd,
+    interest: Cell<Interest>,
+    /// Switched off while its own callback runs a nested loop.
+    muted: Cell<bool>,
+    ready: Cell<Readiness>,
+    _alive: Alive<SOURCES>,
+}
+
+struct FdSource<C> {
+    state: FdState,
+    callback: C,
+}
+
+impl Reactor {
+    /// Watches `fd` for `interest`, 0 for "not yet".
+    pub(crate) fn fd_add<C>(&self, fd: OsFd, interest: Interest, callback: C) -> Result<Id>
+    where
+        C: Callback<Readiness> + 'static,
+    {
+        let state = FdState {
+            fd,
+            interest: Cell::new(interest),
+            muted: Cell::new(false),
+            ready: Cell::new(0),
+            _alive: Alive::new(),
+        };
+        self.insert(Rc::new(FdSource { state, callback }), |id| {
+            if fd < 0 {
+                return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an open file descriptor")));
+            }
+            let added = self.poller().add(fd, interest, id.to_bits());
+            match added {
+                Ok(None) => Ok(()),
+                // That fd had been closed without closing its source: its id is stale from now on.
+                Ok(Some(dead)) => Id::from_bits(dead).map_or(Ok(()), |dead| self.close(dead).or(Ok(()))),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::new(
+                    Status::EXIST,
+                    format!("fd {fd} is registered already: use guest_fd_modify, or close that source first"),
+                )),
+                Err(e) => Err(refused(fd, &e)),
+            }
+        })
+    }
+
+    /// Changes what the fd of `id` is watched for, from this moment on.
+    pub(crate) fn fd_modify(&self, id: Id, interest: Interest) -> Result<()> {
+        self.check_open()?;
+        self.with(id, |state: &FdState| {
+            if !state.muted.get() {
+                let changed = self.poller().modify(state.fd, interest, id.to_bits());
+                changed.map_err(|e| refused(state.fd, &e))?;
+            }
+            state.interest.set(interest);
+            Ok(())
+        })?
+    }
+}
+
+fn refused(fd: OsFd, error: &std::io::Error) -> Error {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EPERM) => {
+            " (a regular file is always ready and cannot be watched: read it with guest_work)"
+        }
+        Some(libc::EBADF) => " (it is not open: close the source before the fd)",
+        Some(libc::ENOSPC) => " (raise fs.epoll.max_user_watches)",
+        _ => "",
+    };
+    Error::os(&format!("watching fd {fd}{remedy}"), error)
+}
+
+impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
+    fn prepare(&self, _reactor: &Reactor, _id: Id, hint: u64) -> bool {
+        let interest = self.state.interest.get();
+        let mut ready = hint as Readiness;
+        if ready & (ERROR | HANGUP) != 0 {
+            // Neither a read nor a write would block now, and who ignores the reported bits still learns it.
+            ready |= interest & (READABLE | WRITABLE);
+        } else if ready & PRIORITY != 0 && !has_ordinary_data(self.state.fd) {
+            ready &= !READABLE;
+        }
+        ready &= interest | ERROR | HANGUP;
+        self.state.ready.set(ready);
+        ready != 0 && interest != 0
+    }
+
+    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
+        self.callback.call(reactor, id, self.state.ready.get());
+    }
+
+    fn event(&self, id: Id) -> Event {
+        Event { flags: self.state.ready.get(), ..Event::plain(Some(id), Kind::Fd, self.user_data()) }
+    }
+
+    fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
+        reactor.poller().remove(self.state.fd, id.to_bits());
+        Detached::Now
+    }
+
+    fn mute(&self, reactor: &Reactor, id: Id) {
+        self.state.muted.set(true);
+        // It was just reported by the poller, so it is registered.
+        let _ = reactor.poller().modify(self.state.fd, 0, id.to_bits());
+    }
+
+    fn unmute(&self, reactor: &Reactor, id: Id) {
+        self.state.muted.set(false);
+        // If its fd was closed meanwhile there is nothing to switch on.
+        let _ = reactor.poller().modify(self.state.fd, self.state.interest.get(), id.to_bits());
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        self.callback.drop_runs_user_code()
+    }
+
+    fn disown(&self) {
+        self.callback.disown();
+    }
+
+    fn state(&self) -> &dyn Any {
+        &self.state
+    }
+}
+
+impl<C: Callback<Readiness>> FdSource<C> {
+    fn user_data(&self) -> *mut c_void {
+        self.callback.user_data()
+    }
+}

@@ -1,0 +1,12 @@
+//! L3. What can become ready: one kind per file, each a [`Source`](crate::core::source::Source)
+//! and the functions of the reactor that register and change it.
+
+mod child;
+mod fd;
+mod resolve;
+mod signal;
+mod timer;
+mod work;
+
+pub use child::ChildExit;
+pub use resolve::Resolved;

@@ -1,0 +1,89 @@
+//! L3. Signals.
+//!
+//! Owns: one watched signal of one guest. Host thread only; the handler is `sys::signal`'s.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::core::live::{Alive, SOURCES};
+use crate::core::reactor::Reactor;
+use crate::core::source::{Callback, Detached, Event, Kind, Source};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::Listener;
+
+/// What a signal's callback gets: its number, and how often it arrived.
+pub(crate) type Arrival = (i32, u32);
+
+struct SignalSource<C> {
+    signum: i32,
+    count: Cell<u32>,
+    callback: C,
+    _alive: Alive<SOURCES>,
+}
+
+impl Reactor {
+    /// Watches a signal.
+    pub(crate) fn signal_add<C>(&self, signum: i32, callback: C) -> Result<Id>
+    where
+        C: Callback<Arrival> + 'static,
+    {
+        let listener = self.signals.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
+        let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };
+        self.insert(Rc::new(source), |id| {
+            if self.signals.ids.borrow().iter().any(|(watched, _)| *watched == signum) {
+                let text = format!("signal {signum} is watched already: close that source first");
+                return Err(Error::new(Status::EXIST, text));
+            }
+            listener.watch(signum).map_err(|e| match e.raw_os_error() {
+                Some(libc::EINVAL) => Error::new(
+                    Status::INVAL,
+                    format!(
+                        "signal {signum} cannot be watched: it is none, or one that cannot be handled later"
+                    ),
+                ),
+                _ => Error::os(&format!("watching signal {signum}"), &e),
+            })?;
+            self.signals.ids.borrow_mut().push((signum, id));
+            Ok(())
+        })
+    }
+}
+
+impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
+    fn prepare(&self, _reactor: &Reactor, _id: Id, hint: u64) -> bool {
+        self.count.set(hint as u32);
+        true
+    }
+
+    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
+        self.callback.call(reactor, id, (self.signum, self.count.get()));
+    }
+
+    fn event(&self, id: Id) -> Event {
+        let flags = self.signum as u32;
+        let value = i64::from(self.count.get());
+        Event { flags, value, ..Event::plain(Some(id), Kind::Signal, self.callback.user_data()) }
+    }
+
+    fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
+        reactor.signals.ids.borrow_mut().retain(|(_, watched)| *watched != id);
+        if let Some(listener) = reactor.signals.listener.get() {
+            listener.unwatch(self.signum);
+        }
+        Detached::Now
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        self.callback.drop_runs_user_code()
+    }
+
+    fn disown(&self) {
+        self.callback.disown();
+    }
+
+    fn state(&self) -> &dyn Any {
+        &()
+    }
+}

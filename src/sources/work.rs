@@ -1,0 +1,157 @@
+//! L3. Blocking work on the guest's pool, its end told on the host thread.
+//!
+//! Owns: one piece of work. The body runs on a pool thread, everything else on the host thread.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::core::live::{Alive, SOURCES};
+use crate::core::pool::Pool;
+use crate::core::reactor::Reactor;
+use crate::core::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::sync::{lock, Mutex};
+
+type Body = Box<dyn FnOnce() + Send>;
+
+/// Between the host thread and the pool.
+enum Stage {
+    Waiting(Body),
+    Running,
+    Over,
+}
+
+/// What the host thread is told when the body is over.
+pub(super) trait Finish {
+    /// The user's code and nothing else.
+    fn call(&self, reactor: &Rc<Reactor>, id: Id);
+
+    /// The same as data.
+    fn event(&self, id: Id) -> Event;
+
+    /// The registration failed.
+    fn disown(&self);
+}
+
+/// The end of plain work.
+struct Done<C>(C);
+
+impl<C: Callback<()>> Finish for Done<C> {
+    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
+        self.0.call(reactor, id, ());
+    }
+
+    fn event(&self, id: Id) -> Event {
+        Event::plain(Some(id), Kind::Work, self.0.user_data())
+    }
+
+    fn disown(&self) {
+        self.0.disown();
+    }
+}
+
+struct WorkSource<F> {
+    stage: Arc<Mutex<Stage>>,
+    /// A body that never started: it is dropped on the host thread, with the rest of the source.
+    cancelled: Cell<Option<Body>>,
+    finish: F,
+    _alive: Alive<SOURCES>,
+}
+
+impl Reactor {
+    /// Runs `body` on the pool, then calls back.
+    pub(crate) fn work_add<C>(&self, body: Body, callback: C) -> Result<Id>
+    where
+        C: Callback<()> + 'static,
+    {
+        self.run_on_pool(body, Done(callback))
+    }
+
+    pub(super) fn run_on_pool(&self, body: Body, finish: impl Finish + 'static) -> Result<Id> {
+        let stage = Arc::new(Mutex::new(Stage::Waiting(body)));
+        let source =
+            WorkSource { stage: stage.clone(), cancelled: Cell::new(None), finish, _alive: Alive::new() };
+        self.insert(Rc::new(source), |id| self.start_work(stage, id))
+    }
+
+    fn start_work(&self, stage: Arc<Mutex<Stage>>, id: Id) -> Result<()> {
+        let shared = self.shared.clone();
+        let pool = self.pool.get_or_init(|| Pool::new(self.work_threads));
+        let run = move || {
+            let body = match std::mem::replace(&mut *lock(&stage), Stage::Running) {
+                Stage::Waiting(body) => body,
+                // Cancelled before it started.
+                other => {
+                    *lock(&stage) = other;
+                    return;
+                }
+            };
+            // Told also when the body panics: somebody waits.
+            let over = Over { shared, stage, id };
+            body();
+            drop(over);
+        };
+        pool.run(Box::new(run)).map_err(|e| Error::os("starting a thread for work", &e))
+    }
+}
+
+struct Over {
+    shared: Arc<crate::core::shared::Shared>,
+    stage: Arc<Mutex<Stage>>,
+    id: Id,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        *lock(&self.stage) = Stage::Over;
+        self.shared.source_ready(self.id);
+    }
+}
+
+impl<F: Finish> Source for WorkSource<F> {
+    fn prepare(&self, _reactor: &Reactor, _id: Id, _hint: u64) -> bool {
+        true
+    }
+
+    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
+        self.finish.call(reactor, id);
+    }
+
+    fn event(&self, id: Id) -> Event {
+        self.finish.event(id)
+    }
+
+    fn settle(&self, _reactor: &Reactor, _id: Id) -> Next {
+        Next::Close
+    }
+
+    fn detach(&self, _reactor: &Reactor, _id: Id) -> Detached {
+        let mut stage = lock(&self.stage);
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Waiting(body) => {
+                self.cancelled.set(Some(body));
+                Detached::Now
+            }
+            Stage::Running => {
+                *stage = Stage::Running;
+                Detached::Lingers
+            }
+            Stage::Over => Detached::Now,
+        }
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        true
+    }
+
+    fn disown(&self) {
+        self.finish.disown();
+    }
+
+    fn state(&self) -> &dyn Any {
+        &()
+    }
+}

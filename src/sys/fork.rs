@@ -1,0 +1,126 @@
+//! L1. Is this process a fork of the one that made the mark?
+//!
+//! Owns: one page of memory. Runs on any thread and in signal handlers. Imports libc only.
+//!
+//! Every export of the library asks, so the answer has to be cheap: the kernel itself wipes the page
+//! in a forked child (`MADV_WIPEONFORK`, Linux 4.14), and a load sees it. Where the kernel refuses,
+//! or under the hidden cfg `asyncguest_no_wipeonfork`, the process id is compared instead.
+//! A child of `vfork` shares its parent's memory until it execs and counts as its parent.
+
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Made in one process; knows whether it is asked in another.
+pub(crate) struct ForkMark {
+    /// Nonzero in the process that made it, wiped to zero in its children.
+    page: Option<NonNull<AtomicU32>>,
+    pid: i32,
+}
+
+// SAFETY: the page is written once, before the mark is shared, and unmapped only by drop; the rest are atomic loads.
+unsafe impl Send for ForkMark {}
+// SAFETY: as above.
+unsafe impl Sync for ForkMark {}
+
+impl ForkMark {
+    /// Marks this process.
+    pub(crate) fn new() -> io::Result<ForkMark> {
+        let page = if cfg!(asyncguest_no_wipeonfork) { None } else { wiped_page()? };
+        // SAFETY: getpid has no preconditions and cannot fail.
+        Ok(ForkMark { page, pid: unsafe { libc::getpid() } })
+    }
+
+    /// Whether this is a child, or a child's child, of the process that made the mark.
+    #[inline]
+    pub(crate) fn in_child(&self) -> bool {
+        match self.page {
+            // SAFETY: mapped until drop, aligned to a page, and valid for every bit pattern.
+            Some(page) => unsafe { page.as_ref() }.load(Ordering::Relaxed) == 0,
+            // SAFETY: getpid has no preconditions and cannot fail.
+            None => self.pid != unsafe { libc::getpid() },
+        }
+    }
+}
+
+impl Drop for ForkMark {
+    fn drop(&mut self) {
+        if let Some(page) = self.page {
+            // SAFETY: our own mapping, and nobody can ask any more.
+            unsafe { libc::munmap(page.as_ptr().cast(), PAGE) };
+        }
+    }
+}
+
+/// What is asked of mmap; the kernel rounds it up to its own page size, in munmap as well.
+const PAGE: usize = std::mem::size_of::<AtomicU32>();
+
+/// A page that holds 1 here and 0 in every forked child, or `None` on a kernel that cannot wipe.
+fn wiped_page() -> io::Result<Option<NonNull<AtomicU32>>> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping, where the kernel likes.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, kind, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: this changes nothing but how the page fares in a fork.
+    if unsafe { libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: our own mapping, which nobody has seen.
+        unsafe { libc::munmap(page, PAGE) };
+        return Ok(None);
+    }
+    let mark = NonNull::new(page.cast::<AtomicU32>()).expect("mmap never maps page zero unasked");
+    // SAFETY: mapped, writable, aligned to a page, zeroed.
+    unsafe { mark.as_ref() }.store(1, Ordering::Relaxed);
+    Ok(Some(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `ask` returns in a forked child (which does nothing else, since other threads held locks).
+    fn in_forked_child(ask: impl Fn() -> i32) -> i32 {
+        // SAFETY: the child only runs `ask`, which takes no lock and allocates nothing, and _exit.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            let answer = ask();
+            // SAFETY: ends the child without running anybody's exit handlers.
+            unsafe { libc::_exit(answer) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is ours to write; the child is ours.
+        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+        assert!(libc::WIFEXITED(status));
+        libc::WEXITSTATUS(status)
+    }
+
+    #[test]
+    fn a_forked_child_and_its_child_know_it_and_the_parent_stays_itself() {
+        let mark = ForkMark::new().unwrap();
+        assert_eq!(mark.page.is_none(), cfg!(asyncguest_no_wipeonfork));
+        assert!(!mark.in_child());
+        assert_eq!(in_forked_child(|| mark.in_child().into()), 1);
+        assert_eq!(in_forked_child(|| in_forked_child(|| mark.in_child().into())), 1);
+        assert!(!mark.in_child());
+    }
+
+    #[test]
+    fn a_mark_made_in_the_child_is_at_home_there() {
+        let answer = in_forked_child(|| match ForkMark::new() {
+            Ok(mark) => mark.in_child().into(),
+            Err(_) => 2,
+        });
+        assert_eq!(answer, 0);
+    }
+
+    #[test]
+    fn threads_are_no_forks() {
+        let mark = ForkMark::new().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert!(!mark.in_child()));
+        });
+    }
+}

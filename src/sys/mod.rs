@@ -1,0 +1,55 @@
+//! L1. What the operating system must supply, one file per mechanism.
+//!
+//! Imports L0, libc and, in `poller`, mio. A new system needs a file for each line of this list and
+//! nothing else in the crate:
+//!
+//! | what | file | promise |
+//! |---|---|---|
+//! | [`OsFd`] | here | what the system calls a file descriptor |
+//! | [`monotonic_ns`] | `time` | monotonic nanoseconds, callable in a signal handler |
+//! | [`Poller`], [`Waker`] | `poller` | level-triggered readiness of fds; an fd that is readable while anything is due; a wake-up that is safe in signal handlers |
+//! | [`Gate`] | `gate` | what the I/O thread sleeps on: lets one readiness of the poller through each time it is armed |
+//! | [`Alarm`] | `timerfd` | makes the poller ready at a point in time, never early, to the nanosecond |
+//! | [`ForkMark`] | `fork` | tells a forked child from its parent at the cost of a load |
+//! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
+//! | [`Pidfd`], [`reap`] | `pidfd` | waiting for one child without SIGCHLD |
+//! | [`resolve`] | `resolve` | blocking name resolution |
+//! | [`spawn`] | `thread` | a thread on which no signal handler of the program runs |
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("asyncguest supports Linux; src/sys/mod.rs lists what another system has to supply");
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("asyncguest needs 64-bit pointers: ids travel through the poller in one word");
+
+mod fork;
+mod gate;
+mod pidfd;
+mod poller;
+mod resolve;
+mod signal;
+mod thread;
+mod time;
+mod timerfd;
+
+pub(crate) use fork::ForkMark;
+pub(crate) use gate::Gate;
+pub(crate) use pidfd::{exists_as_child, reap, wait_for_exit, Exit, Pidfd};
+pub(crate) use poller::{
+    has_ordinary_data, wait_readable, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, PRIORITY,
+    READABLE, WRITABLE,
+};
+pub(crate) use resolve::resolve;
+pub use resolve::{Address, Query};
+pub(crate) use signal::Listener;
+pub(crate) use thread::spawn;
+pub use time::monotonic_ns;
+pub(crate) use timerfd::Alarm;
+
+/// What the system calls a file descriptor.
+pub type OsFd = std::os::fd::RawFd;
+
+/// Closes an fd of the parent's guest in a forked child; whoever else owns it is never dropped there.
+pub(crate) fn close_in_child(fd: OsFd) {
+    // SAFETY: the child's copy of an fd that nothing in the child uses any more.
+    unsafe { libc::close(fd) };
+}

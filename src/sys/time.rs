@@ -1,0 +1,27 @@
+//! L1. The monotonic clock.
+//!
+//! Owns: nothing. Runs on any thread and in signal handlers. Imports libc only.
+
+/// Nanoseconds of `CLOCK_MONOTONIC`: the clock of every deadline in this library.
+pub fn monotonic_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is ours to write. This clock exists on every Linux, so the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_forward_in_nanoseconds() {
+        let std_before = std::time::Instant::now();
+        let before = monotonic_ns();
+        while std_before.elapsed().as_micros() < 500 {
+            std::hint::spin_loop();
+        }
+        let passed = monotonic_ns() - before;
+        assert!((400_000..5_000_000_000).contains(&passed), "{passed} ns for half a millisecond");
+    }
+}

@@ -1,0 +1,311 @@
+/* Hazard: the end, whoever asks for it and wherever. done comes once, after the last drop. */
+#include "toy.h"
+
+/* A guest with three due sources, one that is not due, and an `act` on whatever runs first. */
+typedef struct cast {
+    toy_t toy;
+    probe_t timers[3], parked;
+} cast_t;
+
+static cast_t c;
+
+static void cast_start(uint32_t drive, void (*act)(probe_t *))
+{
+    toy_start(&c.toy, drive);
+    for (unsigned i = 0; i < COUNT(c.timers); i++) {
+        c.timers[i] = (probe_t){.toy = &c.toy, .act = i == 0 ? act : NULL};
+        add_timer(&c.toy, 0, 0, &c.timers[i]);
+    }
+    c.parked.toy = &c.toy;
+    add_timer(&c.toy, GUEST_FOREVER, 0, &c.parked);
+}
+
+/* Exactly the first timer's callback ran; everything was dropped once; done came once. */
+static void cast_ended(void)
+{
+    ASSERT_EQ_U64(1, c.toy.done);
+    ASSERT_STATUS(GUEST_OK, c.toy.done_status);
+    for (unsigned i = 0; i < COUNT(c.timers); i++) {
+        ASSERT_EQ_U64(i == 0, c.timers[i].calls);
+        ASSERT_EQ_U64(1, c.timers[i].drops);
+    }
+    ASSERT_EQ_U64(0, c.parked.calls);
+    ASSERT_EQ_U64(1, c.parked.drops);
+    if (c.toy.g)
+        toy_free(&c.toy);
+    toy_close(&c.toy);
+}
+
+static void act_free(probe_t *probe)
+{
+    guest_t *g = probe->g;
+    toy_free(probe->toy);
+    ASSERT_EQ_U64(0, probe->toy->done); /* it takes effect when the outermost delivery returns */
+    ASSERT_STATUS(GUEST_ECLOSED, guest_timer_add(g, 0, 0, on_timer, probe, NULL, NULL));
+}
+
+static void act_cancel(probe_t *probe)
+{
+    ASSERT_OK(guest_cancel(probe->g));
+    ASSERT_OK(guest_cancel(probe->g));
+    ASSERT_EQ_U64(0, probe->toy->done);
+    ASSERT_STATUS(GUEST_ECLOSED, guest_timer_add(probe->g, 0, 0, on_timer, probe, NULL, NULL));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_post(probe->g, on_post, probe, NULL));
+    ASSERT_STATUS(GUEST_EORDER, guest_shutdown(probe->g, 0));
+}
+
+TEST(free_in_callback_thread)
+{
+    cast_start(GUEST_DRIVE_THREAD, act_free);
+    RUN_UNTIL(&c.toy, c.toy.done);
+    cast_ended();
+}
+
+TEST(free_in_callback_fd)
+{
+    cast_start(GUEST_DRIVE_FD, act_free);
+    RUN_UNTIL(&c.toy, c.toy.done);
+    cast_ended();
+}
+
+TEST(free_in_callback_run)
+{
+    cast_start(GUEST_DRIVE_RUN, act_free);
+    ASSERT_OK(guest_run(c.toy.g, limit(SECONDS(5))));
+    cast_ended();
+}
+
+TEST(cancel_in_callback_thread)
+{
+    cast_start(GUEST_DRIVE_THREAD, act_cancel);
+    RUN_UNTIL(&c.toy, c.toy.done);
+    cast_ended();
+}
+
+TEST(cancel_in_callback_fd)
+{
+    cast_start(GUEST_DRIVE_FD, act_cancel);
+    RUN_UNTIL(&c.toy, c.toy.done);
+    cast_ended();
+}
+
+static void act_shutdown(probe_t *probe)
+{
+    ASSERT_STATUS(GUEST_EORDER, guest_shutdown(probe->g, SECONDS(1)));
+}
+
+TEST(shutdown_in_callback)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    probe.act = act_shutdown;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_timer(&toy, 0, 0, &probe);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_EQ_U64(0, toy.done); /* a refused call changes nothing */
+    toy_end(&toy);
+}
+
+static void free_in_done(toy_t *toy)
+{
+    toy_free(toy);
+}
+
+static void end_in_done(uint32_t drive)
+{
+    toy_t toy = {.on_done = free_in_done};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, drive);
+    add_timer(&toy, GUEST_FOREVER, 0, &probe);
+    ASSERT_OK(guest_cancel(toy.g));
+    RUN_UNTIL(&toy, toy.done);
+    ASSERT_EQ_U64(1, probe.drops);
+    toy_close(&toy);
+}
+
+TEST(free_in_done_thread)
+{
+    end_in_done(GUEST_DRIVE_THREAD);
+}
+
+TEST(free_in_done_fd)
+{
+    end_in_done(GUEST_DRIVE_FD);
+}
+
+TEST(free_in_done_of_shutdown)
+{
+    toy_t toy = {.on_done = free_in_done};
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    toy_close(&toy);
+}
+
+static gate_t cancelled;
+
+static void *cancel_elsewhere(void *g)
+{
+    ASSERT_OK(guest_cancel(g));
+    gate_open(&cancelled);
+    return NULL;
+}
+
+static void act_cancelled_elsewhere(probe_t *probe)
+{
+    join(spawn(cancel_elsewhere, probe->g));
+    gate_wait(&cancelled, 1);
+    ASSERT_EQ_U64(0, probe->toy->done);
+}
+
+TEST(cancel_from_another_thread_during_delivery)
+{
+    gate_t shut = GATE;
+    cancelled = shut;
+    cast_start(GUEST_DRIVE_THREAD, act_cancelled_elsewhere);
+    RUN_UNTIL(&c.toy, c.toy.done);
+    cast_ended();
+}
+
+TEST(cancel_wakes_a_sleeping_guest)
+{
+    gate_t shut = GATE;
+    cancelled = shut;
+    toy_t toy = {0};
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    toy_await_polling(&toy);
+    pthread_t thread = spawn(cancel_elsewhere, toy.g);
+    RUN_UNTIL(&toy, toy.done);
+    join(thread);
+    ASSERT_EQ_U64(GUEST_STATE_ENDED, toy_state(&toy));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_deliver_batch(toy.g, 0));
+    ASSERT_OK(guest_cancel(toy.g)); /* harmless when repeated */
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
+TEST(free_at_once)
+{
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++) {
+        toy_t toy = {0};
+        toy_start(&toy, drive);
+        toy_free(&toy);
+        toy_close(&toy);
+    }
+}
+
+TEST(free_with_the_io_thread_blocked)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_timer(&toy, GUEST_FOREVER, 0, &probe);
+    toy_await_polling(&toy);
+    uint64_t start = guest_now();
+    toy_free(&toy);
+    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(1));
+    ASSERT_EQ_U64(1, probe.drops);
+    toy_close(&toy);
+}
+
+TEST(free_while_post_blocks)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    toy_fault(&toy, FAULT_BLOCK, -1);
+    add_post(&toy, &probe);
+    gate_wait(&toy.entered, 1);
+    uint64_t start = guest_now();
+    toy_free(&toy);
+    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(2)); /* the header promises one second */
+    ASSERT_EQ_U64(1, probe.drops);
+    gate_open(&toy.unblock);
+    gate_wait(&toy.entered, 2); /* `post` has returned: its thread finds its way out alone */
+    toy_close(&toy);
+}
+
+static bool has_posted(void *toy)
+{
+    return ((toy_t *)toy)->posts > 0;
+}
+
+TEST(free_with_a_token_queued)
+{
+    cast_start(GUEST_DRIVE_THREAD, NULL);
+    await(has_posted, &c.toy, "a token");
+    toy_free(&c.toy);
+    ASSERT_EQ_U64(1, c.toy.done);
+    ASSERT_EQ_U64(1, c.parked.drops);
+    loop_run_for(c.toy.loop, MS(2)); /* the token arrives at a toy without guest */
+    toy_close(&c.toy);
+}
+
+/* ---- shutdown -------------------------------------------------------------------------------- */
+
+static gate_t working = GATE, release = GATE;
+
+static void blocked_work(void *user_data)
+{
+    (void)user_data;
+    gate_open(&working);
+    gate_wait(&release, 1);
+}
+
+TEST(shutdown_with_deadline)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_work(&toy, blocked_work, &probe);
+    gate_wait(&working, 1);
+    uint64_t start = guest_now();
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, MS(20)));
+    ASSERT_BETWEEN(guest_now() - start, MS(20), SECONDS(2));
+    ASSERT_EQ_U64(0, toy.done);
+    ASSERT_EQ_U64(0, probe.drops);
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, 0));
+    gate_open(&release);
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    ASSERT_EQ_U64(1, toy.done);
+    ASSERT_EQ_U64(1, probe.drops);
+    ASSERT_EQ_U64(0, probe.calls);
+    ASSERT_OK(guest_shutdown(toy.g, 0)); /* done has been called before */
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
+TEST(shutdown_runs_drops)
+{
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++) {
+        toy_t toy = {0};
+        probe_t timer = PROBE(&toy), post = PROBE(&toy);
+        toy_start(&toy, drive);
+        add_timer(&toy, GUEST_FOREVER, 0, &timer);
+        add_post(&toy, &post);
+        ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+        ASSERT_EQ_U64(1, timer.drops);
+        ASSERT_EQ_U64(1, post.drops);
+        ASSERT_EQ_U64(0, post.calls);
+        toy_free(&toy);
+        toy_close(&toy);
+    }
+}
+
+TEST(cancelled_guest_takes_nothing_new)
+{
+    toy_t toy = {0};
+    channel_t pipe = channel_open();
+    guest_id_t id = 77;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_cancel(toy.g));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_fd_add(toy.g, pipe.in, GUEST_READABLE, on_fd, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_timer_add(toy.g, 0, 0, on_timer, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_signal_add(toy.g, 10, on_signal, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_child_add(toy.g, getpid(), on_child, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_work(toy.g, blocked_work, on_work_done, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_resolve(toy.g, "::1", NULL, 0, 1, 0, on_resolve, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_post(toy.g, on_post, NULL, on_drop));
+    ASSERT_EQ_U64(77, id);
+    toy_end(&toy);
+    channel_close(&pipe);
+}

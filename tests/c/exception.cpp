@@ -1,0 +1,207 @@
+/* Hazard: a C++ exception that leaves a callback. It passes out of guest_deliver_batch, the rest of
+ * the batch is kept, and the guest goes on. The callbacks here throw through no C frame of ours. */
+#include "toy.h"
+
+#include <stdexcept>
+#include <vector>
+
+static toy_t toy;
+static std::vector<int> ran;
+static int drops, caught;
+
+struct thrown : std::runtime_error {
+    thrown() : std::runtime_error("from a callback") {}
+};
+
+static void drop(void *)
+{
+    drops++;
+}
+
+static void number(void *user_data)
+{
+    int n = static_cast<int>(reinterpret_cast<intptr_t>(user_data));
+    ran.push_back(n);
+    if (n < 0)
+        throw thrown();
+}
+
+static void timer_number(guest_t *, guest_id_t, uint64_t, void *user_data)
+{
+    number(user_data);
+}
+
+static void post_number(guest_t *, void *user_data)
+{
+    number(user_data);
+}
+
+static void fd_number(guest_t *, guest_id_t, uint32_t, void *user_data)
+{
+    number(user_data);
+}
+
+static void *as_data(int n)
+{
+    return reinterpret_cast<void *>(static_cast<intptr_t>(n));
+}
+
+static guest_id_t add(int n)
+{
+    guest_id_t id;
+    ASSERT_OK(guest_timer_add(toy.g, 0, 0, timer_number, as_data(n), drop, &id));
+    return id;
+}
+
+static void post(int n)
+{
+    ASSERT_OK(guest_post(toy.g, post_number, as_data(n), drop));
+}
+
+/* A host written in C++: it catches what its callbacks throw, and carries on. */
+static guest_status_t deliver_catching(toy_t *t, guest_token_t token)
+{
+    try {
+        return guest_deliver_batch(t->g, token);
+    } catch (const thrown &) {
+        caught++;
+        return GUEST_OK;
+    }
+}
+
+static void expect(const std::vector<int> &want)
+{
+    RUN_UNTIL(&toy, ran.size() >= want.size());
+    for (size_t i = 0; i < want.size(); i++)
+        ASSERT_EQ_I64(want[i], ran[i]);
+    RUN_UNTIL(&toy, drops == static_cast<int>(want.size()));
+    ASSERT_EQ_U64(want.size(), ran.size());
+}
+
+static void start(uint32_t drive)
+{
+    toy.deliver = deliver_catching;
+    toy_start(&toy, drive);
+}
+
+static void in_timers(uint32_t drive)
+{
+    start(drive);
+    for (int n : {1, -2, 3, -4, 5})
+        add(n);
+    expect({1, -2, 3, -4, 5});
+    ASSERT_EQ_I64(2, caught);
+    toy_end(&toy);
+}
+
+static void in_posts(uint32_t drive)
+{
+    start(drive);
+    for (int n : {1, -2, 3, -4, 5})
+        post(n);
+    expect({1, -2, 3, -4, 5});
+    ASSERT_EQ_I64(2, caught);
+    toy_end(&toy);
+}
+
+TEST(exception_from_a_timer_thread)
+{
+    in_timers(GUEST_DRIVE_THREAD);
+}
+
+TEST(exception_from_a_timer_fd)
+{
+    in_timers(GUEST_DRIVE_FD);
+}
+
+TEST(exception_from_a_post_thread)
+{
+    in_posts(GUEST_DRIVE_THREAD);
+}
+
+TEST(exception_from_a_post_fd)
+{
+    in_posts(GUEST_DRIVE_FD);
+}
+
+TEST(exception_from_an_fd)
+{
+    start(GUEST_DRIVE_THREAD);
+    channel_t pipe = channel_open();
+    guest_id_t id;
+    ASSERT_OK(guest_fd_add(toy.g, pipe.in, GUEST_READABLE, fd_number, as_data(-1), drop, &id));
+    channel_write(&pipe, 1);
+    RUN_UNTIL(&toy, caught >= 3); /* level-triggered: it throws again and again */
+    ASSERT_OK(guest_is_open(toy.g, id));
+    ASSERT_EQ_I64(0, drops);
+    ASSERT_OK(guest_close(toy.g, id));
+    RUN_UNTIL(&toy, drops == 1);
+    toy_end(&toy);
+    channel_close(&pipe);
+}
+
+/* The state after an exception is that of an ordinary return: idle, not stuck in "delivering". */
+TEST(exception_leaves_the_guest_whole)
+{
+    start(GUEST_DRIVE_THREAD);
+    guest_id_t repeating;
+    ASSERT_OK(guest_timer_add(toy.g, MS(1), MS(1), timer_number, as_data(-7), drop, &repeating));
+    RUN_UNTIL(&toy, caught >= 5);
+    ASSERT(toy_state(&toy) != GUEST_STATE_DELIVERING);
+    ASSERT_OK(guest_is_open(toy.g, repeating)); /* a repeating timer survives its exception */
+    ASSERT_EQ_I64(0, drops);
+    toy_end(&toy);
+    ASSERT_EQ_I64(1, drops);
+}
+
+TEST(exception_in_a_nested_delivery)
+{
+    static auto dialog = [](guest_t *, guest_id_t, uint64_t, void *) {
+        add(-2);
+        add(3);
+        RUN_UNTIL(&toy, ran.size() == 2); /* the inner exception ends in the inner host loop */
+        ran.push_back(4);
+        throw thrown();
+    };
+    start(GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_timer_add(toy.g, 0, 0, dialog, nullptr, drop, nullptr));
+    RUN_UNTIL(&toy, drops == 3);
+    ASSERT_EQ_I64(2, caught);
+    ASSERT(ran == (std::vector<int>{-2, 3, 4}));
+    ran.clear();
+    drops = 0;
+    add(5);
+    expect({5});
+    toy_end(&toy);
+}
+
+TEST(exception_out_of_guest_run)
+{
+    toy_start(&toy, GUEST_DRIVE_RUN);
+    add(-1);
+    add(2);
+    try {
+        guest_run(toy.g, limit(SECONDS(5)));
+    } catch (const thrown &) {
+        caught++;
+    }
+    ASSERT_EQ_I64(1, caught);
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(toy.g, MS(5)));
+    ASSERT(ran == (std::vector<int>{-1, 2}));
+    ASSERT_EQ_I64(2, drops);
+    toy_end(&toy);
+}
+
+TEST(exception_after_free_in_callback)
+{
+    static auto free_and_throw = [](guest_t *, guest_id_t, uint64_t, void *) {
+        toy_free(&toy);
+        throw thrown();
+    };
+    start(GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_timer_add(toy.g, 0, 0, free_and_throw, nullptr, drop, nullptr));
+    RUN_UNTIL(&toy, caught == 1);
+    ASSERT_EQ_U64(1, toy.done); /* the free took effect on the way out */
+    ASSERT_EQ_I64(1, drops);
+    toy_close(&toy);
+}

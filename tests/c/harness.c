@@ -1,0 +1,244 @@
+#include "harness.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <time.h>
+
+typedef struct entry {
+    const char *name;
+    void (*run)(void);
+} entry_t;
+
+static entry_t entries[64];
+static size_t entry_count;
+
+void test_register(const char *name, void (*run)(void))
+{
+    if (entry_count == COUNT(entries)) {
+        fputs("too many tests in one file\n", stderr);
+        abort();
+    }
+    entries[entry_count++] = (entry_t){name, run};
+}
+
+void test_fail(const char *file, int line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    char text[256];
+    guest_status_t status;
+    int32_t os_error;
+    if (guest_last_error(&status, &os_error, text, sizeof text, NULL) == GUEST_OK && status != GUEST_OK)
+        fprintf(stderr, "  last error of this thread: %s, errno %d: %s\n", guest_status_name(status), os_error, text);
+    fflush(NULL);
+    _exit(1);
+}
+
+static uint64_t factor(void)
+{
+    const char *text = getenv("ASYNCGUEST_TEST_SLOW");
+    unsigned long value = text ? strtoul(text, NULL, 10) : 1;
+    return value ? value : 1;
+}
+
+uint64_t limit(uint64_t nanoseconds)
+{
+    return nanoseconds * factor();
+}
+
+bool long_mode(void)
+{
+    const char *text = getenv("ASYNCGUEST_TEST_LONG");
+    return text && *text && strcmp(text, "0") != 0;
+}
+
+void assert_i64(const char *file, int line, const char *what, int64_t want, int64_t got)
+{
+    if (want != got)
+        test_fail(file, line, "%s: expected %lld, got %lld", what, (long long)want, (long long)got);
+}
+
+void assert_u64(const char *file, int line, const char *what, uint64_t want, uint64_t got)
+{
+    if (want != got)
+        test_fail(file, line, "%s: expected %llu, got %llu", what, (unsigned long long)want, (unsigned long long)got);
+}
+
+void assert_str(const char *file, int line, const char *what, const char *want, const char *got)
+{
+    if (!got || strcmp(want, got) != 0)
+        test_fail(file, line, "%s: expected \"%s\", got \"%s\"", what, want, got ? got : "(null)");
+}
+
+void assert_ptr(const char *file, int line, const char *what, const void *want, const void *got)
+{
+    if (want != got)
+        test_fail(file, line, "%s: expected %p, got %p", what, want, got);
+}
+
+void assert_status(const char *file, int line, const char *what, guest_status_t want, guest_status_t got)
+{
+    if (want != got)
+        test_fail(file, line, "%s: expected %s (%d), got %s (%d)", what, guest_status_name(want), want,
+                  guest_status_name(got), got);
+}
+
+int64_t must(const char *file, int line, const char *what, int64_t result)
+{
+    if (result < 0)
+        test_fail(file, line, "%s: %s", what, strerror(errno));
+    return result;
+}
+
+void assert_between(const char *file, int line, uint64_t elapsed, uint64_t least, uint64_t most)
+{
+    if (elapsed < least)
+        test_fail(file, line, "%.3f ms is too early, expected at least %.3f", (double)elapsed / 1e6, (double)least / 1e6);
+    if (elapsed > limit(most))
+        test_fail(file, line, "%.3f ms is too late, the limit is %.3f", (double)elapsed / 1e6, (double)limit(most) / 1e6);
+}
+
+pthread_t spawn(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, run, argument);
+    if (error)
+        FAIL("pthread_create: %s", strerror(error));
+    return thread;
+}
+
+void join(pthread_t thread)
+{
+    int error = pthread_join(thread, NULL);
+    if (error)
+        FAIL("pthread_join: %s", strerror(error));
+}
+
+void pass(uint64_t nanoseconds)
+{
+    struct timespec left = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+}
+
+void spin(uint64_t nanoseconds)
+{
+    for (uint64_t start = guest_now(); guest_now() - start < nanoseconds;)
+        ;
+}
+
+void await(bool (*holds)(void *), void *argument, const char *what)
+{
+    for (uint64_t stop = guest_now() + limit(SECONDS(10)); !holds(argument); pass(MS(1)))
+        if (guest_now() > stop)
+            FAIL("waited in vain for: %s", what);
+}
+
+int in_fork(void (*run)(void *), void *argument)
+{
+    fflush(NULL);
+    pid_t child = (pid_t)MUST(fork());
+    if (child == 0) {
+        run(argument);
+        _exit(0);
+    }
+    int status;
+    MUST(waitpid(child, &status, 0));
+    return status;
+}
+
+void gate_open(gate_t *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->count++;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_wait(gate_t *gate, unsigned count)
+{
+    struct timespec stop;
+    clock_gettime(CLOCK_REALTIME, &stop);
+    stop.tv_sec += (time_t)(limit(SECONDS(10)) / 1000000000u);
+    int error = 0;
+    pthread_mutex_lock(&gate->lock);
+    while (gate->count < count && !error)
+        error = pthread_cond_timedwait(&gate->changed, &gate->lock, &stop);
+    bool open = gate->count >= count;
+    pthread_mutex_unlock(&gate->lock);
+    if (!open)
+        FAIL("a gate stayed shut: %s", strerror(error));
+}
+
+/* What must be the same before and after a test. */
+typedef struct traces {
+    uint64_t fds, threads;
+    guest_live_t live;
+} traces_t;
+
+static uint64_t entries_of(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        FAIL("%s: %s", path, strerror(errno));
+    uint64_t count = 0;
+    for (struct dirent *e; (e = readdir(directory));)
+        count += e->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static traces_t look(void)
+{
+    traces_t now = {.live = {.struct_size = sizeof now.live}};
+    now.fds = entries_of("/proc/self/fd");
+    now.threads = entries_of("/proc/self/task");
+    ASSERT_OK(guest_live(&now.live));
+    return now;
+}
+
+/* A joined thread is listed in /proc for a moment longer, hence `await`. */
+static bool as_before(void *argument)
+{
+    const traces_t *before = argument;
+    traces_t now = look();
+    return memcmp(before, &now, sizeof now) == 0;
+}
+
+static void check_traces(traces_t *before)
+{
+    const guest_live_t *live = &before->live;
+    ASSERT_EQ_U64(0, live->guests + live->sources + live->posts + live->threads + live->posters);
+    for (uint64_t stop = guest_now() + limit(SECONDS(3)); guest_now() < stop; pass(MS(1)))
+        if (as_before(before))
+            return;
+    traces_t now = look();
+    ASSERT_EQ_U64(0, now.live.guests);
+    ASSERT_EQ_U64(0, now.live.sources);
+    ASSERT_EQ_U64(0, now.live.posts);
+    ASSERT_EQ_U64(0, now.live.threads);
+    ASSERT_EQ_U64(0, now.live.posters);
+    ASSERT_EQ_U64(before->threads, now.threads);
+    ASSERT_EQ_U64(before->fds, now.fds);
+}
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < entry_count; i++) {
+        if (strcmp(entries[i].name, argv[1]) != 0)
+            continue;
+        traces_t before = look();
+        entries[i].run();
+        check_traces(&before);
+        return 0;
+    }
+    fprintf(stderr, "usage: %s TEST, one of\n", argv[0]);
+    for (size_t i = 0; i < entry_count; i++)
+        fprintf(stderr, "  %s\n", entries[i].name);
+    return 2;
+}

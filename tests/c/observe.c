@@ -1,0 +1,207 @@
+/* Hazard: figures that lie, a watchdog that is silent, and a guest that is busy while idle. */
+#include "toy.h"
+
+#include <poll.h>
+
+static uint64_t sum(const uint64_t *histogram)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < GUEST_HISTOGRAM_BUCKETS; i++)
+        total += histogram[i];
+    return total;
+}
+
+TEST(stats_count_what_happens)
+{
+    toy_t toy = {0};
+    probe_t post = {.toy = &toy, .shared = true}, timer = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    for (unsigned i = 0; i < 10; i++)
+        add_post(&toy, &post);
+    ASSERT_EQ_U64(10, toy_stats(&toy).live_posts);
+    RUN_UNTIL(&toy, post.drops == 10);
+    add_timer(&toy, GUEST_FOREVER, 0, &timer);
+    guest_stats_t stats = toy_stats(&toy);
+    ASSERT_EQ_U64(10, stats.events);
+    ASSERT_EQ_U64(0, stats.live_posts);
+    ASSERT_EQ_U64(1, stats.live_sources);
+    ASSERT_EQ_U64(toy.deliveries - toy.stale, stats.batches);
+    ASSERT_EQ_U64(toy.posts, stats.tokens + stats.reposts);
+    ASSERT_EQ_U64(toy.stale, stats.stale_tokens);
+    ASSERT_EQ_U64(0, stats.post_failures);
+    ASSERT_EQ_U64(0, stats.inlined_tokens);
+    ASSERT_EQ_U64(0, stats.nested);
+    ASSERT(stats.io_wakeups >= 1);
+    toy_end(&toy);
+}
+
+static void act_spin(probe_t *probe)
+{
+    (void)probe;
+    spin(MS(2));
+}
+
+TEST(histograms_add_up)
+{
+    toy_t toy = {0};
+    probe_t probe = {.toy = &toy, .act = act_spin, .shared = true};
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    for (unsigned i = 1; i <= 5; i++) {
+        add_post(&toy, &probe);
+        RUN_UNTIL(&toy, probe.drops == i);
+    }
+    guest_stats_t stats = toy_stats(&toy);
+    ASSERT_EQ_U64(stats.batches, sum(stats.delivery_duration));
+    ASSERT_EQ_U64(stats.batches, sum(stats.delivery_latency)); /* each batch had a token of its own */
+    uint64_t long_ones = 0;
+    for (unsigned i = 20; i < GUEST_HISTOGRAM_BUCKETS; i++) /* from 2^20 ns, about 1 ms */
+        long_ones += stats.delivery_duration[i];
+    ASSERT_EQ_U64(5, long_ones);
+    toy_end(&toy);
+}
+
+static void act_delivering(probe_t *probe)
+{
+    ASSERT_EQ_U64(GUEST_STATE_DELIVERING, toy_state(probe->toy));
+}
+
+static bool is_posted(void *toy)
+{
+    return toy_state(toy) == GUEST_STATE_POSTED;
+}
+
+TEST(state_in_drive_thread)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    probe.act = act_delivering;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    toy_await_polling(&toy);
+    add_post(&toy, &probe);
+    await(is_posted, &toy, "GUEST_STATE_POSTED");
+    RUN_UNTIL(&toy, probe.drops == 1);
+    toy_await_polling(&toy);
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    ASSERT_EQ_U64(GUEST_STATE_ENDED, toy_state(&toy));
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
+TEST(state_in_drive_fd)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    probe.act = act_delivering;
+    toy_start(&toy, GUEST_DRIVE_FD);
+    ASSERT_EQ_U64(GUEST_STATE_IDLE, toy_state(&toy));
+    add_post(&toy, &probe);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_EQ_U64(GUEST_STATE_IDLE, toy_state(&toy));
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    ASSERT_EQ_U64(GUEST_STATE_ENDED, toy_state(&toy));
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
+/* ---- stalls: reported while they last, once each --------------------------------------------- */
+
+static void start_watched(toy_t *toy)
+{
+    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    options.stall_after = MS(10);
+    toy_start_on(toy, NULL, &options);
+}
+
+TEST(stall_of_an_undelivered_token)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    start_watched(&toy);
+    add_post(&toy, &probe);
+    gate_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
+    ASSERT_EQ_U64(GUEST_STALL_UNDELIVERED, toy.stall_kind);
+    ASSERT_BETWEEN(toy.stall_time, MS(10), SECONDS(1));
+    pass(MS(30));
+    ASSERT_EQ_U64(1, toy.stalled.count); /* once for each stall */
+    ASSERT_EQ_U64(0, probe.calls);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_EQ_U64(1, toy_stats(&toy).stalls);
+    toy_end(&toy);
+}
+
+static void act_stuck(probe_t *probe)
+{
+    gate_wait(&probe->toy->stalled, probe->calls); /* returns only when it has been reported */
+    ASSERT_EQ_U64(GUEST_STALL_DELIVERING, probe->toy->stall_kind);
+    ASSERT_BETWEEN(probe->toy->stall_time, MS(10), SECONDS(1));
+}
+
+TEST(stall_of_a_callback)
+{
+    toy_t toy = {0};
+    probe_t probe = {.toy = &toy, .act = act_stuck, .shared = true};
+    start_watched(&toy);
+    add_post(&toy, &probe);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    add_post(&toy, &probe);
+    RUN_UNTIL(&toy, probe.drops == 2);
+    ASSERT_EQ_U64(2, toy.stalled.count);
+    toy_end(&toy);
+}
+
+TEST(stall_not_reported_for_an_idle_host)
+{
+    toy_t toy = {0};
+    start_watched(&toy);
+    pass(MS(50)); /* nothing is due, so nobody waits for the host */
+    ASSERT_EQ_U64(0, toy.stalled.count);
+    ASSERT_EQ_U64(0, toy_stats(&toy).stalls);
+    toy_end(&toy);
+}
+
+/* ---- idle is free ---------------------------------------------------------------------------- */
+
+static void add_quiet_sources(toy_t *toy, channel_t *pipe, probe_t *probe)
+{
+    probe->shared = true;
+    *pipe = channel_open();
+    add_fd(toy, pipe->in, GUEST_READABLE, probe);
+    add_timer(toy, SECONDS(3600), 0, probe);
+    add_timer(toy, GUEST_FOREVER, 0, probe);
+    add_signal(toy, 12, probe);
+}
+
+TEST(idle_is_free_fd)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    channel_t pipe;
+    guest_os_fd_t fd;
+    toy_start(&toy, GUEST_DRIVE_FD);
+    add_quiet_sources(&toy, &pipe, &probe);
+    loop_run_for(toy.loop, MS(5));
+    ASSERT_OK(guest_fd(toy.g, &fd));
+    struct pollfd watched = {.fd = fd, .events = POLLIN};
+    ASSERT_EQ_I64(0, MUST(poll(&watched, 1, 200)));
+    toy_end(&toy);
+    channel_close(&pipe);
+}
+
+TEST(idle_is_free_thread)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    channel_t pipe;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_quiet_sources(&toy, &pipe, &probe);
+    loop_run_for(toy.loop, MS(10));
+    toy_await_polling(&toy);
+    guest_stats_t before = toy_stats(&toy);
+    loop_run_for(toy.loop, MS(200));
+    guest_stats_t after = toy_stats(&toy);
+    ASSERT_EQ_U64(before.io_wakeups, after.io_wakeups);
+    ASSERT_EQ_U64(before.tokens, after.tokens);
+    ASSERT_EQ_U64(before.polls, after.polls);
+    toy_end(&toy);
+    channel_close(&pipe);
+}

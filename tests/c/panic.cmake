@@ -1,0 +1,18 @@
+# panic.c needs the library's feature "test-hooks", which no release has: a build of its own.
+set(hooks_dir "${ASYNCGUEST_CARGO_TARGET_DIR}/hooks")
+set(hooks_lib "${hooks_dir}/${ASYNCGUEST_CARGO_TARGET}/debug/libasyncguest.a")
+add_custom_target(asyncguest_hooks
+    COMMAND ${CMAKE_COMMAND} -E env "CARGO_TARGET_DIR=${hooks_dir}"
+            ${CARGO_EXECUTABLE} rustc --lib --crate-type staticlib --features test-hooks ${asyncguest_cargo_args}
+    BYPRODUCTS "${hooks_lib}"
+    COMMENT "cargo rustc --features test-hooks"
+    USES_TERMINAL VERBATIM)
+
+add_library(asyncguest_with_hooks STATIC IMPORTED)
+set_target_properties(asyncguest_with_hooks PROPERTIES
+    IMPORTED_LOCATION "${hooks_lib}"
+    INTERFACE_LINK_LIBRARIES "${asyncguest_private_libs}")
+add_dependencies(asyncguest_with_hooks asyncguest_hooks)
+
+add_library(hazard_panic OBJECT panic.c)
+add_hazard(panic.c hazard_panic hooks asyncguest_with_hooks)

@@ -1,0 +1,242 @@
+/* Hazard: fork, and the end of the process, with a guest running. */
+#include "toy.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define EFORKED(call) ASSERT_STATUS(GUEST_EFORKED, call)
+
+/* What the fork of `toy`'s process sees: a failed assert exits with 1. */
+typedef struct inheritance {
+    toy_t toy;
+    probe_t timer, fd;
+    guest_id_t timer_id, fd_id;
+    channel_t pipe;
+    guest_poster_t *poster;
+} inheritance_t;
+
+static void never(void *user_data)
+{
+    (void)user_data;
+    FAIL("something of the parent's has run in the child");
+}
+
+static void never_post(guest_t *g, void *user_data)
+{
+    (void)g;
+    never(user_data);
+}
+
+static void in_child(void *argument)
+{
+    inheritance_t *i = argument;
+    guest_t *g = i->toy.g;
+    uint32_t state;
+    guest_stats_t stats = {.struct_size = sizeof stats};
+    guest_os_fd_t fd;
+    guest_id_t id;
+    guest_event_t event;
+    size_t count;
+    guest_poster_t *poster;
+    EFORKED(guest_deliver_batch(g, 0));
+    EFORKED(guest_deliver_batch_for(g, i->toy.last_token, MS(1)));
+    EFORKED(guest_run(g, 0));
+    EFORKED(guest_shutdown(g, 0));
+    EFORKED(guest_cancel(g));
+    EFORKED(guest_fd(g, &fd));
+    EFORKED(guest_wake(g));
+    EFORKED(guest_state(g, &state));
+    EFORKED(guest_stats(g, &stats));
+    EFORKED(guest_close(g, i->timer_id));
+    EFORKED(guest_is_open(g, i->timer_id));
+    EFORKED(guest_batch_begin(g, 0));
+    EFORKED(guest_batch_next(g, &event, 1, &count));
+    EFORKED(guest_batch_end(g));
+    EFORKED(guest_fd_add(g, i->pipe.out, GUEST_WRITABLE, on_fd, NULL, never, &id));
+    EFORKED(guest_fd_modify(g, i->fd_id, 0));
+    EFORKED(guest_timer_add(g, 0, 0, on_timer, NULL, never, &id));
+    EFORKED(guest_timer_modify(g, i->timer_id, 0, 0));
+    EFORKED(guest_post(g, never_post, NULL, never));
+    EFORKED(guest_poster_new(g, &poster));
+    EFORKED(guest_poster_post(i->poster, never_post, NULL, never));
+    EFORKED(guest_poster_wake(i->poster));
+    EFORKED(guest_poster_cancel(i->poster));
+    EFORKED(guest_signal_add(g, 10, on_signal, NULL, never, &id));
+    EFORKED(guest_child_add(g, getppid(), on_child, NULL, never, &id));
+    EFORKED(guest_work(g, never, on_work_done, NULL, never, &id));
+    EFORKED(guest_resolve(g, "::1", NULL, 0, SOCK_STREAM, 0, on_resolve, NULL, never, &id));
+    guest_poster_free(i->poster);
+    guest_free(g);
+    ASSERT_EQ_U64(0, i->timer.drops); /* the copy is released; nothing runs */
+    ASSERT_EQ_U64(0, i->toy.done);
+}
+
+static void inherit(inheritance_t *i, uint32_t drive)
+{
+    toy_start(&i->toy, drive);
+    i->pipe = channel_open();
+    i->timer = (probe_t){.toy = &i->toy};
+    i->fd = (probe_t){.toy = &i->toy, .act = act_read_one, .argument = &i->pipe};
+    i->timer_id = add_timer(&i->toy, SECONDS(3600), 0, &i->timer);
+    i->fd_id = add_fd(&i->toy, i->pipe.in, GUEST_READABLE, &i->fd);
+    ASSERT_OK(guest_poster_new(i->toy.g, &i->poster));
+    if (drive == GUEST_DRIVE_THREAD)
+        toy_await_polling(&i->toy);
+}
+
+/* The parent's guest is unharmed: its sources are still watched, its posts still arrive. */
+static void unharmed(inheritance_t *i)
+{
+    probe_t post = PROBE(&i->toy);
+    unsigned calls = i->fd.calls;
+    add_post(&i->toy, &post);
+    channel_write(&i->pipe, 1);
+    RUN_UNTIL(&i->toy, post.drops && i->fd.calls == calls + 1);
+    ASSERT_OK(guest_timer_modify(i->toy.g, i->timer_id, 0, 0));
+    RUN_UNTIL(&i->toy, i->timer.drops == 1);
+    guest_poster_free(i->poster);
+    toy_end(&i->toy);
+    channel_close(&i->pipe);
+}
+
+static void fork_with_running_guest(uint32_t drive)
+{
+    inheritance_t i = {0};
+    inherit(&i, drive);
+    ASSERT_EQ_I64(0, in_fork(in_child, &i));
+    unharmed(&i);
+}
+
+TEST(fork_with_running_guest_thread)
+{
+    fork_with_running_guest(GUEST_DRIVE_THREAD);
+}
+
+TEST(fork_with_running_guest_fd)
+{
+    fork_with_running_guest(GUEST_DRIVE_FD);
+}
+
+TEST(fork_a_hundred_times)
+{
+    inheritance_t i = {0};
+    inherit(&i, GUEST_DRIVE_THREAD);
+    probe_t tick = PROBE(&i.toy);
+    add_timer(&i.toy, MS(1), MS(1), &tick); /* so that the forks hit every state */
+    for (unsigned n = 0; n < 100; n++) {
+        ASSERT_EQ_I64(0, in_fork(in_child, &i));
+        loop_run_for(i.toy.loop, MS(n % 3));
+    }
+    unharmed(&i);
+}
+
+static void guest_of_its_own(void *argument)
+{
+    (void)argument;
+    toy_t toy = {0};
+    probe_t timer = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_timer(&toy, MS(1), 0, &timer);
+    RUN_UNTIL(&toy, timer.drops == 1);
+    toy_end(&toy);
+}
+
+TEST(fork_child_starts_its_own_guest)
+{
+    inheritance_t i = {0};
+    inherit(&i, GUEST_DRIVE_THREAD);
+    ASSERT_EQ_I64(0, in_fork(guest_of_its_own, NULL));
+    unharmed(&i);
+}
+
+static guest_id_t forked_in;
+
+static void act_fork(probe_t *probe)
+{
+    (void)probe;
+    ASSERT_EQ_I64(0, in_fork(in_child, probe->argument));
+    forked_in = probe->id;
+}
+
+TEST(fork_inside_a_callback)
+{
+    inheritance_t i = {0};
+    inherit(&i, GUEST_DRIVE_THREAD);
+    probe_t probe = {.toy = &i.toy, .act = act_fork, .argument = &i};
+    add_timer(&i.toy, 0, 0, &probe);
+    RUN_UNTIL(&i.toy, probe.drops == 1);
+    ASSERT(forked_in != 0);
+    unharmed(&i);
+}
+
+/* ---- process exit ---------------------------------------------------------------------------- */
+
+static toy_t last_toy;
+static probe_t last_timer, last_post;
+
+static void exit_now(probe_t *probe)
+{
+    (void)probe;
+    exit(0);
+}
+
+static void leave_running(void (*act)(probe_t *))
+{
+    last_timer = (probe_t){.toy = &last_toy, .act = act};
+    last_post = (probe_t){.toy = &last_toy};
+    toy_start(&last_toy, GUEST_DRIVE_THREAD);
+    add_timer(&last_toy, MS(1), MS(1), &last_timer);
+}
+
+static void exit_from_outside(void *argument)
+{
+    (void)argument;
+    leave_running(NULL);
+    RUN_UNTIL(&last_toy, last_timer.calls >= 2);
+    add_post(&last_toy, &last_post);
+    exit(0);
+}
+
+static void exit_from_callback(void *argument)
+{
+    (void)argument;
+    leave_running(exit_now);
+    RUN_UNTIL(&last_toy, false);
+}
+
+static void sleep_for_ever(void *user_data)
+{
+    (void)user_data;
+    pause();
+}
+
+static void exit_with_work(void *argument)
+{
+    (void)argument;
+    leave_running(NULL);
+    add_work(&last_toy, sleep_for_ever, &last_post);
+    RUN_UNTIL(&last_toy, last_timer.calls >= 2);
+    exit(0);
+}
+
+static void exits(void (*run)(void *))
+{
+    uint64_t start = guest_now();
+    ASSERT_EQ_I64(0, in_fork(run, NULL));
+    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(2));
+}
+
+TEST(exit_with_running_guest)
+{
+    exits(exit_from_outside);
+}
+
+TEST(exit_inside_a_callback)
+{
+    exits(exit_from_callback);
+}
+
+TEST(exit_with_running_work)
+{
+    exits(exit_with_work);
+}

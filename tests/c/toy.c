@@ -1,0 +1,281 @@
+#include "toy.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+void loop_open(loop_t *loop)
+{
+    *loop = (loop_t){.thread = pthread_self(), .wake = -1};
+    pthread_mutex_init(&loop->lock, NULL);
+    loop->wake = (int)MUST(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+void loop_close(loop_t *loop)
+{
+    close(loop->wake);
+    free(loop->items);
+    pthread_mutex_destroy(&loop->lock);
+}
+
+static void loop_push(loop_t *loop, item_t item, bool in_front)
+{
+    pthread_mutex_lock(&loop->lock);
+    if (loop->count == loop->capacity) {
+        loop->capacity = loop->capacity ? 2 * loop->capacity : 16;
+        loop->items = realloc(loop->items, loop->capacity * sizeof item);
+        ASSERT(loop->items);
+    }
+    size_t place = in_front ? 0 : loop->count;
+    memmove(&loop->items[place + 1], &loop->items[place], (loop->count - place) * sizeof item);
+    loop->items[place] = item;
+    loop->count++;
+    pthread_mutex_unlock(&loop->lock);
+    MUST(write(loop->wake, &(uint64_t){1}, 8));
+}
+
+/* Takes the first item that is due; `next` receives when the next one will be. */
+static bool loop_pop(loop_t *loop, item_t *item, uint64_t *next)
+{
+    bool found = false;
+    uint64_t now = guest_now();
+    pthread_mutex_lock(&loop->lock);
+    for (size_t i = 0; i < loop->count && !found; i++) {
+        if (loop->items[i].due > now) {
+            *next = loop->items[i].due < *next ? loop->items[i].due : *next;
+            continue;
+        }
+        *item = loop->items[i];
+        loop->count--;
+        memmove(&loop->items[i], &loop->items[i + 1], (loop->count - i) * sizeof *item);
+        found = true;
+    }
+    pthread_mutex_unlock(&loop->lock);
+    return found;
+}
+
+void loop_call(loop_t *loop, void (*call)(void *), void *argument)
+{
+    loop_push(loop, (item_t){.call = call, .argument = argument}, false);
+}
+
+void loop_step(loop_t *loop, uint64_t until)
+{
+    ASSERT(pthread_equal(loop->thread, pthread_self()));
+    uint64_t drained;
+    (void)!read(loop->wake, &drained, sizeof drained);
+    item_t item;
+    bool found = loop_pop(loop, &item, &until);
+
+    struct pollfd fds[64] = {{.fd = loop->wake, .events = POLLIN}};
+    toy_t *toys[64];
+    nfds_t count = 1;
+    for (toy_t *toy = loop->toys; toy && count < COUNT(fds); toy = toy->next) {
+        if (!toy->g || toy->drive != GUEST_DRIVE_FD)
+            continue;
+        guest_os_fd_t fd;
+        ASSERT_OK(guest_fd(toy->g, &fd));
+        toys[count] = toy;
+        fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    uint64_t now = guest_now(), wait = found || until <= now ? 0 : until - now;
+    struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
+    if (ppoll(fds, count, &timeout, NULL) < 0)
+        ASSERT_EQ_I64(EINTR, errno); /* then revents is as it was: zero */
+
+    if (found && item.toy)
+        toy_deliver(item.toy, item.token);
+    else if (found)
+        item.call(item.argument);
+    for (nfds_t i = 1; i < count; i++)
+        if (fds[i].revents)
+            toy_deliver(toys[i], 0);
+}
+
+void loop_run_for(loop_t *loop, uint64_t nanoseconds)
+{
+    for (uint64_t stop = guest_now() + nanoseconds; guest_now() < stop;)
+        loop_step(loop, stop);
+}
+
+void toy_deliver(toy_t *toy, guest_token_t token)
+{
+    if (!toy->g)
+        return;
+    toy->deliveries++;
+    uint64_t start = guest_now();
+    toy->status = toy->deliver ? toy->deliver(toy, token) : guest_deliver_batch(toy->g, token);
+    uint64_t lasted = guest_now() - start;
+    toy->longest_delivery = lasted > toy->longest_delivery ? lasted : toy->longest_delivery;
+    toy->stale += toy->status == GUEST_ESTALE;
+    if (toy->status != GUEST_ESTALE && toy->status != GUEST_ECLOSED && toy->status != GUEST_EHOSTGONE)
+        ASSERT_OK(toy->status);
+}
+
+static int32_t take(toy_t *toy, guest_token_t token)
+{
+    int fault = toy->fault_count ? toy->fault : FAULT_NONE;
+    if (toy->fault_count > 0)
+        toy->fault_count--;
+    item_t item = {.toy = toy, .token = token};
+    switch (fault) {
+    case FAULT_DROP:
+        return 0;
+    case FAULT_DOUBLE:
+        loop_push(toy->loop, item, false);
+        break;
+    case FAULT_DELAY:
+        item.due = guest_now() + MS(20);
+        break;
+    case FAULT_INLINE:
+        toy->inline_status = guest_deliver_batch(toy->g, token);
+        return 0;
+    case FAULT_FAIL:
+        toy->refused++;
+        return -1;
+    case FAULT_GONE:
+        return GUEST_HOST_GONE;
+    case FAULT_BLOCK:
+        gate_open(&toy->entered);
+        gate_wait(&toy->unblock, 1);
+        gate_open(&toy->entered);
+        return 0;
+    }
+    loop_push(toy->loop, item, fault == FAULT_REORDER);
+    return 0;
+}
+
+static int32_t toy_post(void *data, guest_token_t token)
+{
+    toy_t *toy = data;
+    toy->posts++;
+    toy->last_token = token;
+    return take(toy, token);
+}
+
+static int32_t toy_post_local(void *data, guest_token_t token)
+{
+    toy_t *toy = data;
+    if (!pthread_equal(pthread_self(), toy->loop->thread))
+        FAIL("post_local was called on another thread than the host's");
+    toy->locals++;
+    toy->last_token = token;
+    return take(toy, token);
+}
+
+static void toy_done(void *data, guest_status_t status)
+{
+    toy_t *toy = data;
+    if (!pthread_equal(pthread_self(), toy->loop->thread))
+        FAIL("done was called on another thread than the host's");
+    ASSERT_EQ_U64(0, toy->done);
+    toy->done++;
+    toy->done_status = status;
+    if (toy->on_done)
+        toy->on_done(toy);
+}
+
+static void toy_on_stall(void *data, uint32_t kind, uint64_t nanoseconds)
+{
+    toy_t *toy = data;
+    if (pthread_equal(pthread_self(), toy->loop->thread))
+        FAIL("on_stall was called on the host thread, which is the stuck one");
+    toy->stall_kind = kind;
+    toy->stall_time = nanoseconds;
+    gate_open(&toy->stalled);
+}
+
+guest_options_t options_for(uint32_t drive)
+{
+    return (guest_options_t){.struct_size = sizeof(guest_options_t), .drive = drive};
+}
+
+void toy_start(toy_t *toy, uint32_t drive)
+{
+    guest_options_t options = options_for(drive);
+    toy_start_on(toy, NULL, &options);
+}
+
+void toy_start_on(toy_t *toy, loop_t *loop, const guest_options_t *options)
+{
+    toy->loop = loop ? loop : &toy->own;
+    if (!loop)
+        loop_open(&toy->own);
+    gate_t shut = GATE;
+    toy->entered = toy->unblock = toy->stalled = shut;
+    toy->next = toy->loop->toys;
+    toy->loop->toys = toy;
+    toy->drive = options->drive;
+    guest_host_t host = {.struct_size = sizeof host,
+                         .data = toy,
+                         .post = toy_post,
+                         .post_local = toy->has_local ? toy_post_local : NULL,
+                         .done = toy_done,
+                         .on_stall = toy_on_stall};
+    ASSERT_OK(guest_start(&host, options, &toy->g));
+    ASSERT_EQ_PTR(toy, guest_host_data(toy->g));
+}
+
+void toy_fault(toy_t *toy, fault_t fault, int count)
+{
+    toy->fault = fault;
+    toy->fault_count = count;
+}
+
+void toy_free(toy_t *toy)
+{
+    guest_t *g = toy->g;
+    toy->g = NULL;
+    guest_free(g);
+}
+
+void toy_close(toy_t *toy)
+{
+    ASSERT_EQ_PTR(NULL, toy->g);
+    ASSERT_EQ_U64(1, toy->done);
+    for (toy_t **link = &toy->loop->toys; *link; link = &(*link)->next) {
+        if (*link == toy) {
+            *link = toy->next;
+            break;
+        }
+    }
+    if (toy->loop == &toy->own)
+        loop_close(toy->loop);
+}
+
+void toy_end(toy_t *toy)
+{
+    ASSERT_OK(guest_cancel(toy->g));
+    if (toy->drive == GUEST_DRIVE_RUN)
+        ASSERT_OK(guest_run(toy->g, limit(SECONDS(10))));
+    else
+        RUN_UNTIL(toy, toy->done);
+    ASSERT_STATUS(GUEST_OK, toy->done_status);
+    toy_free(toy);
+    toy_close(toy);
+}
+
+guest_stats_t toy_stats(const toy_t *toy)
+{
+    guest_stats_t stats = {.struct_size = sizeof stats};
+    ASSERT_OK(guest_stats(toy->g, &stats));
+    return stats;
+}
+
+uint32_t toy_state(const toy_t *toy)
+{
+    uint32_t state;
+    ASSERT_OK(guest_state(toy->g, &state));
+    return state;
+}
+
+static bool is_polling(void *toy)
+{
+    return toy_state(toy) == GUEST_STATE_POLLING;
+}
+
+void toy_await_polling(toy_t *toy)
+{
+    await(is_polling, toy, "GUEST_STATE_POLLING");
+}

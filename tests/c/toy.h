@@ -1,0 +1,165 @@
+/* A host in miniature, and the probes that its tests hang on sources.
+ *
+ * loop_t  one thread's main loop: a queue that any thread may fill, an eventfd that wakes it, and
+ *         poll(2), which also watches the guests in drive FD
+ * toy_t   one guest on a loop: the host functions, and the faults that they are told to commit
+ * probe_t one user_data: counts calls and drops, and fails the test when one comes on the wrong
+ *         thread, after the drop, inside itself, or twice where once was promised
+ */
+#ifndef TOY_H
+#define TOY_H
+
+#include "harness.h"
+
+#ifdef __cplusplus
+#include <atomic>
+#define _Atomic(type) std::atomic<type>
+extern "C" {
+#endif
+
+/* What `post` and `post_local` do with a token instead of queueing it. */
+typedef enum fault {
+    FAULT_NONE,
+    FAULT_DROP,    /* lose it and report success */
+    FAULT_DOUBLE,  /* queue it twice */
+    FAULT_DELAY,   /* queue it for 20 ms later */
+    FAULT_REORDER, /* queue it in front of everything else */
+    FAULT_INLINE,  /* deliver it here and now, inside the call */
+    FAULT_FAIL,    /* refuse it */
+    FAULT_GONE,    /* say that the host is gone */
+    FAULT_BLOCK    /* hang until `unblock` is opened */
+} fault_t;
+
+typedef struct toy toy_t;
+
+typedef struct item {
+    uint64_t due;
+    toy_t *toy;          /* deliver `token` to its guest ... */
+    guest_token_t token;
+    void (*call)(void *); /* ... or, if `toy` is NULL, call this */
+    void *argument;
+} item_t;
+
+typedef struct loop {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    int wake;
+    item_t *items;
+    size_t count, capacity;
+    toy_t *toys;
+} loop_t;
+
+struct toy {
+    loop_t *loop;
+    loop_t own;
+    toy_t *next;
+    guest_t *g;
+    uint32_t drive;
+    guest_status_t (*deliver)(toy_t *toy, guest_token_t token); /* replaces guest_deliver_batch */
+    void (*on_done)(toy_t *toy);
+    void *argument;
+
+    bool has_local;
+    _Atomic(int) fault;
+    _Atomic(int) fault_count; /* how many posts are to suffer from it; -1 all */
+    gate_t entered, unblock;  /* of FAULT_BLOCK */
+    gate_t stalled;           /* opened by on_stall */
+    _Atomic(uint32_t) stall_kind;
+    _Atomic(uint64_t) stall_time;
+
+    _Atomic(unsigned) posts, locals, refused;
+    _Atomic(uint64_t) last_token;
+    _Atomic(int) inline_status;
+    unsigned deliveries, stale, done;
+    uint64_t longest_delivery;
+    guest_status_t done_status, status;
+};
+
+guest_options_t options_for(uint32_t drive);
+void toy_start(toy_t *toy, uint32_t drive);
+/* `options` as given; `loop` NULL for a loop of its own. */
+void toy_start_on(toy_t *toy, loop_t *loop, const guest_options_t *options);
+/* Sets `fault` for the next `count` posts, -1 for all. */
+void toy_fault(toy_t *toy, fault_t fault, int count);
+void toy_deliver(toy_t *toy, guest_token_t token);
+/* Cancels, runs the loop until `done`, frees, and closes the loop if it is the toy's own. */
+void toy_end(toy_t *toy);
+/* guest_free, and forgets the guest, so that tokens still queued for it are dropped. */
+void toy_free(toy_t *toy);
+/* For a toy whose guest is already freed. */
+void toy_close(toy_t *toy);
+guest_stats_t toy_stats(const toy_t *toy);
+uint32_t toy_state(const toy_t *toy);
+/* Waits until the I/O thread is blocked in its poll. */
+void toy_await_polling(toy_t *toy);
+
+void loop_open(loop_t *loop);
+void loop_close(loop_t *loop);
+void loop_call(loop_t *loop, void (*call)(void *), void *argument);
+/* Runs one item and the guests that are due, waiting until `until` at most. */
+void loop_step(loop_t *loop, uint64_t until);
+void loop_run_for(loop_t *loop, uint64_t nanoseconds);
+
+#define RUN_UNTIL(toy, condition)                                                                  \
+    do {                                                                                           \
+        for (uint64_t stop_ = guest_now() + limit(SECONDS(10)); !(condition);) {                   \
+            if (guest_now() > stop_)                                                               \
+                FAIL("ran in vain until: %s", #condition);                                         \
+            loop_step((toy)->loop, stop_);                                                         \
+        }                                                                                          \
+    } while (0)
+
+typedef struct probe probe_t;
+struct probe {
+    toy_t *toy;
+    void (*act)(probe_t *probe); /* what its callback does beyond being counted */
+    void *argument;
+    bool shared;        /* by several registrations: may be dropped many times, and nest */
+    unsigned calls, drops, depth, deepest;
+    uint64_t first, last; /* order of the first and last call, from 1, over all probes */
+    uint64_t at;          /* guest_now() in the callback */
+    guest_t *g;
+    guest_id_t id;
+    int64_t value;  /* expirations, count, exit code, number of addresses */
+    uint32_t flags; /* readiness bits, signal number, term signal */
+    uint64_t total; /* sum of the values */
+    guest_status_t status;
+};
+
+#define PROBE(toy_) {.toy = (toy_)}
+
+void on_fd(guest_t *g, guest_id_t id, uint32_t events, void *probe);
+void on_timer(guest_t *g, guest_id_t id, uint64_t expirations, void *probe);
+void on_post(guest_t *g, void *probe);
+void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *probe);
+void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *probe);
+void on_work_done(guest_t *g, guest_id_t id, void *probe);
+void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error,
+                const guest_address_t *addresses, size_t count, void *probe);
+void on_drop(void *probe);
+
+/* Registrations that must succeed, with `probe` as user data and on_drop. They return the id. */
+guest_id_t add_fd(toy_t *toy, int fd, uint32_t events, probe_t *probe);
+guest_id_t add_timer(toy_t *toy, uint64_t delay, uint64_t period, probe_t *probe);
+guest_id_t add_signal(toy_t *toy, int signum, probe_t *probe);
+guest_id_t add_child(toy_t *toy, pid_t pid, probe_t *probe);
+guest_id_t add_work(toy_t *toy, guest_work_fn work, probe_t *probe);
+void add_post(toy_t *toy, probe_t *probe);
+
+/* A pipe with a non-blocking read end;. */
+typedef struct channel {
+    int in, out;
+} channel_t;
+
+channel_t channel_open(void);
+void channel_close(channel_t *channel);
+void channel_write(channel_t *channel, size_t bytes);
+/* Reads one byte from the fd that `probe->argument`, a channel_t, holds: an act for probes. */
+void act_read_one(probe_t *probe);
+/* Closes the source that called. */
+void act_close_self(probe_t *probe);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
