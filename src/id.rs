@@ -13,7 +13,7 @@ pub(crate) const GENERATION_MAX: u32 = 0x7fff_ffff;
 
 impl Id {
     pub(crate) fn new(slot: u32, generation: u32) -> Id {
-        debug_assert!(generation >= 1 && generation <= GENERATION_MAX);
+        debug_assert!((1..=GENERATION_MAX).contains(&generation));
         Id((u64::from(generation) << 32) | u64::from(slot))
     }
 
@@ -21,7 +21,7 @@ impl Id {
     /// is found out when it is used. `None` for zero and for what no guest gives out.
     pub fn from_bits(bits: u64) -> Option<Id> {
         let generation = (bits >> 32) as u32;
-        (generation >= 1 && generation <= GENERATION_MAX).then_some(Id(bits))
+        (1..=GENERATION_MAX).contains(&generation).then_some(Id(bits))
     }
 
     /// The 64 bits that cross the C boundary.

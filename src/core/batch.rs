@@ -92,7 +92,7 @@ pub(crate) enum End {
     Nothing,
     /// Arm the gate.
     Arm,
-    /// Post this token; `true`: and wake the I/O thread, so that it watches over it.
+    /// Post this token; `true`: and kick the I/O thread, so that it watches over it.
     Post(u64, bool),
 }
 
@@ -204,6 +204,16 @@ impl HandOff {
         let outer = s.frames.len();
         s.frames.push(Frame { since: now, announced: false, stalled: false });
         Some(Begun { latency, watched: s.watching, outer })
+    }
+
+    /// Host thread: the innermost delivery may be about to run a nested loop, and wants a token for it
+    /// `nested_after` from now. `true`: the I/O thread has to be kicked to notice.
+    pub(crate) fn cover(&self, now: u64) -> bool {
+        let mut s = lock(&self.state);
+        if let Some(frame) = s.frames.last_mut() {
+            (frame.since, frame.announced) = (now, false);
+        }
+        !s.watching
     }
 
     /// Host thread: the innermost delivery is over. `more`: something is still due.

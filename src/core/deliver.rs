@@ -88,6 +88,10 @@ impl Delivery {
         mut tell: impl FnMut(Event),
     ) -> Result<()> {
         let mut told = 0;
+        if !self.reactor.shared.is_looking() {
+            // The user ran a nested loop meanwhile.
+            self.reactor.shared.set_looking(false);
+        }
         let Some(first) = self.find()? else { return Ok(()) };
         let mut next = Some(first);
         while let Some(ready) = next {
@@ -106,8 +110,9 @@ impl Delivery {
     }
 
     fn find(&mut self) -> Result<Option<Ready>> {
-        let reactor = self.reactor.clone();
+        let reactor = &self.reactor;
         loop {
+            reactor.shared.check_process()?;
             if reactor.shared.is_cancelled() {
                 reactor.detach_all();
             }
@@ -162,6 +167,10 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         let reactor = &self.reactor;
         let shared = &reactor.shared;
+        if shared.mark.in_child() {
+            // The callback forked, and this is the child: all of this is the parent's.
+            return;
+        }
         let now = reactor.now();
         shared.counters.duration.add(now.saturating_sub(self.began));
         reactor.depth.set(reactor.depth.get() - 1);
@@ -216,9 +225,7 @@ impl Call {
             reactor.set_running(*id);
         }
         reactor.running.set(reactor.running.get() + 1);
-        if reactor.owes() {
-            reactor.shared.cover();
-        }
+        reactor.shared.before_callback(reactor.owes(), reactor.earliest());
         Call { reactor, item: Some(item) }
     }
 
@@ -235,6 +242,10 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let reactor = self.reactor.clone();
+        if reactor.shared.mark.in_child() {
+            std::mem::forget(self.item.take());
+            return;
+        }
         if !reactor.shared.is_looking() {
             // The callback ran a nested loop, whose last delivery ended: this one looks again from here on.
             reactor.shared.set_looking(false);

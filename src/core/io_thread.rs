@@ -13,7 +13,7 @@ use crossbeam_channel::{bounded, Receiver, RecvTimeoutError};
 use super::host::Stall;
 use super::live;
 use super::shared::Shared;
-use crate::sys;
+use crate::sys::{self, Gate};
 
 /// How long a join may take when the host's post function does not return.
 const JOIN: Duration = Duration::from_secs(1);
@@ -28,10 +28,13 @@ pub(crate) struct IoThread {
 impl IoThread {
     pub(crate) fn start(shared: Arc<Shared>) -> io::Result<IoThread> {
         let (running, over) = bounded::<()>(0);
-        shared.gate.arm();
         let thread = sys::spawn("asyncguest-io", move || {
             let alive = live::Alive::<{ live::THREADS }>::new();
-            run(&shared);
+            if let Some(gate) = &shared.gate {
+                // The hand-off takes it for armed from the start.
+                gate.arm();
+                run(&shared, gate);
+            }
             drop((alive, shared, running));
         })?;
         Ok(IoThread { thread, over })
@@ -47,10 +50,10 @@ impl IoThread {
     }
 }
 
-fn run(shared: &Shared) {
+fn run(shared: &Shared, gate: &Gate) {
     let mut sleep = None;
     loop {
-        let open = shared.gate.wait(sleep);
+        let open = gate.wait(sleep);
         if shared.is_stopping() {
             return;
         }

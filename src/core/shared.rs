@@ -95,7 +95,8 @@ pub(crate) struct Shared {
     pub(crate) hand_off: HandOff,
     pub(crate) posts: Posts<Message>,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) gate: Gate,
+    /// In drive THREAD.
+    pub(crate) gate: Option<Gate>,
     pub(crate) mark: ForkMark,
     pub(crate) counters: Counters,
     pub(crate) host_thread: ThreadId,
@@ -144,7 +145,7 @@ impl Shared {
             hand_off: HandOff::new(SERIAL.fetch_add(1, Ordering::Relaxed), pauses),
             posts: Posts::new(),
             waker: Arc::new(waker),
-            gate: Gate::new(poller)?,
+            gate: if drive == Drive::Thread { Some(Gate::new(poller)?) } else { None },
             mark: ForkMark::new()?,
             counters: Counters::default(),
             host_thread: std::thread::current().id(),
@@ -249,8 +250,13 @@ impl Shared {
     /// Ends the I/O thread.
     pub(crate) fn stop_io_thread(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.waker.wake();
-        self.gate.arm();
+        self.kick();
+    }
+
+    fn kick(&self) {
+        if let Some(gate) = &self.gate {
+            gate.kick();
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -325,8 +331,12 @@ impl Shared {
                     self.set_alarm(at);
                 }
             }
-            // A step that no token announced: the I/O thread sleeps and does not watch it.
-            Drive::Thread => self.waker.wake(),
+            // A step that no token announced, or a delivery that has had its token for a nested loop.
+            Drive::Thread => {
+                if self.hand_off.cover(self.clock.now()) {
+                    self.kick();
+                }
+            }
             // A nested guest_run begins with a delivery.
             Drive::Run => {}
         }
@@ -367,10 +377,24 @@ impl Shared {
         }
     }
 
-    /// The alarm has gone off, or should have: it has to be set anew.
+    /// The alarm has gone off, or should have: it has to be set anew, also if it was a cover.
     pub(crate) fn alarm_passed(&self, now: u64) {
         if self.alarm_at.load(Ordering::Relaxed) <= now {
             self.alarm_at.store(FOREVER, Ordering::Relaxed);
+            if self.drive == Drive::Fd {
+                self.covered.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// User code is about to run, which may begin a nested loop. `owes`: something is ready that polling
+    /// does not find; `earliest`: the next timer.
+    pub(crate) fn before_callback(&self, owes: bool, earliest: u64) {
+        if owes {
+            self.cover();
+        } else if !self.is_watched() && earliest < self.alarm_at.load(Ordering::Relaxed) {
+            // The end would set it to the same.
+            self.set_alarm(earliest);
         }
     }
 
@@ -378,20 +402,24 @@ impl Shared {
     pub(crate) fn hand_back(&self, end: End) {
         match end {
             End::Nothing => {}
-            End::Arm => self.gate.arm(),
+            End::Arm => {
+                if let Some(gate) = &self.gate {
+                    gate.arm();
+                }
+            }
             End::Post(token, unwatched) => {
                 self.counters.tokens.add_shared(1);
-                if unwatched {
-                    self.gate.arm();
-                    self.waker.wake();
-                }
                 self.post(token, true);
+                if unwatched {
+                    self.kick();
+                }
             }
         }
     }
 
     /// The fds of this guest, for a forked child to close.
-    pub(crate) fn fds(&self) -> [OsFd; 2] {
-        [self.gate.fds(), self.alarm.as_raw_fd()]
+    pub(crate) fn fds(&self) -> Vec<OsFd> {
+        let gate = self.gate.as_ref().map_or([-1; 2], Gate::fds);
+        gate.into_iter().filter(|fd| *fd >= 0).chain([self.alarm.as_raw_fd()]).collect()
     }
 }

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::reactor::{Buried, Reactor};
+use super::shared::Message;
 use crate::error::Status;
 use crate::sys;
 
@@ -52,6 +53,9 @@ impl Reactor {
             drop(dead);
         }
         self.try_finish();
+        if self.depth.get() == 0 {
+            self.join_io_thread();
+        }
     }
 
     /// Sleeps until something is due or `timeout` nanoseconds have passed.
@@ -64,14 +68,22 @@ impl Reactor {
     /// A forked child gives back the fds and nothing else: locks may be held by threads that do not
     /// exist here, and drop functions are the parent's affair.
     pub(crate) fn leave_in_child(self: Rc<Reactor>) {
-        for fd in [self.poller_fd(), self.shared.fds()[0], self.shared.fds()[1]] {
+        for fd in self.shared.fds().into_iter().chain([self.poller_fd()]) {
             sys::close_in_child(fd);
         }
         std::mem::forget(self);
     }
 
-    fn forget_message(&self, message: super::shared::Message) {
-        use super::shared::Message;
+    fn join_io_thread(&self) {
+        // Out of the cell first: the thread may be inside the host's post for a while.
+        let io_thread = self.io_thread.take();
+        if let Some(io_thread) = io_thread {
+            self.shared.stop_io_thread();
+            io_thread.join();
+        }
+    }
+
+    fn forget_message(&self, message: Message) {
         match message {
             Message::Post(post) => self.bury(Buried::Post { _post: post }),
             Message::Ready(id) => {
@@ -84,10 +96,8 @@ impl Reactor {
 }
 
 impl Drop for Reactor {
+    /// For a guest that was dropped inside a callback: the outermost delivery has ended now.
     fn drop(&mut self) {
-        if let Some(io_thread) = self.io_thread.get_mut().take() {
-            self.shared.stop_io_thread();
-            io_thread.join();
-        }
+        self.join_io_thread();
     }
 }

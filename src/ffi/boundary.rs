@@ -135,8 +135,10 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
         // A second time, from `done` or a drop function of the first.
         return;
     }
-    if g.frames.get() > 0 && !g.poster().in_child() {
-        g.poster().cancel();
+    if g.frames.get() > 0 {
+        if !g.poster().in_child() {
+            g.poster().cancel();
+        }
         return;
     }
     release(pointer);

@@ -1,7 +1,7 @@
 //! L1. What the I/O thread sleeps on.
 //!
-//! Owns: an outer epoll set that holds the poller's own fd in one-shot mode. The I/O thread waits,
-//! the host thread arms. Imports libc.
+//! Owns: an outer epoll set that holds the poller's own fd in one-shot mode, and an eventfd to kick
+//! the sleeper. The I/O thread waits, the host thread arms and kicks. Imports libc.
 //!
 //! The I/O thread never reads the poller's events; it only learns that there are some. So the host
 //! thread alone owns the poller, may poll it at any moment without asking anybody, and handing the
@@ -13,58 +13,77 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 /// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Gate {
     outer: OwnedFd,
+    kick: OwnedFd,
     poller: RawFd,
 }
+
+const POLLER: u64 = 0;
+const KICK: u64 = 1;
 
 impl Gate {
     /// A gate before `poller`, not armed. The poller must outlive it.
     pub(crate) fn new(poller: &impl AsRawFd) -> io::Result<Gate> {
         // SAFETY: no pointers; the result is checked.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the fd was just made and nobody else owns it.
-        let outer = unsafe { OwnedFd::from_raw_fd(fd) };
-        let gate = Gate { outer, poller: poller.as_raw_fd() };
-        gate.control(libc::EPOLL_CTL_ADD, 0)?;
+        let outer = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: as above.
+        let kick = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let gate = Gate { outer, kick, poller: poller.as_raw_fd() };
+        gate.control(libc::EPOLL_CTL_ADD, gate.poller, 0, POLLER)?;
+        // Edge-triggered, so that nobody has to read it.
+        gate.control(libc::EPOLL_CTL_ADD, gate.kick.as_raw_fd(), libc::EPOLLIN | libc::EPOLLET, KICK)?;
         Ok(gate)
     }
 
     /// Lets the next readiness through, at once if the poller is ready now. Any thread.
     pub(crate) fn arm(&self) {
         // The poller's fd is in the set for as long as the gate lives, so this cannot fail.
-        let armed = self.control(libc::EPOLL_CTL_MOD, libc::EPOLLIN | libc::EPOLLONESHOT);
+        let armed =
+            self.control(libc::EPOLL_CTL_MOD, self.poller, libc::EPOLLIN | libc::EPOLLONESHOT, POLLER);
         debug_assert!(armed.is_ok(), "{armed:?}");
     }
 
-    /// Sleeps until the armed gate opens (`true`) or `timeout` nanoseconds have passed; `None`: no limit.
-    /// I/O thread only. Opening disarms.
+    /// Ends the present or the next wait, without opening the gate. Any thread.
+    pub(crate) fn kick(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight readable bytes. The counter is full after 2^64 - 2 kicks, and awake then.
+        unsafe { libc::write(self.kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    /// Sleeps until the armed gate opens (`true`), a kick, a signal or the end of `timeout` nanoseconds (`false`); `None`: no
+    /// limit. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
         let millis = match timeout {
             None => -1,
             Some(ns) => i32::try_from(ns.div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
-        let mut event = libc::epoll_event { events: 0, u64: 0 };
-        // SAFETY: `event` is one writable epoll_event, and 1 is what is said.
-        let ready = unsafe { libc::epoll_wait(self.outer.as_raw_fd(), &mut event, 1, millis) };
-        // An interrupted wait is an early timeout; the I/O thread looks again and sleeps on.
-        ready > 0 && event.events & libc::EPOLLIN as u32 != 0
+        let mut events = [libc::epoll_event { events: 0, u64: KICK }; 2];
+        // SAFETY: two writable events, and 2 is what is said.
+        let count = unsafe { libc::epoll_wait(self.outer.as_raw_fd(), events.as_mut_ptr(), 2, millis) };
+        let count = usize::try_from(count).unwrap_or(0);
+        events[..count].iter().any(|event| event.u64 == POLLER)
     }
 
-    fn control(&self, operation: i32, events: i32) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: events as u32, u64: 0 };
+    fn control(&self, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: both fds are open, and `event` lives through the call.
-        match unsafe { libc::epoll_ctl(self.outer.as_raw_fd(), operation, self.poller, &mut event) } {
+        match unsafe { libc::epoll_ctl(self.outer.as_raw_fd(), operation, fd, &mut event) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// Closes the gate in a forked child, where nothing else may be touched.
-    pub(crate) fn fds(&self) -> RawFd {
-        self.outer.as_raw_fd()
+    /// For a forked child, which closes them and touches nothing else.
+    pub(crate) fn fds(&self) -> [RawFd; 2] {
+        [self.outer.as_raw_fd(), self.kick.as_raw_fd()]
     }
+}
+
+fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just made by the caller, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]
@@ -95,5 +114,18 @@ mod tests {
         assert!(!gate.wait(Some(0)));
         waker.wake();
         assert!(gate.wait(None));
+    }
+
+    #[test]
+    fn a_kick_ends_one_wait_and_opens_nothing() {
+        let (poller, waker) = Poller::new().unwrap();
+        let gate = Gate::new(&poller).unwrap();
+        gate.kick();
+        gate.kick();
+        assert!(!gate.wait(None), "it returned, and is not open");
+        waker.wake();
+        gate.arm();
+        gate.kick();
+        assert!(gate.wait(None), "both at once: open");
     }
 }
