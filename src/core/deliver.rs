@@ -8,8 +8,9 @@
 
 use std::rc::Rc;
 
+use super::message::Post;
 use super::reactor::{Reactor, Ready};
-use super::shared::{Drive, Post};
+use super::shared::Drive;
 use super::source::{Event, Kind, Next, Source};
 use crate::clock::deadline_after;
 use crate::error::{Result, Status};
@@ -204,8 +205,7 @@ impl Item {
         match source.settle(reactor, id) {
             Next::Keep => None,
             Next::Close => {
-                // It may have been closed by the user meanwhile.
-                let _ = reactor.close(id);
+                reactor.retire(id);
                 Some(self)
             }
         }

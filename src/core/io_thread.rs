@@ -28,8 +28,8 @@ pub(crate) struct IoThread {
 impl IoThread {
     pub(crate) fn start(shared: Arc<Shared>) -> io::Result<IoThread> {
         let (running, over) = bounded::<()>(0);
+        let alive = live::Alive::<{ live::THREADS }>::new();
         let thread = sys::spawn("asyncguest-io", move || {
-            let alive = live::Alive::<{ live::THREADS }>::new();
             if let Some(gate) = &shared.gate {
                 // The hand-off takes it for armed from the start.
                 gate.arm();

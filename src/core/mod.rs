@@ -4,10 +4,12 @@
 //! Imports L0, L1 and mio's kinds through L1; never a source, never the C ABI.
 
 pub(crate) mod batch;
+pub(crate) mod cover;
 pub(crate) mod deliver;
 pub(crate) mod host;
 pub(crate) mod io_thread;
 pub(crate) mod live;
+pub(crate) mod message;
 pub(crate) mod pool;
 pub(crate) mod posts;
 pub(crate) mod reactor;

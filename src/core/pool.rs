@@ -55,8 +55,8 @@ impl Pool {
 
     fn start_thread(&self) -> io::Result<()> {
         let (waiting, busy) = (self.waiting.clone(), self.busy.clone());
+        let alive = live::Alive::<{ live::THREADS }>::new();
         let thread = sys::spawn("asyncguest-work", move || {
-            let alive = live::Alive::<{ live::THREADS }>::new();
             for task in waiting.iter() {
                 // A job's panic is its own; it must not take the thread from the others.
                 let _ = catch_unwind(AssertUnwindSafe(task));

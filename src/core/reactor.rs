@@ -16,8 +16,9 @@ use once_cell::unsync::OnceCell;
 use super::batch::Pauses;
 use super::host::Host;
 use super::io_thread::IoThread;
+use super::message::{Message, Post};
 use super::pool::Pool;
-use super::shared::{Drive, Message, Post, Shared};
+use super::shared::{Drive, Shared};
 use super::source::{Detached, Source};
 use super::table::Table;
 use super::timers::Timers;
@@ -64,6 +65,8 @@ pub struct Reactor {
     pub(crate) work_threads: u32,
     pub(crate) pool: OnceCell<Pool>,
     pub(crate) signals: Signals,
+    /// The children that are watched, by pid.
+    pub(crate) children: RefCell<HashMap<i32, Id>>,
     pub(crate) io_thread: RefCell<Option<IoThread>>,
     poller: RefCell<Poller>,
     table: RefCell<Table>,
@@ -104,9 +107,10 @@ impl Reactor {
             work_threads,
             pool: OnceCell::new(),
             signals: Signals::default(),
+            children: RefCell::default(),
             io_thread: RefCell::new(io_thread),
             poller: RefCell::new(poller),
-            table: RefCell::default(),
+            table: RefCell::new(Table::new()),
             timers: RefCell::default(),
             ready: RefCell::default(),
             graveyard: RefCell::default(),
@@ -184,20 +188,26 @@ impl Reactor {
             return Err(Status::STALE.into());
         };
         self.shared.counters.closed.add(1);
-        self.detach(id, source);
-        Ok(())
-    }
-
-    pub(crate) fn is_open(&self, id: Id) -> bool {
-        self.table.borrow().get(id).is_some()
-    }
-
-    pub(crate) fn detach(&self, id: Id, source: Rc<dyn Source>) {
         match source.detach(self, id) {
             Detached::Lingers => drop(self.lingering.borrow_mut().insert(id, source)),
             Detached::Now if source.drop_runs_user_code() => self.bury(Buried::Source { _source: source }),
             Detached::Now => {}
         }
+        Ok(())
+    }
+
+    /// Closes a source whose last event has been told; the caller holds it and drops it when that is forgotten.
+    pub(crate) fn retire(&self, id: Id) {
+        let source = self.table.borrow_mut().remove(id);
+        // None: the user has closed it meanwhile.
+        if let Some(source) = source {
+            self.shared.counters.closed.add(1);
+            source.detach(self, id);
+        }
+    }
+
+    pub(crate) fn is_open(&self, id: Id) -> bool {
+        self.table.borrow().get(id).is_some()
     }
 
     /// Keeps something whose end runs user code until a delivery.

@@ -4,8 +4,8 @@
 
 use std::rc::Rc;
 
+use super::message::Message;
 use super::reactor::{Buried, Reactor};
-use super::shared::Message;
 use crate::error::Status;
 use crate::sys;
 
@@ -15,7 +15,6 @@ impl Reactor {
         if self.closing.replace(true) {
             return;
         }
-        self.shared.posts.close();
         for id in self.open_ids() {
             // Closing runs no user code, so the ids stay what they are.
             let _ = self.close(id);

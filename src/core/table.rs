@@ -4,6 +4,7 @@
 //! returns after its borrow of the table has ended, since a source's end may run user code.
 
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::source::Source;
 use crate::id::{Id, GENERATION_MAX};
@@ -18,13 +19,22 @@ struct Slot {
 }
 
 /// See the file's head.
-#[derive(Default)]
 pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// The generation that new slots begin with. Each guest has its own, far from the others', so
+    /// that the ids of one are stale in another.
+    first: u32,
 }
 
 impl Table {
+    pub(crate) fn new() -> Table {
+        static TABLES: AtomicU32 = AtomicU32::new(1);
+        // An odd factor near the golden ratio spreads consecutive numbers over the whole range.
+        let spread = TABLES.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b1);
+        Table { slots: Vec::new(), free: Vec::new(), first: spread % GENERATION_MAX + 1 }
+    }
+
     /// Gives `source` an id.
     pub(crate) fn insert(&mut self, source: Rc<dyn Source>) -> Id {
         if let Some(index) = self.free.pop() {
@@ -34,8 +44,8 @@ impl Table {
         }
         // 2^32 sources need 100 GiB for their slots alone, so the index always fits.
         let index = self.slots.len() as u32;
-        self.slots.push(Slot { generation: 1, running: false, muted: false, source: Some(source) });
-        Id::new(index, 1)
+        self.slots.push(Slot { generation: self.first, running: false, muted: false, source: Some(source) });
+        Id::new(index, self.first)
     }
 
     /// The open source with that id.
@@ -48,11 +58,9 @@ impl Table {
         let slot = self.slots.get_mut(id.slot() as usize).filter(|s| s.generation == id.generation())?;
         let source = slot.source.take()?;
         (slot.running, slot.muted) = (false, false);
-        slot.generation += 1;
-        // A slot whose generations are used up is not given out again: ids stay unique.
-        if slot.generation <= GENERATION_MAX {
-            self.free.push(id.slot());
-        }
+        // An id comes again after its slot was given out two thousand million times.
+        slot.generation = slot.generation % GENERATION_MAX + 1;
+        self.free.push(id.slot());
         Some(source)
     }
 

@@ -146,7 +146,12 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
 
 /// guest_batch_begin.
 pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
-    host(g, |guest| guest.batch_begin(token))
+    // An open batch is a frame too: guest_free waits for its end.
+    code(Frame::enter(g).and_then(|frame| {
+        caught(frame.g(), || frame.g().guest().batch_begin(token))?;
+        std::mem::forget(frame);
+        Ok(())
+    }))
 }
 
 /// guest_batch_next.
@@ -182,7 +187,11 @@ pub(super) fn pull_next(
 
 /// guest_batch_end.
 pub(super) fn pull_end(g: *mut ForeignGuest) -> i32 {
-    host(g, Guest::batch_end)
+    code(on_host(g).and_then(|guest| {
+        caught(guest, || guest.guest().batch_end())?;
+        drop(Frame(g));
+        Ok(())
+    }))
 }
 
 /// A call on the stack that runs callbacks. guest_free inside one waits for the outermost of them,

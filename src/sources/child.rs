@@ -54,6 +54,10 @@ impl Reactor {
                 let text = format!("pid is {pid}: pass what fork or posix_spawn returned");
                 return Err(Error::new(Status::INVAL, text));
             }
+            if self.children.borrow().contains_key(&pid) {
+                let text = format!("child {pid} is watched already: close that source first");
+                return Err(Error::new(Status::EXIST, text));
+            }
             sys::exists_as_child(pid).map_err(refused)?;
             match Pidfd::open(pid).map_err(refused)? {
                 Some(pidfd) => {
@@ -62,6 +66,7 @@ impl Reactor {
                 }
                 None => self.start_waiter(pid, id).map_err(refused)?,
             }
+            self.children.borrow_mut().insert(pid, id);
             Ok(())
         })
     }
@@ -70,8 +75,8 @@ impl Reactor {
     /// stays as it would without us.
     fn start_waiter(&self, pid: i32, id: Id) -> std::io::Result<()> {
         let shared = self.shared.clone();
+        let alive = Alive::<{ live::THREADS }>::new();
         let waiter = sys::spawn("asyncguest-child", move || {
-            let alive = Alive::<{ live::THREADS }>::new();
             sys::wait_for_exit(pid);
             drop(alive);
             shared.source_ready(id);
@@ -114,6 +119,7 @@ impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
     }
 
     fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
+        reactor.children.borrow_mut().remove(&self.pid);
         if let Some(pidfd) = self.pidfd.get() {
             reactor.poller().remove(pidfd.as_raw_fd(), id.to_bits());
         }
@@ -122,7 +128,9 @@ impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
 
     fn mute(&self, reactor: &Reactor, id: Id) {
         // Its end is being told; the pidfd would stay readable for as long as that takes.
-        self.detach(reactor, id);
+        if let Some(pidfd) = self.pidfd.get() {
+            reactor.poller().remove(pidfd.as_raw_fd(), id.to_bits());
+        }
     }
 
     fn comes_last(&self) -> bool {

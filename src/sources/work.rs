@@ -81,14 +81,16 @@ impl Reactor {
         let shared = self.shared.clone();
         let pool = self.pool.get_or_init(|| Pool::new(self.work_threads));
         let run = move || {
-            let body = match std::mem::replace(&mut *lock(&stage), Stage::Running) {
+            // Looked at and put back under one lock: whoever closes it meanwhile finds the truth.
+            let mut now = lock(&stage);
+            let body = match std::mem::replace(&mut *now, Stage::Running) {
                 Stage::Waiting(body) => body,
-                // Cancelled before it started.
-                other => {
-                    *lock(&stage) = other;
+                cancelled => {
+                    *now = cancelled;
                     return;
                 }
             };
+            drop(now);
             // Told also when the body panics: somebody waits.
             let over = Over { shared, stage, id };
             body();

@@ -8,21 +8,26 @@
 //!
 //! Callbacks get a `&Handle`, so none of them needs to hold the guest, and no cycle keeps it alive.
 
-use std::cell::{Cell, RefCell};
+mod handle;
+mod options;
+mod poster;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::clock::{deadline_after, Clock, FOREVER, MILLISECOND};
+use crate::clock::{deadline_after, FOREVER};
 use crate::core::batch::Pauses;
 use crate::core::deliver::{Call, Delivery, Item};
 use crate::core::reactor::{Reactor, Settings};
-use crate::core::shared::Shared;
 use crate::error::{Error, Result, Status};
-use crate::id::Id;
-use crate::sync::{lock, Mutex};
 
+pub use self::handle::Handle;
+pub use self::options::{Options, WORK_THREADS_MAX};
+pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
-pub use crate::core::shared::{Drive, Job, State};
+pub use crate::core::message::Job;
+pub use crate::core::shared::{Drive, State};
 pub use crate::core::source::{Event, Kind};
 pub use crate::core::stats::{Stats, BUCKETS};
 pub use crate::sources::{ChildExit, Resolved};
@@ -30,61 +35,6 @@ pub use crate::sys::{monotonic_ns, Address, OsFd, Query};
 
 /// What the C ABI builds on.
 pub(crate) use crate::core::{live, reactor::Reactor as Core, source::Callback};
-
-/// How a guest shall behave; `Options::default()` is what most want.
-#[derive(Clone)]
-pub struct Options {
-    /// How the guest waits.
-    pub drive: Drive,
-    /// Batches are taken as events instead of by callbacks.
-    pub pull: bool,
-    /// Nanoseconds that one delivery may last.
-    pub batch_budget: u64,
-    /// Nanoseconds after which a delivery counts as a nested host loop.
-    pub nested_after: u64,
-    /// Nanoseconds after which an undelivered token is posted again, at first.
-    pub repost_after: u64,
-    /// Nanoseconds after which a stuck host is reported; 0: never.
-    pub stall_after: u64,
-    /// Most threads for work and name resolution.
-    pub work_threads: u32,
-    /// Where the time comes from.
-    pub clock: Clock,
-}
-
-/// More threads than this are a mistake in the unit, not a wish.
-pub const WORK_THREADS_MAX: u32 = 1024;
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            drive: Drive::Thread,
-            pull: false,
-            batch_budget: 4 * MILLISECOND,
-            nested_after: 10 * MILLISECOND,
-            repost_after: 250 * MILLISECOND,
-            stall_after: 0,
-            work_threads: 4,
-            clock: Clock::System(monotonic_ns),
-        }
-    }
-}
-
-impl Options {
-    fn check(&self) -> Result<()> {
-        if self.work_threads == 0 || self.work_threads > WORK_THREADS_MAX {
-            let text = format!("work_threads is {}: use 1 to {WORK_THREADS_MAX}", self.work_threads);
-            return Err(Error::new(Status::INVAL, text));
-        }
-        if self.stall_after != 0 && self.drive != Drive::Thread {
-            return Err(Error::new(
-                Status::DRIVE,
-                "stall_after needs the I/O thread as its watchdog: use drive THREAD, or leave it 0",
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
@@ -99,14 +49,6 @@ struct Batch {
     held: Vec<Item>,
     delivery: Delivery,
 }
-
-/// The right to register, change and close sources, on the host thread.
-#[derive(Clone)]
-pub struct Handle(Rc<Reactor>);
-
-/// The right to post, wake and cancel, from any thread, also when the guest is gone.
-#[derive(Clone)]
-pub struct Poster(Arc<Shared>);
 
 impl Guest {
     /// Starts a guest on this thread.
@@ -124,7 +66,7 @@ impl Guest {
 
     /// The right to register sources.
     pub fn handle(&self) -> Handle {
-        Handle(self.reactor.clone())
+        Handle::of(&self.reactor)
     }
 
     /// The right to post from any thread.
@@ -327,206 +269,5 @@ impl Run {
         }
         self.reactor.wait(if self.until == FOREVER { FOREVER } else { self.until - now });
         Ok(true)
-    }
-}
-
-impl Handle {
-    /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE` and its sisters.
-    ///
-    /// # Errors
-    /// `EXIST`, `INVAL`, `OS`, `CLOSED`.
-    pub fn fd_add(&self, fd: OsFd, events: u32, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
-        self.0.fd_add(fd, events, Closure::new(f))
-    }
-
-    /// Changes what an fd is watched for; 0 pauses it.
-    ///
-    /// # Errors
-    /// `STALE`, `OS`, `CLOSED`.
-    pub fn fd_modify(&self, id: Id, events: u32) -> Result<()> {
-        self.0.fd_modify(id, events)
-    }
-
-    /// Starts a timer; `period` 0 is one-shot. The callback gets the number of expirations.
-    ///
-    /// # Errors
-    /// `CLOSED`.
-    pub fn timer_add(
-        &self,
-        delay: u64,
-        period: u64,
-        f: impl FnMut(&Handle, Id, u64) + 'static,
-    ) -> Result<Id> {
-        self.0.timer_add(delay, period, Closure::new(f))
-    }
-
-    /// Arms a timer anew.
-    ///
-    /// # Errors
-    /// `STALE`, `CLOSED`.
-    pub fn timer_modify(&self, id: Id, delay: u64, period: u64) -> Result<()> {
-        self.0.timer_modify(id, delay, period)
-    }
-
-    /// Watches a signal. The callback gets its number and how often it arrived.
-    ///
-    /// # Errors
-    /// `INVAL`, `EXIST`, `OS`, `CLOSED`.
-    pub fn signal_add(&self, signum: i32, f: impl FnMut(&Handle, Id, (i32, u32)) + 'static) -> Result<Id> {
-        self.0.signal_add(signum, Closure::new(f))
-    }
-
-    /// Watches a child process and reaps it.
-    ///
-    /// # Errors
-    /// `INVAL`, `OS`, `CLOSED`.
-    pub fn child_add(&self, pid: i32, f: impl FnMut(&Handle, Id, ChildExit) + 'static) -> Result<Id> {
-        self.0.child_add(pid, Closure::new(f))
-    }
-
-    /// Runs `work` on the pool, then `done` with its result on this thread. A `work` that panics has no result, and
-    /// `done` is then dropped.
-    ///
-    /// # Errors
-    /// `OS`, `CLOSED`.
-    pub fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-        done: impl FnOnce(&Handle, T) + 'static,
-    ) -> Result<Id> {
-        let slot = Arc::new(Mutex::new(None));
-        let result = slot.clone();
-        let body = move || {
-            let value = work();
-            *lock(&result) = Some(value);
-        };
-        let done = Cell::new(Some(done));
-        let finish = move |handle: &Handle, _: Id, ()| {
-            let value = lock(&slot).take();
-            if let (Some(done), Some(value)) = (done.take(), value) {
-                done(handle, value);
-            }
-        };
-        self.0.work_add(Box::new(body), Closure::new(finish))
-    }
-
-    /// Resolves a name on the pool.
-    ///
-    /// # Errors
-    /// `INVAL`, `OS`, `CLOSED`. A name that is unknown comes to the callback.
-    pub fn resolve(&self, query: Query, f: impl FnMut(&Handle, Id, &Resolved) + 'static) -> Result<Id> {
-        self.0.resolve_add(query, Closure::new(f))
-    }
-
-    /// Closes a source of any kind.
-    ///
-    /// # Errors
-    /// `STALE`.
-    pub fn close(&self, id: Id) -> Result<()> {
-        self.0.close(id)
-    }
-
-    /// Whether that source is open.
-    pub fn is_open(&self, id: Id) -> bool {
-        self.0.is_open(id)
-    }
-
-    /// The right to post from any thread.
-    pub fn poster(&self) -> Poster {
-        Poster(self.0.shared.clone())
-    }
-
-    /// For foreign callbacks: what `Guest::set_foreign` was given.
-    pub(crate) fn from_reactor(reactor: &Rc<Reactor>) -> Handle {
-        Handle(reactor.clone())
-    }
-}
-
-impl Poster {
-    /// Runs `f` on the host thread, soon.
-    ///
-    /// # Errors
-    /// `CLOSED`; `f` is then dropped here.
-    pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
-        self.post_job(Box::new(Once(Some(f)))).map_err(|(error, _)| error)
-    }
-
-    /// The same for a job; on failure it comes back.
-    pub(crate) fn post_job(&self, job: Box<dyn Job>) -> std::result::Result<(), (Error, Box<dyn Job>)> {
-        self.0.post_job(job).map_err(|job| (Status::CLOSED.into(), job))
-    }
-
-    /// Asks for a delivery. Safe in signal handlers of any thread but one that is inside a delivery of this guest.
-    pub fn wake(&self) {
-        self.0.waker.wake();
-    }
-
-    /// Asks the guest to end.
-    pub fn cancel(&self) {
-        self.0.cancel();
-    }
-
-    /// What the guest does at this moment.
-    pub fn state(&self) -> State {
-        self.0.state()
-    }
-
-    /// A copy of the counters.
-    pub fn stats(&self) -> Stats {
-        self.0.counters.snapshot()
-    }
-
-    /// Whether `done` has been called.
-    pub fn is_ended(&self) -> bool {
-        self.0.is_ended()
-    }
-
-    /// Whether this process is a fork of the one that started the guest.
-    pub fn in_child(&self) -> bool {
-        self.0.mark.in_child()
-    }
-
-    /// Whether this thread is the one that started the guest.
-    pub fn on_host_thread(&self) -> bool {
-        self.0.on_host_thread()
-    }
-
-    pub(crate) fn check_process(&self) -> Result<()> {
-        self.0.check_process()
-    }
-
-    /// A delivery came on a wrong thread: if that is a thread inside the host's post, its post counts as failed.
-    pub(crate) fn note_inlined(&self) {
-        self.0.note_inlined();
-    }
-}
-
-/// A Rust closure as a source's callback. While it runs its source is not delivered again, so the
-/// borrow is never met by a second one.
-struct Closure<F>(RefCell<F>);
-
-impl<F> Closure<F> {
-    fn new(f: F) -> Closure<F> {
-        Closure(RefCell::new(f))
-    }
-}
-
-impl<A, F: FnMut(&Handle, Id, A)> Callback<A> for Closure<F> {
-    fn call(&self, reactor: &Rc<Reactor>, id: Id, args: A) {
-        (self.0.borrow_mut())(&Handle::from_reactor(reactor), id, args);
-    }
-
-    fn drop_runs_user_code(&self) -> bool {
-        std::mem::needs_drop::<F>()
-    }
-}
-
-struct Once<F>(Option<F>);
-
-impl<F: FnOnce(&Handle) + Send> Job for Once<F> {
-    fn run(&mut self, reactor: &Rc<Reactor>) {
-        if let Some(f) = self.0.take() {
-            f(&Handle::from_reactor(reactor));
-        }
     }
 }

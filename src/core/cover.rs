@@ -1,0 +1,155 @@
+//! L2. What a change on the host thread needs so that it is noticed in time.
+//!
+//! Owns: the alarm, and what the host thread is about. Host thread only (the flags are atomics because
+//! they live in `Shared`).
+//!
+//! Outside a delivery a change wakes the guest, or sets the alarm. *Inside* one it needs no wake-up, since the delivery looks
+//! again before it ends. But its callback may be about to run a nested host loop. That loop is
+//! reached by the *cover*: in drive THREAD the I/O thread's watch over long deliveries, in drive FD the
+//! alarm, set to `nested_after` from now. So a change costs a flag, and not a system call each.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::shared::{Drive, Shared};
+use crate::clock::{Clock, FOREVER};
+use crate::sys::{Alarm, OsFd, Poller};
+
+/// How many changes of the alarm between two deliveries are made at once. A longer burst asks for
+/// one delivery instead, which sets the alarm for all of them.
+const EXACT_CHANGES: u32 = 16;
+
+/// See the file's head.
+pub(crate) struct Cover {
+    /// The host thread is inside a delivery, whose loop will look again.
+    looking: AtomicBool,
+    /// The cover of this delivery stands.
+    covered: AtomicBool,
+    alarm: Alarm,
+    /// What the alarm is set to.
+    alarm_at: AtomicU64,
+    /// Changes of the alarm since the last delivery.
+    alarm_changes: AtomicU32,
+}
+
+impl Cover {
+    pub(super) fn new(poller: &Poller) -> io::Result<Cover> {
+        let alarm = Alarm::new()?;
+        poller.add_alarm(&alarm)?;
+        Ok(Cover {
+            looking: AtomicBool::new(false),
+            covered: AtomicBool::new(false),
+            alarm,
+            alarm_at: AtomicU64::new(FOREVER),
+            alarm_changes: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) fn alarm_fd(&self) -> OsFd {
+        self.alarm.as_raw_fd()
+    }
+}
+
+impl Shared {
+    /// A delivery begins to run callbacks, or one of its callbacks has returned: changes made from here on are
+    /// looked for again. `watched`: the I/O thread covers it.
+    pub(crate) fn set_looking(&self, watched: bool) {
+        self.cover.looking.store(true, Ordering::Relaxed);
+        self.cover.covered.store(watched, Ordering::Relaxed);
+    }
+
+    /// The host is about to sleep: changes have to wake it.
+    pub(crate) fn set_asleep(&self) {
+        self.cover.looking.store(false, Ordering::Relaxed);
+        self.cover.alarm_changes.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_looking(&self) -> bool {
+        self.cover.looking.load(Ordering::Relaxed)
+    }
+
+    /// The I/O thread watches this delivery, so that posts of other threads need not wake anybody.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.drive == Drive::Thread && self.cover.covered.load(Ordering::Relaxed)
+    }
+
+    /// Makes sure that a nested loop, should a callback begin one, gets a delivery soon.
+    pub(crate) fn cover(&self) {
+        if self.cover.covered.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match self.drive {
+            Drive::Fd => {
+                let at = self.clock.now().saturating_add(self.pauses.nested_after);
+                if at < self.cover.alarm_at.load(Ordering::Relaxed) {
+                    self.set_alarm(at);
+                }
+            }
+            // A step that no token announced, or a delivery that has had its token for a nested loop.
+            Drive::Thread => {
+                if self.hand_off.cover(self.clock.now()) {
+                    self.kick();
+                }
+            }
+            // A nested guest_run begins with a delivery.
+            Drive::Run => {}
+        }
+    }
+
+    /// The earliest deadline is now `earliest`. Exact also when it is later than before: a wake-up
+    /// for a timer that was stopped would not be free.
+    pub(crate) fn alarm_changed(&self, earliest: u64) {
+        let at = self.cover.alarm_at.load(Ordering::Relaxed);
+        if earliest == at {
+            return;
+        }
+        if self.is_looking() {
+            // The end of this delivery sets it; only an earlier one may matter before.
+            if earliest < at {
+                self.cover();
+            }
+            return;
+        }
+        let changes = self.cover.alarm_changes.load(Ordering::Relaxed);
+        self.cover.alarm_changes.store(changes.saturating_add(1), Ordering::Relaxed);
+        if changes < EXACT_CHANGES {
+            self.set_alarm(earliest);
+        } else if changes == EXACT_CHANGES {
+            self.waker.wake();
+        }
+    }
+
+    /// Sets the alarm to the earliest deadline, `FOREVER` for none.
+    pub(crate) fn set_alarm(&self, deadline: u64) {
+        if self.cover.alarm_at.swap(deadline, Ordering::Relaxed) == deadline {
+            return;
+        }
+        // A manual clock's test steps by itself; the system's alarm knows nothing of its time.
+        if let Clock::System(_) = self.clock {
+            let set = self.cover.alarm.set(deadline);
+            debug_assert!(set.is_ok(), "{set:?}");
+        }
+    }
+
+    /// The alarm has gone off, or should have: it has to be set anew, also if it was a cover.
+    pub(crate) fn alarm_passed(&self, now: u64) {
+        if self.cover.alarm_at.load(Ordering::Relaxed) <= now {
+            self.cover.alarm_at.store(FOREVER, Ordering::Relaxed);
+            if self.drive == Drive::Fd {
+                self.cover.covered.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// User code is about to run, which may begin a nested loop. `owes`: something is ready that polling
+    /// does not find; `earliest`: the next timer.
+    pub(crate) fn before_callback(&self, owes: bool, earliest: u64) {
+        if owes {
+            self.cover();
+        } else if !self.is_watched() && earliest < self.cover.alarm_at.load(Ordering::Relaxed) {
+            // The end would set it to the same.
+            self.set_alarm(earliest);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! L4. The right to register, change and close sources.
+//!
+//! Owns: a reference to the host thread's half of the guest. Host thread only.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Poster;
+use crate::core::reactor::Reactor;
+use crate::core::source::Callback;
+use crate::error::Result;
+use crate::id::Id;
+use crate::sources::{ChildExit, Resolved};
+use crate::sync::{lock, Mutex};
+use crate::sys::{OsFd, Query};
+
+/// The right to register, change and close sources, on the host thread.
+#[derive(Clone)]
+pub struct Handle(pub(super) Rc<Reactor>);
+
+impl Handle {
+    /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE` and its sisters.
+    ///
+    /// # Errors
+    /// `EXIST`, `INVAL`, `OS`, `CLOSED`.
+    pub fn fd_add(&self, fd: OsFd, events: u32, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
+        self.0.fd_add(fd, events, Closure::new(f))
+    }
+
+    /// Changes what an fd is watched for; 0 pauses it.
+    ///
+    /// # Errors
+    /// `STALE`, `OS`, `CLOSED`.
+    pub fn fd_modify(&self, id: Id, events: u32) -> Result<()> {
+        self.0.fd_modify(id, events)
+    }
+
+    /// Starts a timer; `period` 0 is one-shot. The callback gets the number of expirations.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn timer_add(
+        &self,
+        delay: u64,
+        period: u64,
+        f: impl FnMut(&Handle, Id, u64) + 'static,
+    ) -> Result<Id> {
+        self.0.timer_add(delay, period, Closure::new(f))
+    }
+
+    /// Arms a timer anew.
+    ///
+    /// # Errors
+    /// `STALE`, `CLOSED`.
+    pub fn timer_modify(&self, id: Id, delay: u64, period: u64) -> Result<()> {
+        self.0.timer_modify(id, delay, period)
+    }
+
+    /// Watches a signal. The callback gets its number and how often it arrived.
+    ///
+    /// # Errors
+    /// `INVAL`, `EXIST`, `OS`, `CLOSED`.
+    pub fn signal_add(&self, signum: i32, f: impl FnMut(&Handle, Id, (i32, u32)) + 'static) -> Result<Id> {
+        self.0.signal_add(signum, Closure::new(f))
+    }
+
+    /// Watches a child process and reaps it.
+    ///
+    /// # Errors
+    /// `INVAL`, `OS`, `CLOSED`.
+    pub fn child_add(&self, pid: i32, f: impl FnMut(&Handle, Id, ChildExit) + 'static) -> Result<Id> {
+        self.0.child_add(pid, Closure::new(f))
+    }
+
+    /// Runs `work` on the pool, then `done` with its result on this thread. A `work` that panics has no result, and
+    /// `done` is then dropped.
+    ///
+    /// # Errors
+    /// `OS`, `CLOSED`.
+    pub fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(&Handle, T) + 'static,
+    ) -> Result<Id> {
+        let slot = Arc::new(Mutex::new(None));
+        let result = slot.clone();
+        let body = move || {
+            let value = work();
+            *lock(&result) = Some(value);
+        };
+        let done = Cell::new(Some(done));
+        let finish = move |handle: &Handle, _: Id, ()| {
+            let value = lock(&slot).take();
+            if let (Some(done), Some(value)) = (done.take(), value) {
+                done(handle, value);
+            }
+        };
+        self.0.work_add(Box::new(body), Closure::new(finish))
+    }
+
+    /// Resolves a name on the pool.
+    ///
+    /// # Errors
+    /// `INVAL`, `OS`, `CLOSED`. A name that is unknown comes to the callback.
+    pub fn resolve(&self, query: Query, f: impl FnMut(&Handle, Id, &Resolved) + 'static) -> Result<Id> {
+        self.0.resolve_add(query, Closure::new(f))
+    }
+
+    /// Closes a source of any kind.
+    ///
+    /// # Errors
+    /// `STALE`.
+    pub fn close(&self, id: Id) -> Result<()> {
+        self.0.close(id)
+    }
+
+    /// Whether that source is open.
+    pub fn is_open(&self, id: Id) -> bool {
+        self.0.is_open(id)
+    }
+
+    /// The right to post from any thread.
+    pub fn poster(&self) -> Poster {
+        Poster(self.0.shared.clone())
+    }
+
+    pub(super) fn of(reactor: &Rc<Reactor>) -> Handle {
+        Handle(reactor.clone())
+    }
+}
+
+/// A Rust closure as a source's callback. While it runs its source is not delivered again, so the
+/// borrow is never met by a second one.
+struct Closure<F>(RefCell<F>);
+
+impl<F> Closure<F> {
+    fn new(f: F) -> Closure<F> {
+        Closure(RefCell::new(f))
+    }
+}
+
+impl<A, F: FnMut(&Handle, Id, A)> Callback<A> for Closure<F> {
+    fn call(&self, reactor: &Rc<Reactor>, id: Id, args: A) {
+        (self.0.borrow_mut())(&Handle::of(reactor), id, args);
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        std::mem::needs_drop::<F>()
+    }
+}

@@ -1,0 +1,61 @@
+//! L4. How a guest shall behave.
+
+use crate::clock::{Clock, MILLISECOND};
+use crate::core::shared::Drive;
+use crate::error::{Error, Result, Status};
+use crate::sys::monotonic_ns;
+
+/// How a guest shall behave; `Options::default()` is what most want.
+#[derive(Clone)]
+pub struct Options {
+    /// How the guest waits.
+    pub drive: Drive,
+    /// Batches are taken as events instead of by callbacks.
+    pub pull: bool,
+    /// Nanoseconds that one delivery may last.
+    pub batch_budget: u64,
+    /// Nanoseconds after which a delivery counts as a nested host loop.
+    pub nested_after: u64,
+    /// Nanoseconds after which an undelivered token is posted again, at first.
+    pub repost_after: u64,
+    /// Nanoseconds after which a stuck host is reported; 0: never.
+    pub stall_after: u64,
+    /// Most threads for work and name resolution.
+    pub work_threads: u32,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// More threads than this are a mistake in the unit, not a wish.
+pub const WORK_THREADS_MAX: u32 = 1024;
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            drive: Drive::Thread,
+            pull: false,
+            batch_budget: 4 * MILLISECOND,
+            nested_after: 10 * MILLISECOND,
+            repost_after: 250 * MILLISECOND,
+            stall_after: 0,
+            work_threads: 4,
+            clock: Clock::System(monotonic_ns),
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.work_threads == 0 || self.work_threads > WORK_THREADS_MAX {
+            let text = format!("work_threads is {}: use 1 to {WORK_THREADS_MAX}", self.work_threads);
+            return Err(Error::new(Status::INVAL, text));
+        }
+        if self.stall_after != 0 && self.drive != Drive::Thread {
+            return Err(Error::new(
+                Status::DRIVE,
+                "stall_after needs the I/O thread as its watchdog: use drive THREAD, or leave it 0",
+            ));
+        }
+        Ok(())
+    }
+}
