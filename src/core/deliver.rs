@@ -9,7 +9,8 @@
 use std::rc::Rc;
 
 use super::message::Post;
-use super::reactor::{Reactor, Ready};
+use super::pass::Ready;
+use super::reactor::Reactor;
 use super::shared::Drive;
 use super::source::{Event, Kind, Next, Source};
 use crate::clock::deadline_after;
@@ -124,14 +125,18 @@ impl Delivery {
                     return Ok(None);
                 }
             }
-            if let Some(ready) = reactor.next_ready() {
+            if reactor.has_ready() {
                 if self.spent() {
-                    reactor.put_back(ready);
                     return Ok(None);
                 }
-                return Ok(Some(ready));
+                match reactor.next_ready() {
+                    Some(ready) => return Ok(Some(ready)),
+                    // It was the end of something closed, which the next round buries.
+                    None => continue,
+                }
             }
-            if reactor.closing.get() && !reactor.lingers() || !reactor.collect()? {
+            let nothing_to_come = reactor.closing.get() && !reactor.lingers();
+            if nothing_to_come || !reactor.collect()? {
                 return Ok(None);
             }
         }

@@ -10,6 +10,7 @@ pub(crate) mod host;
 pub(crate) mod io_thread;
 pub(crate) mod live;
 pub(crate) mod message;
+pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod posts;
 pub(crate) mod reactor;

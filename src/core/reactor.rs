@@ -17,6 +17,7 @@ use super::batch::Pauses;
 use super::host::Host;
 use super::io_thread::IoThread;
 use super::message::{Message, Post};
+use super::pass::{Pass, Ready, Step};
 use super::pool::Pool;
 use super::shared::{Drive, Shared};
 use super::source::{Detached, Source};
@@ -25,7 +26,7 @@ use super::timers::Timers;
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{Listener, OsFd, Poller, Readiness, Seen};
+use crate::sys::{Listener, OsFd, Poller, Seen};
 
 /// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
 pub(crate) struct Settings {
@@ -34,15 +35,6 @@ pub(crate) struct Settings {
     pub(crate) pauses: Pauses,
     pub(crate) work_threads: u32,
     pub(crate) clock: Clock,
-}
-
-/// Something ready, not delivered yet.
-pub(crate) enum Ready {
-    /// An fd; polling again would find it again.
-    Fd(Id, Readiness),
-    /// Anything else that is registered.
-    Source(Id, u64),
-    Post(Post),
 }
 
 /// What user code may have to run for at its end: dropped in the next delivery.
@@ -71,7 +63,7 @@ pub struct Reactor {
     poller: RefCell<Poller>,
     table: RefCell<Table>,
     timers: RefCell<Timers>,
-    ready: RefCell<VecDeque<Ready>>,
+    pass: RefCell<Pass>,
     graveyard: RefCell<VecDeque<Buried>>,
     /// Events of sources whose callbacks are on the stack.
     deferred: RefCell<Vec<(Id, u64)>>,
@@ -112,7 +104,7 @@ impl Reactor {
             poller: RefCell::new(poller),
             table: RefCell::new(Table::new()),
             timers: RefCell::default(),
-            ready: RefCell::default(),
+            pass: RefCell::default(),
             graveyard: RefCell::default(),
             deferred: RefCell::default(),
             more: Cell::new(false),
@@ -227,24 +219,27 @@ impl Reactor {
         self.timers.borrow().earliest().unwrap_or(FOREVER)
     }
 
+    /// The next event of this pass.
     pub(crate) fn next_ready(&self) -> Option<Ready> {
-        self.ready.borrow_mut().pop_front()
-    }
-
-    /// Puts back what `next_ready` gave: it keeps its place.
-    pub(crate) fn put_back(&self, ready: Ready) {
-        self.ready.borrow_mut().push_front(ready);
+        loop {
+            let step = self.pass.borrow_mut().next(&mut self.timers.borrow_mut())?;
+            match step {
+                Step::Ready(ready) => return Some(ready),
+                Step::Finished(id) => match self.lingering.borrow_mut().remove(&id) {
+                    Some(source) => self.graveyard.borrow_mut().push_back(Buried::Source { _source: source }),
+                    None => return Some(Ready::Source(id, 0)),
+                },
+            }
+        }
     }
 
     pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.borrow().is_empty()
+        !self.pass.borrow().is_over(&self.timers.borrow())
     }
 
     /// Whether something is ready that polling again would not find: a nested loop has to be told.
     pub(crate) fn owes(&self) -> bool {
-        // fds come first in a batch, so the last entry tells.
-        let last_is_fd = matches!(self.ready.borrow().back(), None | Some(Ready::Fd(..)));
-        !last_is_fd || self.has_dead()
+        self.pass.borrow().owes(&self.timers.borrow()) || self.has_dead()
     }
 
     /// The next thing whose end has come.
@@ -256,59 +251,47 @@ impl Reactor {
         !self.graveyard.borrow().is_empty()
     }
 
-    /// Finds all that is due now, in CPython's order: fds, timers, posts, then signals and children.
-    /// `false`: nothing is.
+    /// Begins the next pass: finds all that is due now. `false`: nothing is.
     pub(crate) fn collect(&self) -> Result<bool> {
-        let mut ready = self.ready.borrow_mut();
-        let mut last = Vec::new();
-        self.collect_fds(&mut ready, &mut last)?;
-        let now = self.now();
-        self.shared.alarm_passed(now);
-        let mut timers = self.timers.borrow_mut();
-        while let Some((id, name)) = timers.pop_due(now) {
-            ready.push_back(Ready::Source(id, name));
-        }
-        for message in self.shared.posts.drain(!self.shared.is_watched()) {
-            match message {
-                Message::Post(post) => ready.push_back(Ready::Post(post)),
-                Message::Ready(id) => match self.lingering.borrow_mut().remove(&id) {
-                    Some(source) => self.graveyard.borrow_mut().push_back(Buried::Source { _source: source }),
-                    None => ready.push_back(Ready::Source(id, 0)),
-                },
-            }
-        }
-        self.collect_signals(&mut ready);
-        ready.extend(last);
-        Ok(!ready.is_empty() || self.has_dead())
+        let mut pass = self.pass.borrow_mut();
+        self.collect_fds(&mut pass)?;
+        pass.now = self.now();
+        pass.arming = self.timers.borrow().last_arming();
+        self.shared.alarm_passed(pass.now);
+        pass.posts = self.shared.posts.drain(!self.shared.is_watched());
+        self.collect_signals(&mut pass);
+        Ok(!pass.is_over(&self.timers.borrow()))
     }
 
-    fn collect_fds(&self, ready: &mut VecDeque<Ready>, last: &mut Vec<Ready>) -> Result<()> {
+    fn collect_fds(&self, pass: &mut Pass) -> Result<()> {
         let table = self.table.borrow();
         self.shared.counters.polls.add(1);
         let polled = self.poller.borrow_mut().poll_now(|seen, readiness| {
             let Seen::Fd(bits) = seen else { return };
             let Some(id) = Id::from_bits(bits) else { return };
-            let late = table.get(id).is_some_and(|source| source.comes_last());
-            match late {
-                true => last.push(Ready::Source(id, u64::from(readiness))),
-                false => ready.push_back(Ready::Fd(id, readiness)),
+            match table.get(id).is_some_and(|source| source.comes_last()) {
+                true => pass.last.push_back((id, u64::from(readiness))),
+                false => pass.fds.push_back((id, readiness)),
             }
         });
         polled.map_err(|e| Error::os("polling", &e))
     }
 
-    fn collect_signals(&self, ready: &mut VecDeque<Ready>) {
+    fn collect_signals(&self, pass: &mut Pass) {
         let Some(listener) = self.signals.listener.get().filter(|listener| listener.any_pending()) else {
             return;
         };
         // Cleared before the counts are read, so that what arrives meanwhile is looked for again.
         listener.begin_take();
+        // Before the children, whose ends SIGCHLD may announce.
+        let children = std::mem::take(&mut pass.last);
         for (signum, id) in self.signals.ids.borrow().iter() {
             let count = listener.take(*signum);
             if count > 0 {
-                ready.push_back(Ready::Source(*id, u64::from(count)));
+                pass.last.push_back((*id, u64::from(count)));
             }
         }
+        pass.last.extend(children);
     }
 
     /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is on the
@@ -341,10 +324,10 @@ impl Reactor {
         let muted = self.table.borrow_mut().set_idle(id);
         if muted {
             source.unmute(self, id);
-            let mut ready = self.ready.borrow_mut();
+            let mut pass = self.pass.borrow_mut();
             self.deferred.borrow_mut().retain(|&(deferred, hint)| {
                 if deferred == id {
-                    ready.push_back(Ready::Source(id, hint));
+                    pass.last.push_back((id, hint));
                 }
                 deferred != id
             });
@@ -357,15 +340,21 @@ impl Reactor {
         self.table.borrow().ids()
     }
 
-    /// Gives up what is ready; accepted posts are buried.
-    pub(crate) fn forget_ready(&self) {
+    /// Gives up what is ready; accepted posts are buried, for their end runs user code.
+    pub(crate) fn give_up_ready(&self) {
         self.deferred.take();
-        let ready = self.ready.take();
-        let posts = ready.into_iter().filter_map(|ready| match ready {
-            Ready::Post(post) => Some(Buried::Post { _post: post }),
-            Ready::Fd(..) | Ready::Source(..) => None,
-        });
-        self.graveyard.borrow_mut().extend(posts);
+        let given_up = self.pass.borrow_mut().give_up();
+        for message in given_up.into_iter().chain(self.shared.posts.drain(true)) {
+            match message {
+                Message::Post(post) => self.bury(Buried::Post { _post: post }),
+                Message::Ready(id) => {
+                    let source = self.lingering.borrow_mut().remove(&id);
+                    if let Some(source) = source {
+                        self.bury(Buried::Source { _source: source });
+                    }
+                }
+            }
+        }
     }
 
     pub(crate) fn poller_fd(&self) -> OsFd {

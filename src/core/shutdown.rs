@@ -4,8 +4,7 @@
 
 use std::rc::Rc;
 
-use super::message::Message;
-use super::reactor::{Buried, Reactor};
+use super::reactor::Reactor;
 use crate::error::Status;
 use crate::sys;
 
@@ -19,10 +18,7 @@ impl Reactor {
             // Closing runs no user code, so the ids stay what they are.
             let _ = self.close(id);
         }
-        self.forget_ready();
-        for message in self.shared.posts.drain(true) {
-            self.forget_message(message);
-        }
+        self.give_up_ready();
     }
 
     /// Whether a closed source still has a thread of the library working for it.
@@ -79,17 +75,6 @@ impl Reactor {
         if let Some(io_thread) = io_thread {
             self.shared.stop_io_thread();
             io_thread.join();
-        }
-    }
-
-    fn forget_message(&self, message: Message) {
-        match message {
-            Message::Post(post) => self.bury(Buried::Post { _post: post }),
-            Message::Ready(id) => {
-                if let Some(source) = self.lingering.borrow_mut().remove(&id) {
-                    self.bury(Buried::Source { _source: source });
-                }
-            }
         }
     }
 }

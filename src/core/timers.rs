@@ -2,7 +2,7 @@
 //!
 //! Owns: a heap with four children per node, which is half as deep as a binary one and keeps
 //! siblings on one cache line, and the place of each timer in it, so that stopping is exact: no dead entry can
-//! cause a wake-up. Host thread only. The rule "collect all that is due, then fire" is libuv's.
+//! cause a wake-up. Host thread only. Ties go by the order of arming, as in libuv.
 
 use crate::id::Id;
 
@@ -59,9 +59,25 @@ impl Timers {
         self.heap.first().map(|node| node.deadline)
     }
 
-    /// Takes out the next timer that is due at `now`: its id and the name of its arming.
-    pub(crate) fn pop_due(&mut self, now: u64) -> Option<(Id, u64)> {
-        let first = *self.heap.first().filter(|node| node.deadline <= now)?;
+    /// The name of the last arming.
+    pub(crate) fn last_arming(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether a timer is due at `now` that was armed no later than `arming`.
+    ///
+    /// Looking at the first is enough: deadlines are not set in the past, so a later arming comes
+    /// first only when all the earlier ones are gone.
+    pub(crate) fn is_due(&self, now: u64, arming: u64) -> bool {
+        self.heap.first().is_some_and(|node| node.deadline <= now && node.sequence <= arming)
+    }
+
+    /// Takes the next such timer out: its id and the name of its arming.
+    pub(crate) fn pop_due(&mut self, now: u64, arming: u64) -> Option<(Id, u64)> {
+        if !self.is_due(now, arming) {
+            return None;
+        }
+        let first = self.heap[0];
         self.take(0);
         Some((first.id, first.sequence))
     }
@@ -126,7 +142,7 @@ mod tests {
     }
 
     fn due(timers: &mut Timers, now: u64) -> Vec<u32> {
-        std::iter::from_fn(|| timers.pop_due(now)).map(|(id, _)| id.slot()).collect()
+        std::iter::from_fn(|| timers.pop_due(now, u64::MAX)).map(|(id, _)| id.slot()).collect()
     }
 
     #[test]

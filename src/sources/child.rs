@@ -86,13 +86,24 @@ impl Reactor {
     }
 }
 
+impl<C> ChildSource<C> {
+    fn forget(&self, reactor: &Reactor, id: Id) {
+        let mut children = reactor.children.borrow_mut();
+        if children.get(&self.pid) == Some(&id) {
+            children.remove(&self.pid);
+        }
+    }
+}
+
 impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
-    fn prepare(&self, _reactor: &Reactor, _id: Id, _hint: u64) -> bool {
+    fn prepare(&self, reactor: &Reactor, id: Id, _hint: u64) -> bool {
         // By pidfd where there is one: a pid may have been reaped and given out again.
         let reaped = self.pidfd.get().map_or_else(|| sys::reap(self.pid), Pidfd::reap);
         match reaped {
             Ok(None) => false,
             Ok(Some(Exit { code, signal })) => {
+                // The number may be given out again before the callback returns.
+                self.forget(reactor, id);
                 self.exit.set(ChildExit { code, signal });
                 true
             }
@@ -119,7 +130,7 @@ impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
     }
 
     fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
-        reactor.children.borrow_mut().remove(&self.pid);
+        self.forget(reactor, id);
         if let Some(pidfd) = self.pidfd.get() {
             reactor.poller().remove(pidfd.as_raw_fd(), id.to_bits());
         }
