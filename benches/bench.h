@@ -73,6 +73,8 @@ void bench_join(pid_t pid);
 void bench_reap(pid_t pid);
 
 uint64_t bench_now(void);
+/* The processor time of this process: for work that never sleeps, so that other programs do not count. */
+uint64_t bench_spent(void);
 /* Sorts `values` and returns the value below which the share `p` of them lies. */
 double bench_percentile(double *values, size_t count, double p);
 double bench_median(const double *values, size_t count);

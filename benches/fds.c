@@ -1,8 +1,10 @@
 /* fds.c: many fds registered, few of them active.
  *
  * The host itself makes `active` eventfds ready (one write each), the loop finds them, each callback
- * reads its own; the last one of a round starts the next. The active fds wander over all of them. The
- * cost holds the write and the read, which are the same for all sides.
+ * reads its own; the last one of a round starts the next. The active ones are always the same, spread
+ * over all of them: what wandering would cost is the kernel's cache, not the loop's. The cost holds the
+ * write and the read, which are the same for all sides. A loop that has the thread to itself never sleeps
+ * here and is measured in processor time; with an I/O thread, the time on the wall counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 
 #include "bench.h"
 #include "loop.h"
+
+enum { WALL, SPENT };
 
 struct shape {
     const struct loop_ops *ops;
@@ -27,23 +31,21 @@ struct crowd {
         struct crowd *crowd;
         int fd;
     } *watched;
-    size_t next;    /* the fd that is made ready next */
     size_t pending; /* of this round */
     size_t events;  /* in all */
     size_t left;    /* events until the end */
-    uint64_t began;
+    uint64_t began; /* on the wall */
     uint64_t ended;
+    uint64_t spent; /* by the process: first at the beginning, in the end since then */
 };
 
 static void start_round(struct crowd *crowd)
 {
-    /* A stride that is prime to 1, 100 and 10 000 visits every fd, and no neighbours together. */
-    enum { STRIDE = 7919 };
-    crowd->pending = crowd->shape->active;
-    for (size_t i = 0; i < crowd->shape->active; i++) {
+    size_t active = crowd->shape->active, stride = crowd->shape->registered / active;
+    crowd->pending = active;
+    for (size_t i = 0; i < active; i++) {
         uint64_t one = 1;
-        crowd->next = (crowd->next + STRIDE) % crowd->shape->registered;
-        bench_write(crowd->watched[crowd->next].fd, &one, sizeof one);
+        bench_write(crowd->watched[i * stride].fd, &one, sizeof one);
     }
 }
 
@@ -53,10 +55,14 @@ static void on_ready(void *data)
     struct crowd *crowd = watched->crowd;
     uint64_t value;
     /* Not before: libuv registers its fds when it first runs. */
-    if (crowd->left == crowd->events) crowd->began = bench_now();
+    if (crowd->left == crowd->events) {
+        crowd->began = bench_now();
+        crowd->spent = bench_spent();
+    }
     bench_read(watched->fd, &value, sizeof value);
     if (--crowd->left == 0) {
         crowd->ended = bench_now();
+        crowd->spent = bench_spent() - crowd->spent;
         crowd->loop->ops->stop(crowd->loop);
     } else if (--crowd->pending == 0) {
         start_round(crowd);
@@ -79,7 +85,8 @@ static void run_crowd(const void *setup, double *metrics_out)
     crowd.events = crowd.left = bench_size(20000, 1000) / shape->active * shape->active;
     start_round(&crowd);
     shape->ops->run(crowd.loop);
-    metrics_out[0] = (double)(crowd.ended - crowd.began) / (double)crowd.events;
+    metrics_out[WALL] = (double)(crowd.ended - crowd.began) / (double)crowd.events;
+    metrics_out[SPENT] = (double)crowd.spent / (double)crowd.events;
     shape->ops->close(crowd.loop);
     for (size_t i = 0; i < shape->registered; i++) close(crowd.watched[i].fd);
     free(crowd.watched);
@@ -104,8 +111,8 @@ static void compare(size_t registered, size_t active)
     snprintf(work[1], sizeof work[1], "fd event, %zu of %zu active, drive THREAD", active,
              registered);
     const struct bench_row rows[] = {
-        {work[0], 0, 1, 0, UNIT_EACH, 1.0, false},
-        {work[1], 2, 3, 0, UNIT_EACH, 1.0, false},
+        {work[0], 0, 1, SPENT, UNIT_EACH, 1.0, false},
+        {work[1], 2, 3, WALL, UNIT_EACH, 1.0, false},
     };
     bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 5);
 }
@@ -127,8 +134,8 @@ static void compare_growth(void)
         {"guest", run_crowd, &shapes[3]},
     };
     const struct bench_row rows[] = {
-        {"growth from 100 to 10 000 fds, 16 active, drive FD", 0, 1, 0, UNIT_EACH, 1.25, false},
-        {"growth from 100 to 10 000 fds, 16 active, drive THREAD", 2, 3, 0, UNIT_EACH, 1.25, false},
+        {"growth from 100 to 10 000 fds, 16 active, drive FD", 0, 1, SPENT, UNIT_EACH, 1.1, false},
+        {"growth from 100 to 10 000 fds, 16 active, drive THREAD", 2, 3, SPENT, UNIT_EACH, 1.1, false},
     };
     bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 5);
 }

@@ -14,10 +14,12 @@ set(asyncguest_static "${asyncguest_lib}/libasyncguest.a")
 set(asyncguest_private_libs Threads::Threads ${CMAKE_DL_LIBS} m)
 
 set(asyncguest_cargo_args --manifest-path "${PROJECT_SOURCE_DIR}/Cargo.toml" ${ASYNCGUEST_CARGO_FLAGS})
+set(asyncguest_cargo_sub "") # where below its target directory cargo puts the profiles
 if(ASYNCGUEST_CARGO_TARGET)
     list(APPEND asyncguest_cargo_args --target ${ASYNCGUEST_CARGO_TARGET})
+    set(asyncguest_cargo_sub "/${ASYNCGUEST_CARGO_TARGET}")
 endif()
-set(asyncguest_cargo_out "${ASYNCGUEST_CARGO_TARGET_DIR}/${ASYNCGUEST_CARGO_TARGET}/release")
+set(asyncguest_cargo_out "${ASYNCGUEST_CARGO_TARGET_DIR}${asyncguest_cargo_sub}/release")
 
 file(MAKE_DIRECTORY "${asyncguest_lib}")
 add_custom_target(asyncguest_cargo ALL

@@ -8,6 +8,7 @@
 # Says nothing and takes no time when all is there.
 set -euo pipefail
 
+PATH=$PATH:$HOME/.cargo/bin # where rustup puts cargo, if no login shell has said so yet
 missing=()  # Debian packages
 problems=0
 
@@ -17,6 +18,10 @@ need_command() { # COMMAND PACKAGE
 
 need_module() { # PKG-CONFIG-MODULE PACKAGE
     command -v pkg-config >/dev/null && pkg-config --exists "$1" 2>/dev/null || missing+=("$2")
+}
+
+need_file() { # FILE PACKAGE
+    [ -e "$1" ] || missing+=("$2")
 }
 
 need_by_hand() { # COMMAND REMEDY
@@ -55,6 +60,7 @@ need_command pkg-config pkg-config
 need_module libcurl libcurl4-openssl-dev
 need_module libcrypto libssl-dev
 need_module gtk4 libgtk-4-dev
+need_file /etc/ssl/certs/ca-certificates.crt ca-certificates # https in make demo URLS=...
 if [ "$1" = test ]; then
     need_command c++ g++
     need_command valgrind valgrind

@@ -96,6 +96,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 {
     download *d = data;
     curl_off_t length = -1;
+    if (!d->may_take(d)) {
+        d->paused = 1;
+        return CURL_WRITEFUNC_PAUSE; /* the same piece comes again when the transfer is resumed */
+    }
     if (target_write(&d->target, bytes, size * count) < 0)
         return 0; /* a short count ends the transfer with CURLE_WRITE_ERROR */
     if (d->item.received == 0) {
@@ -132,6 +136,7 @@ int download_open(download *d, const char *directory)
     SET(CURLOPT_WRITEDATA, d);
     SET(CURLOPT_ERRORBUFFER, d->trouble);
     SET(CURLOPT_USERAGENT, agent);
+    SET(CURLOPT_BUFFERSIZE, 65536L);
     SET(CURLOPT_FAILONERROR, 1L);
     SET(CURLOPT_FOLLOWLOCATION, 1L);
     SET(CURLOPT_MAXREDIRS, 10L);

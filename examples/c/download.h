@@ -1,6 +1,7 @@
 /* One URL of a fetch: its libcurl handle, its file, and the words for how it ended.
  *
- * Knows nothing of the guest: whoever drives the handle (fetch.c) is told through `arrived` that there was a sign of life.
+ * Knows nothing of the guest: whoever drives the handle (fetch.c) is told through `arrived` that there was a sign of
+ * life, and asked through `may_take` for its consent to each piece of a body.
  */
 #ifndef DOWNLOAD_H
 #define DOWNLOAD_H
@@ -15,7 +16,10 @@ typedef struct download download;
 struct download {
     fetch_item item;
     void *owner;                  /* the fetch */
-    void (*arrived)(download *d); /* called inside libcurl: must not call it */
+    int (*may_take)(download *d); /* is there time for more now? These two are called inside libcurl: */
+    void (*arrived)(download *d); /* they must not call it */
+    uint64_t turn;                /* may_take: the turn in which the last piece was taken */
+    int paused;                   /* may_take said no, and libcurl holds data back until curl_easy_pause */
     guest_id_t stall;             /* the timer that gives the download up */
     CURL *easy;                   /* NULL when the download has ended */
     target target;

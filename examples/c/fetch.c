@@ -5,7 +5,11 @@
  *     CURLMOPT_SOCKETFUNCTION REMOVE    guest_close (before the socket is closed)
  *     CURLMOPT_TIMERFUNCTION ms         guest_timer_add / _modify       -> timer_due    -> turn
  *
- * `turn` is the only place that lets libcurl run. libcurl must not be called from inside its own callbacks, so these only
+ * Only a turn lets libcurl run. The guest's time budget ends between callbacks and not inside one, while libcurl reads a socket
+ * until it is dry, which a fast server never lets it be: so a turn that has lasted for 2 ms pauses its transfers, and a timer
+ * of 0 ms resumes them when the guest, and after it the host, have had theirs.
+ *
+ * libcurl must not be called from inside its own callbacks, so these only
  * note what has changed, and the user is told by a timer of his own (`tell`): from there he may cancel, free, or open a
  * dialog with a nested main loop, while sockets and timers go on.
  */
@@ -21,6 +25,7 @@
 #define MILLISECONDS 1000000ull
 #define SECONDS (1000 * MILLISECONDS)
 #define TELL_EVERY (40 * MILLISECONDS)
+#define TURN (2 * MILLISECONDS)
 
 struct fetch {
     guest_t *guest;
@@ -29,9 +34,12 @@ struct fetch {
     download *downloads;
     size_t count;
     guest_id_t timer;   /* libcurl's timeout; 0 when it wants none */
+    guest_id_t resumer; /* the timer of `resume`; 0 when nothing is paused */
     guest_id_t teller;  /* the timer of `tell`; 0 when there is nothing to tell */
     int tell_at_once;   /* `teller` was set to 0 ms */
     int inside;         /* libcurl is running: it must not be called */
+    uint64_t turn;      /* number and end of the turn */
+    uint64_t turn_ends;
     int telling;        /* depth of `tell`; a nested loop makes it 2 */
     int told_all;
     int freed;          /* fetch_free was called while telling */
@@ -70,15 +78,19 @@ static void retire(fetch *f, download *d)
     tell_soon(f, 0);
 }
 
-/* Lets libcurl run, then takes what it has finished. */
-static void turn(fetch *f, curl_socket_t fd, int bits)
+static void begin_turn(fetch *f)
 {
-    int running, left;
-    CURLMsg *message;
-    CURLMcode code;
     assert(!f->inside);
     f->inside = 1;
-    code = curl_multi_socket_action(f->multi, fd, bits, &running);
+    f->turn++;
+    f->turn_ends = guest_now() + TURN;
+}
+
+/* Takes what libcurl has finished. */
+static void end_turn(fetch *f, CURLMcode code)
+{
+    int left;
+    CURLMsg *message;
     f->inside = 0;
     while ((message = curl_multi_info_read(f->multi, &left))) {
         /* Removing the handle frees the message: read it first. */
@@ -97,6 +109,40 @@ static void turn(fetch *f, curl_socket_t fd, int bits)
             download_end(&f->downloads[i], FETCH_FAILED, "libcurl: %s", curl_multi_strerror(code));
             retire(f, &f->downloads[i]);
         }
+}
+
+static void turn(fetch *f, curl_socket_t fd, int bits)
+{
+    int running;
+    begin_turn(f);
+    end_turn(f, curl_multi_socket_action(f->multi, fd, bits, &running));
+}
+
+static void resume(guest_t *g, guest_id_t id, uint64_t expirations, void *data)
+{
+    fetch *f = data;
+    (void)g, (void)id, (void)expirations;
+    f->resumer = 0;
+    begin_turn(f);
+    for (size_t i = 0; i < f->count; i++)
+        if (f->downloads[i].paused && f->downloads[i].easy) {
+            f->downloads[i].paused = 0;
+            curl_easy_pause(f->downloads[i].easy, CURLPAUSE_CONT); /* hands over the piece; a failure ends the transfer */
+        }
+    end_turn(f, CURLM_OK);
+}
+
+/* Called by libcurl's callbacks, through the download: each turn has time for one piece of every download at least. */
+static int may_take(download *d)
+{
+    fetch *f = d->owner;
+    if (d->turn == f->turn && guest_now() >= f->turn_ends) {
+        if (!f->resumer)
+            guest_timer_add(f->guest, 0, 0, resume, f, NULL, &f->resumer);
+        return !f->resumer; /* a guest that has ended takes no timer: nobody will ask again */
+    }
+    d->turn = f->turn;
+    return 1;
 }
 
 static void socket_ready(guest_t *g, guest_id_t id, uint32_t events, void *data)
@@ -215,6 +261,8 @@ static void release(fetch *f)
         curl_multi_cleanup(f->multi); /* lets go of every socket that is left, through on_socket */
     if (f->timer)
         guest_close(f->guest, f->timer);
+    if (f->resumer)
+        guest_close(f->guest, f->resumer);
     if (f->teller)
         guest_close(f->guest, f->teller);
     curl_global_cleanup();
@@ -281,6 +329,7 @@ static void begin(fetch *f, size_t index, const char *url)
     CURLMcode code = CURLM_OK;
     d->item.index = index;
     d->owner = f;
+    d->may_take = may_take;
     d->arrived = arrived;
     if (download_parse(d, url) < 0)
         return;

@@ -2,10 +2,10 @@
  *
  * `post` puts an event into the host thread's queue and alerts it, which Tcl allows from any thread. What needs care is
  * the order in which Tcl works: Tcl_DoOneEvent serves its queue before it looks at the X connection, at timers or at what
- * waits for an idle moment, and Tk redraws in idle moments. A guest with much to do that queued its next token at the end of
- * each batch would be served again and again, and the window would freeze. Therefore `post_local`, by which the guest
- * asks for its next turn after a full batch, waits for an idle moment itself, behind redraws that are due. From
- * there it only queues the event: delivering in the idle handler would run callbacks inside any `update idletasks`.
+ * waits for an idle moment, and Tk redraws in idle moments. A guest with much to do, whose next token is in the queue
+ * whenever a batch ends, would be served again and again, and the window would freeze. So a guest that has had its turn
+ * rests until an idle moment comes, which is when the window has had its own; a token that arrives meanwhile is put by.
+ * The idle handler only queues it: delivering there would run callbacks inside any `update idletasks`.
  */
 #include "app.h"
 
@@ -23,7 +23,8 @@ typedef struct host {
     guest_t *guest;
     Tcl_Interp *interp;
     Tcl_ThreadId thread;
-    guest_token_t local; /* the token of post_local */
+    int resting;            /* the guest has had its turn, and no idle moment has come since */
+    guest_token_t put_by;   /* the token that arrived while resting; 0: none */
     int done;
 } host;
 
@@ -33,20 +34,7 @@ typedef struct token_event {
     guest_token_t token;
 } token_event;
 
-/* Called by Tcl on the host thread; 1 = handled. */
-static int deliver(Tcl_Event *event, int flags)
-{
-    token_event *e = (token_event *)event;
-    guest_status_t status;
-    if (!(flags & TCL_FILE_EVENTS))
-        return 0; /* somebody waits for other kinds only, such as window events: stay in the queue */
-    status = guest_deliver_batch(e->host->guest, e->token);
-    if (status != GUEST_OK && status != GUEST_ESTALE && status != GUEST_ECLOSED) {
-        cli_guest_failed(&e->host->app.cli, "guest_deliver_batch");
-        e->host->done = 1;
-    }
-    return 1;
-}
+static int deliver(Tcl_Event *event, int flags);
 
 static Tcl_Event *new_event(host *h, guest_token_t token)
 {
@@ -63,19 +51,35 @@ static int32_t post(void *data, guest_token_t token)
     return 0;
 }
 
-static void idle(ClientData data)
+static void rested(ClientData data)
 {
     host *h = data;
-    Tcl_QueueEvent(new_event(h, h->local), TCL_QUEUE_TAIL);
+    h->resting = 0;
+    if (h->put_by)
+        Tcl_QueueEvent(new_event(h, h->put_by), TCL_QUEUE_TAIL);
+    h->put_by = 0;
 }
 
-static int32_t post_local(void *data, guest_token_t token)
+/* Called by Tcl on the host thread; 1 = handled. */
+static int deliver(Tcl_Event *event, int flags)
 {
-    host *h = data;
-    h->local = token;
-    Tcl_CancelIdleCall(idle, h);
-    Tcl_DoWhenIdle(idle, h);
-    return 0;
+    token_event *e = (token_event *)event;
+    host *h = e->host;
+    guest_status_t status;
+    if (!(flags & TCL_FILE_EVENTS))
+        return 0; /* somebody waits for other kinds only, such as window events: stay in the queue */
+    if (h->resting) {
+        h->put_by = e->token;
+        return 1;
+    }
+    h->resting = 1;
+    Tcl_DoWhenIdle(rested, h);
+    status = guest_deliver_batch(h->guest, e->token);
+    if (status != GUEST_OK && status != GUEST_ESTALE && status != GUEST_ECLOSED) {
+        cli_guest_failed(&h->app.cli, "guest_deliver_batch");
+        h->done = 1;
+    }
+    return 1;
 }
 
 static void done(void *data, guest_status_t status)
@@ -214,8 +218,7 @@ static int make_window(host *h)
 int main(int argc, char **argv)
 {
     host h = {0};
-    guest_host_t guest_host = {
-        .struct_size = sizeof guest_host, .data = &h, .post = post, .post_local = post_local, .done = done};
+    guest_host_t guest_host = {.struct_size = sizeof guest_host, .data = &h, .post = post, .done = done};
     int code;
     if (cli_parse(&h.app.cli, argc, argv, 1, &code) < 0)
         return code;
@@ -237,7 +240,7 @@ int main(int argc, char **argv)
     }
     guest_free(h.guest); /* from here on nobody posts */
     Tcl_DeleteEvents(is_ours, &h);
-    Tcl_CancelIdleCall(idle, &h);
+    Tcl_CancelIdleCall(rested, &h);
     Tcl_Eval(h.interp, "destroy .");
     Tcl_DeleteInterp(h.interp);
     Tcl_Finalize();

@@ -13,7 +13,7 @@ struct view {
     view_actions actions;
     GtkWidget *window, *title, *summary, *cancel, *animation;
     row *rows;
-    size_t count;
+    GdkPaintable *drawn;    /* the window's last frame; asked only at need, it would be empty while a new one is due */
     GtkWidget *dialog;
     GMainLoop *dialog_loop; /* runs while the dialog is open */
     int dialog_answer;
@@ -24,7 +24,7 @@ struct view {
 
 static const char STYLE[] =
     ".page { padding: 18px; }"
-    ".title { font-size: 15pt; font-weight: bold; }"
+    ".headline { font-size: 15pt; font-weight: bold; }"
     ".name { font-weight: bold; }"
     ".status, .summary { color: alpha(currentColor, 0.72); font-feature-settings: 'tnum'; }"
     ".good { color: #1a7f4b; } .bad { color: #c01c28; }"
@@ -80,7 +80,7 @@ static GtkWidget *make_row(row *r, const char *url)
     GtkWidget *line = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 18);
     char *shown = g_strndup(url, strcspn(url, "#"));
     r->name = label(shown, "name", PANGO_ELLIPSIZE_MIDDLE);
-    r->status = label("waiting for the server", "status", PANGO_ELLIPSIZE_END);
+    r->status = label("waiting for the server", "status", PANGO_ELLIPSIZE_MIDDLE);
     gtk_label_set_xalign(GTK_LABEL(r->status), 1);
     gtk_widget_set_hexpand(r->status, TRUE);
     r->bar = gtk_progress_bar_new();
@@ -117,7 +117,7 @@ static GtkWidget *make_head(view *v, size_t count)
     gtk_widget_set_valign(v->animation, GTK_ALIGN_CENTER);
     gtk_drawing_area_set_draw_func(GTK_DRAWING_AREA(v->animation), draw_animation, v, NULL);
     gtk_widget_add_tick_callback(v->animation, next_frame, v, NULL);
-    v->title = label(text, "title", PANGO_ELLIPSIZE_END);
+    v->title = label(text, "headline", PANGO_ELLIPSIZE_END);
     v->summary = label("", "summary", PANGO_ELLIPSIZE_END);
     gtk_box_append(GTK_BOX(words), v->title);
     gtk_box_append(GTK_BOX(words), v->summary);
@@ -145,7 +145,6 @@ view *view_new(const char *const *urls, size_t count, const view_actions *action
                                                GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
     g_object_unref(style);
     v->actions = *actions;
-    v->count = count;
     v->running = TRUE;
     v->rows = g_new0(row, count);
     for (size_t i = 0; i < count; i++)
@@ -159,16 +158,19 @@ view *view_new(const char *const *urls, size_t count, const view_actions *action
     gtk_box_append(GTK_BOX(page), make_head(v, count));
     gtk_box_append(GTK_BOX(page), scrolled);
     v->window = gtk_window_new();
-    gtk_window_set_title(GTK_WINDOW(v->window), "fetch: downloads on a GTK main loop");
+    gtk_window_set_titlebar(GTK_WINDOW(v->window), gtk_header_bar_new());
+    gtk_window_set_title(GTK_WINDOW(v->window), "fetch: downloads in a GTK main loop");
     gtk_window_set_default_size(GTK_WINDOW(v->window), 720, -1);
     gtk_window_set_child(GTK_WINDOW(v->window), page);
     g_signal_connect(v->window, "close-request", G_CALLBACK(on_close), v);
+    v->drawn = gtk_widget_paintable_new(v->window);
     gtk_window_present(GTK_WINDOW(v->window));
     return v;
 }
 
 void view_free(view *v)
 {
+    g_object_unref(v->drawn);
     gtk_window_destroy(GTK_WINDOW(v->window));
     g_free(v->rows);
     g_free(v);
@@ -231,6 +233,7 @@ int view_ask(view *v, const char *title, const char *text)
     GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
     GtkWidget *no = gtk_button_new_with_label("Keep downloading"), *yes = gtk_button_new_with_label("Cancel downloads");
     v->dialog = gtk_window_new();
+    gtk_window_set_titlebar(GTK_WINDOW(v->dialog), gtk_header_bar_new());
     gtk_window_set_title(GTK_WINDOW(v->dialog), title);
     gtk_window_set_transient_for(GTK_WINDOW(v->dialog), GTK_WINDOW(v->window));
     gtk_window_set_modal(GTK_WINDOW(v->dialog), TRUE);
@@ -240,7 +243,6 @@ int view_ask(view *v, const char *title, const char *text)
     gtk_widget_set_halign(buttons, GTK_ALIGN_END);
     gtk_box_append(GTK_BOX(buttons), no);
     gtk_box_append(GTK_BOX(buttons), yes);
-    gtk_box_append(GTK_BOX(page), label(title, "title", PANGO_ELLIPSIZE_NONE));
     gtk_box_append(GTK_BOX(page), gtk_label_new(text));
     gtk_box_append(GTK_BOX(page), buttons);
     gtk_window_set_child(GTK_WINDOW(v->dialog), page);
@@ -269,31 +271,30 @@ void view_answer(view *v, int yes)
 
 GdkTexture *view_picture(view *v)
 {
-    GdkPaintable *paintable = gtk_widget_paintable_new(v->window);
     GskRenderer *renderer = gtk_native_get_renderer(GTK_NATIVE(v->window));
     GtkSnapshot *snapshot = gtk_snapshot_new();
-    int width = gdk_paintable_get_intrinsic_width(paintable), height = gdk_paintable_get_intrinsic_height(paintable);
+    int width = gdk_paintable_get_intrinsic_width(v->drawn), height = gdk_paintable_get_intrinsic_height(v->drawn);
     GskRenderNode *node;
-    GdkTexture *drawn = NULL, *picture = NULL;
-    gdk_paintable_snapshot(paintable, GDK_SNAPSHOT(snapshot), width, height);
+    GdkTexture *texture, *picture;
+    gsize stride, size;
+    guchar *pixels;
+    GBytes *bytes;
+    gdk_paintable_snapshot(v->drawn, GDK_SNAPSHOT(snapshot), width, height);
     node = gtk_snapshot_free_to_node(snapshot);
-    if (node && renderer && width > 0 && height > 0)
-        drawn = gsk_renderer_render_texture(renderer, node, &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
-    if (drawn) {
-        /* The renderer's texture may live on the graphics card and belong to this thread; its pixels do not. */
-        gsize stride = 4 * (gsize)gdk_texture_get_width(drawn), size = stride * (gsize)gdk_texture_get_height(drawn);
-        guchar *pixels = g_malloc(size);
-        GBytes *bytes;
-        gdk_texture_download(drawn, pixels, stride);
-        bytes = g_bytes_new_take(pixels, size);
-        picture = gdk_memory_texture_new(gdk_texture_get_width(drawn), gdk_texture_get_height(drawn), GDK_MEMORY_DEFAULT,
-                                         bytes, stride);
-        g_bytes_unref(bytes);
-        g_object_unref(drawn);
-    }
-    if (node)
-        gsk_render_node_unref(node);
-    g_object_unref(paintable);
+    if (!node || !renderer)
+        return NULL;
+    texture = gsk_renderer_render_texture(renderer, node, &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
+    gsk_render_node_unref(node);
+    /* The renderer's texture may live on the graphics card and belong to this thread; its pixels do not. */
+    stride = 4 * (gsize)gdk_texture_get_width(texture);
+    size = stride * (gsize)gdk_texture_get_height(texture);
+    pixels = g_malloc(size);
+    gdk_texture_download(texture, pixels, stride);
+    bytes = g_bytes_new_take(pixels, size);
+    picture = gdk_memory_texture_new(gdk_texture_get_width(texture), gdk_texture_get_height(texture), GDK_MEMORY_DEFAULT,
+                                     bytes, stride);
+    g_bytes_unref(bytes);
+    g_object_unref(texture);
     return picture;
 }
 

@@ -26,7 +26,7 @@ namespace eval window {
 proc window::make {urls} {
     variable dots
     set count [llength $urls]
-    wm title . "fetch: downloads on a Tk main loop"
+    wm title . "fetch: downloads in a Tk main loop"
     wm protocol . WM_DELETE_WINDOW close_clicked
     . configure -background #fafafa
     pack [ttk::frame .page -padding 18] -fill both -expand 1
@@ -36,7 +36,7 @@ proc window::make {urls} {
         set angle [expr {2 * 3.14159265 * $i / $dots}]
         set x [expr {24 + 18 * sin($angle)}]
         set y [expr {24 - 18 * cos($angle)}]
-        .page.animation create oval [expr {$x - 3}] [expr {$y - 3}] [expr {$x + 3}] [expr {$y + 3}] \
+        .page.animation create oval [expr {$x - 4}] [expr {$y - 4}] [expr {$x + 4}] [expr {$y + 4}] \
             -width 0 -fill #3584e4 -tags dot$i
     }
     ttk::frame .page.words
@@ -51,13 +51,24 @@ proc window::make {urls} {
     grid columnconfigure .page.rows 1 -weight 1
     for {set i 0} {$i < $count} {incr i} {
         set url [lindex [split [lindex $urls $i] #] 0]
-        ttk::label .page.rows.name$i -style Name.TLabel -text $url
+        ttk::label .page.rows.name$i -style Name.TLabel -text [fit $url Name 330]
         ttk::label .page.rows.status$i -style Dim.TLabel -text "waiting for the server" -anchor e
         ttk::progressbar .page.rows.bar$i -style Running.Horizontal.TProgressbar -maximum 1 -length 684
         grid .page.rows.name$i .page.rows.status$i -sticky ew -pady {6 3}
         grid .page.rows.bar$i - -sticky ew -pady {0 6}
     }
     tick
+}
+
+# The text, shortened in the middle to that many pixels.
+proc window::fit {text font pixels} {
+    set keep [string length $text]
+    set shown $text
+    while {[font measure $font $shown] > $pixels} {
+        incr keep -1
+        set shown [string range $text 0 [expr {$keep / 2 - 1}]]…[string range $text end-[expr {($keep - 1) / 2}] end]
+    }
+    return $shown
 }
 
 # One frame of the animation: a ring of dots that turns once in 1.2 s. The gaps between frames are the proof that the host's
@@ -85,7 +96,7 @@ proc window::tick {} {
 
 # share: 0 to 1, or negative while nobody knows how much is to come.
 proc window::progress {index share text} {
-    .page.rows.status$index configure -text $text
+    .page.rows.status$index configure -text [fit $text TkDefaultFont 345]
     if {$share >= 0} {
         .page.rows.bar$index configure -mode determinate -value $share
     } else {
@@ -124,10 +135,10 @@ proc window::ask {title text} {
     ttk::label .ask.page.text -text $text
     ttk::button .ask.page.no -text "Keep downloading" -command {window::answer 0}
     ttk::button .ask.page.yes -text "Cancel downloads" -command {window::answer 1}
-    grid .ask.page.title - -sticky w
-    grid .ask.page.text - -sticky w -pady 12
-    grid .ask.page.no .ask.page.yes -padx {12 0}
+    pack .ask.page.title .ask.page.text -anchor w -pady {0 12}
+    pack .ask.page.yes .ask.page.no -side right -padx {12 0}
     bind .ask <Escape> {window::answer 0}
+    update idletasks
     set x [expr {[winfo rootx .] + ([winfo width .] - [winfo reqwidth .ask.page]) / 2}]
     set y [expr {[winfo rooty .] + 60}]
     wm geometry .ask +$x+$y

@@ -8,6 +8,7 @@
     /silent                                                  accepts the request and never answers
     /truncated                                               half of what was promised, then the connection ends
     /redirect                                                302 to /1KiB.bin
+    /named/ANYTHING                                          a small body, whatever the name
     anything else                                            404
 
 The first lines on stdout are for scripts: "url URL#sha256=HEX" for each file, then "stall URL", then "ready BASE".
@@ -43,8 +44,8 @@ class Server:
             if self.log:
                 print("request", path, flush=True)
             await self.answer(urlsplit(path), reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has gone: cancelled, or it gave the download up
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client has gone (cancelled, or it gave the download up), or the server ends
         finally:
             writer.close()
 
@@ -71,6 +72,9 @@ class Server:
             writer.write(self.bodies["64KiB.bin"][: 1 << 15])
         elif name == "redirect":
             self.head(writer, 302, 0, "Location: /1KiB.bin?seconds=0\r\n")
+        elif name.startswith("named/"):
+            self.head(writer, 200, 6)
+            writer.write(b"hello\n")
         else:
             self.head(writer, 404, 10)
             writer.write(b"not found\n")

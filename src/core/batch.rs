@@ -81,8 +81,6 @@ pub(crate) struct Begun {
     pub(crate) latency: Option<u64>,
     /// The I/O thread watches this delivery: it will notice a nested loop.
     pub(crate) watched: bool,
-    /// How many deliveries this one is inside.
-    pub(crate) outer: usize,
 }
 
 /// What the host thread has to do after a delivery.
@@ -201,9 +199,8 @@ impl HandOff {
             s.token = 0;
             latency = Some(now.saturating_sub(s.posted_at));
         }
-        let outer = s.frames.len();
         s.frames.push(Frame { since: now, announced: false, stalled: false });
-        Some(Begun { latency, watched: s.watching, outer })
+        Some(Begun { latency, watched: s.watching })
     }
 
     /// Host thread: the innermost delivery may be about to run a nested loop, and wants a token for it
@@ -234,10 +231,9 @@ impl HandOff {
         }
     }
 
-    /// Any thread: the state's number in the C header, and whether a token is outstanding.
-    pub(crate) fn state(&self) -> (bool, bool) {
-        let s = lock(&self.state);
-        (s.token != 0, !s.frames.is_empty())
+    /// Any thread: whether a token is outstanding.
+    pub(crate) fn is_posted(&self) -> bool {
+        lock(&self.state).token != 0
     }
 }
 
@@ -294,7 +290,7 @@ mod tests {
         assert_eq!(h.opened(0), None, "one token at most");
         assert_eq!(h.watch(0).sleep, Some(10 * MS));
         let begun = h.begin(token, 5).unwrap();
-        assert_eq!(begun, Begun { latency: Some(5), watched: true, outer: 0 });
+        assert_eq!(begun, Begun { latency: Some(5), watched: true });
         assert_eq!(h.end(false, 6), End::Arm);
         assert_eq!(h.watch(10 * MS), Watch { post: None, stall: None, sleep: None });
     }
@@ -348,7 +344,7 @@ mod tests {
         assert_eq!(h.watch(9 * MS).post, None);
         let (nested, first) = h.watch(10 * MS).post.unwrap();
         assert!(first);
-        assert_eq!(h.begin(nested, 11 * MS).unwrap().outer, 1);
+        h.begin(nested, 11 * MS).unwrap();
         assert_eq!(h.end(false, 12 * MS), End::Arm);
         assert_eq!(h.watch(40 * MS).post, None, "announced once");
         assert!(h.opened(41 * MS).is_some(), "the nested loop sleeps and wants the next token");

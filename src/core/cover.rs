@@ -76,9 +76,10 @@ impl Shared {
 
     /// Makes sure that a nested loop, should a callback begin one, gets a delivery soon.
     pub(crate) fn cover(&self) {
-        if self.cover.covered.swap(true, Ordering::Relaxed) {
+        if self.cover.covered.load(Ordering::Relaxed) {
             return;
         }
+        self.cover.covered.store(true, Ordering::Relaxed);
         match self.drive {
             Drive::Fd => {
                 let at = self.clock.now().saturating_add(self.pauses.nested_after);

@@ -8,7 +8,8 @@
 
 use std::rc::Rc;
 
-use super::message::Post;
+use super::batch::Begun;
+use super::message::Job;
 use super::pass::Ready;
 use super::reactor::Reactor;
 use super::shared::Drive;
@@ -21,6 +22,8 @@ use crate::id::Id;
 pub(crate) struct Delivery {
     reactor: Rc<Reactor>,
     began: u64,
+    /// How long its token was under way.
+    latency: Option<u64>,
     /// When the budget is spent.
     until: u64,
     /// Something has run, so the budget counts.
@@ -30,7 +33,7 @@ pub(crate) struct Delivery {
 /// What is to be told to the user next.
 pub(crate) enum Item {
     Source(Id, Rc<dyn Source>),
-    Post(Post),
+    Post(Job),
 }
 
 impl Delivery {
@@ -45,25 +48,24 @@ impl Delivery {
             return Err(Status::CLOSED.into());
         }
         let now = reactor.now();
-        let Some(begun) = shared.hand_off.begin(token, now) else {
+        let outer = shared.depth();
+        let begun = match shared.drive {
+            Drive::Thread => shared.hand_off.begin(token, now),
+            // There are no tokens, and nobody to hand anything off to.
+            Drive::Fd | Drive::Run => (token == 0).then_some(Begun { latency: None, watched: false }),
+        };
+        let Some(Begun { latency, watched }) = begun else {
             shared.counters.stale_tokens.add(1);
             return Err(Status::STALE.into());
         };
-        shared.counters.batches.add(1);
-        if begun.outer > 0 {
-            shared.counters.nested.add(1);
-        }
-        if let Some(latency) = begun.latency {
-            shared.counters.latency.add(latency);
-        }
-        reactor.depth.set(reactor.depth.get() + 1);
-        shared.set_looking(begun.watched && shared.drive == Drive::Thread);
-        if !begun.watched && shared.drive == Drive::Thread && shared.pauses.stall_after != 0 {
+        shared.set_depth(outer + 1);
+        shared.set_looking(watched);
+        if !watched && shared.pauses.stall_after != 0 {
             // Nobody watches a step that no token announced, and this guest wants its stalls reported.
             shared.cover();
         }
         let until = deadline_after(now, budget.unwrap_or(reactor.budget));
-        Ok(Delivery { reactor: reactor.clone(), began: now, until, ran: false })
+        Ok(Delivery { reactor: reactor.clone(), began: now, latency, until, ran: false })
     }
 
     /// The next event to run, `None` when nothing is due or the budget is spent.
@@ -154,10 +156,7 @@ impl Delivery {
     fn prepare(&self, ready: Ready) -> Option<Item> {
         let counters = &self.reactor.shared.counters;
         let item = match ready {
-            Ready::Post(post) => {
-                counters.run.add(1);
-                Item::Post(post)
-            }
+            Ready::Post(job) => Item::Post(job),
             ready => {
                 let (id, source) = self.reactor.prepare(ready)?;
                 Item::Source(id, source)
@@ -165,6 +164,20 @@ impl Delivery {
         };
         counters.events.add(1);
         Some(item)
+    }
+}
+
+impl Delivery {
+    /// Counts when all has been run: what comes before the first callback is felt as latency.
+    fn count(&self, now: u64, depth: u32) {
+        let counters = &self.reactor.shared.counters;
+        counters.batches.add(1);
+        counters.nested.add(u64::from(depth > 0));
+        counters.duration.add(now.saturating_sub(self.began));
+        if let Some(latency) = self.latency {
+            counters.latency.add(latency);
+        }
+        self.reactor.count_posts();
     }
 }
 
@@ -178,17 +191,17 @@ impl Drop for Delivery {
             return;
         }
         let now = reactor.now();
-        shared.counters.duration.add(now.saturating_sub(self.began));
-        reactor.depth.set(reactor.depth.get() - 1);
+        let depth = shared.depth() - 1;
+        self.count(now, depth);
+        shared.set_depth(depth);
         shared.set_asleep();
         reactor.try_finish();
         // In this order: once the queue says that it wakes, a post that comes is not overlooked.
         let more = !shared.is_ended() && (reactor.has_ready() || reactor.has_dead() || !shared.posts.arm());
         reactor.more.set(more);
         shared.set_alarm(reactor.earliest());
-        let end = shared.hand_off.end(more, now);
         match shared.drive {
-            Drive::Thread => shared.hand_back(end),
+            Drive::Thread => shared.hand_back(shared.hand_off.end(more, now)),
             // The fd stays readable: the waker's event is there until the next delivery polls.
             Drive::Fd | Drive::Run if more => shared.waker.wake(),
             Drive::Fd | Drive::Run => {}
@@ -200,7 +213,7 @@ impl Item {
     pub(crate) fn event(&self) -> Event {
         match self {
             Item::Source(id, source) => source.event(*id),
-            Item::Post(post) => Event::plain(None, Kind::Post, post.job.user_data()),
+            Item::Post(job) => Event::plain(None, Kind::Post, job.user_data()),
         }
     }
 
@@ -238,7 +251,7 @@ impl Call {
     pub(crate) fn run(&mut self) {
         match &mut self.item {
             Some(Item::Source(id, source)) => source.call(&self.reactor, *id),
-            Some(Item::Post(post)) => post.job.run(&self.reactor),
+            Some(Item::Post(job)) => job.run(&self.reactor),
             None => {}
         }
     }

@@ -69,6 +69,10 @@ fn run(shared: &Shared, gate: &Gate) {
                 let kind = if delivering { Stall::Delivering } else { Stall::Undelivered };
                 shared.host.on_stall(kind, lasted);
             }
+            if shared.is_stopping() {
+                // The last post may have taken long, and its host's data may be gone.
+                return;
+            }
             match watch.post {
                 None => break watch.sleep,
                 Some((token, first)) => {

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use super::message::{Message, Post};
+use super::message::{Job, Message};
 use super::timers::Timers;
 use crate::id::Id;
 use crate::sys::Readiness;
@@ -20,7 +20,7 @@ pub(crate) enum Ready {
     Fd(Id, Readiness),
     /// Anything else that is registered, with a hint of its kind.
     Source(Id, u64),
-    Post(Post),
+    Post(Job),
 }
 
 /// See the file's head.
@@ -52,7 +52,7 @@ impl Pass {
             return Some(Step::Ready(Ready::Source(id, arming)));
         }
         match self.posts.pop_front() {
-            Some(Message::Post(post)) => return Some(Step::Ready(Ready::Post(post))),
+            Some(Message::Post(job)) => return Some(Step::Ready(Ready::Post(job))),
             Some(Message::Ready(id)) => return Some(Step::Finished(id)),
             None => {}
         }

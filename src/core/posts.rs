@@ -15,7 +15,12 @@ struct Queue<T> {
     items: VecDeque<T>,
     armed: bool,
     closed: bool,
+    /// How many jobs were ever accepted.
+    accepted: u64,
 }
+
+/// A buffer that once held more than this is given back instead of being kept for the next burst.
+const KEEP: usize = 1 << 16;
 
 impl<T> Queue<T> {
     fn push(&mut self, item: T) -> bool {
@@ -32,7 +37,7 @@ pub(crate) struct Posts<T> {
 impl<T> Posts<T> {
     /// An empty queue whose first push wakes.
     pub(crate) fn new() -> Posts<T> {
-        Posts { queue: Mutex::new(Queue { items: VecDeque::new(), armed: true, closed: false }) }
+        Posts { queue: Mutex::new(Queue { items: VecDeque::new(), armed: true, closed: false, accepted: 0 }) }
     }
 
     /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: closed, the item is back.
@@ -40,8 +45,16 @@ impl<T> Posts<T> {
         let mut queue = lock(&self.queue);
         match queue.closed {
             true => Err(item),
-            false => Ok(queue.push(item)),
+            false => {
+                queue.accepted += 1;
+                Ok(queue.push(item))
+            }
         }
+    }
+
+    /// How many `push` has accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        lock(&self.queue).accepted
     }
 
     /// Adds an item that the host side itself waits for, also after closing.
@@ -49,11 +62,16 @@ impl<T> Posts<T> {
         lock(&self.queue).push(item)
     }
 
-    /// Takes all that was queued so far. `armed`: whether a later push has to wake.
-    pub(crate) fn drain(&self, armed: bool) -> VecDeque<T> {
+    /// Takes all that was queued so far. `armed`: whether a later push has to wake. `into` must be
+    /// empty; the queue goes on with its memory, so that in the long run none is allocated.
+    pub(crate) fn drain(&self, armed: bool, into: &mut VecDeque<T>) {
+        debug_assert!(into.is_empty());
+        if into.capacity() > KEEP {
+            *into = VecDeque::new();
+        }
         let mut queue = lock(&self.queue);
         queue.armed = armed;
-        std::mem::take(&mut queue.items)
+        std::mem::swap(&mut queue.items, into);
     }
 
     /// Asks to be woken by the next push. `false`: there is something already, go on.
@@ -73,15 +91,21 @@ impl<T> Posts<T> {
 mod tests {
     use super::*;
 
+    fn drain<T>(posts: &Posts<T>, armed: bool) -> VecDeque<T> {
+        let mut items = VecDeque::new();
+        posts.drain(armed, &mut items);
+        items
+    }
+
     #[test]
     fn a_burst_wakes_once() {
         let posts = Posts::new();
         assert_eq!(posts.push(1), Ok(true));
         assert_eq!(posts.push(2), Ok(false));
-        assert_eq!(posts.drain(false), [1, 2]);
+        assert_eq!(drain(&posts, false), [1, 2]);
         assert_eq!(posts.push(3), Ok(false), "the host side is at it");
         assert!(!posts.arm(), "there is something");
-        assert_eq!(posts.drain(true), [3]);
+        assert_eq!(drain(&posts, true), [3]);
         assert_eq!(posts.push(4), Ok(true));
     }
 
@@ -92,6 +116,6 @@ mod tests {
         posts.close();
         assert_eq!(posts.push("back"), Err("back"));
         assert!(!posts.push_awaited("late"));
-        assert_eq!(posts.drain(false), ["kept", "late"]);
+        assert_eq!(drain(&posts, false), ["kept", "late"]);
     }
 }

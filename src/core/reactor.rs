@@ -16,7 +16,8 @@ use once_cell::unsync::OnceCell;
 use super::batch::Pauses;
 use super::host::Host;
 use super::io_thread::IoThread;
-use super::message::{Message, Post};
+use super::live;
+use super::message::{Job, Message};
 use super::pass::{Pass, Ready, Step};
 use super::pool::Pool;
 use super::shared::{Drive, Shared};
@@ -40,7 +41,7 @@ pub(crate) struct Settings {
 /// What user code may have to run for at its end: dropped in the next delivery.
 pub(crate) enum Buried {
     Source { _source: Rc<dyn Source> },
-    Post { _post: Post },
+    Post { _job: Job },
 }
 
 /// The signals that are watched.
@@ -71,8 +72,8 @@ pub struct Reactor {
     pub(crate) lingering: RefCell<HashMap<Id, Rc<dyn Source>>>,
     /// Callbacks on the stack.
     pub(crate) running: Cell<u32>,
-    /// Deliveries on the stack.
-    pub(crate) depth: Cell<u32>,
+    /// Posts whose turn has come since the counters were told.
+    finished: Cell<u64>,
     /// At the end of the last delivery something was still due.
     pub(crate) more: Cell<bool>,
     /// Everything has been detached; what is left is to run drop functions and `done`.
@@ -110,7 +111,7 @@ impl Reactor {
             more: Cell::new(false),
             lingering: RefCell::default(),
             running: Cell::new(0),
-            depth: Cell::new(0),
+            finished: Cell::new(0),
             closing: Cell::new(false),
             foreign: Cell::new(std::ptr::null_mut()),
         }))
@@ -224,7 +225,12 @@ impl Reactor {
         loop {
             let step = self.pass.borrow_mut().next(&mut self.timers.borrow_mut())?;
             match step {
-                Step::Ready(ready) => return Some(ready),
+                Step::Ready(ready) => {
+                    if matches!(ready, Ready::Post(_)) {
+                        self.finished.set(self.finished.get() + 1);
+                    }
+                    return Some(ready);
+                }
                 Step::Finished(id) => match self.lingering.borrow_mut().remove(&id) {
                     Some(source) => self.graveyard.borrow_mut().push_back(Buried::Source { _source: source }),
                     None => return Some(Ready::Source(id, 0)),
@@ -258,7 +264,7 @@ impl Reactor {
         pass.now = self.now();
         pass.arming = self.timers.borrow().last_arming();
         self.shared.alarm_passed(pass.now);
-        pass.posts = self.shared.posts.drain(!self.shared.is_watched());
+        self.shared.posts.drain(!self.shared.is_watched(), &mut pass.posts);
         self.collect_signals(&mut pass);
         Ok(!pass.is_over(&self.timers.borrow()))
     }
@@ -303,8 +309,8 @@ impl Reactor {
             Ready::Source(id, hint) => (id, hint),
             Ready::Post(_) => return None,
         };
-        let source = self.table.borrow().get(id).cloned()?;
-        if self.table.borrow().is_running(id) {
+        let (source, running) = self.table.borrow().look_up(id)?;
+        if running {
             if matches!(ready, Ready::Source(..)) {
                 self.deferred.borrow_mut().push((id, hint));
             }
@@ -334,6 +340,15 @@ impl Reactor {
         }
     }
 
+    /// Tells the counters how many posts have had their turn; once per delivery, not once per post.
+    pub(crate) fn count_posts(&self) {
+        let finished = self.finished.take();
+        if finished > 0 {
+            self.shared.counters.run.add(finished);
+            live::posts_finished(finished);
+        }
+    }
+
     // ---- for the end
 
     pub(crate) fn open_ids(&self) -> Vec<Id> {
@@ -344,9 +359,14 @@ impl Reactor {
     pub(crate) fn give_up_ready(&self) {
         self.deferred.take();
         let given_up = self.pass.borrow_mut().give_up();
-        for message in given_up.into_iter().chain(self.shared.posts.drain(true)) {
+        let mut queued = VecDeque::new();
+        self.shared.posts.drain(true, &mut queued);
+        for message in given_up.into_iter().chain(queued) {
             match message {
-                Message::Post(post) => self.bury(Buried::Post { _post: post }),
+                Message::Post(job) => {
+                    self.finished.set(self.finished.get() + 1);
+                    self.bury(Buried::Post { _job: job });
+                }
                 Message::Ready(id) => {
                     let source = self.lingering.borrow_mut().remove(&id);
                     if let Some(source) = source {

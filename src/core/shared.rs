@@ -5,21 +5,22 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
-use std::thread::ThreadId;
+
+use crossbeam_utils::CachePadded;
 
 use super::batch::{End, HandOff, Pauses};
 use super::cover::Cover;
 use super::host::{Host, Posted};
 use super::live;
-use super::message::{Job, Message, Post};
+use super::message::{Job, Message};
 use super::posts::Posts;
-use super::stats::Counters;
+use super::stats::{Counters, Stats};
 use crate::clock::Clock;
 use crate::error::{Result, Status};
 use crate::id::Id;
-use crate::sys::{ForkMark, Gate, OsFd, Poller, Waker};
+use crate::sys::{self, ForkMark, Gate, OsFd, Poller, Waker};
 
 /// How the guest waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,13 +57,14 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) pauses: Pauses,
     pub(crate) hand_off: HandOff,
-    pub(crate) posts: Posts<Message>,
+    // What other threads write and what the host thread writes with every event do not share a cache line.
+    pub(crate) posts: CachePadded<Posts<Message>>,
     pub(crate) waker: Arc<Waker>,
     /// In drive THREAD.
     pub(crate) gate: Option<Gate>,
     pub(crate) mark: ForkMark,
-    pub(crate) counters: Counters,
-    pub(crate) host_thread: ThreadId,
+    pub(crate) counters: CachePadded<Counters>,
+    pub(crate) host_thread: usize,
     /// The guest shall end; once true, never false again.
     cancelled: AtomicBool,
     /// With which status; the first reason counts.
@@ -71,8 +73,10 @@ pub(crate) struct Shared {
     ended: AtomicBool,
     /// The I/O thread shall end.
     stopping: AtomicBool,
-    pub(super) cover: Cover,
+    /// Deliveries on the stack. Written by the host thread.
+    depth: AtomicU32,
     _alive: live::Alive<{ live::GUESTS }>,
+    pub(super) cover: CachePadded<Cover>,
 }
 
 thread_local! {
@@ -96,17 +100,18 @@ impl Shared {
             clock,
             pauses,
             hand_off: HandOff::new(SERIAL.fetch_add(1, Ordering::Relaxed), pauses),
-            posts: Posts::new(),
+            posts: CachePadded::new(Posts::new()),
             waker: Arc::new(waker),
             gate: if drive == Drive::Thread { Some(Gate::new(poller)?) } else { None },
             mark: ForkMark::new()?,
-            counters: Counters::default(),
-            host_thread: std::thread::current().id(),
+            counters: CachePadded::default(),
+            host_thread: sys::this_thread(),
             cancelled: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            cover: Cover::new(poller)?,
+            cover: CachePadded::new(Cover::new(poller)?),
+            depth: AtomicU32::new(0),
             _alive: live::Alive::new(),
         })
     }
@@ -122,20 +127,26 @@ impl Shared {
     }
 
     pub(crate) fn on_host_thread(&self) -> bool {
-        std::thread::current().id() == self.host_thread
+        sys::this_thread() == self.host_thread
+    }
+
+    /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to one's favour.
+    pub(crate) fn stats(&self) -> Stats {
+        let run = self.counters.run.get();
+        self.counters.snapshot(self.posts.accepted().saturating_sub(run))
     }
 
     /// Hands a job to the host thread. `Err`: the guest takes nothing any more, the job is back.
-    pub(crate) fn post_job(&self, job: Box<dyn Job>) -> std::result::Result<(), Box<dyn Job>> {
-        match self.posts.push(Message::Post(Post::new(job))) {
+    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), Job> {
+        match self.posts.push(Message::Post(job)) {
             Ok(wake) => {
-                self.counters.posted.add_shared(1);
+                live::post_accepted();
                 if wake {
                     self.wake();
                 }
                 Ok(())
             }
-            Err(Message::Post(post)) => Err(post.job),
+            Err(Message::Post(job)) => Err(job),
             Err(Message::Ready(_)) => unreachable!("a queue gives back what it was given"),
         }
     }
@@ -187,13 +198,12 @@ impl Shared {
     }
 
     pub(crate) fn state(&self) -> State {
-        let (posted, delivering) = self.hand_off.state();
-        match (self.is_ended(), delivering, posted, self.drive) {
-            (true, ..) => State::Ended,
-            (_, true, ..) => State::Delivering,
-            (_, _, true, _) => State::Posted,
-            (_, _, _, Drive::Thread) => State::Polling,
-            _ => State::Idle,
+        match self.drive {
+            _ if self.is_ended() => State::Ended,
+            _ if self.depth() > 0 => State::Delivering,
+            Drive::Thread if self.hand_off.is_posted() => State::Posted,
+            Drive::Thread => State::Polling,
+            Drive::Fd | Drive::Run => State::Idle,
         }
     }
 
@@ -207,6 +217,15 @@ impl Shared {
         if let Some(gate) = &self.gate {
             gate.kick();
         }
+    }
+
+    /// Deliveries on the stack.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_depth(&self, depth: u32) {
+        self.depth.store(depth, Ordering::Relaxed);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

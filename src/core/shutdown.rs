@@ -48,7 +48,8 @@ impl Reactor {
             drop(dead);
         }
         self.try_finish();
-        if self.depth.get() == 0 {
+        self.count_posts();
+        if self.shared.depth() == 0 {
             self.join_io_thread();
         }
     }

@@ -74,19 +74,18 @@ macro_rules! counters {
             $(pub(crate) $name: Counter,)*
             pub(crate) opened: Counter,
             pub(crate) closed: Counter,
-            pub(crate) posted: Counter,
+            /// Posts that have run or been dropped.
             pub(crate) run: Counter,
             pub(crate) latency: Histogram,
             pub(crate) duration: Histogram,
         }
 
         impl Counters {
-            pub(crate) fn snapshot(&self) -> Stats {
+            pub(crate) fn snapshot(&self, live_posts: u64) -> Stats {
                 Stats {
                     $($name: self.$name.get(),)*
                     live_sources: self.opened.get().wrapping_sub(self.closed.get()),
-                    // Read in this order, "run" can never be ahead of "posted".
-                    live_posts: { let run = self.run.get(); self.posted.get().saturating_sub(run) },
+                    live_posts,
                     delivery_latency: self.latency.snapshot(),
                     delivery_duration: self.duration.snapshot(),
                 }

@@ -44,6 +44,7 @@ impl Table {
         }
         // 2^32 sources need 100 GiB for their slots alone, so the index always fits.
         let index = self.slots.len() as u32;
+        make_room(&mut self.slots);
         self.slots.push(Slot { generation: self.first, running: false, muted: false, source: Some(source) });
         Id::new(index, self.first)
     }
@@ -60,6 +61,7 @@ impl Table {
         (slot.running, slot.muted) = (false, false);
         // An id comes again after its slot was given out two thousand million times.
         slot.generation = slot.generation % GENERATION_MAX + 1;
+        make_room(&mut self.free);
         self.free.push(id.slot());
         Some(source)
     }
@@ -70,9 +72,10 @@ impl Table {
         open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
     }
 
-    /// Whether its callback is on the stack.
-    pub(crate) fn is_running(&self, id: Id) -> bool {
-        self.slot(id).is_some_and(|slot| slot.running)
+    /// The same, and whether its callback is on the stack.
+    pub(crate) fn look_up(&self, id: Id) -> Option<(Rc<dyn Source>, bool)> {
+        let slot = self.slot(id)?;
+        Some((slot.source.clone()?, slot.running))
     }
 
     /// Its callback is about to be called.
@@ -102,5 +105,14 @@ impl Table {
     fn slot_mut(&mut self, id: Id) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.slot() as usize)?;
         (slot.generation == id.generation() && slot.source.is_some()).then_some(slot)
+    }
+}
+
+/// Room for one more. Large vectors grow by a quarter and not to the double: with a million
+/// sources half-empty tables would cost more than the sources.
+pub(crate) fn make_room<T>(vec: &mut Vec<T>) {
+    const LARGE: usize = 4096;
+    if vec.len() == vec.capacity() && vec.len() >= LARGE {
+        vec.reserve_exact(vec.len() / 4);
     }
 }

@@ -4,6 +4,7 @@
 //! siblings on one cache line, and the place of each timer in it, so that stopping is exact: no dead entry can
 //! cause a wake-up. Host thread only. Ties go by the order of arming, as in libuv.
 
+use super::table::make_room;
 use crate::id::Id;
 
 const CHILDREN: usize = 4;
@@ -38,9 +39,11 @@ impl Timers {
         self.sequence += 1;
         let slot = id.slot() as usize;
         if slot >= self.places.len() {
+            make_room(&mut self.places);
             self.places.resize(slot + 1, NOWHERE);
         }
         debug_assert_eq!(self.places[slot], NOWHERE, "armed twice");
+        make_room(&mut self.heap);
         self.heap.push(Node { deadline, sequence: self.sequence, id });
         self.rise(self.heap.len() - 1);
         self.sequence

@@ -15,7 +15,7 @@ use super::types::{
     GuestTimerFn, GuestWorkDoneFn, GuestWorkFn,
 };
 use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
-use crate::guest::{Address, Callback, Core, Guest, Job, Options, Poster};
+use crate::guest::{Address, Callback, Core, Guest, Job, Options, PlainJob, PlainKind, Poster};
 use crate::id::Id;
 
 /// One guest. Opaque; made by guest_start, released by guest_free.
@@ -183,40 +183,41 @@ const _: () = assert!(
         && std::mem::align_of::<Address>() == std::mem::align_of::<GuestAddress>()
 );
 
-/// A post of a foreign caller.
-pub(super) struct ForeignPost(Foreign<GuestPostFn>);
-
-impl ForeignPost {
-    pub(super) fn send(
-        poster: &Poster,
-        function: GuestPostFn,
-        user_data: *mut c_void,
-        drop: GuestDropFn,
-    ) -> Result<()> {
-        let post = ForeignPost(Foreign::new(function, user_data, drop));
-        poster.post_job(Box::new(post)).map_err(|(error, job)| {
-            job.disown();
-            error
-        })
-    }
+/// Posts a foreign callback: three words in the queue, and no memory of its own.
+pub(super) fn post(
+    poster: &Poster,
+    function: GuestPostFn,
+    user_data: *mut c_void,
+    drop: GuestDropFn,
+) -> Result<()> {
+    let function = function.map_or(0, |function| function as usize);
+    let drop = drop.map_or(0, |drop| drop as usize);
+    let job = PlainJob { words: [function, user_data as usize, drop], kind: &FOREIGN_POST };
+    poster.post_job(Job::Plain(job)).map_err(|(error, job)| {
+        job.disown();
+        error
+    })
 }
 
-impl Job for ForeignPost {
-    fn run(&mut self, core: &Rc<Core>) {
-        if let Some(function) = self.0.function {
+static FOREIGN_POST: PlainKind = PlainKind {
+    run: |[function, data, _], core| {
+        // SAFETY: made of the same type in `post`; 0 is `None`.
+        let function = unsafe { std::mem::transmute::<usize, GuestPostFn>(function) };
+        if let Some(function) = function {
             // SAFETY: the caller's function, on the host thread, with the data given for it.
-            unsafe { function(guest_of(core), self.0.data.pointer) }
+            unsafe { function(guest_of(core), data as *mut c_void) }
         }
-    }
-
-    fn user_data(&self) -> *mut c_void {
-        self.0.data.pointer
-    }
-
-    fn disown(&self) {
-        self.0.data.disown();
-    }
-}
+    },
+    drop: |[_, data, drop]| {
+        // SAFETY: made of the same type in `post`; 0 is `None`.
+        let drop = unsafe { std::mem::transmute::<usize, GuestDropFn>(drop) };
+        if let Some(drop) = drop {
+            // SAFETY: the caller's function and data; this is the one time that it runs.
+            unsafe { drop(data as *mut c_void) }
+        }
+    },
+    user_data: |[_, data, _]| data as *mut c_void,
+};
 
 /// The two halves of a foreign piece of work; the data lives until both are gone.
 pub(super) struct ForeignWork {

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::{ForeignGuest, ForeignPost};
+use super::foreign::{self, ForeignGuest};
 use super::poster::ForeignPoster;
 use super::types::{GuestDropFn, GuestPostFn, GuestStatus};
 
@@ -23,7 +23,7 @@ pub unsafe extern "C" fn guest_post(
 ) -> GuestStatus {
     boundary::any(g, |g| {
         boundary::callback(g.is_pull(), callback.is_some())?;
-        ForeignPost::send(g.poster(), callback, user_data, drop)
+        foreign::post(g.poster(), callback, user_data, drop)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::ForeignPost;
+use super::foreign;
 use super::types::{GuestDropFn, GuestPostFn};
 use crate::error::{Result, Status};
 use crate::guest::live::{Alive, POSTERS};
@@ -32,7 +32,7 @@ impl ForeignPoster {
         drop: GuestDropFn,
     ) -> Result<()> {
         boundary::callback(self.pull, callback.is_some())?;
-        ForeignPost::send(&self.poster, callback, user_data, drop)
+        foreign::post(&self.poster, callback, user_data, drop)
     }
 
     pub(super) fn cancel(&self) {

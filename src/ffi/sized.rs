@@ -145,7 +145,7 @@ pub(super) fn live() -> GuestLive {
         struct_size: size_of::<GuestLive>(),
         guests: live::count(live::GUESTS),
         sources: live::count(live::SOURCES),
-        posts: live::count(live::POSTS),
+        posts: live::posts(),
         threads: live::count(live::THREADS),
         posters: live::count(live::POSTERS),
     }

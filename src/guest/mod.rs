@@ -26,7 +26,6 @@ pub use self::handle::Handle;
 pub use self::options::{Options, WORK_THREADS_MAX};
 pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
-pub use crate::core::message::Job;
 pub use crate::core::shared::{Drive, State};
 pub use crate::core::source::{Event, Kind};
 pub use crate::core::stats::{Stats, BUCKETS};
@@ -34,7 +33,9 @@ pub use crate::sources::{ChildExit, Resolved};
 pub use crate::sys::{monotonic_ns, Address, OsFd, Query};
 
 /// What the C ABI builds on.
-pub(crate) use crate::core::{live, reactor::Reactor as Core, source::Callback};
+pub(crate) use crate::core::live;
+pub(crate) use crate::core::message::{Job, PlainJob, PlainKind};
+pub(crate) use crate::core::{reactor::Reactor as Core, source::Callback};
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
@@ -147,7 +148,7 @@ impl Guest {
     /// Waits between deliveries; see [`Run::wait`].
     pub(crate) fn running(&self, timeout: u64, shutdown: bool) -> Result<Run> {
         if shutdown {
-            if self.reactor.depth.get() > 0 {
+            if self.reactor.shared.depth() > 0 {
                 return Err(Error::new(
                     Status::ORDER,
                     "guest_shutdown inside a callback would wait for itself: use guest_cancel there",

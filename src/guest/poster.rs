@@ -22,11 +22,12 @@ impl Poster {
     /// # Errors
     /// `CLOSED`; `f` is then dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
-        self.post_job(Box::new(Once(Some(f)))).map_err(|(error, _)| error)
+        let closure = Box::new(|reactor: &Rc<Reactor>| f(&Handle::of(reactor)));
+        self.post_job(Job::Closure(Some(closure))).map_err(|(error, _)| error)
     }
 
     /// The same for a job; on failure it comes back.
-    pub(crate) fn post_job(&self, job: Box<dyn Job>) -> std::result::Result<(), (Error, Box<dyn Job>)> {
+    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
         self.0.post_job(job).map_err(|job| (Status::CLOSED.into(), job))
     }
 
@@ -47,7 +48,7 @@ impl Poster {
 
     /// A copy of the counters.
     pub fn stats(&self) -> Stats {
-        self.0.counters.snapshot()
+        self.0.stats()
     }
 
     /// Whether `done` has been called.
@@ -72,16 +73,5 @@ impl Poster {
     /// A delivery came on a wrong thread: if that is a thread inside the host's post, its post counts as failed.
     pub(crate) fn note_inlined(&self) {
         self.0.note_inlined();
-    }
-}
-
-/// A closure as a post.
-struct Once<F>(Option<F>);
-
-impl<F: FnOnce(&Handle) + Send> Job for Once<F> {
-    fn run(&mut self, reactor: &Rc<Reactor>) {
-        if let Some(f) = self.0.take() {
-            f(&Handle::of(reactor));
-        }
     }
 }

@@ -14,7 +14,7 @@
 //! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
 //! | [`Pidfd`], [`reap`] | `pidfd` | waiting for one child without SIGCHLD |
 //! | [`resolve`] | `resolve` | blocking name resolution |
-//! | [`spawn`] | `thread` | a thread on which no signal handler of the program runs |
+//! | [`spawn`], [`this_thread`] | `thread` | a thread on which no signal handler of the program runs; which thread this is |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("asyncguest supports Linux; src/sys/mod.rs lists what another system has to supply");
@@ -41,7 +41,7 @@ pub(crate) use poller::{
 pub(crate) use resolve::resolve;
 pub use resolve::{Address, Query};
 pub(crate) use signal::Listener;
-pub(crate) use thread::spawn;
+pub(crate) use thread::{spawn, this_thread};
 pub use time::monotonic_ns;
 pub(crate) use timerfd::Alarm;
 

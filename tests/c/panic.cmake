@@ -1,6 +1,6 @@
 # panic.c needs the library's feature "test-hooks", which no release has: a build of its own.
 set(hooks_dir "${ASYNCGUEST_CARGO_TARGET_DIR}/hooks")
-set(hooks_lib "${hooks_dir}/${ASYNCGUEST_CARGO_TARGET}/debug/libasyncguest.a")
+set(hooks_lib "${hooks_dir}${asyncguest_cargo_sub}/debug/libasyncguest.a")
 add_custom_target(asyncguest_hooks
     COMMAND ${CMAKE_COMMAND} -E env "CARGO_TARGET_DIR=${hooks_dir}"
             ${CARGO_EXECUTABLE} rustc --lib --crate-type staticlib --features test-hooks ${asyncguest_cargo_args}

@@ -118,7 +118,7 @@ static void local(fault_t fault)
     toy_start_on(&toy, NULL, &options);
     burst(&toy, &probe, 40);
     RUN_UNTIL(&toy, probe.calls >= 1);
-    toy_fault(&toy, fault, 2);
+    toy_fault(&toy, fault, 1);
     RUN_UNTIL(&toy, probe.drops == 40);
     ASSERT_EQ_U64(40, probe.calls);
     ASSERT(toy.locals >= 1);

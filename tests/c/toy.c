@@ -19,6 +19,11 @@ void loop_close(loop_t *loop)
     pthread_mutex_destroy(&loop->lock);
 }
 
+static void loop_wake(loop_t *loop)
+{
+    MUST(write(loop->wake, &(uint64_t){1}, 8));
+}
+
 static void loop_push(loop_t *loop, item_t item, bool in_front)
 {
     pthread_mutex_lock(&loop->lock);
@@ -32,7 +37,7 @@ static void loop_push(loop_t *loop, item_t item, bool in_front)
     loop->items[place] = item;
     loop->count++;
     pthread_mutex_unlock(&loop->lock);
-    MUST(write(loop->wake, &(uint64_t){1}, 8));
+    loop_wake(loop);
 }
 
 /* Takes the first item that is due; `next` receives when the next one will be. */
@@ -113,12 +118,14 @@ void toy_deliver(toy_t *toy, guest_token_t token)
         ASSERT_OK(toy->status);
 }
 
-static int32_t take(toy_t *toy, guest_token_t token)
+static int32_t take(toy_t *toy, guest_token_t token, bool faulty)
 {
-    int fault = toy->fault_count ? toy->fault : FAULT_NONE;
-    if (toy->fault_count > 0)
+    int fault = faulty && toy->fault_count ? toy->fault : FAULT_NONE;
+    if (fault != FAULT_NONE && toy->fault_count > 0)
         toy->fault_count--;
     item_t item = {.toy = toy, .token = token};
+    if (fault != FAULT_NONE)
+        loop_wake(toy->loop); /* the test may wait for the fault itself */
     switch (fault) {
     case FAULT_DROP:
         return 0;
@@ -139,7 +146,6 @@ static int32_t take(toy_t *toy, guest_token_t token)
     case FAULT_BLOCK:
         gate_open(&toy->entered);
         gate_wait(&toy->unblock, 1);
-        gate_open(&toy->entered);
         return 0;
     }
     loop_push(toy->loop, item, fault == FAULT_REORDER);
@@ -151,7 +157,7 @@ static int32_t toy_post(void *data, guest_token_t token)
     toy_t *toy = data;
     toy->posts++;
     toy->last_token = token;
-    return take(toy, token);
+    return take(toy, token, !toy->has_local);
 }
 
 static int32_t toy_post_local(void *data, guest_token_t token)
@@ -161,7 +167,7 @@ static int32_t toy_post_local(void *data, guest_token_t token)
         FAIL("post_local was called on another thread than the host's");
     toy->locals++;
     toy->last_token = token;
-    return take(toy, token);
+    return take(toy, token, true);
 }
 
 static void toy_done(void *data, guest_status_t status)

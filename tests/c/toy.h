@@ -59,7 +59,7 @@ struct toy {
     void (*on_done)(toy_t *toy);
     void *argument;
 
-    bool has_local;
+    bool has_local; /* has post_local, which alone commits the faults then */
     _Atomic(int) fault;
     _Atomic(int) fault_count; /* how many posts are to suffer from it; -1 all */
     gate_t entered, unblock;  /* of FAULT_BLOCK */

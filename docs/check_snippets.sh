@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Holds README.md and docs/ to the truth: compiles every snippet of theirs, runs those that are marked so, and looks
+# up every function, test and file that they name.
+#
+#   docs/check_snippets.sh [DIRECTORY]    where libasyncguest.so is; default target/release
+#
+# A snippet is a fenced block after a line <!-- snippet NAME: PACKAGE..., run -->. Packages are pkg-config modules; one that is
+# missing skips the snippet and says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+library=$(realpath "${1:-target/release}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+complain() {
+    echo "docs: $*" >&2
+    failed=1
+}
+
+# Writes each snippet of page $1 to its file, and prints "NAME: PACKAGE..., run".
+extract() {
+    awk -v work="$work" '
+        /^<!-- snippet / { header = $0; sub(/^<!-- snippet /, "", header); sub(/ *-->$/, "", header); next }
+        /^```/ && header != "" && !inside { inside = 1; file = header; sub(/:.*/, "", file); print header; next }
+        /^```(c|cpp)$/ { print "UNMARKED " FILENAME ":" FNR; next }
+        /^```/ && inside { inside = 0; header = ""; close(work "/" file); next }
+        inside { print > (work "/" file) }' "$1"
+}
+
+# Compiles and, if it is marked so, runs one snippet.
+check() {
+    local name=${1%%:*} needs="" runs=0 flags=""
+    [ "$name" = "$1" ] || needs=${1#*:}
+    case $needs in *run) runs=1 ;; esac
+    needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e '' || true)
+    case $name in
+        *.h) return ;; # the others include it
+        *.cpp) compile="c++ -std=c++17 -fPIC" ;;
+        *) compile="cc -std=c11 -D_GNU_SOURCE" ;;
+    esac
+    if [ "$needs" = windows.h ]; then
+        echo "skipped   $name: for Windows"
+        return
+    fi
+    if [ -n "$needs" ]; then
+        if ! command -v pkg-config >/dev/null || ! flags=$(pkg-config --cflags --libs "$needs" 2>/dev/null); then
+            echo "skipped   $name: pkg-config does not find $needs"
+            return
+        fi
+        flags=${flags//-I/-isystem } # their headers are not held to our warnings
+    fi
+    # shellcheck disable=SC2086 # both are lists of words
+    if ! $compile -Wall -Wextra -Werror -Iinclude -o "$work/${name%.*}" "$work/$name" $flags \
+        -L"$library" -lasyncguest -Wl,-rpath,"$library"; then
+        complain "$name does not compile"
+    elif [ "$runs" = 0 ]; then
+        echo "compiled  $name"
+    elif ! SDL_VIDEODRIVER=dummy LD_LIBRARY_PATH=$library timeout 20 "$work/${name%.*}" >"$work/output" 2>&1; then
+        cat "$work/output" >&2
+        complain "$name does not run"
+    elif [ "$(grep -c tick "$work/output")" != 3 ]; then
+        cat "$work/output" >&2
+        complain "$name does not tick three times"
+    else
+        echo "ran       $name"
+    fi
+}
+
+# The loader asks for the soname; a bare cargo build does not make that name.
+if [ ! -e "$library/libasyncguest.so.0" ]; then
+    mkdir "$work/lib"
+    cp "$library/libasyncguest.so" "$work/lib/"
+    ln -s libasyncguest.so "$work/lib/libasyncguest.so.0"
+    library=$work/lib
+fi
+
+for page in README.md docs/hosting.md docs/abi.md; do
+    extract "$page" >"$work/list"
+    while IFS= read -r snippet; do
+        case $snippet in
+            UNMARKED*) complain "${snippet#UNMARKED }: a snippet without a name" ;;
+            *) check "$snippet" ;;
+        esac
+    done <"$work/list"
+done
+
+# What the pages name exists.
+pages=(README.md CHANGELOG.md docs/*.md)
+for name in $(grep -ohE '\b(guest|GUEST)_[A-Za-z0-9_]*[A-Za-z0-9]\b' "${pages[@]}" | sort -u); do
+    grep -qw -e "$name" include/asyncguest.h || grep -qrE "\b${name}_" include/asyncguest.h || complain "no $name in asyncguest.h"
+done
+for test in $(grep -ohE '^\| R[0-9]+ .*' docs/abi.md | grep -oE '`[a-z0-9_]+\*?`' | tr -d '`'); do
+    case $test in guest_*) continue ;; esac
+    grep -rqE "^TEST\(${test/%\*/[a-z0-9_]*}\)" tests/c || complain "docs/abi.md: no test $test in tests/c"
+done
+for page in "${pages[@]}"; do
+    for link in $(grep -oE '\]\([^)#: ]+[)#]' "$page" | sed -E 's/^\]\(//; s/[)#]$//'); do
+        [ -e "$(dirname "$page")/$link" ] || complain "$page: no file $link"
+    done
+done
+[ "$failed" = 0 ] && echo "docs: all true as far as a script can tell"
+exit "$failed"

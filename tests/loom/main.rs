@@ -1,0 +1,23 @@
+//! loom models of the two structures that threads meet in: every interleaving (up to a number of
+//! preemptions) of short programs is run, and a lost wake shows as a deadlock.
+//!
+//!     RUSTFLAGS="--cfg loom" cargo test --release --test loom      (scripts/loom.sh)
+//!
+//! The files under test are included as they are, so that nothing of the library has to be public for
+//! this. What stands around them in the library (poller, gate, delivery) is modelled in `world`.
+#![cfg(loom)]
+
+#[path = "../../src/sync.rs"]
+mod sync;
+
+#[allow(dead_code)]
+#[path = "../../src/core/batch.rs"]
+mod batch;
+
+#[allow(dead_code)]
+#[path = "../../src/core/posts.rs"]
+mod posts;
+
+mod hand_off;
+mod queue;
+mod world;

@@ -1,0 +1,133 @@
+//! The queue of posts: nothing lost, nothing doubled, one wake per burst.
+
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use crate::posts::Posts;
+
+/// A queue and the waker of its host side.
+struct Inbox {
+    posts: Posts<u32>,
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Inbox {
+    fn new() -> Arc<Inbox> {
+        Arc::new(Inbox { posts: Posts::new(), woken: Mutex::new(false), changed: Condvar::new() })
+    }
+
+    fn wake(&self) {
+        let mut woken = self.woken.lock().unwrap();
+        assert!(!*woken, "a second wake for one sleep");
+        *woken = true;
+        self.changed.notify_one();
+    }
+
+    fn push(&self, item: u32) -> bool {
+        match self.posts.push(item) {
+            Ok(wake) => {
+                if wake {
+                    self.wake();
+                }
+                true
+            }
+            Err(back) => {
+                assert_eq!(back, item);
+                false
+            }
+        }
+    }
+
+    fn sleep(&self) {
+        let mut woken = self.woken.lock().unwrap();
+        while !*woken {
+            woken = self.changed.wait(woken).unwrap();
+        }
+        *woken = false;
+    }
+
+    /// The host side as a delivery does it: drain, look again, arm, sleep.
+    fn receive(&self, count: usize) -> Vec<u32> {
+        self.sleep();
+        let mut received = Vec::new();
+        loop {
+            received.extend(self.posts.drain(false));
+            if received.len() == count {
+                return received;
+            }
+            if self.posts.arm() {
+                self.sleep();
+            }
+        }
+    }
+}
+
+#[test]
+fn two_producers_and_a_sleeping_consumer() {
+    loom::model(|| {
+        let inbox = Inbox::new();
+        let producers: Vec<_> = [10, 20]
+            .into_iter()
+            .map(|base| {
+                let inbox = inbox.clone();
+                thread::spawn(move || (1..=2).for_each(|n| assert!(inbox.push(base + n))))
+            })
+            .collect();
+        let mut received = inbox.receive(4);
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        assert!(inbox.posts.drain(false).is_empty());
+        let at = |item| received.iter().position(|&other| other == item).unwrap();
+        assert!(at(11) < at(12) && at(21) < at(22), "{received:?}");
+        received.sort_unstable();
+        assert_eq!(received, [11, 12, 21, 22]);
+    });
+}
+
+#[test]
+fn closing_gives_back_exactly_what_was_not_accepted() {
+    loom::model(|| {
+        let inbox = Inbox::new();
+        let producers: Vec<_> = [10, 20]
+            .into_iter()
+            .map(|base| {
+                let inbox = inbox.clone();
+                thread::spawn(move || {
+                    (1..=2).map(|n| base + n).filter(|&item| inbox.push(item)).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut drained = Vec::from(inbox.posts.drain(false));
+        inbox.posts.close();
+        drained.extend(inbox.posts.drain(true));
+        let mut accepted: Vec<_> = producers.into_iter().flat_map(|p| p.join().unwrap()).collect();
+        accepted.sort_unstable();
+        drained.sort_unstable();
+        assert_eq!(drained, accepted);
+        assert!(inbox.posts.drain(false).is_empty());
+        assert!(!inbox.push(1));
+    });
+}
+
+#[test]
+fn what_the_host_side_waits_for_comes_also_after_closing() {
+    loom::model(|| {
+        let inbox = Inbox::new();
+        let worker = inbox.clone();
+        let worker = thread::spawn(move || {
+            if worker.posts.push_awaited(7) {
+                worker.wake();
+            }
+        });
+        inbox.posts.close();
+        let mut drained = inbox.posts.drain(true);
+        if drained.is_empty() {
+            inbox.sleep();
+            drained = inbox.posts.drain(false);
+        }
+        assert_eq!(drained, [7]);
+        worker.join().unwrap();
+    });
+}

@@ -1,0 +1,284 @@
+//! What stands around the hand-off in the library: poller, gate, clock, the host's queue, the I/O
+//! thread and a delivery, each reduced to what its file promises.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use loom::sync::atomic::AtomicBool;
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread::{self, JoinHandle};
+
+use crate::batch::{End, HandOff, Pauses};
+use crate::posts::Posts;
+
+const MS: u64 = 1_000_000;
+
+/// The poller and the one-shot gate before it.
+#[derive(Default)]
+struct Gate {
+    /// Events of fds that nobody has read.
+    fds: Vec<u32>,
+    /// The waker's event.
+    woken: bool,
+    armed: bool,
+}
+
+/// What the host's post function does, and what it has queued.
+#[derive(Default)]
+struct Queue {
+    tokens: VecDeque<u64>,
+    /// So many posts fail.
+    refusals: u32,
+}
+
+/// The half that every thread may touch (`core/shared.rs`).
+pub struct World {
+    pub hand_off: HandOff,
+    posts: Posts<u32>,
+    gate: Mutex<Gate>,
+    gate_changed: Condvar,
+    queue: Mutex<Queue>,
+    queue_changed: Condvar,
+    stopping: AtomicBool,
+    cancelled: AtomicBool,
+    /// A std atomic: reading the time is no step of its own.
+    now: AtomicU64,
+}
+
+impl World {
+    pub fn new() -> Arc<World> {
+        let pauses = Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 0 };
+        Arc::new(World {
+            hand_off: HandOff::new(1, pauses),
+            posts: Posts::new(),
+            gate: Mutex::new(Gate { armed: true, ..Gate::default() }),
+            gate_changed: Condvar::new(),
+            queue: Mutex::default(),
+            queue_changed: Condvar::new(),
+            stopping: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            now: AtomicU64::new(0),
+        })
+    }
+
+    pub fn refuse(&self, refusals: u32) {
+        self.queue.lock().unwrap().refusals = refusals;
+    }
+
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// Time passes; sleepers look at the clock.
+    fn advance(&self, by: u64) {
+        let _gate = self.gate.lock().unwrap();
+        self.now.fetch_add(by, Ordering::SeqCst);
+        self.gate_changed.notify_all();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Gate)) {
+        change(&mut self.gate.lock().unwrap());
+        self.gate_changed.notify_all();
+    }
+
+    /// Something happens to an fd.
+    pub fn fire(&self, event: u32) {
+        self.change(|gate| gate.fds.push(event));
+    }
+
+    pub fn wake(&self) {
+        self.change(|gate| gate.woken = true);
+    }
+
+    fn arm(&self) {
+        self.change(|gate| gate.armed = true);
+    }
+
+    /// `guest_post`.
+    pub fn push(&self, event: u32) -> bool {
+        match self.posts.push(event) {
+            Ok(wake) => {
+                if wake {
+                    self.wake();
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// `guest_cancel`.
+    pub fn cancel(&self) {
+        if !self.cancelled.swap(true, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// Sleeps until the gate opens (`true`) or it is `until`.
+    fn wait(&self, until: Option<u64>) -> bool {
+        let mut gate = self.gate.lock().unwrap();
+        loop {
+            if gate.armed && (gate.woken || !gate.fds.is_empty()) {
+                gate.armed = false;
+                return true;
+            }
+            if until.is_some_and(|until| self.now() >= until) {
+                return false;
+            }
+            gate = self.gate_changed.wait(gate).unwrap();
+        }
+    }
+
+    /// `host.post`.
+    fn post(&self, token: u64) {
+        let mut queue = self.queue.lock().unwrap();
+        if queue.refusals > 0 {
+            queue.refusals -= 1;
+            drop(queue);
+            self.hand_off.post_failed(token, self.now());
+            return;
+        }
+        // The host begins a token after taking it out, so whatever is in the queue is outstanding.
+        assert!(queue.tokens.iter().all(|&other| other == token), "two tokens are outstanding");
+        queue.tokens.push_back(token);
+        self.queue_changed.notify_all();
+    }
+
+    /// The I/O thread (`core/io_thread.rs`).
+    pub fn start_io_thread(world: &Arc<World>) -> JoinHandle<()> {
+        let world = world.clone();
+        thread::spawn(move || {
+            let mut until = None;
+            loop {
+                let open = world.wait(until);
+                if world.stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Some(token) = open.then(|| world.hand_off.opened(world.now())).flatten() {
+                    world.post(token);
+                }
+                until = loop {
+                    let now = world.now();
+                    let watch = world.hand_off.watch(now);
+                    match watch.post {
+                        None => break watch.sleep.map(|pause| now + pause),
+                        Some((token, _)) => world.post(token),
+                    }
+                };
+            }
+        })
+    }
+
+    pub fn stop_io_thread(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.wake();
+        self.arm();
+    }
+}
+
+/// What a callback does.
+pub type Callback<'a> = &'a mut dyn FnMut(&mut Host, u32);
+
+/// The half that the host thread owns (`core/reactor.rs`, `core/deliver.rs`), and its loop.
+pub struct Host {
+    pub world: Arc<World>,
+    /// Every event whose callback has run.
+    pub seen: Vec<u32>,
+    /// Found and not run yet.
+    ready: VecDeque<u32>,
+    /// So many callbacks per delivery.
+    budget: usize,
+    covered: bool,
+    pub closed: bool,
+}
+
+impl Host {
+    pub fn new(world: &Arc<World>, budget: usize) -> Host {
+        let world = world.clone();
+        Host { world, seen: Vec::new(), ready: VecDeque::new(), budget, covered: false, closed: false }
+    }
+
+    /// The host's loop sleeps until a token is queued, and takes it out. No time passes.
+    pub fn next_token(&self) -> u64 {
+        let mut queue = self.world.queue.lock().unwrap();
+        loop {
+            match queue.tokens.pop_front() {
+                Some(token) => return token,
+                None => queue = self.world.queue_changed.wait(queue).unwrap(),
+            }
+        }
+    }
+
+    /// The same while time passes. A wake that is lost exceeds loom's number of branches.
+    pub fn next_token_in_time(&self) -> u64 {
+        loop {
+            if let Some(token) = self.world.queue.lock().unwrap().tokens.pop_front() {
+                return token;
+            }
+            self.world.advance(100 * MS);
+            thread::yield_now();
+        }
+    }
+
+    /// Runs the host's loop until so many events were seen. A wake that is lost is a deadlock here.
+    pub fn run_until(&mut self, count: usize, callback: Callback<'_>) {
+        while self.seen.len() < count {
+            let token = self.next_token();
+            self.deliver(token, callback);
+        }
+    }
+
+    /// `guest_deliver_batch`. `false`: stale.
+    pub fn deliver(&mut self, token: u64, callback: Callback<'_>) -> bool {
+        let world = self.world.clone();
+        let Some(begun) = world.hand_off.begin(token, world.now()) else { return false };
+        self.covered = begun.watched;
+        let mut left = self.budget;
+        while left > 0 {
+            if self.ready.is_empty() {
+                self.collect();
+            }
+            let Some(event) = self.ready.pop_front() else { break };
+            left -= 1;
+            self.seen.push(event);
+            // Posts that are ready are owed to a nested loop (`Reactor::owes`).
+            if !self.ready.is_empty() {
+                self.cover();
+            }
+            callback(self, event);
+        }
+        let more = !self.ready.is_empty() || !world.posts.arm();
+        match world.hand_off.end(more, world.now()) {
+            End::Nothing => {}
+            End::Arm => world.arm(),
+            End::Post(token, unwatched) => {
+                if unwatched {
+                    world.arm();
+                    world.wake();
+                }
+                world.post(token);
+            }
+        }
+        true
+    }
+
+    fn collect(&mut self) {
+        let world = self.world.clone();
+        if world.cancelled.load(Ordering::SeqCst) && !self.closed {
+            self.closed = true;
+            world.posts.close();
+        }
+        world.change(|gate| {
+            gate.woken = false;
+            self.ready.extend(gate.fds.drain(..));
+        });
+        self.ready.extend(world.posts.drain(!self.covered));
+    }
+
+    /// Makes sure that a nested loop gets a token (`Shared::cover`).
+    pub fn cover(&mut self) {
+        if !std::mem::replace(&mut self.covered, true) {
+            self.world.wake();
+        }
+    }
+}

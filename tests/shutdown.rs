@@ -1,0 +1,294 @@
+//! Hazard: the end, whoever asks for it and wherever. `done` comes once, after the last drop.
+//!
+//! In safe Rust a delivery borrows its guest, so giving the guest up inside a callback (`free_in_...`)
+//! takes effect when that delivery returns, as it does in C; until then the batch goes on.
+
+mod common;
+use common::*;
+
+/// A guest with three due timers, one that is not due, and an `act` on the first.
+struct Cast {
+    toy: Rc<Toy>,
+    timers: [P; 3],
+    parked: P,
+}
+
+impl Cast {
+    fn start(drive: Drive, act: impl Fn(&Rc<Toy>, &Handle) + 'static) -> Cast {
+        let cast = Cast {
+            toy: Toy::start(drive),
+            timers: [Probe::new(), Probe::new(), Probe::new()],
+            parked: Probe::new(),
+        };
+        let toy = cast.toy.clone();
+        cast.toy.add_timer(0, 0, &cast.timers[0], move |handle| act(&toy, handle));
+        cast.toy.add_timer(0, 0, &cast.timers[1], nothing);
+        cast.toy.add_timer(0, 0, &cast.timers[2], nothing);
+        cast.toy.add_timer(FOREVER, 0, &cast.parked, nothing);
+        cast
+    }
+
+    /// `calls` of the three timers ran; everything was dropped once, and then came `done`.
+    #[track_caller]
+    fn ended(&self, calls: [u32; 3]) {
+        assert_eq!(self.toy.done_status(), Status::OK);
+        let done = self.toy.host.done.lock().unwrap()[0].1;
+        assert_eq!(self.timers.each_ref().map(|timer| timer.calls()), calls);
+        assert_eq!(self.parked.calls(), 0);
+        for probe in self.timers.iter().chain([&self.parked]) {
+            assert_eq!(probe.drops(), 1);
+            assert!(probe.dropped.get() < done, "done comes last");
+        }
+        self.toy.free();
+    }
+}
+
+fn free(toy: &Rc<Toy>, _: &Handle) {
+    toy.free();
+    assert_eq!(toy.done(), 0, "it takes effect when the outermost delivery returns");
+}
+
+fn cancel(toy: &Rc<Toy>, handle: &Handle) {
+    toy.poster.cancel();
+    toy.poster.cancel();
+    assert_eq!(toy.done(), 0);
+    assert_eq!(refused(handle.timer_add(0, 0, |_, _, _| {})), Status::CLOSED);
+    assert_eq!(refused(toy.poster.post(|_| {})), Status::CLOSED);
+    assert_eq!(refused(toy.guest().shutdown(0)), Status::ORDER);
+}
+
+#[test]
+fn free_in_callback_thread() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Thread, free);
+    cast.toy.run_until(|| cast.toy.done() > 0);
+    cast.ended([1, 1, 1]);
+}
+
+#[test]
+fn free_in_callback_fd() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Fd, free);
+    cast.toy.run_until(|| cast.toy.done() > 0);
+    cast.ended([1, 1, 1]);
+}
+
+#[test]
+fn free_in_callback_run() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Run, |toy, handle| {
+        free(toy, handle);
+        toy.poster.cancel();
+    });
+    let guest = cast.toy.guest();
+    guest.run(10 * SECOND).unwrap();
+    drop(guest);
+    cast.ended([1, 0, 0]);
+}
+
+#[test]
+fn cancel_in_callback_thread() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Thread, cancel);
+    cast.toy.run_until(|| cast.toy.done() > 0);
+    cast.ended([1, 0, 0]);
+}
+
+#[test]
+fn cancel_in_callback_fd() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Fd, cancel);
+    cast.toy.run_until(|| cast.toy.done() > 0);
+    cast.ended([1, 0, 0]);
+}
+
+#[test]
+fn shutdown_in_callback() {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
+    let here = toy.clone();
+    toy.add_timer(0, 0, &probe, move |_| assert_eq!(refused(here.guest().shutdown(SECOND)), Status::ORDER));
+    toy.run_until(|| probe.drops() == 1);
+    assert_eq!(toy.done(), 0, "a refused call changes nothing");
+    let still = Probe::new();
+    toy.add_timer(0, 0, &still, nothing);
+    toy.run_until(|| still.calls() == 1);
+    toy.end();
+}
+
+#[test]
+fn cancel_from_another_thread_during_delivery() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Thread, |toy, _| {
+        let poster = toy.poster.clone();
+        std::thread::spawn(move || poster.cancel()).join().unwrap();
+        assert_eq!(toy.done(), 0);
+    });
+    cast.toy.run_until(|| cast.toy.done() > 0);
+    cast.ended([1, 0, 0]);
+}
+
+#[test]
+fn cancel_wakes_a_sleeping_guest() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Thread);
+    toy.await_polling();
+    let poster = toy.poster.clone();
+    let thread = std::thread::spawn(move || poster.cancel());
+    toy.run_until(|| toy.done() > 0);
+    thread.join().unwrap();
+    assert_eq!(toy.state(), State::Ended);
+    assert_eq!(refused(toy.guest().deliver(0)), Status::CLOSED);
+    toy.poster.cancel();
+    toy.free();
+    assert_eq!(toy.done_status(), Status::OK);
+}
+
+#[test]
+fn free_at_once() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
+        let toy = Toy::start(drive);
+        toy.free();
+        assert_eq!(toy.done_status(), Status::OK);
+    }
+}
+
+#[test]
+fn free_with_the_io_thread_blocked() {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
+    toy.add_timer(FOREVER, 0, &probe, nothing);
+    toy.await_polling();
+    let start = monotonic_ns();
+    toy.free();
+    between(monotonic_ns() - start, 0, SECOND);
+    assert_eq!((probe.drops(), toy.done_status()), (1, Status::OK));
+}
+
+#[test]
+fn free_while_post_blocks() {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
+    toy.fault(Fault::Block, u32::MAX);
+    toy.post(&probe, nothing);
+    toy.host.entered.wait(1);
+    let start = monotonic_ns();
+    toy.free();
+    between(monotonic_ns() - start, 0, 2 * SECOND);
+    assert_eq!((probe.drops(), probe.calls(), toy.done_status()), (1, 0, Status::OK));
+    toy.host.unblock.open();
+    // `post` has returned: its thread finds its way out alone.
+    toy.host.entered.wait(2);
+}
+
+#[test]
+fn free_with_a_token_queued() {
+    let _alone = alone();
+    let cast = Cast::start(Drive::Thread, |_, _| {});
+    eventually(|| cast.toy.posts() > 0);
+    cast.toy.free();
+    cast.toy.run_for(2 * MS);
+    cast.ended([0, 0, 0]);
+}
+
+#[test]
+fn shutdown_with_deadline() {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
+    let (working, release) = (Gate::new(), Gate::new());
+    let gates = (working.clone(), release.clone());
+    toy.add_work(&probe, move || {
+        gates.0.open();
+        gates.1.wait(1);
+    });
+    working.wait(1);
+    let start = monotonic_ns();
+    assert_eq!(refused(toy.guest().shutdown(20 * MS)), Status::TIMEDOUT);
+    between(monotonic_ns() - start, 20 * MS, 2 * SECOND);
+    assert_eq!((toy.done(), probe.drops()), (0, 0));
+    assert_eq!(refused(toy.guest().shutdown(0)), Status::TIMEDOUT);
+    release.open();
+    toy.guest().shutdown(10 * SECOND).unwrap();
+    assert_eq!((toy.done_status(), probe.drops(), probe.calls()), (Status::OK, 1, 0));
+    toy.guest().shutdown(0).unwrap();
+    toy.free();
+}
+
+#[test]
+fn shutdown_runs_drops() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
+        let (toy, timer, post) = (Toy::start(drive), Probe::new(), Probe::new());
+        toy.add_timer(FOREVER, 0, &timer, nothing);
+        toy.post(&post, nothing);
+        toy.guest().shutdown(10 * SECOND).unwrap();
+        assert_eq!((timer.drops(), post.drops(), post.calls()), (1, 1, 0));
+        toy.free();
+        assert_eq!(toy.done_status(), Status::OK);
+    }
+}
+
+/// A guest that was cancelled or is gone takes nothing new, and says so, by every right.
+#[track_caller]
+fn takes_nothing(handle: &Handle, poster: &Poster, pipe: &Channel) {
+    let probe = Probe::shared();
+    assert_eq!(refused(handle.fd_add(pipe.input(), READABLE, probe.fd(nothing))), Status::CLOSED);
+    assert_eq!(refused(handle.timer_add(0, 0, probe.timer(nothing))), Status::CLOSED);
+    assert_eq!(refused(handle.signal_add(libc::SIGUSR1, probe.signal(nothing))), Status::CLOSED);
+    assert_eq!(refused(handle.child_add(1, probe.child(nothing))), Status::CLOSED);
+    assert_eq!(refused(handle.work(|| {}, probe.worked(|_, ()| {}))), Status::CLOSED);
+    assert_eq!(refused(handle.resolve(query(Some("::1"), None), probe.resolved(|_| {}))), Status::CLOSED);
+    assert_eq!(refused(poster.post(probe.post(nothing))), Status::CLOSED);
+    assert_eq!((probe.calls(), probe.drops()), (0, 7), "what is refused is dropped at once");
+}
+
+#[test]
+fn cancelled_guest_takes_nothing_new() {
+    let _alone = alone();
+    let (toy, pipe) = (Toy::start(Drive::Thread), Channel::new());
+    toy.poster.cancel();
+    takes_nothing(&toy.handle(), &toy.poster, &pipe);
+    toy.end();
+}
+
+#[test]
+fn handle_and_poster_outlive_the_guest() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
+        let (toy, pipe, probe) = (Toy::start(drive), Channel::new(), Probe::new());
+        let (handle, poster) = (toy.handle(), toy.poster.clone());
+        let id = toy.add_timer(FOREVER, 0, &probe, nothing);
+        toy.free();
+        assert_eq!(toy.done_status(), Status::OK);
+        takes_nothing(&handle, &poster, &pipe);
+        assert!(!handle.is_open(id) && poster.is_ended());
+        assert_eq!(refused(handle.close(id)), Status::STALE);
+        assert!([Status::CLOSED, Status::STALE].contains(&refused(handle.timer_modify(id, 0, 0))));
+        assert_eq!((poster.state(), poster.stats().live_sources), (State::Ended, 0));
+        poster.wake();
+        poster.cancel();
+        assert_eq!(refused(handle.poster().post(|_| {})), Status::CLOSED);
+        assert_eq!(toy.done_status(), Status::OK, "still once");
+    }
+}
+
+#[test]
+fn cancel_again_and_again_is_one_end() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd] {
+        let (toy, probe) = (Toy::start(drive), Probe::new());
+        toy.add_timer(FOREVER, 0, &probe, nothing);
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let poster = toy.poster.clone();
+                std::thread::spawn(move || (0..100).for_each(|_| poster.cancel()))
+            })
+            .collect();
+        toy.run_until(|| toy.done() > 0);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        toy.run_for(2 * MS);
+        assert_eq!((toy.done_status(), probe.drops()), (Status::OK, 1));
+        toy.free();
+    }
+}
