@@ -211,7 +211,9 @@ fn post_reordered() {
     let turns = Arc::new(AtomicU32::new(0));
     for _ in 0..50 {
         let turns = turns.clone();
-        toy.lp.inbox.call(move || drop(turns.fetch_add(1, Ordering::SeqCst)));
+        toy.lp.inbox.call(move || {
+            turns.fetch_add(1, Ordering::SeqCst);
+        });
     }
     for _ in 0..5 {
         let probe = Probe::new();

@@ -123,13 +123,20 @@ static void resume(guest_t *g, guest_id_t id, uint64_t expirations, void *data)
     fetch *f = data;
     (void)g, (void)id, (void)expirations;
     f->resumer = 0;
-    begin_turn(f);
-    for (size_t i = 0; i < f->count; i++)
-        if (f->downloads[i].paused && f->downloads[i].easy) {
-            f->downloads[i].paused = 0;
-            curl_easy_pause(f->downloads[i].easy, CURLPAUSE_CONT); /* hands over the piece; a failure ends the transfer */
+    for (size_t i = 0; i < f->count; i++) {
+        download *d = &f->downloads[i];
+        CURLcode code;
+        if (!d->paused || !d->easy)
+            continue;
+        d->paused = 0;
+        begin_turn(f);
+        code = curl_easy_pause(d->easy, CURLPAUSE_CONT); /* hands over what was held back, and asks for a turn */
+        end_turn(f, CURLM_OK);
+        if (code != CURLE_OK && d->easy) { /* the file cannot be written: libcurl leaves that to us here */
+            download_complete(d, code);
+            retire(f, d);
         }
-    end_turn(f, CURLM_OK);
+    }
 }
 
 /* Called by libcurl's callbacks, through the download: each turn has time for one piece of every download at least. */

@@ -1,7 +1,7 @@
 //! L2. What a change on the host thread needs so that it is noticed in time.
 //!
 //! Owns: the alarm, and what the host thread is about. Host thread only (the flags are atomics because
-//! they live in `Shared`).
+//! they live in `Shared`; one writer needs no locked instruction).
 //!
 //! Outside a delivery a change wakes the guest, or sets the alarm. *Inside* one it needs no wake-up, since the delivery looks
 //! again before it ends. But its callback may be about to run a nested host loop. That loop is
@@ -123,9 +123,10 @@ impl Shared {
 
     /// Sets the alarm to the earliest deadline, `FOREVER` for none.
     pub(crate) fn set_alarm(&self, deadline: u64) {
-        if self.cover.alarm_at.swap(deadline, Ordering::Relaxed) == deadline {
+        if self.cover.alarm_at.load(Ordering::Relaxed) == deadline {
             return;
         }
+        self.cover.alarm_at.store(deadline, Ordering::Relaxed);
         // A manual clock's test steps by itself; the system's alarm knows nothing of its time.
         if let Clock::System(_) = self.clock {
             let set = self.cover.alarm.set(deadline);
@@ -145,10 +146,16 @@ impl Shared {
 
     /// User code is about to run, which may begin a nested loop. `owes`: something is ready that polling
     /// does not find; `earliest`: the next timer.
-    pub(crate) fn before_callback(&self, owes: bool, earliest: u64) {
-        if owes {
+    pub(crate) fn before_callback(&self, owes: impl FnOnce() -> bool, earliest: impl FnOnce() -> u64) {
+        if self.cover.covered.load(Ordering::Relaxed) {
+            return;
+        }
+        if owes() {
             self.cover();
-        } else if !self.is_watched() && earliest < self.cover.alarm_at.load(Ordering::Relaxed) {
+            return;
+        }
+        let earliest = earliest();
+        if earliest < self.cover.alarm_at.load(Ordering::Relaxed) {
             // The end would set it to the same.
             self.set_alarm(earliest);
         }

@@ -3,8 +3,8 @@
 //! Owns: the loop "find what is due, run it, look again" and its budget. Host thread only.
 //!
 //! A [`Delivery`] is open from `begin` until it is dropped, also by a C++ exception that passes through: its end hands
-//! the waiting back, so nothing can be lost. A [`Call`] is one event between "found" and "told";
-//! its drop settles the event in the same way.
+//! the waiting back, so nothing can be lost. One event at a time lies between "found" and "told"; the
+//! next step settles it, or the end.
 
 use std::rc::Rc;
 
@@ -28,6 +28,8 @@ pub(crate) struct Delivery {
     until: u64,
     /// Something has run, so the budget counts.
     ran: bool,
+    /// The event whose callback is to be called, or is being called.
+    current: Option<Item>,
 }
 
 /// What is to be told to the user next.
@@ -65,22 +67,52 @@ impl Delivery {
             shared.cover();
         }
         let until = deadline_after(now, budget.unwrap_or(reactor.budget));
-        Ok(Delivery { reactor: reactor.clone(), began: now, latency, until, ran: false })
+        Ok(Delivery { reactor: reactor.clone(), began: now, latency, until, ran: false, current: None })
     }
 
-    /// The next event to run, `None` when nothing is due or the budget is spent.
-    pub(crate) fn next(&mut self) -> Result<Option<Call>> {
-        loop {
-            match self.find()? {
-                None => return Ok(None),
-                Some(ready) => {
-                    if let Some(item) = self.prepare(ready) {
-                        self.ran = true;
-                        return Ok(Some(Call::new(self.reactor.clone(), item)));
-                    }
-                }
-            }
+    /// Settles the event that was told last and finds the next. `false`: nothing is due, or the budget is spent.
+    pub(crate) fn advance(&mut self) -> Result<bool> {
+        self.settle();
+        while let Some(ready) = self.find()? {
+            let Some(item) = self.prepare(ready) else { continue };
+            let reactor = &self.reactor;
+            reactor.running.set(reactor.running.get() + 1);
+            reactor.shared.before_callback(|| reactor.owes(), || reactor.earliest());
+            self.current = Some(item);
+            self.ran = true;
+            return Ok(true);
         }
+        Ok(false)
+    }
+
+    /// The user's code and nothing else, so that a C++ exception may pass.
+    pub(crate) fn run(&mut self) {
+        match &mut self.current {
+            Some(Item::Source(id, source)) => source.call(&self.reactor, *id),
+            Some(Item::Post(job)) => job.run(&self.reactor),
+            None => {}
+        }
+    }
+
+    /// The callback has returned, or was left by an exception.
+    fn settle(&mut self) {
+        let Some(item) = self.current.take() else { return };
+        let reactor = &self.reactor;
+        if reactor.shared.mark.in_child() {
+            // The callback forked, and this is the child: the event is the parent's.
+            std::mem::forget(item);
+            return;
+        }
+        if !reactor.shared.is_looking() {
+            // It ran a nested loop, whose last delivery ended: this one looks again from here on.
+            reactor.shared.set_looking(false);
+        }
+        reactor.running.set(reactor.running.get() - 1);
+        if let Item::Source(id, source) = &item {
+            reactor.set_idle(*id, source);
+        }
+        // The source's or post's own end, if this is it: after its callback has returned.
+        drop(item.settle(reactor));
     }
 
     /// The pull form: up to `capacity` events of one look. The items have been told by being handed out;
@@ -101,6 +133,9 @@ impl Delivery {
         while let Some(ready) = next {
             if let Some(item) = self.prepare(ready) {
                 tell(item.event());
+                if let Item::Source(id, source) = &item {
+                    self.reactor.set_idle(*id, source);
+                }
                 held.extend(item.settle(&self.reactor));
                 told += 1;
             }
@@ -184,6 +219,7 @@ impl Delivery {
 impl Drop for Delivery {
     /// The end: the next delivery is asked for if something is still due, else the waiting begins.
     fn drop(&mut self) {
+        self.settle();
         let reactor = &self.reactor;
         let shared = &reactor.shared;
         if shared.mark.in_child() {
@@ -226,55 +262,6 @@ impl Item {
                 reactor.retire(id);
                 Some(self)
             }
-        }
-    }
-}
-
-/// One event whose callback is to be called.
-pub(crate) struct Call {
-    reactor: Rc<Reactor>,
-    /// `None` only while it is dropped.
-    item: Option<Item>,
-}
-
-impl Call {
-    fn new(reactor: Rc<Reactor>, item: Item) -> Call {
-        if let Item::Source(id, _) = &item {
-            reactor.set_running(*id);
-        }
-        reactor.running.set(reactor.running.get() + 1);
-        reactor.shared.before_callback(reactor.owes(), reactor.earliest());
-        Call { reactor, item: Some(item) }
-    }
-
-    /// The user's code and nothing else, so that a C++ exception may pass.
-    pub(crate) fn run(&mut self) {
-        match &mut self.item {
-            Some(Item::Source(id, source)) => source.call(&self.reactor, *id),
-            Some(Item::Post(job)) => job.run(&self.reactor),
-            None => {}
-        }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let reactor = self.reactor.clone();
-        if reactor.shared.mark.in_child() {
-            std::mem::forget(self.item.take());
-            return;
-        }
-        if !reactor.shared.is_looking() {
-            // The callback ran a nested loop, whose last delivery ended: this one looks again from here on.
-            reactor.shared.set_looking(false);
-        }
-        reactor.running.set(reactor.running.get() - 1);
-        if let Some(item) = self.item.take() {
-            if let Item::Source(id, source) = &item {
-                reactor.set_idle(*id, source);
-            }
-            // The source's or post's own end, if this is it: after its callback has returned.
-            drop(item.settle(&reactor));
         }
     }
 }

@@ -309,7 +309,7 @@ impl Reactor {
             Ready::Source(id, hint) => (id, hint),
             Ready::Post(_) => return None,
         };
-        let (source, running) = self.table.borrow().look_up(id)?;
+        let (source, running) = self.table.borrow_mut().begin_call(id)?;
         if running {
             if matches!(ready, Ready::Source(..)) {
                 self.deferred.borrow_mut().push((id, hint));
@@ -319,13 +319,14 @@ impl Reactor {
             }
             return None;
         }
-        source.prepare(self, id, hint).then_some((id, source))
+        if source.prepare(self, id, hint) {
+            return Some((id, source));
+        }
+        self.set_idle(id, &source);
+        None
     }
 
-    pub(crate) fn set_running(&self, id: Id) {
-        self.table.borrow_mut().set_running(id);
-    }
-
+    /// Its callback has returned: what it missed meanwhile is looked at again.
     pub(crate) fn set_idle(&self, id: Id, source: &Rc<dyn Source>) {
         let muted = self.table.borrow_mut().set_idle(id);
         if muted {

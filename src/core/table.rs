@@ -72,17 +72,11 @@ impl Table {
         open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
     }
 
-    /// The same, and whether its callback is on the stack.
-    pub(crate) fn look_up(&self, id: Id) -> Option<(Rc<dyn Source>, bool)> {
-        let slot = self.slot(id)?;
-        Some((slot.source.clone()?, slot.running))
-    }
-
-    /// Its callback is about to be called.
-    pub(crate) fn set_running(&mut self, id: Id) {
-        if let Some(slot) = self.slot_mut(id) {
-            slot.running = true;
-        }
+    /// Its callback is about to be called. `true`: not so, for it is on the stack already.
+    pub(crate) fn begin_call(&mut self, id: Id) -> Option<(Rc<dyn Source>, bool)> {
+        let slot = self.slot_mut(id)?;
+        let source = slot.source.clone()?;
+        Some((source, std::mem::replace(&mut slot.running, true)))
     }
 
     /// It was ready while running. `true`: for the first time, so it has to be switched off.

@@ -213,13 +213,9 @@ impl Frame {
     fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
         let g = self.g();
         let mut turn: Turn = caught(g, || g.guest().turn(token, budget))?;
-        while let Some(mut call) = caught(g, || turn.next())? {
+        while caught(g, || turn.advance())? {
             // The user's code: nothing is caught here.
-            call.run();
-            caught(g, || {
-                drop(call);
-                Ok(())
-            })?;
+            turn.run();
         }
         caught(g, || {
             drop(turn);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::clock::{deadline_after, FOREVER};
 use crate::core::batch::Pauses;
-use crate::core::deliver::{Call, Delivery, Item};
+use crate::core::deliver::{Delivery, Item};
 use crate::core::reactor::{Reactor, Settings};
 use crate::error::{Error, Result, Status};
 
@@ -86,8 +86,8 @@ impl Guest {
     /// The same with a budget of its own, in nanoseconds.
     pub fn deliver_for(&self, token: u64, budget: Option<u64>) -> Result<()> {
         let mut turn = self.turn(token, budget)?;
-        while let Some(mut call) = turn.next()? {
-            call.run();
+        while turn.advance()? {
+            turn.run();
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Guest {
         if !self.reactor.shared.is_cancelled() {
             self.check_form(false)?;
         }
-        Ok(Turn(Delivery::begin(&self.reactor, token, budget)?))
+        Delivery::begin(&self.reactor, token, budget)
     }
 
     /// Waits between deliveries; see [`Run::wait`].
@@ -238,14 +238,7 @@ impl Drop for Guest {
 }
 
 /// A delivery of the push form, step by step.
-pub(crate) struct Turn(Delivery);
-
-impl Turn {
-    /// The next callback to run.
-    pub(crate) fn next(&mut self) -> Result<Option<Call>> {
-        self.0.next()
-    }
-}
+pub(crate) type Turn = Delivery;
 
 /// A loop on the calling thread.
 pub(crate) struct Run {

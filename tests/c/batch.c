@@ -227,7 +227,7 @@ TEST(order_fds_timers_posts_signals_children)
     add_timer(&toy, 0, 0, &timer);
     add_fd(&toy, pipe.in, GUEST_READABLE, &fd);
     channel_write(&pipe, 1);
-    ASSERT_OK(guest_deliver_batch(toy.g, 0));
+    ASSERT_OK(guest_deliver_batch_for(toy.g, 0, GUEST_FOREVER));
     RUN_UNTIL(&toy, kid.calls); /* the waiter thread of systems without pidfd may need a moment */
     ASSERT(fd.calls && timer.calls && post.calls && sig.calls);
     ASSERT(fd.last < timer.last);

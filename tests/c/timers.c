@@ -108,7 +108,7 @@ TEST(timer_order_by_deadline)
         add_timer(&toy, delays[i], 0, &probes[i]);
     }
     pass(MS(10)); /* all are due in one batch */
-    ASSERT_OK(guest_deliver_batch(toy.g, 0));
+    ASSERT_OK(guest_deliver_batch_for(toy.g, 0, GUEST_FOREVER));
     for (unsigned i = 0; i < 5; i++)
         ASSERT_EQ_U64(1, probes[i].calls);
     for (unsigned i = 1; i < 5; i++)

@@ -90,7 +90,7 @@ void toy_free(toy_t *toy);
 void toy_close(toy_t *toy);
 guest_stats_t toy_stats(const toy_t *toy);
 uint32_t toy_state(const toy_t *toy);
-/* Waits until the I/O thread is blocked in its poll. */
+/* Runs the loop until the I/O thread waits. */
 void toy_await_polling(toy_t *toy);
 
 void loop_open(loop_t *loop);

@@ -222,6 +222,12 @@ impl Channel {
         move |_| channel.read_one()
     }
 
+    /// This pipe's input under a number that is free.
+    pub fn duplicate_input(&self, number: OsFd) -> OwnedFd {
+        // SAFETY: no other thread of the test opens fds now, so the number stays free until it is taken.
+        unsafe { OwnedFd::from_raw_fd(must(libc::dup2(self.input(), number))) }
+    }
+
     /// Puts this pipe's input under the number of `other`'s, whose file it closes.
     pub fn replace_input(&self, other: &Channel) {
         // SAFETY: both are open, and `other`'s File goes on owning its number.

@@ -1,5 +1,7 @@
 //! The queue of posts: nothing lost, nothing doubled, one wake per burst.
 
+use std::collections::VecDeque;
+
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -39,6 +41,12 @@ impl Inbox {
         }
     }
 
+    fn drain(&self, armed: bool) -> VecDeque<u32> {
+        let mut items = VecDeque::new();
+        self.posts.drain(armed, &mut items);
+        items
+    }
+
     fn sleep(&self) {
         let mut woken = self.woken.lock().unwrap();
         while !*woken {
@@ -52,7 +60,7 @@ impl Inbox {
         self.sleep();
         let mut received = Vec::new();
         loop {
-            received.extend(self.posts.drain(false));
+            received.extend(self.drain(false));
             if received.len() == count {
                 return received;
             }
@@ -78,7 +86,7 @@ fn two_producers_and_a_sleeping_consumer() {
         for producer in producers {
             producer.join().unwrap();
         }
-        assert!(inbox.posts.drain(false).is_empty());
+        assert!(inbox.drain(false).is_empty());
         let at = |item| received.iter().position(|&other| other == item).unwrap();
         assert!(at(11) < at(12) && at(21) < at(22), "{received:?}");
         received.sort_unstable();
@@ -99,14 +107,14 @@ fn closing_gives_back_exactly_what_was_not_accepted() {
                 })
             })
             .collect();
-        let mut drained = Vec::from(inbox.posts.drain(false));
+        let mut drained = Vec::from(inbox.drain(false));
         inbox.posts.close();
-        drained.extend(inbox.posts.drain(true));
+        drained.extend(inbox.drain(true));
         let mut accepted: Vec<_> = producers.into_iter().flat_map(|p| p.join().unwrap()).collect();
         accepted.sort_unstable();
         drained.sort_unstable();
         assert_eq!(drained, accepted);
-        assert!(inbox.posts.drain(false).is_empty());
+        assert!(inbox.drain(false).is_empty());
         assert!(!inbox.push(1));
     });
 }
@@ -122,10 +130,10 @@ fn what_the_host_side_waits_for_comes_also_after_closing() {
             }
         });
         inbox.posts.close();
-        let mut drained = inbox.posts.drain(true);
+        let mut drained = inbox.drain(true);
         if drained.is_empty() {
             inbox.sleep();
-            drained = inbox.posts.drain(false);
+            drained = inbox.drain(false);
         }
         assert_eq!(drained, [7]);
         worker.join().unwrap();
