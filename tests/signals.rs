@@ -50,12 +50,15 @@ fn disposition(signum: i32) -> libc::sigaction {
     }
 }
 
+/// SA_RESTORER: the C library's own business.
+const RESTORER: i32 = 0x0400_0000;
+
 /// Handler, flags and mask, to compare.
 fn seen(signum: i32) -> (usize, i32, Vec<i32>) {
     let action = disposition(signum);
     // SAFETY: the mask came from the system, and the numbers are signals.
     let mask = (1..=64).filter(|n| unsafe { libc::sigismember(&action.sa_mask, *n) } == 1).collect();
-    (action.sa_sigaction, action.sa_flags, mask)
+    (action.sa_sigaction, action.sa_flags & !RESTORER, mask)
 }
 
 fn send(signum: i32) {

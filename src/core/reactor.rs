@@ -177,10 +177,7 @@ impl Reactor {
 
     /// Closes a source: detached now, dropped in the current or the next delivery.
     pub(crate) fn close(&self, id: Id) -> Result<()> {
-        let Some(source) = self.table.borrow_mut().remove(id) else {
-            return Err(Status::STALE.into());
-        };
-        self.shared.counters.closed.add(1);
+        let source = self.take_out(id).ok_or(Status::STALE)?;
         match source.detach(self, id) {
             Detached::Lingers => drop(self.lingering.borrow_mut().insert(id, source)),
             Detached::Now if source.drop_runs_user_code() => self.bury(Buried::Source { _source: source }),
@@ -191,12 +188,17 @@ impl Reactor {
 
     /// Closes a source whose last event has been told; the caller holds it and drops it when that is forgotten.
     pub(crate) fn retire(&self, id: Id) {
-        let source = self.table.borrow_mut().remove(id);
         // None: the user has closed it meanwhile.
-        if let Some(source) = source {
-            self.shared.counters.closed.add(1);
+        if let Some(source) = self.take_out(id) {
             source.detach(self, id);
         }
+    }
+
+    fn take_out(&self, id: Id) -> Option<Rc<dyn Source>> {
+        let source = self.table.borrow_mut().remove(id)?;
+        self.shared.counters.closed.add(1);
+        self.deferred.borrow_mut().retain(|(deferred, _)| *deferred != id);
+        Some(source)
     }
 
     pub(crate) fn is_open(&self, id: Id) -> bool {
