@@ -10,6 +10,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 library=$(realpath "${1:-target/release}")
+if [ ! -e "$library/libasyncguest.so" ]; then
+    echo "docs: no libasyncguest.so in $library: run cargo build --release first, or name its directory" >&2
+    exit 1
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -31,9 +35,8 @@ extract() {
 
 # Compiles and, if it is marked so, runs one snippet.
 check() {
-    local name=${1%%:*} needs="" runs=0 flags=""
-    [ "$name" = "$1" ] || needs=${1#*:}
-    case $needs in *run) runs=1 ;; esac
+    local name=${1%%:*} needs runs=0 flags="" compile
+    case $1 in *run) runs=1 ;; esac
     needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e '' || true)
     case $name in
         *.h) return ;; # the others include it
@@ -91,7 +94,7 @@ pages=(README.md CHANGELOG.md docs/*.md)
 for name in $(grep -ohE '\b(guest|GUEST)_[A-Za-z0-9_]*[A-Za-z0-9]\b' "${pages[@]}" | sort -u); do
     grep -qw -e "$name" include/asyncguest.h || grep -qrE "\b${name}_" include/asyncguest.h || complain "no $name in asyncguest.h"
 done
-for test in $(grep -ohE '^\| R[0-9]+ .*' docs/abi.md | grep -oE '`[a-z0-9_]+\*?`' | tr -d '`'); do
+for test in $(grep -ohE '^\| R[0-9]+ .*' docs/abi.md | grep -oE '`[a-z0-9]+_[a-z0-9_]+\*?`' | tr -d '`'); do
     case $test in guest_*) continue ;; esac
     grep -rqE "^TEST\(${test/%\*/[a-z0-9_]*}\)" tests/c || complain "docs/abi.md: no test $test in tests/c"
 done
@@ -100,5 +103,5 @@ for page in "${pages[@]}"; do
         [ -e "$(dirname "$page")/$link" ] || complain "$page: no file $link"
     done
 done
-[ "$failed" = 0 ] && echo "docs: all true as far as a script can tell"
+if [ "$failed" = 0 ]; then echo "docs: all true as far as a script can tell"; fi
 exit "$failed"

@@ -15,7 +15,12 @@ use crossbeam_channel::{unbounded, Receiver, Sender};
 use super::live;
 use crate::sys;
 
-type Task = Box<dyn FnOnce() + Send>;
+/// What a thread of the pool does: the task, and then telling whoever waits for it. Apart, because a
+/// pool whose tasks have all been told must count as idle: its end then joins the threads.
+pub(crate) struct Task {
+    pub(crate) body: Box<dyn FnOnce() + Send>,
+    pub(crate) tell: Box<dyn FnOnce() + Send>,
+}
 
 /// See the file's head.
 pub(crate) struct Pool {
@@ -59,8 +64,9 @@ impl Pool {
         let thread = sys::spawn("asyncguest-work", move || {
             for task in waiting.iter() {
                 // A job's panic is its own; it must not take the thread from the others.
-                let _ = catch_unwind(AssertUnwindSafe(task));
+                let _ = catch_unwind(AssertUnwindSafe(task.body));
                 busy.fetch_sub(1, Ordering::SeqCst);
+                (task.tell)();
             }
             drop(alive);
         })?;
@@ -96,11 +102,9 @@ mod tests {
         let (go, wait) = bounded::<()>(0);
         for i in 0..10 {
             let (done, wait) = (done.clone(), wait.clone());
-            pool.run(Box::new(move || {
-                let _ = wait.recv();
-                done.send(i).unwrap();
-            }))
-            .unwrap();
+            let body = Box::new(move || drop(wait.recv()));
+            let tell = Box::new(move || done.send(i).unwrap());
+            pool.run(Task { body, tell }).unwrap();
         }
         assert_eq!(pool.started.get(), 2);
         drop(go);
@@ -113,8 +117,12 @@ mod tests {
     fn a_panicking_job_leaves_the_thread_to_the_others() {
         let pool = Pool::new(1);
         let (done, finished) = unbounded();
-        pool.run(Box::new(|| panic!("expected by this test"))).unwrap();
-        pool.run(Box::new(move || done.send(()).unwrap())).unwrap();
-        finished.recv().unwrap();
+        let told = done.clone();
+        let body = Box::new(|| panic!("expected by this test"));
+        pool.run(Task { body, tell: Box::new(move || told.send("after the panic").unwrap()) }).unwrap();
+        pool.run(Task { body: Box::new(move || done.send("the next").unwrap()), tell: Box::new(|| {}) })
+            .unwrap();
+        assert_eq!(finished.recv(), Ok("after the panic"));
+        assert_eq!(finished.recv(), Ok("the next"));
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::core::live::{Alive, SOURCES};
-use crate::core::pool::Pool;
+use crate::core::pool::{Pool, Task};
 use crate::core::reactor::Reactor;
 use crate::core::source::{Callback, Detached, Event, Kind, Next, Source};
 use crate::error::{Error, Result};
@@ -78,38 +78,30 @@ impl Reactor {
     }
 
     fn start_work(&self, stage: Arc<Mutex<Stage>>, id: Id) -> Result<()> {
-        let shared = self.shared.clone();
         let pool = self.pool.get_or_init(|| Pool::new(self.work_threads));
-        let run = move || {
+        let (shared, told) = (self.shared.clone(), stage.clone());
+        let body = move || {
             // Looked at and put back under one lock: whoever closes it meanwhile finds the truth.
             let mut now = lock(&stage);
-            let body = match std::mem::replace(&mut *now, Stage::Running) {
-                Stage::Waiting(body) => body,
-                cancelled => {
-                    *now = cancelled;
-                    return;
+            match std::mem::replace(&mut *now, Stage::Running) {
+                Stage::Waiting(body) => {
+                    drop(now);
+                    body();
                 }
-            };
-            drop(now);
-            // Told also when the body panics: somebody waits.
-            let over = Over { shared, stage, id };
-            body();
-            drop(over);
+                cancelled => *now = cancelled,
+            }
         };
-        pool.run(Box::new(run)).map_err(|e| Error::os("starting a thread for work", &e))
-    }
-}
-
-struct Over {
-    shared: Arc<crate::core::shared::Shared>,
-    stage: Arc<Mutex<Stage>>,
-    id: Id,
-}
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        *lock(&self.stage) = Stage::Over;
-        self.shared.source_ready(self.id);
+        // Also when the body panicked: somebody waits.
+        let tell = move || {
+            let mut now = lock(&told);
+            if matches!(*now, Stage::Running) {
+                *now = Stage::Over;
+                drop(now);
+                shared.source_ready(id);
+            }
+        };
+        let task = Task { body: Box::new(body), tell: Box::new(tell) };
+        pool.run(task).map_err(|e| Error::os("starting a thread for work", &e))
     }
 }
 

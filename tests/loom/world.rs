@@ -49,7 +49,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Arc<World> {
-        let pauses = Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 0 };
+        let pauses = Pauses { nested_after: 10 * MS, repost_after: 30 * MS, stall_after: 0 };
         Arc::new(World {
             hand_off: HandOff::new(1, pauses),
             posts: Posts::new(),

@@ -1,0 +1,180 @@
+//! Hazard: figures that lie, a watchdog that is silent, and a guest that is busy while idle.
+
+mod common;
+use common::*;
+
+#[test]
+fn stats_count_what_happens() {
+    let _alone = alone();
+    let (toy, post) = (Toy::start(Drive::Thread), Probe::shared());
+    for _ in 0..10 {
+        toy.post(&post, nothing);
+    }
+    assert_eq!(toy.stats().live_posts, 10);
+    toy.run_until(|| post.drops() == 10);
+    toy.add_timer(FOREVER, 0, &Probe::new(), nothing);
+    let stats = toy.stats();
+    assert_eq!((stats.events, stats.live_posts, stats.live_sources), (10, 0, 1));
+    assert_eq!(stats.batches, u64::from(toy.deliveries.get() - toy.stale.get()));
+    assert_eq!(stats.tokens + stats.reposts, u64::from(toy.posts()));
+    assert_eq!(stats.stale_tokens, u64::from(toy.stale.get()));
+    assert_eq!((stats.post_failures, stats.inlined_tokens, stats.nested), (0, 0, 0));
+    assert!(stats.io_wakeups >= 1);
+    toy.end();
+}
+
+#[test]
+fn histograms_add_up() {
+    let _alone = alone();
+    let (options, clock) = manual(Drive::Fd);
+    let (toy, probe) = (Toy::with(options), Probe::shared());
+    for _ in 0..5 {
+        let clock = clock.clone();
+        toy.post(&probe, move |_| clock.advance(2 * MS));
+        toy.guest().deliver(0).unwrap();
+    }
+    toy.guest().deliver(0).unwrap();
+    let stats = toy.stats();
+    assert_eq!(stats.delivery_duration.iter().sum::<u64>(), stats.batches);
+    assert_eq!(stats.delivery_duration[20], 5, "2 ms are from 2^20 up to 2^21 - 1 ns");
+    assert_eq!(stats.delivery_duration[0], 1);
+    toy.end();
+
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::shared());
+    for drops in 1..=5 {
+        toy.post(&probe, nothing);
+        toy.run_until(|| probe.drops() == drops);
+    }
+    let stats = toy.stats();
+    assert_eq!(
+        stats.delivery_latency.iter().sum::<u64>(),
+        stats.batches,
+        "each batch had a token of its own"
+    );
+    assert_eq!(BUCKETS, stats.delivery_latency.len());
+    toy.end();
+}
+
+/// A post that checks what the guest says of itself while it runs.
+fn post_that_looks(toy: &Rc<Toy>) -> P {
+    let (probe, here) = (Probe::new(), toy.clone());
+    toy.post(&probe, move |_| assert_eq!(here.state(), State::Delivering));
+    probe
+}
+
+#[test]
+fn state_in_drive_thread() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Thread);
+    toy.await_polling();
+    let probe = post_that_looks(&toy);
+    eventually(|| toy.state() == State::Posted);
+    toy.run_until(|| probe.drops() == 1);
+    toy.await_polling();
+    toy.guest().shutdown(10 * SECOND).unwrap();
+    assert_eq!(toy.state(), State::Ended);
+    toy.free();
+}
+
+#[test]
+fn state_in_drive_fd() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Fd);
+    assert_eq!(toy.state(), State::Idle);
+    let probe = post_that_looks(&toy);
+    toy.run_until(|| probe.drops() == 1);
+    assert_eq!(toy.state(), State::Idle);
+    toy.guest().shutdown(10 * SECOND).unwrap();
+    assert_eq!(toy.state(), State::Ended);
+    toy.free();
+}
+
+// ---- stalls: reported while they last, once each
+
+fn watched() -> Rc<Toy> {
+    Toy::with(Options { stall_after: 10 * MS, ..Options::default() })
+}
+
+#[track_caller]
+fn assert_stalls(toy: &Toy, kind: Stall, count: usize) {
+    let stalls = toy.host.stalls.lock().unwrap();
+    assert_eq!(stalls.len(), count);
+    for (seen, lasted) in &*stalls {
+        assert_eq!(*seen, kind);
+        between(*lasted, 10 * MS, 2 * SECOND);
+    }
+}
+
+#[test]
+fn stall_of_an_undelivered_token() {
+    let _alone = alone();
+    let (toy, probe) = (watched(), Probe::new());
+    toy.post(&probe, nothing);
+    toy.host.stalled.wait(1); // the host's loop does not run: this thread waits here
+    assert_stalls(&toy, Stall::Undelivered, 1);
+    pass(30 * MS);
+    assert_stalls(&toy, Stall::Undelivered, 1);
+    assert_eq!(probe.calls(), 0);
+    toy.run_until(|| probe.drops() == 1);
+    assert_eq!(toy.stats().stalls, 1);
+    toy.end();
+}
+
+#[test]
+fn stall_of_a_callback() {
+    let _alone = alone();
+    let (toy, probe) = (watched(), Probe::shared());
+    for n in 1..=2 {
+        let host = toy.host.clone();
+        toy.post(&probe, move |_| host.stalled.wait(n)); // returns only when it has been reported
+        toy.run_until(|| probe.drops() == n);
+        assert_stalls(&toy, Stall::Delivering, n as usize);
+    }
+    toy.end();
+}
+
+#[test]
+fn stall_not_reported_for_an_idle_host() {
+    let _alone = alone();
+    let toy = watched();
+    pass(50 * MS); // nothing is due, so nobody waits for the host
+    assert_stalls(&toy, Stall::Undelivered, 0);
+    assert_eq!(toy.stats().stalls, 0);
+    toy.end();
+}
+
+// ---- idle is free
+
+fn add_quiet_sources(toy: &Toy) -> Rc<Channel> {
+    let (pipe, probe) = (Channel::new(), Probe::shared());
+    toy.add_fd(pipe.input(), READABLE, &probe, nothing);
+    toy.add_timer(3600 * SECOND, 0, &probe, nothing);
+    toy.add_timer(FOREVER, 0, &probe, nothing);
+    toy.add_signal(libc::SIGUSR2, &probe);
+    pipe
+}
+
+#[test]
+fn idle_is_free_fd() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Fd);
+    let _pipe = add_quiet_sources(&toy);
+    toy.run_for(5 * MS);
+    assert!(!poll_fds(&[toy.guest().fd().unwrap()], 100 * MS)[0]);
+    toy.end();
+}
+
+#[test]
+fn idle_is_free_thread() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Thread);
+    let _pipe = add_quiet_sources(&toy);
+    toy.run_for(10 * MS);
+    toy.await_polling();
+    let before = toy.stats();
+    toy.run_for(100 * MS);
+    let after = toy.stats();
+    let figures = |stats: &Stats| (stats.io_wakeups, stats.tokens, stats.polls);
+    assert_eq!(figures(&after), figures(&before));
+    toy.end();
+}
