@@ -101,5 +101,5 @@ void bench_latency(void)
         ROWS("drive THREAD, queue with eventfd", UV_EVENTFD, EVENTFD, 1.5),
     };
 #undef ROWS
-    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 9);
+    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 7);
 }

@@ -41,7 +41,7 @@ extern const struct loop_ops loop_epoll;
 
 /* libuv in its own loop; loop_post is uv_async_send and a locked list. */
 extern const struct loop_ops loop_uv;
-/* The same; loop_post is for the host thread only: uv_check and uv_idle and a list, as Node's setImmediate. */
+/* The same; loop_post is for the host thread only: uv_check, uv_idle and a list, as in Node. */
 extern const struct loop_ops loop_uv_soon;
 /* libuv in a queue host: a thread polls its backend fd and posts to the host, as Electron does. */
 extern const struct loop_ops loop_uv_condvar;

@@ -156,7 +156,7 @@ static void compare(const char *const work[2], const size_t *count,
         {work[0], 0, 1, 0, UNIT_BYTES, 1.0, false},
         {work[1], 0, 1, 1, UNIT_BYTES, 1.0, false},
     };
-    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 3);
+    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 1);
 }
 
 void bench_memory(void)

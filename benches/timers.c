@@ -215,7 +215,7 @@ static void compare(const char *what, const char *deadlines, const struct plan *
     snprintf(work, sizeof work, "%s, %s deadlines", what, deadlines);
     const struct bench_side sides[] = {{"libuv", uv, plan}, {"guest", guest, plan}};
     const struct bench_row row = {work, 0, 1, 0, UNIT_EACH, 1.0, false};
-    bench_compare(sides, COUNT_OF(sides), &row, 1, 5);
+    bench_compare(sides, COUNT_OF(sides), &row, 1, 3);
 }
 
 void bench_timers(void)

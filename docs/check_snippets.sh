@@ -44,7 +44,14 @@ check() {
         *) compile="cc -std=c11 -D_GNU_SOURCE" ;;
     esac
     if [ "$needs" = windows.h ]; then
-        echo "skipped   $name: for Windows"
+        compile="${MINGW_CC:-x86_64-w64-mingw32-gcc} -std=c11 -fsyntax-only"
+        if ! command -v ${compile%% *} >/dev/null; then
+            echo "skipped   $name: ${compile%% *} is missing"
+        elif $compile -Wall -Wextra -Werror -Iinclude "$work/$name"; then
+            echo "compiled  $name, for Windows"
+        else
+            complain "$name does not compile"
+        fi
         return
     fi
     if [ -n "$needs" ]; then

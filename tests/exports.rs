@@ -5,13 +5,12 @@
 mod header;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-/// cargo builds the libraries before the integration tests, into the directory above `deps`.
+/// cargo builds the libraries before the integration tests, and beside them.
 fn built(name: &str) -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let path = program.parent().and_then(Path::parent).unwrap().join(name);
+    let path = std::env::current_exe().unwrap().with_file_name(name);
     assert!(path.exists(), "{} is missing", path.display());
     path
 }

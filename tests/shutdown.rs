@@ -1,6 +1,6 @@
 //! Hazard: the end, whoever asks for it and wherever. `done` comes once, after the last drop.
 //!
-//! In safe Rust a delivery borrows its guest, so giving the guest up inside a callback (`free_in_...`)
+//! In safe Rust a delivery borrows its guest, so giving the guest up inside a callback or `done` (`free_in_...`)
 //! takes effect when that delivery returns, as it does in C; until then the batch goes on.
 
 mod common;
@@ -114,6 +114,36 @@ fn shutdown_in_callback() {
     toy.add_timer(0, 0, &still, nothing);
     toy.run_until(|| still.calls() == 1);
     toy.end();
+}
+
+fn free_in_done(drive: Drive, end: impl FnOnce(&Toy)) {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(drive), Probe::new());
+    toy.host.free_in_done.store(true, Ordering::SeqCst);
+    toy.add_timer(FOREVER, 0, &probe, nothing);
+    end(&toy);
+    assert_eq!((probe.drops(), toy.done_status()), (1, Status::OK));
+    assert_eq!(live()[1..], [0; 4], "nobody else holds the guest");
+}
+
+fn cancel_and_run(toy: &Toy) {
+    toy.poster.cancel();
+    toy.run_until(|| toy.done() > 0);
+}
+
+#[test]
+fn free_in_done_thread() {
+    free_in_done(Drive::Thread, cancel_and_run);
+}
+
+#[test]
+fn free_in_done_fd() {
+    free_in_done(Drive::Fd, cancel_and_run);
+}
+
+#[test]
+fn free_in_done_of_shutdown() {
+    free_in_done(Drive::Thread, |toy| toy.guest().shutdown(10 * SECOND).unwrap());
 }
 
 #[test]
@@ -260,7 +290,7 @@ fn handle_and_poster_outlive_the_guest() {
         let (handle, poster) = (toy.handle(), toy.poster.clone());
         let id = toy.add_timer(FOREVER, 0, &probe, nothing);
         toy.free();
-        assert_eq!(toy.done_status(), Status::OK);
+        assert_eq!((toy.done_status(), live()[3]), (Status::OK, 0), "the I/O thread has ended, too");
         takes_nothing(&handle, &poster, &pipe);
         assert!(!handle.is_open(id) && poster.is_ended());
         assert_eq!(refused(handle.close(id)), Status::STALE);

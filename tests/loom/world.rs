@@ -21,6 +21,7 @@ struct Gate {
     /// The waker's event.
     woken: bool,
     armed: bool,
+    kicked: bool,
     /// So many sleeps by the clock may end; time stands still otherwise, or no program would end.
     time_passes: u32,
 }
@@ -31,6 +32,8 @@ struct Queue {
     tokens: VecDeque<u64>,
     /// So many posts fail.
     refusals: u32,
+    /// A token was posted again, and may come when it is an old one.
+    repeated: bool,
 }
 
 /// The half that every thread may touch (`core/shared.rs`).
@@ -85,6 +88,11 @@ impl World {
         self.change(|gate| gate.woken = true);
     }
 
+    /// Makes the I/O thread look at the hand-off.
+    fn kick(&self) {
+        self.change(|gate| gate.kicked = true);
+    }
+
     fn arm(&self) {
         self.change(|gate| gate.armed = true);
     }
@@ -109,13 +117,16 @@ impl World {
         }
     }
 
-    /// Sleeps until the gate opens (`true`) or it is `until`, should time pass.
+    /// Sleeps until the gate opens (`true`), a kick or, should time pass, `until`.
     fn wait(&self, until: Option<u64>) -> bool {
         let mut gate = self.gate.lock().unwrap();
         loop {
             if gate.armed && (gate.woken || !gate.fds.is_empty()) {
                 gate.armed = false;
                 return true;
+            }
+            if std::mem::take(&mut gate.kicked) {
+                return false;
             }
             if let Some(until) = until.filter(|_| gate.time_passes > 0) {
                 gate.time_passes -= 1;
@@ -127,16 +138,17 @@ impl World {
     }
 
     /// `host.post`.
-    fn post(&self, token: u64) {
+    fn post(&self, token: u64, first: bool) {
         let mut queue = self.queue.lock().unwrap();
+        queue.repeated |= !first;
         if queue.refusals > 0 {
             queue.refusals -= 1;
             drop(queue);
             self.hand_off.post_failed(token, self.now());
             return;
         }
-        // The host begins a token after taking it out, so whatever is in the queue is outstanding.
-        assert!(queue.tokens.iter().all(|&other| other == token), "two tokens are outstanding");
+        // The host begins a token after taking it out, so what is in the queue is outstanding.
+        assert!(queue.repeated || queue.tokens.is_empty(), "two tokens are outstanding");
         queue.tokens.push_back(token);
         self.queue_changed.notify_all();
     }
@@ -152,14 +164,14 @@ impl World {
                     return;
                 }
                 if let Some(token) = open.then(|| world.hand_off.opened(world.now())).flatten() {
-                    world.post(token);
+                    world.post(token, true);
                 }
                 until = loop {
                     let now = world.now();
                     let watch = world.hand_off.watch(now);
                     match watch.post {
                         None => break watch.sleep.map(|pause| now + pause),
-                        Some((token, _)) => world.post(token),
+                        Some((token, first)) => world.post(token, first),
                     }
                 };
             }
@@ -168,8 +180,7 @@ impl World {
 
     pub fn stop_io_thread(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.wake();
-        self.arm();
+        self.kick();
     }
 }
 
@@ -186,13 +197,22 @@ pub struct Host {
     /// So many callbacks per delivery.
     budget: usize,
     covered: bool,
+    /// A delivery goes on that will look again.
+    looking: bool,
     pub closed: bool,
 }
 
 impl Host {
     pub fn new(world: &Arc<World>, budget: usize) -> Host {
-        let world = world.clone();
-        Host { world, seen: Vec::new(), ready: VecDeque::new(), budget, covered: false, closed: false }
+        Host {
+            world: world.clone(),
+            seen: Vec::new(),
+            ready: VecDeque::new(),
+            budget,
+            covered: false,
+            looking: false,
+            closed: false,
+        }
     }
 
     /// The host's loop sleeps until a token is queued, and takes it out. No time passes.
@@ -227,7 +247,7 @@ impl Host {
     pub fn deliver(&mut self, token: u64, callback: Callback<'_>) -> bool {
         let world = self.world.clone();
         let Some(begun) = world.hand_off.begin(token, world.now()) else { return false };
-        self.covered = begun.watched;
+        (self.looking, self.covered) = (true, begun.watched);
         let mut left = self.budget;
         while left > 0 {
             if self.ready.is_empty() {
@@ -241,17 +261,21 @@ impl Host {
                 self.cover();
             }
             callback(self, event);
+            if !self.looking {
+                // It ran a nested loop, whose last delivery ended.
+                (self.looking, self.covered) = (true, false);
+            }
         }
+        self.looking = false;
         let more = !self.ready.is_empty() || !world.posts.arm();
         match world.hand_off.end(more, world.now()) {
             End::Nothing => {}
             End::Arm => world.arm(),
             End::Post(token, unwatched) => {
+                world.post(token, true);
                 if unwatched {
-                    world.arm();
-                    world.wake();
+                    world.kick();
                 }
-                world.post(token);
             }
         }
         true
@@ -274,8 +298,8 @@ impl Host {
 
     /// Makes sure that a nested loop gets a token (`Shared::cover`).
     pub fn cover(&mut self) {
-        if !std::mem::replace(&mut self.covered, true) {
-            self.world.wake();
+        if !std::mem::replace(&mut self.covered, true) && self.world.hand_off.cover(self.world.now()) {
+            self.world.kick();
         }
     }
 }
