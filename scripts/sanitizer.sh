@@ -4,7 +4,8 @@
 #   scripts/sanitizer.sh address|thread [CTEST-ARGUMENT...]
 #
 # Rust's sanitizers are unstable; RUSTC_BOOTSTRAP lets the stable compiler use them, for this build
-# alone. The runtime is the C compiler's: LLVM's and gcc's instrumentation speak the same ABI.
+# alone. Its own runtime is linked in place of the C compiler's, which may be too old for it (gcc 12
+# has no __tsan_memcpy); what gcc inserts into the C side calls the same functions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,13 +15,26 @@ root=$PWD
 target=x86_64-unknown-linux-gnu
 build=$root/build/$kind
 
+runtimes=("$(rustc --print sysroot)/lib/rustlib/$target/lib/"librustc-*_rt."${kind:0:1}"san.a)
+runtime=${runtimes[0]}
+if [ ! -f "$runtime" ]; then
+    echo "rustc comes without the runtime of this sanitizer ($runtime)" >&2
+    exit 1
+fi
+# -rdynamic: the shared library finds the runtime in the program.
+link="-fno-sanitize=all -Wl,--whole-archive $runtime -Wl,--no-whole-archive -rdynamic -lpthread -ldl -lrt -lm -lstdc++"
+
 export RUSTC_BOOTSTRAP=1
 export RUSTFLAGS="-Zsanitizer=$kind -Cforce-frame-pointers=yes"
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 case $kind in
-    address) init=__asan_init ;;
+    address)
+        init=__asan_init
+        finding=heap-buffer-overflow
+        ;;
     thread)
         init=__tsan_init
+        finding="data race"
         # The standard library comes without instrumentation; this says that it is meant.
         RUSTFLAGS+=" -Cunsafe-allow-abi-mismatch=sanitizer"
         ;;
@@ -31,5 +45,31 @@ case $kind in
 esac
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DASYNCGUEST_CARGO_TARGET_DIR="$root/target/$kind" \
     -DASYNCGUEST_CARGO_TARGET=$target -DASYNCGUEST_TEST_TIMEOUT=180 \
-    -DCMAKE_C_FLAGS="-fsanitize=$kind -fno-omit-frame-pointer -g" -DCMAKE_CXX_FLAGS="-fsanitize=$kind -g" >/dev/null
+    -DCMAKE_C_FLAGS="-fsanitize=$kind -fno-omit-frame-pointer -g" -DCMAKE_CXX_FLAGS="-fsanitize=$kind -g" \
+    -DCMAKE_EXE_LINKER_FLAGS="$link" >/dev/null
 cmake --build "$build" -j2
+
+# Proof that it is on: the library is instrumented, and a bug inside it is reported.
+library=$root/target/$kind/$target/release/libasyncguest.a
+nm "$library" 2>/dev/null | grep -qE "U __(asan_report|tsan_write)" || {
+    echo "$library is not instrumented" >&2
+    exit 1
+}
+nm "$build/tests/c/static_posts" | grep -q "$init" || {
+    echo "static_posts has no $init" >&2
+    exit 1
+}
+${CC:-cc} -std=c11 -D_GNU_SOURCE -fsanitize=$kind -g -Iinclude tests/sanitizer/bug.c "$library" \
+    $link -o "$build/bug"
+if report=$("$build/bug" $kind 2>&1); then
+    echo "the deliberate bug went unnoticed" >&2
+    exit 1
+fi
+grep -q "$finding" <<<"$report" || {
+    printf 'the deliberate bug was not reported as %s:\n%s\n' "$finding" "$report" >&2
+    exit 1
+}
+echo "on: instrumented, $init is there, a deliberate bug gives \"$finding\""
+
+export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-20}
+exec ctest --test-dir "$build" -j2 -L c -R '^(static|hooks)\.' --output-on-failure "$@"

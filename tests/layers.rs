@@ -110,7 +110,12 @@ fn imports_follow_the_layers() {
         let from = layer(parents(&source.path)[0]);
         for (at, module) in imports(source) {
             if !may_import(from, layer(&module)) {
-                found.push(format!("src/{}:{}: {module} (L{})", source.path, source.line(at), layer(&module)));
+                found.push(format!(
+                    "src/{}:{}: {module} (L{})",
+                    source.path,
+                    source.line(at),
+                    layer(&module)
+                ));
             }
         }
         for (system, allowed) in [("libc", "sys/"), ("mio", "sys/poller.rs")] {
@@ -192,7 +197,8 @@ fn nothing_is_unfinished() {
 
 #[test]
 fn the_reader_of_sources_sees_what_it_should() {
-    let text = "use crate::{error, core::x};\n// crate::ffi\nfn f() { super::super::sys::g(\"crate::ffi\", '{') }\n\
+    let text =
+        "use crate::{error, core::x};\n// crate::ffi\nfn f() { super::super::sys::g(\"crate::ffi\", '{') }\n\
                 #[cfg(test)]\nmod tests { use crate::guest::G; }\nstruct S<'a>(&'a crate::id::Id);\n";
     let source = Source::new("core/source.rs".to_owned(), text.to_owned());
     let mut modules: Vec<_> = imports(&source).into_iter().map(|(_, module)| module).collect();

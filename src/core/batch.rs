@@ -29,7 +29,7 @@ pub(crate) struct Pauses {
     pub(crate) stall_after: u64,
 }
 
-/// The first pause after a failed post; it doubles up to `repost_after`.
+/// The first pause after a failed post; it doubles up to `repost_after`, where a dropped one begins.
 const RETRY: u64 = 1_000_000;
 /// Pauses between repetitions double up to this.
 const REPOST_MAX: u64 = 10_000_000_000;
@@ -52,6 +52,8 @@ struct State {
     /// When the token is posted again, and the pause after that.
     repost_at: u64,
     pause: u64,
+    /// Its last post failed, so the host has asked to be tried again.
+    failing: bool,
     /// Whether the outstanding token's stall has been reported.
     stalled: bool,
     frames: Vec<Frame>,
@@ -110,6 +112,7 @@ impl HandOff {
             posted_at: 0,
             repost_at: 0,
             pause: 0,
+            failing: false,
             stalled: false,
             frames: Vec::with_capacity(8),
             armed: Some(0),
@@ -152,7 +155,8 @@ impl HandOff {
                 }
             }
         } else if now >= s.repost_at {
-            s.pause = s.pause.saturating_mul(2).min(REPOST_MAX);
+            let most = if s.failing { repost_after } else { REPOST_MAX };
+            s.pause = s.pause.saturating_mul(2).min(most);
             s.repost_at = now.saturating_add(s.pause);
             watch.post = Some((s.token, false));
         }
@@ -175,8 +179,9 @@ impl HandOff {
     pub(crate) fn post_failed(&self, token: u64, now: u64) {
         let mut s = lock(&self.state);
         if s.token == token {
-            let first = s.pause == self.pauses.repost_after;
-            s.pause = if first { RETRY.min(self.pauses.repost_after / 2) } else { s.pause };
+            if !std::mem::replace(&mut s.failing, true) {
+                s.pause = RETRY.min(self.pauses.repost_after);
+            }
             s.repost_at = now.saturating_add(s.pause);
         }
     }
@@ -246,6 +251,7 @@ impl State {
         self.posted_at = now;
         self.pause = repost_after;
         self.repost_at = now.saturating_add(repost_after);
+        self.failing = false;
         self.stalled = false;
         self.token
     }
@@ -327,7 +333,7 @@ mod tests {
         let token = h.opened(0).unwrap();
         h.post_failed(token, 0);
         let mut now = 0;
-        for pause in [1, 2, 4, 8, 16] {
+        for pause in [1, 2, 4, 8, 16, 32, 64, 128, 250, 250] {
             now += pause * MS;
             assert_eq!(h.watch(now - 1).post, None, "{pause}");
             assert_eq!(h.watch(now).post, Some((token, false)), "{pause}");

@@ -9,12 +9,12 @@
 use std::rc::Rc;
 
 use super::batch::Begun;
+use super::budget::Budget;
 use super::message::Job;
 use super::pass::Ready;
 use super::reactor::Reactor;
 use super::shared::Drive;
 use super::source::{Event, Kind, Next, Source};
-use crate::clock::deadline_after;
 use crate::error::{Result, Status};
 use crate::id::Id;
 
@@ -24,10 +24,7 @@ pub(crate) struct Delivery {
     began: u64,
     /// How long its token was under way.
     latency: Option<u64>,
-    /// When the budget is spent.
-    until: u64,
-    /// Something has run, so the budget counts.
-    ran: bool,
+    budget: Budget,
     /// The event whose callback is to be called, or is being called.
     current: Option<Item>,
 }
@@ -66,20 +63,26 @@ impl Delivery {
             // Nobody watches a step that no token announced, and this guest wants its stalls reported.
             shared.cover();
         }
-        let until = deadline_after(now, budget.unwrap_or(reactor.budget));
-        Ok(Delivery { reactor: reactor.clone(), began: now, latency, until, ran: false, current: None })
+        Ok(Delivery {
+            reactor: reactor.clone(),
+            began: now,
+            latency,
+            budget: Budget::new(now, budget.unwrap_or(reactor.budget)),
+            current: None,
+        })
     }
 
     /// Settles the event that was told last and finds the next. `false`: nothing is due, or the budget is spent.
     pub(crate) fn advance(&mut self) -> Result<bool> {
         self.settle();
         while let Some(ready) = self.find()? {
+            // Also an event that came to nothing counts: no kind of them may keep the host waiting.
+            self.budget.use_some();
             let Some(item) = self.prepare(ready) else { continue };
             let reactor = &self.reactor;
             reactor.running.set(reactor.running.get() + 1);
             reactor.shared.before_callback(|| reactor.owes(), || reactor.earliest());
             self.current = Some(item);
-            self.ran = true;
             return Ok(true);
         }
         Ok(false)
@@ -95,6 +98,7 @@ impl Delivery {
     }
 
     /// The callback has returned, or was left by an exception.
+    #[inline(always)]
     fn settle(&mut self) {
         let Some(item) = self.current.take() else { return };
         let reactor = &self.reactor;
@@ -142,12 +146,13 @@ impl Delivery {
             // Only what one look has found: a second one would find the same fds again.
             next = if told < capacity { self.reactor.next_ready() } else { None };
         }
-        self.ran = true;
+        self.budget.use_some();
         // The user handles these outside: a nested loop may begin there.
         self.reactor.shared.cover();
         Ok(())
     }
 
+    #[inline(always)]
     fn find(&mut self) -> Result<Option<Ready>> {
         let reactor = &self.reactor;
         loop {
@@ -157,13 +162,15 @@ impl Delivery {
             }
             while let Some(dead) = reactor.next_dead() {
                 drop(dead);
-                self.ran = true;
-                if self.spent() {
+                self.budget.use_some();
+                if self.budget.is_spent(&reactor.shared.clock) {
+                    reactor.shared.counters.budget_spent.add(1);
                     return Ok(None);
                 }
             }
             if reactor.has_ready() {
-                if self.spent() {
+                if self.budget.is_spent(&reactor.shared.clock) {
+                    reactor.shared.counters.budget_spent.add(1);
                     return Ok(None);
                 }
                 match reactor.next_ready() {
@@ -179,15 +186,7 @@ impl Delivery {
         }
     }
 
-    /// Whether the host's turn has come. At least one thing runs in each delivery.
-    fn spent(&self) -> bool {
-        let spent = self.ran && self.until != u64::MAX && self.reactor.now() >= self.until;
-        if spent {
-            self.reactor.shared.counters.budget_spent.add(1);
-        }
-        spent
-    }
-
+    #[inline(always)]
     fn prepare(&self, ready: Ready) -> Option<Item> {
         let counters = &self.reactor.shared.counters;
         let item = match ready {

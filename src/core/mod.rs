@@ -4,6 +4,7 @@
 //! Imports L0, L1 and mio's kinds through L1; never a source, never the C ABI.
 
 pub(crate) mod batch;
+pub(crate) mod budget;
 pub(crate) mod cover;
 pub(crate) mod deliver;
 pub(crate) mod host;

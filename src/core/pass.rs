@@ -44,6 +44,7 @@ pub(crate) enum Step {
 
 impl Pass {
     /// The next in order.
+    #[inline(always)]
     pub(crate) fn next(&mut self, timers: &mut Timers) -> Option<Step> {
         if let Some((id, readiness)) = self.fds.pop_front() {
             return Some(Step::Ready(Ready::Fd(id, readiness)));

@@ -23,6 +23,7 @@ struct Queue<T> {
 const KEEP: usize = 1 << 16;
 
 impl<T> Queue<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> bool {
         self.items.push_back(item);
         std::mem::replace(&mut self.armed, false)
@@ -41,6 +42,7 @@ impl<T> Posts<T> {
     }
 
     /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: closed, the item is back.
+    #[inline(always)]
     pub(crate) fn push(&self, item: T) -> Result<bool, T> {
         let mut queue = lock(&self.queue);
         match queue.closed {

@@ -121,6 +121,7 @@ impl Reactor {
 
     /// Fails if nothing new is taken any more.
     pub(crate) fn check_open(&self) -> Result<()> {
+        self.shared.check_process()?;
         match self.shared.is_cancelled() {
             true => Err(Status::CLOSED.into()),
             false => Ok(()),
@@ -177,6 +178,7 @@ impl Reactor {
 
     /// Closes a source: detached now, dropped in the current or the next delivery.
     pub(crate) fn close(&self, id: Id) -> Result<()> {
+        self.shared.check_process()?;
         let source = self.take_out(id).ok_or(Status::STALE)?;
         match source.detach(self, id) {
             Detached::Lingers => drop(self.lingering.borrow_mut().insert(id, source)),
@@ -223,6 +225,7 @@ impl Reactor {
     }
 
     /// The next event of this pass.
+    #[inline(always)]
     pub(crate) fn next_ready(&self) -> Option<Ready> {
         loop {
             let step = self.pass.borrow_mut().next(&mut self.timers.borrow_mut())?;
@@ -277,9 +280,12 @@ impl Reactor {
         let polled = self.poller.borrow_mut().poll_now(|seen, readiness| {
             let Seen::Fd(bits) = seen else { return };
             let Some(id) = Id::from_bits(bits) else { return };
-            match table.get(id).is_some_and(|source| source.comes_last()) {
-                true => pass.last.push_back((id, u64::from(readiness))),
-                false => pass.fds.push_back((id, readiness)),
+            match table.expects(id) {
+                Some(source) if source.comes_last() => pass.last.push_back((id, u64::from(readiness))),
+                Some(_) => pass.fds.push_back((id, readiness)),
+                // Its fd was closed before its source while a copy of it is open, so the system reports it
+                // for ever and there is no way to make it stop. It must not keep this delivery busy.
+                None => {}
             }
         });
         polled.map_err(|e| Error::os("polling", &e))

@@ -137,7 +137,11 @@ impl Shared {
     }
 
     /// Hands a job to the host thread. `Err`: the guest takes nothing any more, the job is back.
+    #[inline(always)]
     pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), Job> {
+        if self.mark.in_child() {
+            return Err(job);
+        }
         match self.posts.push(Message::Post(job)) {
             Ok(wake) => {
                 live::post_accepted();
@@ -167,8 +171,9 @@ impl Shared {
         }
     }
 
+    /// Harmless when repeated, and in a forked child, whose guest this is not.
     pub(crate) fn cancel(&self) {
-        if !self.cancelled.swap(true, Ordering::SeqCst) {
+        if !self.mark.in_child() && !self.cancelled.swap(true, Ordering::SeqCst) {
             self.posts.close();
             self.wake();
         }

@@ -72,6 +72,11 @@ impl Table {
         open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
     }
 
+    /// The same, unless it is muted: then it was to be silent.
+    pub(crate) fn expects(&self, id: Id) -> Option<&Rc<dyn Source>> {
+        self.slot(id).filter(|slot| !slot.muted)?.source.as_ref()
+    }
+
     /// Its callback is about to be called. `true`: not so, for it is on the stack already.
     pub(crate) fn begin_call(&mut self, id: Id) -> Option<(Rc<dyn Source>, bool)> {
         let slot = self.slot_mut(id)?;

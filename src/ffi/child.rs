@@ -13,7 +13,8 @@ use super::types::{GuestChildFn, GuestDropFn, GuestStatus};
 /// pidfd, or, on a system without, by a thread that waits for it (which lasts as long as the child).
 /// `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
 ///
-/// Errors: GUEST_EINVAL (pid below 1), GUEST_EOS (ESRCH: no such process), GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS (ESRCH: no such
+/// process; ECHILD: not a child of this one), GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_child_add(
     g: *mut ForeignGuest,

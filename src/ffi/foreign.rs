@@ -184,6 +184,7 @@ const _: () = assert!(
 );
 
 /// Posts a foreign callback: three words in the queue, and no memory of its own.
+#[inline(always)]
 pub(super) fn post(
     poster: &Poster,
     function: GuestPostFn,

@@ -18,11 +18,13 @@ use crate::guest::OsFd;
 /// `options`: NULL for all defaults; copied.
 /// `guest_out`: receives the guest; give it to guest_free in the end.
 ///
-/// With GUEST_DRIVE_THREAD the I/O thread "asyncguest-io" runs from here on, all signals blocked;
+/// With GUEST_DRIVE_THREAD the I/O thread "asyncguest-io" runs from here on, all signals blocked but
+/// those of its own faults (SIGSEGV, ...);
 /// the host's loop may start before or after. Several guests may live on one thread.
 ///
 /// Errors: GUEST_ENULL (guest_out, or a function that this drive needs), GUEST_ESIZE, GUEST_EFLAGS,
-/// GUEST_EINVAL, GUEST_EOS (no fds or threads left). Nothing is kept when it fails.
+/// GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after without GUEST_DRIVE_THREAD), GUEST_EOS (no
+/// fds or threads left). Nothing is kept when it fails.
 #[no_mangle]
 pub unsafe extern "C" fn guest_start(
     host: *const GuestHost,
@@ -50,7 +52,7 @@ pub unsafe extern "C" fn guest_start(
 ///
 /// Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`: harmless, the
 /// token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended), GUEST_EDRIVE
-/// (GUEST_FLAG_PULL is set), GUEST_EFORKED, GUEST_EPANIC.
+/// (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_deliver_batch(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
     boundary::deliver(g, token, None)
@@ -112,15 +114,15 @@ pub unsafe extern "C" fn guest_cancel(g: *mut ForeignGuest) -> GuestStatus {
 ///
 /// At any moment: a guest that has not ended is ended first, with drop functions and `done`; work that is running is
 /// abandoned, and its drop function then runs on the pool's thread, the only one that ever does. The I/O thread is joined
-/// within a second even if `post` hangs. Inside a callback of the same guest, it takes effect when
-/// the outermost delivery returns. In a forked child it releases the child's copy and runs nothing.
+/// within a second even if `post` hangs. Inside a callback of the same guest, or
+/// between guest_batch_begin and guest_batch_end, it takes effect when the outermost delivery or batch ends. In a forked child it releases the child's copy and runs nothing.
 /// On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's text.
 #[no_mangle]
 pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
     boundary::free(g);
 }
 
-/// The fd to watch in GUEST_DRIVE_FD. Thread: host.
+/// The fd to watch in GUEST_DRIVE_FD (and, for tests, in GUEST_DRIVE_RUN). Thread: host.
 ///
 /// It is readable whenever anything is due, timers and posts included; then call
 /// guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
@@ -161,7 +163,8 @@ pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32
 
 /// Counters and histograms. Thread: any.
 ///
-/// `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
+/// `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has, and of a larger,
+/// newer one the rest stays as it was.
 /// The figures are read one by one while the guest goes on.
 ///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
@@ -181,7 +184,7 @@ pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut Gue
 /// next delivery, after the callback has returned if it is running. Work that has not started does not start; work
 /// that is running finishes, and its drop function then runs.
 ///
-/// Errors: GUEST_ESTALE (closed before, finished, or of another guest), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest), GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStatus {
     boundary::host(g, |guest| guest.handle().close(boundary::id(id)?))

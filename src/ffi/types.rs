@@ -61,7 +61,7 @@ pub const GUEST_EVENT_TIMER: u32 = 2;
 pub const GUEST_EVENT_POST: u32 = 3;
 /// A signal arrived. `value`: how often since the last event; `flags`: the signal's number.
 pub const GUEST_EVENT_SIGNAL: u32 = 4;
-/// A child process ended. `value`: its exit code, or -1; `flags`: the signal that killed it, or 0.
+/// A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN; `flags`: the signal that killed it, or 0.
 pub const GUEST_EVENT_CHILD: u32 = 5;
 /// A piece of work is finished.
 pub const GUEST_EVENT_WORK: u32 = 6;
@@ -136,7 +136,8 @@ pub type GuestResolveFn = Option<
 pub struct GuestHost {
     /// Set to `sizeof(guest_host_t)`.
     pub struct_size: usize,
-    /// Handed to each function below; must stay valid until `guest_free` returns.
+    /// Handed to each function below; must stay valid until `guest_free` returns, and until a `post`
+    /// that `guest_free` had to leave behind returns.
     pub data: *mut c_void,
     /// Make the host thread call `guest_deliver_batch(g, token)` soon. Called from the I/O thread and
     /// sometimes from the host thread: it must be thread-safe, must not block and must not call
@@ -171,7 +172,8 @@ pub struct GuestOptions {
     pub nested_after: u64,
     /// Nanoseconds after which an undelivered token is posted again, at first; default 250 ms.
     pub repost_after: u64,
-    /// Nanoseconds after which `on_stall` reports a host that is stuck; default: never.
+    /// Nanoseconds after which `on_stall` reports a host that is stuck; default: never. Needs
+    /// GUEST_DRIVE_THREAD, whose I/O thread is the watchdog.
     pub stall_after: u64,
     /// Threads for `guest_work` and `guest_resolve`, started as needed; default 4, at most 1024.
     pub work_threads: u32,

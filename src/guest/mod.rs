@@ -147,6 +147,7 @@ impl Guest {
 
     /// Waits between deliveries; see [`Run::wait`].
     pub(crate) fn running(&self, timeout: u64, shutdown: bool) -> Result<Run> {
+        self.reactor.shared.check_process()?;
         if shutdown {
             if self.reactor.shared.depth() > 0 {
                 return Err(Error::new(

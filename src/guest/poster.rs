@@ -20,20 +20,26 @@ impl Poster {
     /// Runs `f` on the host thread, soon.
     ///
     /// # Errors
-    /// `CLOSED`; `f` is then dropped here.
+    /// `CLOSED`, `FORKED`; `f` is then dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
         let closure = Box::new(|reactor: &Rc<Reactor>| f(&Handle::of(reactor)));
         self.post_job(Job::Closure(Some(closure))).map_err(|(error, _)| error)
     }
 
     /// The same for a job; on failure it comes back.
+    #[inline(always)]
     pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
-        self.0.post_job(job).map_err(|job| (Status::CLOSED.into(), job))
+        self.0.post_job(job).map_err(|job| match self.check_process() {
+            Ok(()) => (Status::CLOSED.into(), job),
+            Err(forked) => (forked, job),
+        })
     }
 
-    /// Asks for a delivery. Safe in signal handlers of any thread but one that is inside a delivery of this guest.
+    /// Asks for a delivery. Safe in signal handlers. Does nothing in a forked child.
     pub fn wake(&self) {
-        self.0.waker.wake();
+        if !self.in_child() {
+            self.0.waker.wake();
+        }
     }
 
     /// Asks the guest to end.

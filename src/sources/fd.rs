@@ -13,7 +13,9 @@ use crate::core::reactor::Reactor;
 use crate::core::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{has_ordinary_data, Interest, OsFd, Readiness, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE};
+use crate::sys::{
+    errno, has_ordinary_data, Interest, OsFd, Readiness, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE,
+};
 
 struct FdState {
     fd: OsFd,
@@ -76,11 +78,11 @@ impl Reactor {
 
 fn refused(fd: OsFd, error: &std::io::Error) -> Error {
     let remedy = match error.raw_os_error() {
-        Some(libc::EPERM) => {
+        Some(errno::EPERM) => {
             " (a regular file is always ready and cannot be watched: read it with guest_work)"
         }
-        Some(libc::EBADF) => " (it is not open: close the source before the fd)",
-        Some(libc::ENOSPC) => " (raise fs.epoll.max_user_watches)",
+        Some(errno::EBADF) => " (it is not open: close the source before the fd)",
+        Some(errno::ENOSPC) => " (raise fs.epoll.max_user_watches)",
         _ => "",
     };
     Error::os(&format!("watching fd {fd}{remedy}"), error)

@@ -12,7 +12,7 @@ use crate::core::source::{Callback, Event, Kind};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
-use crate::sys::{self, Address, Query};
+use crate::sys::{self, errno, Address, Query};
 
 /// The addresses, or getaddrinfo's error code.
 pub type Resolved = std::result::Result<Vec<Address>, i32>;
@@ -49,7 +49,7 @@ impl Reactor {
 impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {
     fn call(&self, reactor: &Rc<Reactor>, id: Id) {
         // Taken out, so that no lock is held while the user's code runs.
-        let resolved = lock(&self.found).take().unwrap_or(Err(libc::EAI_FAIL));
+        let resolved = lock(&self.found).take().unwrap_or(Err(errno::EAI_FAIL));
         self.callback.call(reactor, id, &resolved);
     }
 
@@ -59,7 +59,7 @@ impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {
         let (value, data) = match found.as_ref() {
             Some(Ok(addresses)) => (addresses.len() as i64, addresses.as_ptr().cast::<c_void>()),
             Some(Err(code)) => (-i64::from(code.abs()), std::ptr::null()),
-            None => (-i64::from(libc::EAI_FAIL.abs()), std::ptr::null()),
+            None => (-i64::from(errno::EAI_FAIL.abs()), std::ptr::null()),
         };
         Event { value, data, ..Event::plain(Some(id), Kind::Resolve, self.callback.user_data()) }
     }

@@ -11,7 +11,7 @@ use crate::core::reactor::Reactor;
 use crate::core::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::Listener;
+use crate::sys::{errno, Listener};
 
 /// What a signal's callback gets: its number, and how often it arrived.
 pub(crate) type Arrival = (i32, u32);
@@ -37,7 +37,7 @@ impl Reactor {
                 return Err(Error::new(Status::EXIST, text));
             }
             listener.watch(signum).map_err(|e| match e.raw_os_error() {
-                Some(libc::EINVAL) => Error::new(
+                Some(errno::EINVAL) => Error::new(
                     Status::INVAL,
                     format!(
                         "signal {signum} cannot be watched: it is none, or one that cannot be handled later"

@@ -70,7 +70,8 @@ fn wiped_page() -> io::Result<Option<NonNull<AtomicU32>>> {
         unsafe { libc::munmap(page, PAGE) };
         return Ok(None);
     }
-    let mark = NonNull::new(page.cast::<AtomicU32>()).expect("mmap never maps page zero unasked");
+    // mmap gives page zero to nobody who does not ask for it.
+    let Some(mark) = NonNull::new(page.cast::<AtomicU32>()) else { return Ok(None) };
     // SAFETY: mapped, writable, aligned to a page, zeroed.
     unsafe { mark.as_ref() }.store(1, Ordering::Relaxed);
     Ok(Some(mark))

@@ -48,6 +48,11 @@ pub(crate) use timerfd::Alarm;
 /// What the system calls a file descriptor.
 pub type OsFd = std::os::fd::RawFd;
 
+/// The system's error numbers that other layers tell apart.
+pub(crate) mod errno {
+    pub(crate) use libc::{EAI_FAIL, EBADF, EINVAL, ENOSPC, EPERM};
+}
+
 /// Closes an fd of the parent's guest in a forked child; whoever else owns it is never dropped there.
 pub(crate) fn close_in_child(fd: OsFd) {
     // SAFETY: the child's copy of an fd that nothing in the child uses any more.

@@ -166,6 +166,12 @@ TEST(cancel_from_another_thread_during_delivery)
     cast_ended();
 }
 
+static void *cancel_quietly(void *g)
+{
+    ASSERT_OK(guest_cancel(g));
+    return NULL;
+}
+
 TEST(cancel_wakes_a_sleeping_guest)
 {
     gate_t shut = GATE;
@@ -181,6 +187,25 @@ TEST(cancel_wakes_a_sleeping_guest)
     ASSERT_OK(guest_cancel(toy.g)); /* harmless when repeated */
     toy_free(&toy);
     toy_close(&toy);
+}
+
+/* The cancel hits deliveries at every point; whichever it hits, its wake is not lost. */
+TEST(cancel_races_with_deliveries)
+{
+    for (unsigned round = 0; round < 300; round++) {
+        toy_t toy = {0};
+        toy_start(&toy, round % 3);
+        pthread_t thread = spawn(cancel_quietly, toy.g);
+        for (unsigned i = 0; i < 1 + round % 40 && !toy.done; i++)
+            toy_deliver(&toy, 0);
+        if (toy.drive == GUEST_DRIVE_RUN)
+            ASSERT_OK(guest_run(toy.g, limit(SECONDS(5))));
+        else
+            RUN_UNTIL(&toy, toy.done);
+        join(thread);
+        toy_free(&toy);
+        toy_close(&toy);
+    }
 }
 
 TEST(free_at_once)

@@ -238,10 +238,16 @@ TEST(host_gone_then_free)
     host_went(&d);
 }
 
+static bool delivery_ends(void *toy)
+{
+    guest_deliver_batch(((toy_t *)toy)->g, 0);
+    return ((toy_t *)toy)->done;
+}
+
 TEST(host_gone_then_delivery)
 {
     departed_t d = {0};
     host_goes(&d);
-    guest_deliver_batch(d.toy.g, 0);
+    await(delivery_ends, &d.toy, "done");
     host_went(&d);
 }

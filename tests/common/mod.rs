@@ -147,7 +147,7 @@ impl Toy {
     /// The status of `done`, which must have come exactly once.
     #[track_caller]
     pub fn done_status(&self) -> Status {
-        let done = self.host.done.lock().unwrap();
+        let done = self.host.done.lock().unwrap().clone();
         assert_eq!(done.len(), 1, "done comes once");
         done[0].0
     }

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# All that must hold, stage by stage; `make test` and CI run this.
+#
+#   scripts/test.sh               every stage
+#   scripts/test.sh NAME...       some of them, by the names that it prints
+#
+# One line per stage; what a stage printed is in build/logs/NAME.log and is shown when it fails.
+# The last line counts: "N passed, N failed". Products go to target/ and build/ alone.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+root=$PWD
+logs=build/logs
+mkdir -p "$logs"
+unset RUSTFLAGS CARGO_TARGET_DIR
+export CARGO_TERM_COLOR=never
+wanted=" $* "
+passed=0
+failed=0
+skipped=0
+
+stage() { # NAME COMMAND...
+    local name=$1 begin=$SECONDS
+    shift
+    [[ $wanted == "  " || $wanted == *" $name "* ]] || return 0
+    if "$@" >"$logs/$name.log" 2>&1; then
+        passed=$((passed + 1))
+        printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")"
+    else
+        failed=$((failed + 1))
+        printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log"
+        tail -n 60 "$logs/$name.log" | sed 's/^/      | /'
+    fi
+}
+
+without() { # NAME REASON: a stage that cannot run here
+    [[ $wanted == "  " || $wanted == *" $1 "* ]] || return 0
+    skipped=$((skipped + 1))
+    printf 'skip  %-10s          %s\n' "$1" "$2"
+}
+
+# How many tests a log tells of, cargo's and ctest's.
+figures() {
+    awk '/^test result: ok/ { n += $4 } /tests passed/ { n += $NF } /^on: / { on = ", " $0 }
+         END { if (n) printf "%d tests%s", n, on }' "$1"
+}
+
+lint() {
+    cargo clippy --all-targets -- -D warnings &&
+        cargo clippy --all-targets --features test-hooks -- -D warnings
+}
+
+build() {
+    cargo build --release
+}
+
+# The ways for systems without pidfd and without MADV_WIPEONFORK.
+fallback() {
+    RUSTFLAGS="--cfg asyncguest_no_pidfd --cfg asyncguest_no_wipeonfork" CARGO_TARGET_DIR=target/fallback \
+        cargo test --lib --test children
+}
+
+# The C suite against both libraries, the header in three languages, the installed package.
+c_suite() {
+    cmake -S . -B build -DASYNCGUEST_CARGO_TARGET_DIR="$root/target" &&
+        cmake --build build -j2 &&
+        ctest --test-dir build -j2 --output-on-failure
+}
+
+docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps && ./docs/check_snippets.sh
+}
+
+# The oldest Rust that Cargo.toml promises: the compiler itself, or clippy's knowledge of it.
+msrv() {
+    local version
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$version"; then
+        CARGO_TARGET_DIR=target/msrv rustup run "$(rustup toolchain list | grep -om1 "^$version[^ ]*")" cargo check --lib
+    else
+        echo "Rust $version is not installed: clippy's incompatible_msrv instead"
+        CARGO_TARGET_DIR=target/msrv cargo clippy --lib -- -D clippy::incompatible_msrv
+    fi
+}
+
+./scripts/setup.sh test || exit 1
+stage format cargo fmt --check
+stage lint lint
+stage build build
+stage rust cargo test
+stage fallback fallback
+stage loom ./scripts/loom.sh
+stage c c_suite
+stage memcheck ./scripts/memcheck.sh
+if [ "$(uname -m)" = x86_64 ]; then
+    stage address ./scripts/sanitizer.sh address
+    stage thread ./scripts/sanitizer.sh thread
+else
+    without address "written for x86_64"
+    without thread "written for x86_64"
+fi
+if [ -x examples/test_fetch.sh ]; then
+    stage examples ./examples/test_fetch.sh
+elif [ -f examples/test_fetch.py ]; then
+    stage examples python3 examples/test_fetch.py
+fi
+stage bench ./benches/run.sh --quick
+stage docs docs
+stage msrv msrv
+
+[ "$skipped" = 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

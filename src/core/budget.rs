@@ -1,0 +1,118 @@
+//! L2. The time that one delivery may take before the host gets its turn.
+//!
+//! Owns: when to look at the clock. Host thread only.
+//!
+//! Reading the clock costs as much as a short callback. So after callbacks of less than a
+//! microsecond each it is read at every second, fourth, at most eighth event, and at every one
+//! again after a longer one: a delivery ends at most seven callbacks late, and only if short ones came before.
+
+use crate::clock::{deadline_after, Clock, FOREVER};
+
+/// Events shorter than this make looks at the clock rarer.
+const QUICK: u64 = 1_000;
+const STRIDE_MAX: u32 = 8;
+
+/// See the file's head.
+pub(crate) struct Budget {
+    until: u64,
+    /// Something has run; at least one thing does in each delivery.
+    ran: bool,
+    /// When the clock was last looked at,
+    checked: u64,
+    /// how many events lie between two looks,
+    stride: u32,
+    /// and how many are left before the next.
+    unchecked: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(now: u64, nanoseconds: u64) -> Budget {
+        let until = deadline_after(now, nanoseconds);
+        Budget { until, ran: false, checked: now, stride: 1, unchecked: 0 }
+    }
+
+    /// Something runs now.
+    pub(crate) fn use_some(&mut self) {
+        self.ran = true;
+    }
+
+    /// Whether the host's turn has come.
+    #[inline(always)]
+    pub(crate) fn is_spent(&mut self, clock: &Clock) -> bool {
+        if !self.ran || self.until == FOREVER {
+            return false;
+        }
+        if self.unchecked > 0 {
+            self.unchecked -= 1;
+            return false;
+        }
+        let now = clock.now();
+        let quick = now.saturating_sub(self.checked) < QUICK * u64::from(self.stride);
+        self.stride = if quick { (self.stride * 2).min(STRIDE_MAX) } else { 1 };
+        self.unchecked = self.stride - 1;
+        self.checked = now;
+        now >= self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events of `length` run before the budget is spent.
+    fn events(budget: u64, length: u64) -> u64 {
+        let clock = Clock::manual(0);
+        let mut budget = Budget::new(0, budget);
+        let mut count = 0;
+        while !budget.is_spent(&clock) {
+            budget.use_some();
+            clock.advance(length);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn at_least_one_event_runs_however_long_it_takes() {
+        assert_eq!(events(0, 1), 1);
+        assert_eq!(events(4_000_000, 1_000_000_000), 1);
+    }
+
+    #[test]
+    fn long_events_are_counted_exactly() {
+        assert_eq!(events(4_000_000, 5_000), 800);
+        assert_eq!(events(10_000, 3_000), 4);
+    }
+
+    #[test]
+    fn short_events_overrun_by_seven_at_most() {
+        let exact = 4_000_000 / 100;
+        assert!((exact..=exact + 7).contains(&events(4_000_000, 100)));
+    }
+
+    #[test]
+    fn a_long_event_after_short_ones_makes_every_look_count() {
+        let clock = Clock::manual(0);
+        let mut budget = Budget::new(0, 1_000_000);
+        budget.use_some();
+        for _ in 0..100 {
+            assert!(!budget.is_spent(&clock));
+            clock.advance(10);
+        }
+        let mut long = 0;
+        while !budget.is_spent(&clock) {
+            clock.advance(300_000);
+            long += 1;
+        }
+        assert!(long <= 4 + 7, "{long}");
+    }
+
+    #[test]
+    fn forever_is_never_spent_and_never_asks() {
+        assert!(!{
+            let mut budget = Budget::new(7, FOREVER);
+            budget.use_some();
+            budget.is_spent(&Clock::manual(u64::MAX))
+        });
+    }
+}
