@@ -14,6 +14,8 @@
  *   - 0 is success, failures are negative and never renumbered. A call that fails changes nothing
  *     and takes nothing: user_data stays the caller's and its drop function does not run.
  *     guest_last_error tells the particulars of the calling thread's last failure.
+ *   - Every function that takes a guest may also return GUEST_EPANIC, when the library has met a bug
+ *     of its own; the guest is then poisoned, and only guest_free is left.
  *   - Outputs come last, end in _out, and are written only on success.
  *   - Time is uint64_t nanoseconds of the monotonic clock. Nothing happens early.
  *   - fds are borrowed: close the source first, then the fd.
@@ -53,97 +55,97 @@ typedef int guest_os_fd_t;
 /**
  * A required pointer is NULL.
  */
-#define GUEST_ENULL -1
+#define GUEST_ENULL (-1)
 
 /**
  * An argument is outside its range.
  */
-#define GUEST_EINVAL -2
+#define GUEST_EINVAL (-2)
 
 /**
  * `struct_size` is not a size that this library knows.
  */
-#define GUEST_ESIZE -3
+#define GUEST_ESIZE (-3)
 
 /**
  * An unknown flag bit, drive or event bit was given.
  */
-#define GUEST_EFLAGS -4
+#define GUEST_EFLAGS (-4)
 
 /**
  * The id or token is old, doubled or of another guest; nothing was done.
  */
-#define GUEST_ESTALE -5
+#define GUEST_ESTALE (-5)
 
 /**
  * The call belongs on the host thread and came from another one.
  */
-#define GUEST_ETHREAD -6
+#define GUEST_ETHREAD (-6)
 
 /**
  * The call does not fit the drive or the form that the guest was started with.
  */
-#define GUEST_EDRIVE -7
+#define GUEST_EDRIVE (-7)
 
 /**
  * The guest was cancelled or has ended; it takes nothing new.
  */
-#define GUEST_ECLOSED -8
+#define GUEST_ECLOSED (-8)
 
 /**
  * This process is a fork of the one that started the guest.
  */
-#define GUEST_EFORKED -9
+#define GUEST_EFORKED (-9)
 
 /**
  * The library panicked; the guest is poisoned and only `guest_free` is left.
  */
-#define GUEST_EPANIC -10
+#define GUEST_EPANIC (-10)
 
 /**
  * The operating system refused; `guest_last_error` has its error number.
  */
-#define GUEST_EOS -11
+#define GUEST_EOS (-11)
 
 /**
  * That fd, signal or child is registered already.
  */
-#define GUEST_EEXIST -12
+#define GUEST_EEXIST (-12)
 
 /**
  * The name could not be resolved.
  */
-#define GUEST_ERESOLVE -13
+#define GUEST_ERESOLVE (-13)
 
 /**
  * The host ran the token inside `post` instead of queueing it.
  */
-#define GUEST_EINLINE -14
+#define GUEST_EINLINE (-14)
 
 /**
  * The deadline passed first.
  */
-#define GUEST_ETIMEDOUT -15
+#define GUEST_ETIMEDOUT (-15)
 
 /**
  * The host has gone; the guest can only be shut down and freed.
  */
-#define GUEST_EHOSTGONE -16
+#define GUEST_EHOSTGONE (-16)
 
 /**
  * This system cannot do that.
  */
-#define GUEST_ENOTSUP -17
+#define GUEST_ENOTSUP (-17)
 
 /**
  * Calls came in the wrong order, for example `guest_batch_next` without `guest_batch_begin`.
  */
-#define GUEST_EORDER -18
+#define GUEST_EORDER (-18)
 
 /**
  * Return this from `post` when the host is gone for good; the run then ends.
  */
-#define GUEST_HOST_GONE -1000
+#define GUEST_HOST_GONE (-1000)
 
 /**
  * A duration or deadline that never comes; a timer with this delay is registered but not armed.
@@ -242,7 +244,7 @@ typedef int guest_os_fd_t;
 #define GUEST_EVENT_SIGNAL 4
 
 /**
- * A child process ended. `value`: its exit code, or -1; `flags`: the signal that killed it, or 0.
+ * A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN; `flags`: the signal that killed it, or 0.
  */
 #define GUEST_EVENT_CHILD 5
 
@@ -269,7 +271,7 @@ typedef int guest_os_fd_t;
 /**
  * The exit code of a child that somebody else has reaped first.
  */
-#define GUEST_EXIT_UNKNOWN -2
+#define GUEST_EXIT_UNKNOWN (-2)
 
 /**
  * Number of buckets in a histogram: bucket i counts durations from 2^i up to 2^(i+1) - 1 ns; the
@@ -308,34 +310,35 @@ typedef struct guest_poster_t guest_poster_t;
 typedef int32_t guest_status_t;
 
 /**
- * Everything of this library that is alive in the process. All zero when every guest is freed.
+ * Names one registered source of one guest: slot and generation. 0 names none; an id that was
+ * closed is refused with `GUEST_ESTALE`, it never hits another source.
  */
-typedef struct guest_live_t {
-    /**
-     * Set to `sizeof(guest_live_t)` before the call.
-     */
-    size_t struct_size;
-    /**
-     * Guests started and not freed.
-     */
-    uint64_t guests;
-    /**
-     * Registered sources of all guests, and those closed whose drop function has not run yet.
-     */
-    uint64_t sources;
-    /**
-     * Posts that have neither run nor been dropped.
-     */
-    uint64_t posts;
-    /**
-     * I/O threads, pool threads and child waiters.
-     */
-    uint64_t threads;
-    /**
-     * `guest_poster_t` not freed.
-     */
-    uint64_t posters;
-} guest_live_t;
+typedef uint64_t guest_id_t;
+
+/**
+ * A child ended. `exit_code`: 0 to 255, -1 if a signal killed it, GUEST_EXIT_UNKNOWN if somebody
+ * else reaped it; `term_signal`: that signal, else 0.
+ */
+typedef void (*guest_child_fn)(struct guest_t *g,
+                               guest_id_t id,
+                               int32_t exit_code,
+                               int32_t term_signal,
+                               void *user_data);
+
+/**
+ * Releases `user_data`. Runs exactly once for each registration that succeeded, on the host
+ * thread inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
+ * while the callback itself is running. It must not throw.
+ */
+typedef void (*guest_drop_fn)(void *user_data);
+
+/**
+ * An fd is ready. `events`: GUEST_READABLE and its sisters.
+ */
+typedef void (*guest_fd_fn)(struct guest_t *g,
+                            guest_id_t id,
+                            uint32_t events,
+                            void *user_data);
 
 /**
  * Names one posted batch. It is a name and not a baton: delivering it twice, late or never loses nothing.
@@ -351,7 +354,8 @@ typedef struct guest_host_t {
      */
     size_t struct_size;
     /**
-     * Handed to each function below; must stay valid until `guest_free` returns.
+     * Handed to each function below; must stay valid until `guest_free` returns, and until a `post`
+     * that `guest_free` had to leave behind returns.
      */
     void *data;
     /**
@@ -413,7 +417,8 @@ typedef struct guest_options_t {
      */
     uint64_t repost_after;
     /**
-     * Nanoseconds after which `on_stall` reports a host that is stuck; default: never.
+     * Nanoseconds after which `on_stall` reports a host that is stuck; default: never. Needs
+     * GUEST_DRIVE_THREAD, whose I/O thread is the watchdog.
      */
     uint64_t stall_after;
     /**
@@ -501,10 +506,10 @@ typedef struct guest_stats_t {
 } guest_stats_t;
 
 /**
- * Names one registered source of one guest: slot and generation. 0 names none; an id that was
- * closed is refused with `GUEST_ESTALE`, it never hits another source.
+ * A post arrived on the host thread.
  */
-typedef uint64_t guest_id_t;
+typedef void (*guest_post_fn)(struct guest_t *g,
+                              void *user_data);
 
 /**
  * One event of the pull form.
@@ -535,66 +540,6 @@ typedef struct guest_event_t {
      */
     void *user_data;
 } guest_event_t;
-
-/**
- * An fd is ready. `events`: GUEST_READABLE and its sisters.
- */
-typedef void (*guest_fd_fn)(struct guest_t *g,
-                            guest_id_t id,
-                            uint32_t events,
-                            void *user_data);
-
-/**
- * Releases `user_data`. Runs exactly once for each registration that succeeded, on the host
- * thread inside `guest_deliver_batch`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
- * while the callback itself is running. It must not throw.
- */
-typedef void (*guest_drop_fn)(void *user_data);
-
-/**
- * A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time.
- */
-typedef void (*guest_timer_fn)(struct guest_t *g,
-                               guest_id_t id,
-                               uint64_t expirations,
-                               void *user_data);
-
-/**
- * A post arrived on the host thread.
- */
-typedef void (*guest_post_fn)(struct guest_t *g,
-                              void *user_data);
-
-/**
- * A signal arrived. `count`: how often since the last call; the system merges equal signals that are pending.
- */
-typedef void (*guest_signal_fn)(struct guest_t *g,
-                                guest_id_t id,
-                                int32_t signum,
-                                uint32_t count,
-                                void *user_data);
-
-/**
- * A child ended. `exit_code`: 0 to 255, -1 if a signal killed it, GUEST_EXIT_UNKNOWN if somebody
- * else reaped it; `term_signal`: that signal, else 0.
- */
-typedef void (*guest_child_fn)(struct guest_t *g,
-                               guest_id_t id,
-                               int32_t exit_code,
-                               int32_t term_signal,
-                               void *user_data);
-
-/**
- * The work itself. Runs on a thread of the pool: the only callback that does. It must not throw.
- */
-typedef void (*guest_work_fn)(void *user_data);
-
-/**
- * The work is finished; runs on the host thread.
- */
-typedef void (*guest_work_done_fn)(struct guest_t *g,
-                                   guest_id_t id,
-                                   void *user_data);
 
 /**
  * One address that a name resolved to.
@@ -634,63 +579,125 @@ typedef void (*guest_resolve_fn)(struct guest_t *g,
                                  size_t count,
                                  void *user_data);
 
+/**
+ * A signal arrived. `count`: how often since the last call; the system merges equal signals that are pending.
+ */
+typedef void (*guest_signal_fn)(struct guest_t *g,
+                                guest_id_t id,
+                                int32_t signum,
+                                uint32_t count,
+                                void *user_data);
+
+/**
+ * A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time.
+ */
+typedef void (*guest_timer_fn)(struct guest_t *g,
+                               guest_id_t id,
+                               uint64_t expirations,
+                               void *user_data);
+
+/**
+ * Everything of this library that is alive in the process. All zero when every guest is freed.
+ */
+typedef struct guest_live_t {
+    /**
+     * Set to `sizeof(guest_live_t)` before the call.
+     */
+    size_t struct_size;
+    /**
+     * Guests started and not freed.
+     */
+    uint64_t guests;
+    /**
+     * Registered sources of all guests, and those closed whose drop function has not run yet.
+     */
+    uint64_t sources;
+    /**
+     * Posts that have neither run nor been dropped.
+     */
+    uint64_t posts;
+    /**
+     * I/O threads, pool threads and child waiters.
+     */
+    uint64_t threads;
+    /**
+     * `guest_poster_t` not freed.
+     */
+    uint64_t posters;
+} guest_live_t;
+
+/**
+ * The work itself. Runs on a thread of the pool: the only callback that does. It must not throw.
+ */
+typedef void (*guest_work_fn)(void *user_data);
+
+/**
+ * The work is finished; runs on the host thread.
+ */
+typedef void (*guest_work_done_fn)(struct guest_t *g,
+                                   guest_id_t id,
+                                   void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
 /**
- * The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
- */
-GUEST_API
-const char *guest_status_name(guest_status_t status);
-
-/**
- * One sentence on what a status means and one on what to do. Thread: any.
+ * Calls back once when a child process ends, and reaps it. Thread: host.
  *
- * `buffer`: receives at most `capacity` bytes, always NUL-terminated; may be NULL with capacity 0.
- * `length_out`: the whole text's length without the NUL, as snprintf would return it; may be NULL.
- * Errors: GUEST_ENULL.
- */
-GUEST_API
-guest_status_t guest_status_message(guest_status_t status,
-                                    char *buffer,
-                                    size_t capacity,
-                                    size_t *length_out);
-
-/**
- * The particulars of this thread's last failed call: what was wrong with it and the remedy. Thread: any.
+ * `pid`: a child of this process that nobody else waits for. The source closes itself after the callback. Closing it
+ * before leaves the child running and unreaped. SIGCHLD is never touched: the child is watched by a
+ * pidfd, or, on a system without, by a thread that waits for it (which lasts as long as the child).
+ * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
- * `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the refused system
- * call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in guest_status_message.
- * Errors: GUEST_ENULL.
+ * Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS (ESRCH: no such
+ * process; ECHILD: not a child of this one), GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
-guest_status_t guest_last_error(guest_status_t *status_out,
-                                int32_t *os_error_out,
-                                char *buffer,
-                                size_t capacity,
-                                size_t *length_out);
+guest_status_t guest_child_add(struct guest_t *g,
+                               int32_t pid,
+                               guest_child_fn callback,
+                               void *user_data,
+                               guest_drop_fn drop,
+                               uint64_t *id_out);
 
 /**
- * The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal.
- */
-GUEST_API
-uint32_t guest_version(void);
-
-/**
- * The same as text, "0.1.0"; static. Thread: any+signal.
- */
-GUEST_API
-const char *guest_version_string(void);
-
-/**
- * Counts what of this library is alive in the process; all zero when everything is freed: a leak check for tests. Thread: any.
+ * Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
  *
- * `live_out`: set its `struct_size` first.
- * Errors: GUEST_ENULL, GUEST_ESIZE.
+ * `fd`: borrowed; a socket, pipe, terminal, eventfd, ... in non-blocking mode if you can. One
+ * registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS, EPERM).
+ * `events`: GUEST_READABLE, GUEST_WRITABLE, GUEST_PRIORITY, or 0 to register for later; errors and
+ * hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback is called again.
+ * `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
+ * `id_out`: receives the id; NULL if you do not need it.
+ *
+ * Close the source before the fd. If an fd was closed all the same and its number comes again, the
+ * new registration replaces the dead one, whose id then fails with GUEST_ESTALE.
+ *
+ * Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF, EPERM, ENOSPC), GUEST_ETHREAD,
+ * GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
-guest_status_t guest_live(struct guest_live_t *live_out);
+guest_status_t guest_fd_add(struct guest_t *g,
+                            guest_os_fd_t fd,
+                            uint32_t events,
+                            guest_fd_fn callback,
+                            void *user_data,
+                            guest_drop_fn drop,
+                            uint64_t *id_out);
+
+/**
+ * Changes what an fd is watched for. Thread: host.
+ *
+ * `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it. Takes effect at once, also for an
+ * event of the batch that is being delivered.
+ *
+ * Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_fd_modify(struct guest_t *g,
+                               uint64_t id,
+                               uint32_t events);
 
 /**
  * Starts a guest. Thread: any; the calling thread becomes the host thread.
@@ -699,11 +706,13 @@ guest_status_t guest_live(struct guest_live_t *live_out);
  * `options`: NULL for all defaults; copied.
  * `guest_out`: receives the guest; give it to guest_free in the end.
  *
- * With GUEST_DRIVE_THREAD the I/O thread "asyncguest-io" runs from here on, all signals blocked;
+ * With GUEST_DRIVE_THREAD the I/O thread "asyncguest-io" runs from here on, all signals blocked but
+ * those of its own faults (SIGSEGV, ...);
  * the host's loop may start before or after. Several guests may live on one thread.
  *
  * Errors: GUEST_ENULL (guest_out, or a function that this drive needs), GUEST_ESIZE, GUEST_EFLAGS,
- * GUEST_EINVAL, GUEST_EOS (no fds or threads left). Nothing is kept when it fails.
+ * GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after without GUEST_DRIVE_THREAD), GUEST_EOS (no
+ * fds or threads left). Nothing is kept when it fails.
  */
 GUEST_API
 guest_status_t guest_start(const struct guest_host_t *host,
@@ -723,7 +732,7 @@ guest_status_t guest_start(const struct guest_host_t *host,
  *
  * Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`: harmless, the
  * token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended), GUEST_EDRIVE
- * (GUEST_FLAG_PULL is set), GUEST_EFORKED, GUEST_EPANIC.
+ * (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED, GUEST_EPANIC.
  */
 GUEST_API
 guest_status_t guest_deliver_batch(struct guest_t *g,
@@ -783,15 +792,15 @@ guest_status_t guest_cancel(struct guest_t *g);
  *
  * At any moment: a guest that has not ended is ended first, with drop functions and `done`; work that is running is
  * abandoned, and its drop function then runs on the pool's thread, the only one that ever does. The I/O thread is joined
- * within a second even if `post` hangs. Inside a callback of the same guest, it takes effect when
- * the outermost delivery returns. In a forked child it releases the child's copy and runs nothing.
+ * within a second even if `post` hangs. Inside a callback of the same guest, or
+ * between guest_batch_begin and guest_batch_end, it takes effect when the outermost delivery or batch ends. In a forked child it releases the child's copy and runs nothing.
  * On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's text.
  */
 GUEST_API
 void guest_free(struct guest_t *g);
 
 /**
- * The fd to watch in GUEST_DRIVE_FD. Thread: host.
+ * The fd to watch in GUEST_DRIVE_FD (and, for tests, in GUEST_DRIVE_RUN). Thread: host.
  *
  * It is readable whenever anything is due, timers and posts included; then call
  * guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
@@ -826,7 +835,8 @@ guest_status_t guest_state(const struct guest_t *g,
 /**
  * Counters and histograms. Thread: any.
  *
- * `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
+ * `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has, and of a larger,
+ * newer one the rest stays as it was.
  * The figures are read one by one while the guest goes on.
  *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
@@ -843,7 +853,7 @@ guest_status_t guest_stats(const struct guest_t *g,
  * next delivery, after the callback has returned if it is running. Work that has not started does not start; work
  * that is running finishes, and its drop function then runs.
  *
- * Errors: GUEST_ESTALE (closed before, finished, or of another guest), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest), GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_close(struct guest_t *g,
@@ -865,121 +875,6 @@ guest_status_t guest_is_open(const struct guest_t *g,
  */
 GUEST_API
 void *guest_host_data(const struct guest_t *g);
-
-/**
- * Opens a batch. Thread: host. Needs GUEST_FLAG_PULL.
- *
- * `token`: as in guest_deliver_batch. When it succeeds, guest_batch_end has to follow.
- * A nested main loop may open, take and end batches of its own before this one is ended.
- *
- * Errors: those of guest_deliver_batch; GUEST_EDRIVE if the guest was started without GUEST_FLAG_PULL.
- */
-GUEST_API
-guest_status_t guest_batch_begin(struct guest_t *g,
-                                 guest_token_t token);
-
-/**
- * Takes the next events of the open batch, without waiting. Thread: host.
- *
- * `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0 means that nothing
- * is due, or that the batch's budget is spent: then end the batch. Events of one-shot sources (one-shot timers,
- * posts, work, names, children) close their source; their drop functions run in the next guest_batch_next or in
- * guest_batch_end, and until then `data` and `user_data` stay valid.
- *
- * Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
- */
-GUEST_API
-guest_status_t guest_batch_next(struct guest_t *g,
-                                struct guest_event_t *events_out,
-                                size_t capacity,
-                                size_t *count_out);
-
-/**
- * Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.
- *
- * Errors: GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
- */
-GUEST_API
-guest_status_t guest_batch_end(struct guest_t *g);
-
-/**
- * Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
- *
- * `fd`: borrowed; a socket, pipe, terminal, eventfd, ... in non-blocking mode if you can. One
- * registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS, EPERM).
- * `events`: GUEST_READABLE, GUEST_WRITABLE, GUEST_PRIORITY, or 0 to register for later; errors and
- * hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback is called again.
- * `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
- * `id_out`: receives the id; NULL if you do not need it.
- *
- * Close the source before the fd. If an fd was closed all the same and its number comes again, the
- * new registration replaces the dead one, whose id then fails with GUEST_ESTALE.
- *
- * Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF, EPERM, ENOSPC), GUEST_ETHREAD,
- * GUEST_ECLOSED, GUEST_EFORKED.
- */
-GUEST_API
-guest_status_t guest_fd_add(struct guest_t *g,
-                            guest_os_fd_t fd,
-                            uint32_t events,
-                            guest_fd_fn callback,
-                            void *user_data,
-                            guest_drop_fn drop,
-                            uint64_t *id_out);
-
-/**
- * Changes what an fd is watched for. Thread: host.
- *
- * `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it. Takes effect at once, also for an
- * event of the batch that is being delivered.
- *
- * Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
- */
-GUEST_API
-guest_status_t guest_fd_modify(struct guest_t *g,
-                               uint64_t id,
-                               uint32_t events);
-
-/**
- * Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
- */
-GUEST_API
-uint64_t guest_now(void);
-
-/**
- * Starts a timer. Thread: host.
- *
- * `delay`: nanoseconds from now; 0 fires in the next delivery, GUEST_FOREVER does not arm it yet.
- * `period`: 0 for a one-shot timer, which is closed when its callback returns unless the callback
- * has armed it again with guest_timer_modify; else the distance of the following expirations. A
- * late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and the grid is kept.
- * Never early. Timers that are due together fire by deadline, then in the order they were started.
- * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
- *
- * Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
- */
-GUEST_API
-guest_status_t guest_timer_add(struct guest_t *g,
-                               uint64_t delay,
-                               uint64_t period,
-                               guest_timer_fn callback,
-                               void *user_data,
-                               guest_drop_fn drop,
-                               uint64_t *id_out);
-
-/**
- * Arms a timer anew, whether it is armed or not. Thread: host.
- *
- * `delay`, `period`: as in guest_timer_add; a delay of GUEST_FOREVER stops it without closing it.
- * Takes effect at once, also if the timer is due in the batch that is being delivered.
- *
- * Errors: GUEST_ESTALE (also for an id that is no timer), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
- */
-GUEST_API
-guest_status_t guest_timer_modify(struct guest_t *g,
-                                  uint64_t id,
-                                  uint64_t delay,
-                                  uint64_t period);
 
 /**
  * Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler: see guest_wake).
@@ -1040,61 +935,40 @@ GUEST_API
 void guest_poster_free(struct guest_poster_t *poster);
 
 /**
- * Calls back on the host thread when a signal arrives. Thread: host.
+ * Opens a batch. Thread: host. Needs GUEST_FLAG_PULL.
  *
- * `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler installed that
- * also calls the handler that was there before; when the last watch is closed, that one is restored, unless
- * somebody has installed a third meanwhile. A default action (such as ending the process) does not happen
- * while the signal is watched. Several guests may watch one signal; a guest watches it once.
- * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
+ * `token`: as in guest_deliver_batch. When it succeeds, guest_batch_end has to follow.
+ * A nested main loop may open, take and end batches of its own before this one is ended.
  *
- * Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, which cannot be
- * handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS, GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: those of guest_deliver_batch; GUEST_EDRIVE if the guest was started without GUEST_FLAG_PULL.
  */
 GUEST_API
-guest_status_t guest_signal_add(struct guest_t *g,
-                                int32_t signum,
-                                guest_signal_fn callback,
-                                void *user_data,
-                                guest_drop_fn drop,
-                                uint64_t *id_out);
+guest_status_t guest_batch_begin(struct guest_t *g,
+                                 guest_token_t token);
 
 /**
- * Calls back once when a child process ends, and reaps it. Thread: host.
+ * Takes the next events of the open batch, without waiting. Thread: host.
  *
- * `pid`: a child of this process that nobody else waits for. The source closes itself after the callback. Closing it
- * before leaves the child running and unreaped. SIGCHLD is never touched: the child is watched by a
- * pidfd, or, on a system without, by a thread that waits for it (which lasts as long as the child).
- * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
+ * `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0 means that nothing
+ * is due, or that the batch's budget is spent: then end the batch. Events of one-shot sources (one-shot timers,
+ * posts, work, names, children) close their source; their drop functions run in the next guest_batch_next or in
+ * guest_batch_end, and until then `data` and `user_data` stay valid.
  *
- * Errors: GUEST_EINVAL (pid below 1), GUEST_EOS (ESRCH: no such process), GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
  */
 GUEST_API
-guest_status_t guest_child_add(struct guest_t *g,
-                               int32_t pid,
-                               guest_child_fn callback,
-                               void *user_data,
-                               guest_drop_fn drop,
-                               uint64_t *id_out);
+guest_status_t guest_batch_next(struct guest_t *g,
+                                struct guest_event_t *events_out,
+                                size_t capacity,
+                                size_t *count_out);
 
 /**
- * Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread: host.
+ * Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.
  *
- * `work`: must not touch the guest but by class "any" functions. `done`: may be NULL. `drop`: runs on the
- * host thread after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order
- * they were given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that
- * is running, only `done` is cancelled.
- * `id_out`: as in guest_fd_add.
- *
- * Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
  */
 GUEST_API
-guest_status_t guest_work(struct guest_t *g,
-                          guest_work_fn work,
-                          guest_work_done_fn done,
-                          void *user_data,
-                          guest_drop_fn drop,
-                          uint64_t *id_out);
+guest_status_t guest_batch_end(struct guest_t *g);
 
 /**
  * Resolves a host name on the guest's pool, then calls back once. Thread: host.
@@ -1118,6 +992,142 @@ guest_status_t guest_resolve(struct guest_t *g,
                              void *user_data,
                              guest_drop_fn drop,
                              uint64_t *id_out);
+
+/**
+ * Calls back on the host thread when a signal arrives. Thread: host.
+ *
+ * `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler installed that
+ * also calls the handler that was there before; when the last watch is closed, that one is restored, unless
+ * somebody has installed a third meanwhile. A default action (such as ending the process) does not happen
+ * while the signal is watched; in a forked child, which watches nothing, it does. Several guests may watch one signal; a guest watches it once.
+ * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
+ *
+ * Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, which cannot be
+ * handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS (EBUSY: other handlers were put over the
+ * library's four times), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_signal_add(struct guest_t *g,
+                                int32_t signum,
+                                guest_signal_fn callback,
+                                void *user_data,
+                                guest_drop_fn drop,
+                                uint64_t *id_out);
+
+/**
+ * The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
+ */
+GUEST_API
+const char *guest_status_name(guest_status_t status);
+
+/**
+ * One sentence on what a status means and one on what to do. Thread: any.
+ *
+ * `buffer`: receives at most `capacity` bytes, always NUL-terminated; may be NULL with capacity 0.
+ * `length_out`: the whole text's length without the NUL, as snprintf would return it; may be NULL.
+ * Errors: GUEST_ENULL.
+ */
+GUEST_API
+guest_status_t guest_status_message(guest_status_t status,
+                                    char *buffer,
+                                    size_t capacity,
+                                    size_t *length_out);
+
+/**
+ * The particulars of this thread's last failed call: what was wrong with it and the remedy. Thread: any.
+ *
+ * `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the refused system
+ * call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in guest_status_message.
+ * Errors: GUEST_ENULL.
+ */
+GUEST_API
+guest_status_t guest_last_error(guest_status_t *status_out,
+                                int32_t *os_error_out,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *length_out);
+
+/**
+ * Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
+ */
+GUEST_API
+uint64_t guest_now(void);
+
+/**
+ * Starts a timer. Thread: host.
+ *
+ * `delay`: nanoseconds from now; 0 fires in the next delivery, GUEST_FOREVER does not arm it yet.
+ * `period`: 0 for a one-shot timer, which is closed when its callback returns unless the callback
+ * has armed it again with guest_timer_modify; else the distance of the following expirations. A
+ * late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and the grid is kept.
+ * Never early. Timers that are due together fire by deadline, then in the order they were started.
+ * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
+ *
+ * Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_timer_add(struct guest_t *g,
+                               uint64_t delay,
+                               uint64_t period,
+                               guest_timer_fn callback,
+                               void *user_data,
+                               guest_drop_fn drop,
+                               uint64_t *id_out);
+
+/**
+ * Arms a timer anew, whether it is armed or not. Thread: host.
+ *
+ * `delay`, `period`: as in guest_timer_add; a delay of GUEST_FOREVER stops it without closing it.
+ * Takes effect at once, also if the timer is due in the batch that is being delivered.
+ *
+ * Errors: GUEST_ESTALE (also for an id that is no timer), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_timer_modify(struct guest_t *g,
+                                  uint64_t id,
+                                  uint64_t delay,
+                                  uint64_t period);
+
+/**
+ * The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal.
+ */
+GUEST_API
+uint32_t guest_version(void);
+
+/**
+ * The same as text, "0.1.0"; static. Thread: any+signal.
+ */
+GUEST_API
+const char *guest_version_string(void);
+
+/**
+ * Counts what of this library is alive in the process; all zero when everything is freed: a leak check for tests. Thread: any.
+ *
+ * `live_out`: set its `struct_size` first.
+ * Errors: GUEST_ENULL, GUEST_ESIZE.
+ */
+GUEST_API
+guest_status_t guest_live(struct guest_live_t *live_out);
+
+/**
+ * Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread: host.
+ *
+ * `work`: must not touch the guest but by class "any" functions. It runs with signals blocked, and a child that it forks
+ * inherits that mask. `done`: may be NULL. `drop`: runs on the
+ * host thread after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order
+ * they were given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that
+ * is running, only `done` is cancelled.
+ * `id_out`: as in guest_fd_add.
+ *
+ * Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_work(struct guest_t *g,
+                          guest_work_fn work,
+                          guest_work_done_fn done,
+                          void *user_data,
+                          guest_drop_fn drop,
+                          uint64_t *id_out);
 
 #ifdef __cplusplus
 }  // extern "C"

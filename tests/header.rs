@@ -65,3 +65,13 @@ fn every_function_says_its_thread_and_its_errors() {
 fn negative_numbers_stand_in_parentheses() {
     assert_eq!(in_parentheses("#define A -12\n#define B 3\nx -1\n"), "#define A (-12)\n#define B 3\nx -1\n");
 }
+
+#[test]
+fn every_macro_has_our_prefix() {
+    // What is not ours would be defined in the user's program too.
+    let text = header::text();
+    let names = text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_whitespace().next());
+    let foreign: Vec<_> =
+        names.filter(|name| !name.starts_with("GUEST_") && *name != "ASYNCGUEST_H").collect();
+    assert!(foreign.is_empty(), "exclude these in cbindgen.toml: {foreign:?}");
+}

@@ -77,7 +77,7 @@ pub const GUEST_STALL_DELIVERING: u32 = 2;
 pub const GUEST_EXIT_UNKNOWN: i32 = -2;
 
 /// Releases `user_data`. Runs exactly once for each registration that succeeded, on the host
-/// thread inside `guest_deliver_batch`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
+/// thread inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
 /// while the callback itself is running. It must not throw.
 pub type GuestDropFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// An fd is ready. `events`: GUEST_READABLE and its sisters.
