@@ -244,7 +244,8 @@ typedef int guest_os_fd_t;
 #define GUEST_EVENT_SIGNAL 4
 
 /**
- * A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN; `flags`: the signal that killed it, or 0.
+ * A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN;
+ * `flags`: the signal that killed it, or 0.
  */
 #define GUEST_EVENT_CHILD 5
 
@@ -326,9 +327,9 @@ typedef void (*guest_child_fn)(struct guest_t *g,
                                void *user_data);
 
 /**
- * Releases `user_data`. Runs exactly once for each registration that succeeded, on the host
- * thread inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
- * while the callback itself is running. It must not throw.
+ * Releases `user_data`. Runs exactly once for each registration that succeeded, on the host thread
+ * inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`,
+ * `guest_shutdown` or `guest_free`, never while the callback itself is running. It must not throw.
  */
 typedef void (*guest_drop_fn)(void *user_data);
 
@@ -341,7 +342,8 @@ typedef void (*guest_fd_fn)(struct guest_t *g,
                             void *user_data);
 
 /**
- * Names one posted batch. It is a name and not a baton: delivering it twice, late or never loses nothing.
+ * Names one posted batch. It is a name and not a baton: delivering it twice, late or never loses
+ * nothing.
  */
 typedef uint64_t guest_token_t;
 
@@ -532,7 +534,8 @@ typedef struct guest_event_t {
      */
     int64_t value;
     /**
-     * By kind: `const guest_address_t *`, valid until the next `guest_batch_next` or `guest_batch_end`; else NULL.
+     * By kind: `const guest_address_t *`, valid until the next `guest_batch_next` or
+     * `guest_batch_end`; else NULL.
      */
     const void *data;
     /**
@@ -580,7 +583,8 @@ typedef void (*guest_resolve_fn)(struct guest_t *g,
                                  void *user_data);
 
 /**
- * A signal arrived. `count`: how often since the last call; the system merges equal signals that are pending.
+ * A signal arrived. `count`: how often since the last call; the system merges equal signals that
+ * are pending.
  */
 typedef void (*guest_signal_fn)(struct guest_t *g,
                                 guest_id_t id,
@@ -645,13 +649,15 @@ extern "C" {
 /**
  * Calls back once when a child process ends, and reaps it. Thread: host.
  *
- * `pid`: a child of this process that nobody else waits for. The source closes itself after the callback. Closing it
- * before leaves the child running and unreaped. SIGCHLD is never touched: the child is watched by a
- * pidfd, or, on a system without, by a thread that waits for it (which lasts as long as the child).
+ * `pid`: a child of this process that nobody else waits for. The source closes itself after the
+ * callback. Closing it before leaves the child running and unreaped. SIGCHLD is never touched: the
+ * child is watched by a pidfd, or, on a system without, by a thread that waits for it (which lasts
+ * as long as the child).
  * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
- * Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS (ESRCH: no such
- * process; ECHILD: not a child of this one), GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS
+ * (ESRCH: no such process; ECHILD: not a child of this one), GUEST_ENULL, GUEST_ETHREAD,
+ * GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_child_add(struct guest_t *g,
@@ -665,17 +671,19 @@ guest_status_t guest_child_add(struct guest_t *g,
  * Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
  *
  * `fd`: borrowed; a socket, pipe, terminal, eventfd, ... in non-blocking mode if you can. One
- * registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS, EPERM).
+ * registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS,
+ * EPERM).
  * `events`: GUEST_READABLE, GUEST_WRITABLE, GUEST_PRIORITY, or 0 to register for later; errors and
- * hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback is called again.
+ * hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback
+ * is called again.
  * `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
  * `id_out`: receives the id; NULL if you do not need it.
  *
  * Close the source before the fd. If an fd was closed all the same and its number comes again, the
  * new registration replaces the dead one, whose id then fails with GUEST_ESTALE.
  *
- * Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF, EPERM, ENOSPC), GUEST_ETHREAD,
- * GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF,
+ * EPERM, ENOSPC), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_fd_add(struct guest_t *g,
@@ -689,10 +697,11 @@ guest_status_t guest_fd_add(struct guest_t *g,
 /**
  * Changes what an fd is watched for. Thread: host.
  *
- * `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it. Takes effect at once, also for an
- * event of the batch that is being delivered.
+ * `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it.
+ * Takes effect at once, also for an event of the batch that is being delivered.
  *
- * Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD,
+ * GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_fd_modify(struct guest_t *g,
@@ -730,9 +739,10 @@ guest_status_t guest_start(const struct guest_host_t *host,
  * of the batch is delivered later. The idea of finishing what is ready before the host sleeps is
  * Trio's; that of the budget is ours.
  *
- * Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`: harmless, the
- * token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended), GUEST_EDRIVE
- * (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED, GUEST_EPANIC.
+ * Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`:
+ * harmless, the token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended),
+ * GUEST_EDRIVE (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED,
+ * GUEST_EPANIC.
  */
 GUEST_API
 guest_status_t guest_deliver_batch(struct guest_t *g,
@@ -766,11 +776,12 @@ guest_status_t guest_run(struct guest_t *g,
  * Ends the guest without the host's help: cancels it and drives what is left on the calling
  * thread. Thread: host. For a host whose loop has ended first.
  *
- * `timeout`: nanoseconds to wait for work that is already running in the pool. Returns GUEST_OK when `done` has
- * been called (by this call or before), GUEST_ETIMEDOUT when work is still running: call again, or
- * let guest_free abandon it.
+ * `timeout`: nanoseconds to wait for work that is already running in the pool. Returns GUEST_OK
+ * when `done` has been called (by this call or before), GUEST_ETIMEDOUT when work is still
+ * running: call again, or let guest_free abandon it.
  *
- * Errors: GUEST_ETIMEDOUT, GUEST_EORDER (inside a callback: use guest_cancel there), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+ * Errors: GUEST_ETIMEDOUT, GUEST_EORDER (inside a callback: use guest_cancel there),
+ * GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
  */
 GUEST_API
 guest_status_t guest_shutdown(struct guest_t *g,
@@ -779,8 +790,9 @@ guest_status_t guest_shutdown(struct guest_t *g,
 /**
  * Asks the guest to end. Thread: any. Harmless when repeated.
  *
- * From now on nothing new is taken (GUEST_ECLOSED) and no callback is called any more. The next delivery runs
- * every drop function, waits (without blocking) for work that is running, and calls `done` last.
+ * From now on nothing new is taken (GUEST_ECLOSED) and no callback is called any more. The next
+ * delivery runs every drop function, waits (without blocking) for work that is running, and calls
+ * `done` last.
  *
  * Errors: GUEST_ENULL, GUEST_EFORKED.
  */
@@ -790,11 +802,13 @@ guest_status_t guest_cancel(struct guest_t *g);
 /**
  * Releases the guest. Thread: host. NULL is ignored.
  *
- * At any moment: a guest that has not ended is ended first, with drop functions and `done`; work that is running is
- * abandoned, and its drop function then runs on the pool's thread, the only one that ever does. The I/O thread is joined
- * within a second even if `post` hangs. Inside a callback of the same guest, or
- * between guest_batch_begin and guest_batch_end, it takes effect when the outermost delivery or batch ends. In a forked child it releases the child's copy and runs nothing.
- * On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's text.
+ * At any moment: a guest that has not ended is ended first, with drop functions and `done`; work
+ * that is running is abandoned, and its drop function then runs on the pool's thread, the only one
+ * that ever does. The I/O thread is joined within a second even if `post` hangs. Inside a callback
+ * of the same guest, or between guest_batch_begin and guest_batch_end, it takes effect when the
+ * outermost delivery or batch ends. In a forked child it releases the child's copy and runs
+ * nothing. On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's
+ * text.
  */
 GUEST_API
 void guest_free(struct guest_t *g);
@@ -806,7 +820,8 @@ void guest_free(struct guest_t *g);
  * guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
  * write or close it; there is nothing to call before the host sleeps, and no timeout to ask for.
  *
- * Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_EFORKED.
+ * Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP,
+ * GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_fd(const struct guest_t *g,
@@ -835,9 +850,9 @@ guest_status_t guest_state(const struct guest_t *g,
 /**
  * Counters and histograms. Thread: any.
  *
- * `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has, and of a larger,
- * newer one the rest stays as it was.
- * The figures are read one by one while the guest goes on.
+ * `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has,
+ * and of a larger, newer one the rest stays as it was. The figures are read one by one while the
+ * guest goes on.
  *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
  */
@@ -849,11 +864,12 @@ guest_status_t guest_stats(const struct guest_t *g,
  * Closes one source of any kind. Thread: host.
  *
  * From here on its callback is not called, not even for an event of the batch that is being
- * delivered, and its fd may be closed and the number reused. Its drop function runs in the current or the
- * next delivery, after the callback has returned if it is running. Work that has not started does not start; work
- * that is running finishes, and its drop function then runs.
+ * delivered, and its fd may be closed and the number reused. Its drop function runs in the current
+ * or the next delivery, after the callback has returned if it is running. Work that has not
+ * started does not start; work that is running finishes, and its drop function then runs.
  *
- * Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest), GUEST_ETHREAD, GUEST_EFORKED.
+ * Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest),
+ * GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_close(struct guest_t *g,
@@ -877,13 +893,16 @@ GUEST_API
 void *guest_host_data(const struct guest_t *g);
 
 /**
- * Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler: see guest_wake).
+ * Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler:
+ * see guest_wake).
  *
- * Posts of one thread keep their order. Any number of posts wakes the guest once. A post that was accepted runs, or,
- * if the guest ends first, only its `drop` does; `drop` also runs after the callback. `drop` may be NULL.
- * The guest must not be freed meanwhile; a thread that may outlive it uses a guest_poster_t.
+ * Posts of one thread keep their order. Any number of posts wakes the guest once. A post that was
+ * accepted runs, or, if the guest ends first, only its `drop` does; `drop` also runs after the
+ * callback. `drop` may be NULL. The guest must not be freed meanwhile; a thread that may outlive
+ * it uses a guest_poster_t.
  *
- * Errors: GUEST_ENULL (g; callback unless GUEST_FLAG_PULL), GUEST_ECLOSED, GUEST_EFORKED. The caller keeps user_data then.
+ * Errors: GUEST_ENULL (g; callback unless GUEST_FLAG_PULL), GUEST_ECLOSED, GUEST_EFORKED. The
+ * caller keeps user_data then.
  */
 GUEST_API
 guest_status_t guest_post(struct guest_t *g,
@@ -913,7 +932,8 @@ guest_status_t guest_poster_post(struct guest_poster_t *poster,
                                  guest_drop_fn drop);
 
 /**
- * guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread: any+signal.
+ * guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:
+ * any+signal.
  *
  * Errors: GUEST_ENULL, GUEST_ECLOSED, GUEST_EFORKED.
  */
@@ -949,12 +969,14 @@ guest_status_t guest_batch_begin(struct guest_t *g,
 /**
  * Takes the next events of the open batch, without waiting. Thread: host.
  *
- * `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0 means that nothing
- * is due, or that the batch's budget is spent: then end the batch. Events of one-shot sources (one-shot timers,
- * posts, work, names, children) close their source; their drop functions run in the next guest_batch_next or in
- * guest_batch_end, and until then `data` and `user_data` stay valid.
+ * `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0
+ * means that nothing is due, or that the batch's budget is spent: then end the batch. Events of
+ * one-shot sources (one-shot timers, posts, work, names, children) close their source; their drop
+ * functions run in the next guest_batch_next or in guest_batch_end, and until then `data` and
+ * `user_data` stay valid.
  *
- * Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+ * Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD,
+ * GUEST_EFORKED, GUEST_EPANIC.
  */
 GUEST_API
 guest_status_t guest_batch_next(struct guest_t *g,
@@ -974,12 +996,15 @@ guest_status_t guest_batch_end(struct guest_t *g);
  * Resolves a host name on the guest's pool, then calls back once. Thread: host.
  *
  * `node`: a name or an address in numbers; NULL for the local host. `service`: a port number or a
- * name such as "http"; NULL for none. Not both NULL. Both are copied. `family`: AF_UNSPEC (0), AF_INET or AF_INET6.
+ * name such as "http"; NULL for none. Not both NULL. Both are copied. `family`: AF_UNSPEC (0),
+ * AF_INET or AF_INET6.
  * `socktype`: SOCK_STREAM, SOCK_DGRAM or 0. `flags`: getaddrinfo's AI_ flags, or 0.
- * `callback`: as in the type's description. guest_close(g, id) cancels it. `user_data`, `drop`, `id_out`: as in guest_fd_add.
+ * `callback`: as in the type's description. guest_close(g, id) cancels it. `user_data`, `drop`,
+ * `id_out`: as in guest_fd_add.
  *
- * Errors: GUEST_EINVAL (node and service NULL), GUEST_ENULL, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED. A name
- * that cannot be resolved is no error of this call: it comes to the callback.
+ * Errors: GUEST_EINVAL (node and service NULL), GUEST_ENULL, GUEST_EOS, GUEST_ETHREAD,
+ * GUEST_ECLOSED, GUEST_EFORKED. A name that cannot be resolved is no error of this call: it comes
+ * to the callback.
  */
 GUEST_API
 guest_status_t guest_resolve(struct guest_t *g,
@@ -996,15 +1021,16 @@ guest_status_t guest_resolve(struct guest_t *g,
 /**
  * Calls back on the host thread when a signal arrives. Thread: host.
  *
- * `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler installed that
- * also calls the handler that was there before; when the last watch is closed, that one is restored, unless
- * somebody has installed a third meanwhile. A default action (such as ending the process) does not happen
- * while the signal is watched; in a forked child, which watches nothing, it does. Several guests may watch one signal; a guest watches it once.
+ * `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler
+ * installed that also calls the handler that was there before; when the last watch is closed, that
+ * one is restored, unless somebody has installed a third meanwhile. A default action (such as
+ * ending the process) does not happen while the signal is watched; in a forked child, which
+ * watches nothing, it does. Several guests may watch one signal; a guest watches it once.
  * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
- * Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, which cannot be
- * handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS (EBUSY: other handlers were put over the
- * library's four times), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+ * which cannot be handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS (EBUSY: other handlers were
+ * put over the library's four times), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_signal_add(struct guest_t *g,
@@ -1034,10 +1060,12 @@ guest_status_t guest_status_message(guest_status_t status,
                                     size_t *length_out);
 
 /**
- * The particulars of this thread's last failed call: what was wrong with it and the remedy. Thread: any.
+ * The particulars of this thread's last failed call: what was wrong with it and the remedy.
+ * Thread: any.
  *
- * `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the refused system
- * call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in guest_status_message.
+ * `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the
+ * refused system call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in
+ * guest_status_message.
  * Errors: GUEST_ENULL.
  */
 GUEST_API
@@ -1059,8 +1087,9 @@ uint64_t guest_now(void);
  * `delay`: nanoseconds from now; 0 fires in the next delivery, GUEST_FOREVER does not arm it yet.
  * `period`: 0 for a one-shot timer, which is closed when its callback returns unless the callback
  * has armed it again with guest_timer_modify; else the distance of the following expirations. A
- * late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and the grid is kept.
- * Never early. Timers that are due together fire by deadline, then in the order they were started.
+ * late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and
+ * the grid is kept. Never early. Timers that are due together fire by deadline, then in the order
+ * they were started.
  * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
  * Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
@@ -1101,7 +1130,8 @@ GUEST_API
 const char *guest_version_string(void);
 
 /**
- * Counts what of this library is alive in the process; all zero when everything is freed: a leak check for tests. Thread: any.
+ * Counts what of this library is alive in the process; all zero when everything is freed: a leak
+ * check for tests. Thread: any.
  *
  * `live_out`: set its `struct_size` first.
  * Errors: GUEST_ENULL, GUEST_ESIZE.
@@ -1110,16 +1140,18 @@ GUEST_API
 guest_status_t guest_live(struct guest_live_t *live_out);
 
 /**
- * Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread: host.
+ * Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread:
+ * host.
  *
- * `work`: must not touch the guest but by class "any" functions. It runs with signals blocked, and a child that it forks
- * inherits that mask. `done`: may be NULL. `drop`: runs on the
- * host thread after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order
- * they were given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that
- * is running, only `done` is cancelled.
+ * `work`: must not touch the guest but by class "any" functions. It runs with signals blocked, and
+ * a child that it forks inherits that mask. `done`: may be NULL. `drop`: runs on the host thread
+ * after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order they were
+ * given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that is
+ * running, only `done` is cancelled.
  * `id_out`: as in guest_fd_add.
  *
- * Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ * Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED,
+ * GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_work(struct guest_t *g,

@@ -4,7 +4,8 @@
 //!
 //! Reading the clock costs as much as a short callback. So after callbacks of less than a
 //! microsecond each it is read at every second, fourth, at most eighth event, and at every one
-//! again after a longer one: a delivery ends at most seven callbacks late, and only if short ones came before.
+//! again after a longer one: a delivery ends at most seven callbacks late, and only if short ones
+//! came before.
 
 use crate::clock::{deadline_after, Clock, FOREVER};
 

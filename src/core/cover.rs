@@ -3,10 +3,11 @@
 //! Owns: the alarm, and what the host thread is about. Host thread only (the flags are atomics because
 //! they live in `Shared`; one writer needs no locked instruction).
 //!
-//! Outside a delivery a change wakes the guest, or sets the alarm. *Inside* one it needs no wake-up, since the delivery looks
-//! again before it ends. But its callback may be about to run a nested host loop. That loop is
-//! reached by the *cover*: in drive THREAD the I/O thread's watch over long deliveries, in drive FD the
-//! alarm, set to `nested_after` from now. So a change costs a flag, and not a system call each.
+//! Outside a delivery a change wakes the guest, or sets the alarm. *Inside* one it needs no
+//! wake-up, since the delivery looks again before it ends. But its callback may be about to run a
+//! nested host loop. That loop is reached by the *cover*: in drive THREAD the I/O thread's watch
+//! over long deliveries, in drive FD the alarm, set to `nested_after` from now. So a change costs a
+//! flag, and not a system call each.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -52,8 +53,8 @@ impl Cover {
 }
 
 impl Shared {
-    /// A delivery begins to run callbacks, or one of its callbacks has returned: changes made from here on are
-    /// looked for again. `watched`: the I/O thread covers it.
+    /// A delivery begins to run callbacks, or one of its callbacks has returned: changes made from
+    /// here on are looked for again. `watched`: the I/O thread covers it.
     pub(crate) fn set_looking(&self, watched: bool) {
         self.cover.looking.store(true, Ordering::Relaxed);
         self.cover.covered.store(watched, Ordering::Relaxed);
@@ -144,8 +145,8 @@ impl Shared {
         }
     }
 
-    /// User code is about to run, which may begin a nested loop. `owes`: something is ready that polling
-    /// does not find; `earliest`: the next timer.
+    /// User code is about to run, which may begin a nested loop. `owes`: something is ready that
+    /// polling does not find; `earliest`: the next timer.
     pub(crate) fn before_callback(&self, owes: impl FnOnce() -> bool, earliest: impl FnOnce() -> u64) {
         if self.cover.covered.load(Ordering::Relaxed) {
             return;

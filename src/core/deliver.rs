@@ -2,9 +2,9 @@
 //!
 //! Owns: the loop "find what is due, run it, look again" and its budget. Host thread only.
 //!
-//! A [`Delivery`] is open from `begin` until it is dropped, also by a C++ exception that passes through: its end hands
-//! the waiting back, so nothing can be lost. One event at a time lies between "found" and "told"; the
-//! next step settles it, or the end.
+//! A [`Delivery`] is open from `begin` until it is dropped, also by a C++ exception that passes
+//! through: its end hands the waiting back, so nothing can be lost. One event at a time lies
+//! between "found" and "told"; the next step settles it, or the end.
 
 use std::rc::Rc;
 
@@ -72,7 +72,8 @@ impl Delivery {
         })
     }
 
-    /// Settles the event that was told last and finds the next. `false`: nothing is due, or the budget is spent.
+    /// Settles the event that was told last and finds the next. `false`: nothing is due, or the
+    /// budget is spent.
     pub(crate) fn advance(&mut self) -> Result<bool> {
         self.settle();
         while let Some(ready) = self.find()? {
@@ -119,8 +120,8 @@ impl Delivery {
         drop(item.settle(reactor));
     }
 
-    /// The pull form: up to `capacity` events of one look. The items have been told by being handed out;
-    /// the caller keeps them until the user has seen the events.
+    /// The pull form: up to `capacity` events of one look. The items have been told by being handed
+    /// out; the caller keeps them until the user has seen the events.
     pub(crate) fn take(
         &mut self,
         capacity: usize,

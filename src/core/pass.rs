@@ -2,10 +2,11 @@
 //!
 //! Owns: what the last look at the poller, the posts and the signals has found. Host thread only.
 //!
-//! The order is that of CPython's `_run_once`: fds, then due timers, then the posts that were queued, then
-//! signals and children. Timers stay in their heap until their turn comes: a pass remembers the
-//! moment and the arming that it reaches up to, so that a timer which one of its callbacks starts waits for
-//! the next pass, however soon it is due. A burst costs nothing up front, whatever its size.
+//! The order is that of CPython's `_run_once`: fds, then due timers, then the posts that were
+//! queued, then signals and children. Timers stay in their heap until their turn comes: a pass
+//! remembers the moment and the arming that it reaches up to, so that a timer which one of its
+//! callbacks starts waits for the next pass, however soon it is due. A burst costs nothing up
+//! front, whatever its size.
 
 use std::collections::VecDeque;
 

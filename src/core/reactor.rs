@@ -188,7 +188,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// Closes a source whose last event has been told; the caller holds it and drops it when that is forgotten.
+    /// Closes a source whose last event has been told; the caller holds it and drops it when that
+    /// is forgotten.
     pub(crate) fn retire(&self, id: Id) {
         // None: the user has closed it meanwhile.
         if let Some(source) = self.take_out(id) {
@@ -283,8 +284,9 @@ impl Reactor {
             match table.expects(id) {
                 Some(source) if source.comes_last() => pass.last.push_back((id, u64::from(readiness))),
                 Some(_) => pass.fds.push_back((id, readiness)),
-                // Its fd was closed before its source while a copy of it is open, so the system reports it
-                // for ever and there is no way to make it stop. It must not keep this delivery busy.
+                // Its fd was closed before its source while a copy of it is open, so the system
+                // reports it for ever and there is no way to make it stop. It must not keep this
+                // delivery busy.
                 None => {}
             }
         });
@@ -308,9 +310,9 @@ impl Reactor {
         pass.last.extend(children);
     }
 
-    /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is on the
-    /// stack: its turn comes when that has returned. Until then an fd is switched off, or it would keep the poller
-    /// ready, and any other event is deferred.
+    /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is
+    /// on the stack: its turn comes when that has returned. Until then an fd is switched off, or it
+    /// would keep the poller ready, and any other event is deferred.
     pub(crate) fn prepare(&self, ready: Ready) -> Option<(Id, Rc<dyn Source>)> {
         let (id, hint) = match ready {
             Ready::Fd(id, readiness) => (id, u64::from(readiness)),

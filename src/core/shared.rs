@@ -1,7 +1,8 @@
 //! L2. The half of a guest that every thread may touch.
 //!
 //! Owns: the hand-off, the queue of posts, the waker, the gate, and the flags of the guest's end.
-//! Posting to the host and waking the guest are here; what a change inside a delivery needs is in [`super::cover`].
+//! Posting to the host and waking the guest are here; what a change inside a delivery needs is in
+//! [`super::cover`].
 
 use std::cell::Cell;
 use std::io;
@@ -57,7 +58,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) pauses: Pauses,
     pub(crate) hand_off: HandOff,
-    // What other threads write and what the host thread writes with every event do not share a cache line.
+    // What other threads write and what the host thread writes with every event do not share a
+    // cache line.
     pub(crate) posts: CachePadded<Posts<Message>>,
     pub(crate) waker: Arc<Waker>,
     /// In drive THREAD.
@@ -130,7 +132,8 @@ impl Shared {
         sys::this_thread() == self.host_thread
     }
 
-    /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to one's favour.
+    /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to
+    /// one's favour.
     pub(crate) fn stats(&self) -> Stats {
         let run = self.counters.run.get();
         self.counters.snapshot(self.posts.accepted().saturating_sub(run))

@@ -91,7 +91,8 @@ pub(crate) enum Detached {
 
 /// See the file's head.
 pub(crate) trait Source {
-    /// It was found ready. `hint`: readiness, name of the arming or count, by kind. `false`: there is nothing to tell.
+    /// It was found ready. `hint`: readiness, name of the arming or count, by kind. `false`: there
+    /// is nothing to tell.
     fn prepare(&self, reactor: &Reactor, id: Id, hint: u64) -> bool;
 
     /// Calls the user with what `prepare` found.

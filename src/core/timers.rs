@@ -1,8 +1,8 @@
 //! L2. Armed timers, ordered by deadline, then by the order in which they were armed.
 //!
 //! Owns: a heap with four children per node, which is half as deep as a binary one and keeps
-//! siblings on one cache line, and the place of each timer in it, so that stopping is exact: no dead entry can
-//! cause a wake-up. Host thread only. Ties go by the order of arming, as in libuv.
+//! siblings on one cache line, and the place of each timer in it, so that stopping is exact: no
+//! dead entry can cause a wake-up. Host thread only. Ties go by the order of arming, as in libuv.
 
 use super::table::make_room;
 use crate::id::Id;

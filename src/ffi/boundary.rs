@@ -1,8 +1,8 @@
 //! L5. The boundary: every export is one call of a function of this file.
 //!
-//! Owns: the order of checks (NULL, fork, poison, thread), the catching of panics, and the way from an error to a code. A panic
-//! poisons the guest. It is caught around the library's own steps and never around the user's callback:
-//! `catch_unwind` aborts on a C++ exception, which is to pass.
+//! Owns: the order of checks (NULL, fork, poison, thread), the catching of panics, and the way from
+//! an error to a code. A panic poisons the guest. It is caught around the library's own steps and
+//! never around the user's callback: `catch_unwind` aborts on a C++ exception, which is to pass.
 
 use std::ffi::{c_char, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};

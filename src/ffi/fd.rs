@@ -10,17 +10,19 @@ use crate::guest::OsFd;
 /// Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
 ///
 /// `fd`: borrowed; a socket, pipe, terminal, eventfd, ... in non-blocking mode if you can. One
-/// registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS, EPERM).
+/// registration per fd and guest. Regular files are always ready and cannot be watched (GUEST_EOS,
+/// EPERM).
 /// `events`: GUEST_READABLE, GUEST_WRITABLE, GUEST_PRIORITY, or 0 to register for later; errors and
-/// hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback is called again.
+/// hang-ups are reported with any of them. Level-triggered: as long as data is left, the callback
+/// is called again.
 /// `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
 /// `id_out`: receives the id; NULL if you do not need it.
 ///
 /// Close the source before the fd. If an fd was closed all the same and its number comes again, the
 /// new registration replaces the dead one, whose id then fails with GUEST_ESTALE.
 ///
-/// Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF, EPERM, ENOSPC), GUEST_ETHREAD,
-/// GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF,
+/// EPERM, ENOSPC), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd_add(
     g: *mut ForeignGuest,
@@ -38,10 +40,11 @@ pub unsafe extern "C" fn guest_fd_add(
 
 /// Changes what an fd is watched for. Thread: host.
 ///
-/// `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it. Takes effect at once, also for an
-/// event of the batch that is being delivered.
+/// `events`: as in guest_fd_add; 0 pauses it (also for errors and hang-ups) without closing it.
+/// Takes effect at once, also for an event of the batch that is being delivered.
 ///
-/// Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_ESTALE (also for an id that is no fd), GUEST_EFLAGS, GUEST_EOS, GUEST_ETHREAD,
+/// GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd_modify(g: *mut ForeignGuest, id: u64, events: u32) -> GuestStatus {
     boundary::host(g, |guest| guest.reactor().fd_modify(boundary::id(id)?, boundary::interest(events)?))

@@ -100,8 +100,8 @@ struct ForeignData {
 }
 
 // SAFETY: the pointer is never followed here. Where it goes is the header's contract: callbacks and
-// drop functions on the host thread, the work function on the pool. The cell is written by `disown` alone, on
-// the host thread, before any other thread has the data.
+// drop functions on the host thread, the work function on the pool. The cell is written by `disown`
+// alone, on the host thread, before any other thread has the data.
 unsafe impl Send for ForeignData {}
 // SAFETY: as above.
 unsafe impl Sync for ForeignData {}

@@ -50,9 +50,10 @@ pub unsafe extern "C" fn guest_start(
 /// of the batch is delivered later. The idea of finishing what is ready before the host sleeps is
 /// Trio's; that of the budget is ours.
 ///
-/// Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`: harmless, the
-/// token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended), GUEST_EDRIVE
-/// (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED, GUEST_EPANIC.
+/// Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`:
+/// harmless, the token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended),
+/// GUEST_EDRIVE (GUEST_FLAG_PULL is set, and the guest was not cancelled), GUEST_EFORKED,
+/// GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_deliver_batch(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
     boundary::deliver(g, token, None)
@@ -86,11 +87,12 @@ pub unsafe extern "C-unwind" fn guest_run(g: *mut ForeignGuest, timeout: u64) ->
 /// Ends the guest without the host's help: cancels it and drives what is left on the calling
 /// thread. Thread: host. For a host whose loop has ended first.
 ///
-/// `timeout`: nanoseconds to wait for work that is already running in the pool. Returns GUEST_OK when `done` has
-/// been called (by this call or before), GUEST_ETIMEDOUT when work is still running: call again, or
-/// let guest_free abandon it.
+/// `timeout`: nanoseconds to wait for work that is already running in the pool. Returns GUEST_OK
+/// when `done` has been called (by this call or before), GUEST_ETIMEDOUT when work is still
+/// running: call again, or let guest_free abandon it.
 ///
-/// Errors: GUEST_ETIMEDOUT, GUEST_EORDER (inside a callback: use guest_cancel there), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+/// Errors: GUEST_ETIMEDOUT, GUEST_EORDER (inside a callback: use guest_cancel there),
+/// GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_shutdown(g: *mut ForeignGuest, timeout: u64) -> GuestStatus {
     boundary::run(g, timeout, true)
@@ -98,8 +100,9 @@ pub unsafe extern "C-unwind" fn guest_shutdown(g: *mut ForeignGuest, timeout: u6
 
 /// Asks the guest to end. Thread: any. Harmless when repeated.
 ///
-/// From now on nothing new is taken (GUEST_ECLOSED) and no callback is called any more. The next delivery runs
-/// every drop function, waits (without blocking) for work that is running, and calls `done` last.
+/// From now on nothing new is taken (GUEST_ECLOSED) and no callback is called any more. The next
+/// delivery runs every drop function, waits (without blocking) for work that is running, and calls
+/// `done` last.
 ///
 /// Errors: GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
@@ -112,11 +115,13 @@ pub unsafe extern "C" fn guest_cancel(g: *mut ForeignGuest) -> GuestStatus {
 
 /// Releases the guest. Thread: host. NULL is ignored.
 ///
-/// At any moment: a guest that has not ended is ended first, with drop functions and `done`; work that is running is
-/// abandoned, and its drop function then runs on the pool's thread, the only one that ever does. The I/O thread is joined
-/// within a second even if `post` hangs. Inside a callback of the same guest, or
-/// between guest_batch_begin and guest_batch_end, it takes effect when the outermost delivery or batch ends. In a forked child it releases the child's copy and runs nothing.
-/// On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's text.
+/// At any moment: a guest that has not ended is ended first, with drop functions and `done`; work
+/// that is running is abandoned, and its drop function then runs on the pool's thread, the only one
+/// that ever does. The I/O thread is joined within a second even if `post` hangs. Inside a callback
+/// of the same guest, or between guest_batch_begin and guest_batch_end, it takes effect when the
+/// outermost delivery or batch ends. In a forked child it releases the child's copy and runs
+/// nothing. On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's
+/// text.
 #[no_mangle]
 pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
     boundary::free(g);
@@ -128,7 +133,8 @@ pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
 /// guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
 /// write or close it; there is nothing to call before the host sleeps, and no timeout to ask for.
 ///
-/// Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_EFORKED.
+/// Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP,
+/// GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> GuestStatus {
     boundary::host(g, |guest| {
@@ -163,9 +169,9 @@ pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32
 
 /// Counters and histograms. Thread: any.
 ///
-/// `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has, and of a larger,
-/// newer one the rest stays as it was.
-/// The figures are read one by one while the guest goes on.
+/// `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has,
+/// and of a larger, newer one the rest stays as it was. The figures are read one by one while the
+/// guest goes on.
 ///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
 #[no_mangle]
@@ -180,11 +186,12 @@ pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut Gue
 /// Closes one source of any kind. Thread: host.
 ///
 /// From here on its callback is not called, not even for an event of the batch that is being
-/// delivered, and its fd may be closed and the number reused. Its drop function runs in the current or the
-/// next delivery, after the callback has returned if it is running. Work that has not started does not start; work
-/// that is running finishes, and its drop function then runs.
+/// delivered, and its fd may be closed and the number reused. Its drop function runs in the current
+/// or the next delivery, after the callback has returned if it is running. Work that has not
+/// started does not start; work that is running finishes, and its drop function then runs.
 ///
-/// Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest), GUEST_ETHREAD, GUEST_EFORKED.
+/// Errors: GUEST_ESTALE (closed before, finished, ended with its guest, or of another guest),
+/// GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStatus {
     boundary::host(g, |guest| guest.handle().close(boundary::id(id)?))

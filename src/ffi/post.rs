@@ -7,13 +7,16 @@ use super::foreign::{self, ForeignGuest};
 use super::poster::ForeignPoster;
 use super::types::{GuestDropFn, GuestPostFn, GuestStatus};
 
-/// Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler: see guest_wake).
+/// Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler:
+/// see guest_wake).
 ///
-/// Posts of one thread keep their order. Any number of posts wakes the guest once. A post that was accepted runs, or,
-/// if the guest ends first, only its `drop` does; `drop` also runs after the callback. `drop` may be NULL.
-/// The guest must not be freed meanwhile; a thread that may outlive it uses a guest_poster_t.
+/// Posts of one thread keep their order. Any number of posts wakes the guest once. A post that was
+/// accepted runs, or, if the guest ends first, only its `drop` does; `drop` also runs after the
+/// callback. `drop` may be NULL. The guest must not be freed meanwhile; a thread that may outlive
+/// it uses a guest_poster_t.
 ///
-/// Errors: GUEST_ENULL (g; callback unless GUEST_FLAG_PULL), GUEST_ECLOSED, GUEST_EFORKED. The caller keeps user_data then.
+/// Errors: GUEST_ENULL (g; callback unless GUEST_FLAG_PULL), GUEST_ECLOSED, GUEST_EFORKED. The
+/// caller keeps user_data then.
 #[no_mangle]
 pub unsafe extern "C" fn guest_post(
     g: *mut ForeignGuest,
@@ -56,7 +59,8 @@ pub unsafe extern "C" fn guest_poster_post(
     boundary::poster(poster, |poster| poster.post(callback, user_data, drop))
 }
 
-/// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread: any+signal.
+/// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:
+/// any+signal.
 ///
 /// Errors: GUEST_ENULL, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]

@@ -17,12 +17,14 @@ pub unsafe extern "C" fn guest_batch_begin(g: *mut ForeignGuest, token: GuestTok
 
 /// Takes the next events of the open batch, without waiting. Thread: host.
 ///
-/// `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0 means that nothing
-/// is due, or that the batch's budget is spent: then end the batch. Events of one-shot sources (one-shot timers,
-/// posts, work, names, children) close their source; their drop functions run in the next guest_batch_next or in
-/// guest_batch_end, and until then `data` and `user_data` stay valid.
+/// `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0
+/// means that nothing is due, or that the batch's budget is spent: then end the batch. Events of
+/// one-shot sources (one-shot timers, posts, work, names, children) close their source; their drop
+/// functions run in the next guest_batch_next or in guest_batch_end, and until then `data` and
+/// `user_data` stay valid.
 ///
-/// Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
+/// Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD,
+/// GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C" fn guest_batch_next(
     g: *mut ForeignGuest,

@@ -10,12 +10,15 @@ use crate::guest::Query;
 /// Resolves a host name on the guest's pool, then calls back once. Thread: host.
 ///
 /// `node`: a name or an address in numbers; NULL for the local host. `service`: a port number or a
-/// name such as "http"; NULL for none. Not both NULL. Both are copied. `family`: AF_UNSPEC (0), AF_INET or AF_INET6.
+/// name such as "http"; NULL for none. Not both NULL. Both are copied. `family`: AF_UNSPEC (0),
+/// AF_INET or AF_INET6.
 /// `socktype`: SOCK_STREAM, SOCK_DGRAM or 0. `flags`: getaddrinfo's AI_ flags, or 0.
-/// `callback`: as in the type's description. guest_close(g, id) cancels it. `user_data`, `drop`, `id_out`: as in guest_fd_add.
+/// `callback`: as in the type's description. guest_close(g, id) cancels it. `user_data`, `drop`,
+/// `id_out`: as in guest_fd_add.
 ///
-/// Errors: GUEST_EINVAL (node and service NULL), GUEST_ENULL, GUEST_EOS, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED. A name
-/// that cannot be resolved is no error of this call: it comes to the callback.
+/// Errors: GUEST_EINVAL (node and service NULL), GUEST_ENULL, GUEST_EOS, GUEST_ETHREAD,
+/// GUEST_ECLOSED, GUEST_EFORKED. A name that cannot be resolved is no error of this call: it comes
+/// to the callback.
 #[no_mangle]
 pub unsafe extern "C" fn guest_resolve(
     g: *mut ForeignGuest,

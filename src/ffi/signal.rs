@@ -8,15 +8,16 @@ use super::types::{GuestDropFn, GuestSignalFn, GuestStatus};
 
 /// Calls back on the host thread when a signal arrives. Thread: host.
 ///
-/// `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler installed that
-/// also calls the handler that was there before; when the last watch is closed, that one is restored, unless
-/// somebody has installed a third meanwhile. A default action (such as ending the process) does not happen
-/// while the signal is watched; in a forked child, which watches nothing, it does. Several guests may watch one signal; a guest watches it once.
+/// `signum`: SIGINT, SIGHUP, ... While any guest watches a signal, the library has a handler
+/// installed that also calls the handler that was there before; when the last watch is closed, that
+/// one is restored, unless somebody has installed a third meanwhile. A default action (such as
+/// ending the process) does not happen while the signal is watched; in a forked child, which
+/// watches nothing, it does. Several guests may watch one signal; a guest watches it once.
 /// `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
 ///
-/// Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, which cannot be
-/// handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS (EBUSY: other handlers were put over the
-/// library's four times), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+/// which cannot be handled later), GUEST_EEXIST, GUEST_ENULL, GUEST_EOS (EBUSY: other handlers were
+/// put over the library's four times), GUEST_ENOTSUP, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_signal_add(
     g: *mut ForeignGuest,

@@ -44,10 +44,12 @@ pub unsafe extern "C" fn guest_status_message(
     })
 }
 
-/// The particulars of this thread's last failed call: what was wrong with it and the remedy. Thread: any.
+/// The particulars of this thread's last failed call: what was wrong with it and the remedy.
+/// Thread: any.
 ///
-/// `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the refused system
-/// call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in guest_status_message.
+/// `status_out`: that call's status, GUEST_OK if none has failed yet. `os_error_out`: errno of the
+/// refused system call, or 0. Both may be NULL. `buffer`, `capacity`, `length_out`: as in
+/// guest_status_message.
 /// Errors: GUEST_ENULL.
 #[no_mangle]
 pub unsafe extern "C" fn guest_last_error(

@@ -17,8 +17,9 @@ pub extern "C" fn guest_now() -> u64 {
 /// `delay`: nanoseconds from now; 0 fires in the next delivery, GUEST_FOREVER does not arm it yet.
 /// `period`: 0 for a one-shot timer, which is closed when its callback returns unless the callback
 /// has armed it again with guest_timer_modify; else the distance of the following expirations. A
-/// late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and the grid is kept.
-/// Never early. Timers that are due together fire by deadline, then in the order they were started.
+/// late repeating timer does not fire in bursts: missed periods are counted in `expirations`, and
+/// the grid is kept. Never early. Timers that are due together fire by deadline, then in the order
+/// they were started.
 /// `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
 ///
 /// Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.

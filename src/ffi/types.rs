@@ -12,7 +12,8 @@ pub type GuestStatus = i32;
 /// Names one registered source of one guest: slot and generation. 0 names none; an id that was
 /// closed is refused with `GUEST_ESTALE`, it never hits another source.
 pub type GuestId = u64;
-/// Names one posted batch. It is a name and not a baton: delivering it twice, late or never loses nothing.
+/// Names one posted batch. It is a name and not a baton: delivering it twice, late or never loses
+/// nothing.
 pub type GuestToken = u64;
 
 /// Return this from `post` when the host is gone for good; the run then ends.
@@ -61,7 +62,8 @@ pub const GUEST_EVENT_TIMER: u32 = 2;
 pub const GUEST_EVENT_POST: u32 = 3;
 /// A signal arrived. `value`: how often since the last event; `flags`: the signal's number.
 pub const GUEST_EVENT_SIGNAL: u32 = 4;
-/// A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN; `flags`: the signal that killed it, or 0.
+/// A child process ended. `value`: its exit code, -1 if a signal killed it, or GUEST_EXIT_UNKNOWN;
+/// `flags`: the signal that killed it, or 0.
 pub const GUEST_EVENT_CHILD: u32 = 5;
 /// A piece of work is finished.
 pub const GUEST_EVENT_WORK: u32 = 6;
@@ -76,9 +78,9 @@ pub const GUEST_STALL_DELIVERING: u32 = 2;
 /// The exit code of a child that somebody else has reaped first.
 pub const GUEST_EXIT_UNKNOWN: i32 = -2;
 
-/// Releases `user_data`. Runs exactly once for each registration that succeeded, on the host
-/// thread inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`, `guest_shutdown` or `guest_free`, never
-/// while the callback itself is running. It must not throw.
+/// Releases `user_data`. Runs exactly once for each registration that succeeded, on the host thread
+/// inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`,
+/// `guest_shutdown` or `guest_free`, never while the callback itself is running. It must not throw.
 pub type GuestDropFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// An fd is ready. `events`: GUEST_READABLE and its sisters.
 pub type GuestFdFn = Option<
@@ -90,7 +92,8 @@ pub type GuestTimerFn = Option<
 >;
 /// A post arrived on the host thread.
 pub type GuestPostFn = Option<unsafe extern "C-unwind" fn(g: *mut ForeignGuest, user_data: *mut c_void)>;
-/// A signal arrived. `count`: how often since the last call; the system merges equal signals that are pending.
+/// A signal arrived. `count`: how often since the last call; the system merges equal signals that
+/// are pending.
 pub type GuestSignalFn = Option<
     unsafe extern "C-unwind" fn(
         g: *mut ForeignGuest,
@@ -193,7 +196,8 @@ pub struct GuestEvent {
     pub flags: u32,
     /// By kind: expirations, count, exit code, number of addresses.
     pub value: i64,
-    /// By kind: `const guest_address_t *`, valid until the next `guest_batch_next` or `guest_batch_end`; else NULL.
+    /// By kind: `const guest_address_t *`, valid until the next `guest_batch_next` or
+    /// `guest_batch_end`; else NULL.
     pub data: *const c_void,
     /// What was registered with the source.
     pub user_data: *mut c_void,

@@ -25,7 +25,8 @@ pub extern "C" fn guest_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// Counts what of this library is alive in the process; all zero when everything is freed: a leak check for tests. Thread: any.
+/// Counts what of this library is alive in the process; all zero when everything is freed: a leak
+/// check for tests. Thread: any.
 ///
 /// `live_out`: set its `struct_size` first.
 /// Errors: GUEST_ENULL, GUEST_ESIZE.

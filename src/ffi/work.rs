@@ -6,16 +6,18 @@ use super::boundary;
 use super::foreign::{ForeignGuest, ForeignWork};
 use super::types::{GuestDropFn, GuestStatus, GuestWorkDoneFn, GuestWorkFn};
 
-/// Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread: host.
+/// Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread:
+/// host.
 ///
-/// `work`: must not touch the guest but by class "any" functions. It runs with signals blocked, and a child that it forks
-/// inherits that mask. `done`: may be NULL. `drop`: runs on the
-/// host thread after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order
-/// they were given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that
-/// is running, only `done` is cancelled.
+/// `work`: must not touch the guest but by class "any" functions. It runs with signals blocked, and
+/// a child that it forks inherits that mask. `done`: may be NULL. `drop`: runs on the host thread
+/// after `done`; may be NULL. At most `work_threads` pieces run at a time, in the order they were
+/// given; the rest waits. guest_close(g, id) cancels a piece that has not started; of one that is
+/// running, only `done` is cancelled.
 /// `id_out`: as in guest_fd_add.
 ///
-/// Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+/// Errors: GUEST_ENULL (work), GUEST_EOS (no thread can be started), GUEST_ETHREAD, GUEST_ECLOSED,
+/// GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_work(
     g: *mut ForeignGuest,

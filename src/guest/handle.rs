@@ -20,7 +20,8 @@ use crate::sys::{OsFd, Query};
 pub struct Handle(pub(super) Rc<Reactor>);
 
 impl Handle {
-    /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE` and its sisters.
+    /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE`
+    /// and its sisters.
     ///
     /// # Errors
     /// `EXIST`, `INVAL`, `OS`, `CLOSED`.
@@ -73,8 +74,8 @@ impl Handle {
         self.0.child_add(pid, Closure::new(f))
     }
 
-    /// Runs `work` on the pool, then `done` with its result on this thread. A `work` that panics has no result, and
-    /// `done` is then dropped.
+    /// Runs `work` on the pool, then `done` with its result on this thread. A `work` that panics
+    /// has no result, and `done` is then dropped.
     ///
     /// # Errors
     /// `OS`, `CLOSED`.

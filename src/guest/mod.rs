@@ -92,7 +92,8 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits on this thread and delivers, until the guest has ended or `timeout` nanoseconds have passed.
+    /// Waits on this thread and delivers, until the guest has ended or `timeout` nanoseconds have
+    /// passed.
     ///
     /// # Errors
     /// `TIMEDOUT`, and those of [`Guest::deliver`].

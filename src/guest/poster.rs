@@ -76,7 +76,8 @@ impl Poster {
         self.0.check_process()
     }
 
-    /// A delivery came on a wrong thread: if that is a thread inside the host's post, its post counts as failed.
+    /// A delivery came on a wrong thread: if that is a thread inside the host's post, its post
+    /// counts as failed.
     pub(crate) fn note_inlined(&self) {
         self.0.note_inlined();
     }

@@ -71,8 +71,8 @@ impl Reactor {
         })
     }
 
-    /// The thread lasts as long as the child. It does not reap, so a child that nobody is interested in any more
-    /// stays as it would without us.
+    /// The thread lasts as long as the child. It does not reap, so a child that nobody is
+    /// interested in any more stays as it would without us.
     fn start_waiter(&self, pid: i32, id: Id) -> std::io::Result<()> {
         let shared = self.shared.clone();
         let alive = Alive::<{ live::THREADS }>::new();

@@ -93,7 +93,8 @@ impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
         let interest = self.state.interest.get();
         let mut ready = hint as Readiness;
         if ready & (ERROR | HANGUP) != 0 {
-            // Neither a read nor a write would block now, and who ignores the reported bits still learns it.
+            // Neither a read nor a write would block now, and who ignores the reported bits still
+            // learns it.
             ready |= interest & (READABLE | WRITABLE);
         } else if ready & PRIORITY != 0 && !has_ordinary_data(self.state.fd) {
             ready &= !READABLE;

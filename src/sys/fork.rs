@@ -18,7 +18,8 @@ pub(crate) struct ForkMark {
     pid: i32,
 }
 
-// SAFETY: the page is written once, before the mark is shared, and unmapped only by drop; the rest are atomic loads.
+// SAFETY: the page is written once, before the mark is shared, and unmapped only by drop; the rest
+// are atomic loads.
 unsafe impl Send for ForkMark {}
 // SAFETY: as above.
 unsafe impl Sync for ForkMark {}

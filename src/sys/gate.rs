@@ -49,8 +49,8 @@ impl Gate {
         unsafe { libc::write(self.kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    /// Sleeps until the armed gate opens (`true`), a kick, a signal or the end of `timeout` nanoseconds (`false`); `None`: no
-    /// limit. I/O thread only. Opening disarms.
+    /// Sleeps until the armed gate opens (`true`), a kick, a signal or the end of `timeout`
+    /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
         let millis = match timeout {
             None => -1,

@@ -1,11 +1,12 @@
 //! L1. Waiting for one child process, without SIGCHLD.
 //!
 //! Owns: a pidfd, whose readability means that the process has ended. Runs on the host thread, but
-//! [`wait_for_exit`], which blocks and is for the waiter thread of systems without pidfds. Imports libc only.
+//! [`wait_for_exit`], which blocks and is for the waiter thread of systems without pidfds. Imports
+//! libc only.
 //!
 //! Without pidfds (Linux before 5.4, a sandbox that forbids them, or the hidden cfg
-//! `asyncguest_no_pidfd`) the waiter thread only learns that the child has ended: reaping stays with the host
-//! thread, so that a child whose source was closed is left to its owner.
+//! `asyncguest_no_pidfd`) the waiter thread only learns that the child has ended: reaping stays
+//! with the host thread, so that a child whose source was closed is left to its owner.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -33,7 +34,8 @@ impl Pidfd {
         Ok(Some(Pidfd(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })))
     }
 
-    /// As [`reap`], but sure to mean this process, even if somebody else reaped it and its number came again.
+    /// As [`reap`], but sure to mean this process, even if somebody else reaped it and its number
+    /// came again.
     pub(crate) fn reap(&self) -> io::Result<Option<Exit>> {
         reap_by(libc::P_PIDFD, self.0.as_raw_fd() as libc::id_t)
     }
@@ -64,7 +66,8 @@ pub(crate) fn reap(pid: i32) -> io::Result<Option<Exit>> {
     reap_by(libc::P_PID, pid as libc::id_t)
 }
 
-/// Is `pid` a child of ours, running or ended? `ESRCH` if there is no such process, `ECHILD` if it is not ours.
+/// Is `pid` a child of ours, running or ended? `ESRCH` if there is no such process, `ECHILD` if it
+/// is not ours.
 pub(crate) fn exists_as_child(pid: i32) -> io::Result<()> {
     if pid < 1 {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -72,7 +75,8 @@ pub(crate) fn exists_as_child(pid: i32) -> io::Result<()> {
     match wait_on(libc::P_PID, pid as libc::id_t, libc::WNOHANG | libc::WNOWAIT) {
         Ok(_) => Ok(()),
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
-            // SAFETY: signal 0 is none; the call only looks whether the process exists. EPERM means that it does.
+            // SAFETY: signal 0 is none; the call only looks whether the process exists. EPERM means
+            // that it does.
             let gone = unsafe { libc::kill(pid, 0) } != 0
                 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
             Err(if gone { io::Error::from_raw_os_error(libc::ESRCH) } else { error })
@@ -81,7 +85,8 @@ pub(crate) fn exists_as_child(pid: i32) -> io::Result<()> {
     }
 }
 
-/// Blocks until the child has ended, and leaves it to be reaped. Returns at once if it is no child (any more).
+/// Blocks until the child has ended, and leaves it to be reaped. Returns at once if it is no child
+/// (any more).
 pub(crate) fn wait_for_exit(pid: i32) {
     // ECHILD, the only other error, also means that there is nothing to wait for: `reap` will tell.
     let _ = wait_on(libc::P_PID, pid as libc::id_t, libc::WNOWAIT);

@@ -49,8 +49,8 @@ pub(crate) enum Seen {
 pub(crate) struct Waker(mio::Waker);
 
 impl Waker {
-    /// One `write`, without locks or memory; keeps `errno`. A full counter means "awake already", and nothing
-    /// else can go wrong with an eventfd of our own.
+    /// One `write`, without locks or memory; keeps `errno`. A full counter means "awake already",
+    /// and nothing else can go wrong with an eventfd of our own.
     pub(crate) fn wake(&self) {
         // SAFETY: errno's address is valid for the calling thread.
         let errno = unsafe { libc::__errno_location() };
@@ -94,8 +94,8 @@ impl Poller {
 
     /// Watches `fd` for `interest` (0: registered, but paused) on behalf of `bits`.
     ///
-    /// Returns the bits of a registration that turned out to be dead: its fd had been closed. An fd that is
-    /// registered and open is an error of kind `AlreadyExists`.
+    /// Returns the bits of a registration that turned out to be dead: its fd had been closed. An fd
+    /// that is registered and open is an error of kind `AlreadyExists`.
     pub(crate) fn add(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
         debug_assert!(bits != 0 && bits & PAUSED == 0);
         let slot = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
@@ -223,7 +223,8 @@ fn from_mio(event: &mio::event::Event) -> Readiness {
     ready
 }
 
-/// Whether `fd` has ordinary data: mio counts urgent data as readable, and only the system knows better.
+/// Whether `fd` has ordinary data: mio counts urgent data as readable, and only the system knows
+/// better.
 pub(crate) fn has_ordinary_data(fd: RawFd) -> bool {
     let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: one pollfd that outlives the call; no waiting.

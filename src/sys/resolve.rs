@@ -1,6 +1,7 @@
 //! L1. Blocking name resolution.
 //!
-//! Owns: nothing. Runs on a thread of the pool, for as long as the system's resolver takes. Imports libc only.
+//! Owns: nothing. Runs on a thread of the pool, for as long as the system's resolver takes. Imports
+//! libc only.
 
 use std::ffi::{CStr, CString};
 use std::mem::{size_of, zeroed};
@@ -36,7 +37,8 @@ pub struct Address {
     pub sockaddr: [u64; 16],
 }
 
-/// Resolves by getaddrinfo, in its order of preference; the error is getaddrinfo's code (`EAI_NONAME`, ...).
+/// Resolves by getaddrinfo, in its order of preference; the error is getaddrinfo's code
+/// (`EAI_NONAME`, ...).
 pub fn resolve(query: &Query) -> Result<Vec<Address>, i32> {
     // SAFETY: all zero is the empty hint: plain numbers and NULL pointers.
     let mut hints: libc::addrinfo = unsafe { zeroed() };

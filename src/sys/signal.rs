@@ -38,8 +38,8 @@ impl Listener {
         Listener { node }
     }
 
-    /// Counts arrivals of `signum` from now on. `EINVAL` for what is no signal or cannot be handled later,
-    /// `EEXIST` if it is watched already, `EBUSY` as described in [`disposition`].
+    /// Counts arrivals of `signum` from now on. `EINVAL` for what is no signal or cannot be handled
+    /// later, `EEXIST` if it is watched already, `EBUSY` as described in [`disposition`].
     pub(crate) fn watch(&self, signum: i32) -> io::Result<()> {
         let (slot, bit) = watchable(signum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         if !self.node.is_at_home() {
@@ -56,7 +56,8 @@ impl Listener {
         })
     }
 
-    /// Stops counting `signum`; arrivals that were not taken are forgotten. Harmless if it is not watched.
+    /// Stops counting `signum`; arrivals that were not taken are forgotten. Harmless if it is not
+    /// watched.
     pub(crate) fn unwatch(&self, signum: i32) {
         let Some((_, bit)) = watchable(signum) else { return };
         if !self.node.is_at_home() || self.node.active.load(Relaxed) & bit == 0 {
@@ -72,8 +73,8 @@ impl Listener {
         self.node.pending.load(Acquire)
     }
 
-    /// To be called before a round of [`Listener::take`]: what arrives from here on is pending again, so an
-    /// arrival is either counted in this round or announces the next one.
+    /// To be called before a round of [`Listener::take`]: what arrives from here on is pending
+    /// again, so an arrival is either counted in this round or announces the next one.
     pub(crate) fn begin_take(&self) {
         self.node.pending.swap(false, SeqCst);
     }
@@ -95,8 +96,8 @@ impl Drop for Listener {
         }
         if self.node.is_left_within(PATIENCE) {
             let waker = self.node.waker.swap(null_mut(), SeqCst);
-            // SAFETY: it came from Arc::into_raw in `new`. No handler uses it: none is inside, and one that
-            // enters now finds nothing active.
+            // SAFETY: it came from Arc::into_raw in `new`. No handler uses it: none is inside, and
+            // one that enters now finds nothing active.
             drop(unsafe { Arc::from_raw(waker) });
             self.node.owner.store(0, Release);
         }
@@ -188,7 +189,8 @@ impl Node {
         self.owner.load(Relaxed) == process()
     }
 
-    /// Runs in the handler: one arrival. False if the listener does not watch the signal in this process.
+    /// Runs in the handler: one arrival. False if the listener does not watch the signal in this
+    /// process.
     fn arrived(&self, signum: i32) -> bool {
         if self.active.load(Relaxed) & bit(signum) == 0 {
             return false;
@@ -196,7 +198,8 @@ impl Node {
         self.inside.fetch_add(1, SeqCst);
         let taken = self.active.load(SeqCst) & bit(signum) != 0 && self.is_at_home();
         if taken {
-            // Stays at its maximum. In this order: whoever sees the flag, or has cleared it, finds the count.
+            // Stays at its maximum. In this order: whoever sees the flag, or has cleared it, finds
+            // the count.
             let _ = self.counts[signum as usize].fetch_update(SeqCst, Relaxed, |n| n.checked_add(1));
             self.pending.store(true, SeqCst);
             // SAFETY: a live Arc's, since this handler is inside and the node is active.
@@ -226,7 +229,8 @@ mod tests {
     use super::super::poller::{Poller, Seen};
     use super::*;
 
-    // Tests run at the same time in one process, so each has signals of its own. All raise on their own thread.
+    // Tests run at the same time in one process, so each has signals of its own. All raise on their
+    // own thread.
 
     fn listener() -> (Listener, Poller) {
         let (poller, waker) = Poller::new().unwrap();

@@ -32,7 +32,8 @@ impl Blocked {
     fn now() -> Blocked {
         let mut all = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
-        // SAFETY: sigfillset fills in `all`, pthread_sigmask `before`; with valid arguments neither can fail.
+        // SAFETY: sigfillset fills in `all`, pthread_sigmask `before`; with valid arguments neither
+        // can fail.
         unsafe {
             libc::sigfillset(all.as_mut_ptr());
             for fault in FAULTS {
@@ -52,8 +53,8 @@ impl Drop for Blocked {
     }
 }
 
-/// Which thread this is: a number that differs from those of all other living threads. Much cheaper than
-/// `std::thread::current`, which counts references; every call of class "host" asks.
+/// Which thread this is: a number that differs from those of all other living threads. Much cheaper
+/// than `std::thread::current`, which counts references; every call of class "host" asks.
 #[inline]
 pub(crate) fn this_thread() -> usize {
     // SAFETY: no arguments, cannot fail.

@@ -24,10 +24,11 @@ impl Alarm {
         Ok(Alarm(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Fires once at `deadline` (monotonic nanoseconds), at once if that has passed, never if it is `u64::MAX`.
-    /// Replaces what was set before.
+    /// Fires once at `deadline` (monotonic nanoseconds), at once if that has passed, never if it is
+    /// `u64::MAX`. Replaces what was set before.
     pub(crate) fn set(&self, deadline: u64) -> io::Result<()> {
-        // For the kernel zero means "not set", so a deadline of 0 becomes the first nanosecond, as much in the past.
+        // For the kernel zero means "not set", so a deadline of 0 becomes the first nanosecond, as
+        // much in the past.
         let at = if deadline == u64::MAX { 0 } else { deadline.max(1) };
         let value = libc::timespec {
             tv_sec: libc::time_t::try_from(at / 1_000_000_000).unwrap_or(libc::time_t::MAX),

@@ -1,24 +1,27 @@
 //! L1. The program's own handlers: what is put over them, how they are called, how they are given back.
 //!
-//! Owns: the disposition of each signal while somebody holds it; nothing else, and nothing before. The entries run
-//! on whichever thread the kernel picks, the rest on host threads. Imports libc and [`super`]'s list of listeners.
-//! A handler takes no lock and no memory: it reads what is below it from atomics.
+//! Owns: the disposition of each signal while somebody holds it; nothing else, and nothing before.
+//! The entries run on whichever thread the kernel picks, the rest on host threads. Imports libc and
+//! [`super`]'s list of listeners. A handler takes no lock and no memory: it reads what is below it
+//! from atomics.
 //!
-//! **Chaining.** Over another handler ours takes on its flags and mask, so that it runs as it did: it is
-//! interrupted by the same signals, on the same stack, and system calls restart or not, as the program
-//! is used to. Over none, ours has SA_RESTART, SA_ONSTACK and an empty mask. Ours counts first and calls the
-//! other one last, which may leave by `longjmp`: nothing of ours is held then.
+//! **Chaining.** Over another handler ours takes on its flags and mask, so that it runs as it did:
+//! it is interrupted by the same signals, on the same stack, and system calls restart or not, as
+//! the program is used to. Over none, ours has SA_RESTART, SA_ONSTACK and an empty mask. Ours
+//! counts first and calls the other one last, which may leave by `longjmp`: nothing of ours is held
+//! then.
 //!
-//! **Giving back.** The last release restores the action from before, but only if ours is still on top. Else
-//! somebody has put a handler over ours, who may call ours for ever after: ours stays where it is and
-//! forwards. Whether he does call it cannot be known, so the next hold goes on top again, with *another*
-//! of [`LEVELS`] entries, each of which forwards to what it was put over:
+//! **Giving back.** The last release restores the action from before, but only if ours is still on
+//! top. Else somebody has put a handler over ours, who may call ours for ever after: ours stays
+//! where it is and forwards. Whether he does call it cannot be known, so the next hold goes on top
+//! again, with *another* of [`LEVELS`] entries, each of which forwards to what it was put over:
 //! ```text
 //!   kernel -> entry 1 -> theirs -> entry 0 -> the first one       (only entry 1 counts, see COUNTING)
 //! ```
-//! No cycle can come of it: an unused entry is known to nobody. A used one goes on top again only over the
-//! handler that it forwards to anyway; if that handler led back to it, the cycle was there before.
-//! When all entries are used up, each under a different handler of somebody else's, hold fails with `EBUSY`.
+//! No cycle can come of it: an unused entry is known to nobody. A used one goes on top again only
+//! over the handler that it forwards to anyway; if that handler led back to it, the cycle was there
+//! before. When all entries are used up, each under a different handler of somebody else's, hold
+//! fails with `EBUSY`.
 //!
 //! **Nobody there.** If no guest of this process listens (the process is a fork of the one that did, or
 //! theirs was taken off again) and there is no handler below, the default action happens: a forked
@@ -76,7 +79,8 @@ type Handler = extern "C-unwind" fn(i32, *mut libc::siginfo_t, *mut c_void);
 /// A static, so that each entry has one address and comparing them is sound.
 static ENTRIES: [Handler; LEVELS] = [entry::<0>, entry::<1>, entry::<2>, entry::<3>];
 
-/// What the kernel calls. "C-unwind", since a chained handler may end its thread, which unwinds through here.
+/// What the kernel calls. "C-unwind", since a chained handler may end its thread, which unwinds
+/// through here.
 extern "C-unwind" fn entry<const LEVEL: usize>(
     signum: i32,
     info: *mut libc::siginfo_t,
@@ -103,8 +107,9 @@ extern "C-unwind" fn entry<const LEVEL: usize>(
             if below.once.load(Relaxed) {
                 let _ = below.handler.compare_exchange(handler, libc::SIG_DFL, SeqCst, Relaxed);
             }
-            // SAFETY: the address was a handler's in a sigaction. One without SA_SIGINFO takes the number only, and
-            // the other arguments do not disturb it: the kernel itself passes all three to either kind.
+            // SAFETY: the address was a handler's in a sigaction. One without SA_SIGINFO takes the
+            // number only, and the other arguments do not disturb it: the kernel itself passes all
+            // three to either kind.
             let handler: Handler = unsafe { std::mem::transmute(handler) };
             handler(signum, info, context);
         }
@@ -138,7 +143,8 @@ fn default_action(signum: i32) {
         _ => {
             // It cannot fail: the signal had a handler, ours.
             let _ = set(signum, &action(libc::SIG_DFL));
-            // SAFETY: as above. It ends the process, at the latest when the handler returns and unblocks it.
+            // SAFETY: as above. It ends the process, at the latest when the handler returns and
+            // unblocks it.
             unsafe { libc::raise(signum) };
         }
     }
@@ -153,9 +159,9 @@ struct Registry {
     below: [[Option<libc::sigaction>; LEVELS]; COUNT],
 }
 
-/// The process that holds the lock, or 0. Not std's mutex: in a child that was forked while another thread
-/// held it, nobody would ever unlock that. Here the child sees that the holder is not of its process and
-/// takes the lock over. Each step of a registration leaves the registry usable.
+/// The process that holds the lock, or 0. Not std's mutex: in a child that was forked while another
+/// thread held it, nobody would ever unlock that. Here the child sees that the holder is not of its
+/// process and takes the lock over. Each step of a registration leaves the registry usable.
 static HOLDER: AtomicI32 = AtomicI32::new(0);
 
 struct Cell(UnsafeCell<Registry>);
@@ -238,7 +244,8 @@ impl Registry {
         }
     }
 
-    /// Gives back the action below ours, if ours is on top. A signal that we could take is one we can give back.
+    /// Gives back the action below ours, if ours is on top. A signal that we could take is one we
+    /// can give back.
     fn restore(&mut self, signum: i32) {
         let levels = &mut self.below[signum as usize];
         let Ok(found) = current(signum) else { return };
@@ -305,7 +312,8 @@ fn set(signum: i32, new: &libc::sigaction) -> io::Result<libc::sigaction> {
 /// Fails for a signal that somebody keeps for himself, as Valgrind does with the last one.
 fn exchange(signum: i32, new: *const libc::sigaction) -> io::Result<libc::sigaction> {
     let mut old = MaybeUninit::uninit();
-    // SAFETY: `new` is NULL or outlives the call, `old` is ours to write. May be called in a signal handler.
+    // SAFETY: `new` is NULL or outlives the call, `old` is ours to write. May be called in a signal
+    // handler.
     if unsafe { libc::sigaction(signum, new, old.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -321,7 +329,8 @@ mod tests {
     use std::sync::atomic::AtomicU32;
     use std::sync::Arc;
 
-    // Tests run at the same time in one process, so each has signals of its own. All raise on their own thread.
+    // Tests run at the same time in one process, so each has signals of its own. All raise on their
+    // own thread.
 
     static FIRST: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
     static THEIRS: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
