@@ -15,7 +15,8 @@ configure_file(cmake/asyncguest.pc.in "${PROJECT_BINARY_DIR}/asyncguest.pc" @ONL
 
 install(FILES include/asyncguest.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES
-    "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so" "${asyncguest_static}"
+    "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so"
+    "${asyncguest_static}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES
     "${PROJECT_BINARY_DIR}/asyncguest-config.cmake" "${PROJECT_BINARY_DIR}/asyncguest-config-version.cmake"

@@ -232,8 +232,11 @@ impl Drop for Delivery {
         shared.set_depth(depth);
         shared.set_asleep();
         reactor.try_finish();
-        // In this order: once the queue says that it wakes, a post that comes is not overlooked.
-        let more = !shared.is_ended() && (reactor.has_ready() || reactor.has_dead() || !shared.posts.arm());
+        // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
+        let cancelled = shared.is_cancelled() && !reactor.closing.get();
+        let found = cancelled || reactor.has_ready() || reactor.has_dead();
+        // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
+        let more = !shared.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);
         shared.set_alarm(reactor.earliest());
         match shared.drive {

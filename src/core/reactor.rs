@@ -239,10 +239,15 @@ impl Reactor {
                 }
                 Step::Finished(id) => match self.lingering.borrow_mut().remove(&id) {
                     Some(source) => self.graveyard.borrow_mut().push_back(Buried::Source { _source: source }),
+                    None if self.comes_last(id) => self.pass.borrow_mut().last.push_back((id, 0)),
                     None => return Some(Ready::Source(id, 0)),
                 },
             }
         }
+    }
+
+    fn comes_last(&self, id: Id) -> bool {
+        self.table.borrow().get(id).is_some_and(|source| source.comes_last())
     }
 
     pub(crate) fn has_ready(&self) -> bool {

@@ -5,7 +5,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-static guest_id_t lookup(toy_t *toy, const char *node, const char *service, int32_t family, int32_t flags, probe_t *probe)
+static guest_id_t lookup(toy_t *toy, const char *node, const char *service, int32_t family, int32_t flags,
+                         probe_t *probe)
 {
     guest_id_t id;
     ASSERT_OK(guest_resolve(toy->g, node, service, family, SOCK_STREAM, flags, on_resolve, probe, on_drop, &id));
@@ -36,7 +37,8 @@ TEST(resolve_numeric)
     toy_t toy = {0};
     probe_t probe = PROBE(&toy);
     toy_start(&toy, GUEST_DRIVE_THREAD);
-    ASSERT_OK(guest_resolve(toy.g, "127.0.0.1", "8080", AF_INET, SOCK_STREAM, AI_NUMERICHOST, see_addresses, &probe, on_drop, NULL));
+    ASSERT_OK(guest_resolve(toy.g, "127.0.0.1", "8080", AF_INET, SOCK_STREAM, AI_NUMERICHOST, see_addresses, &probe,
+                            on_drop, NULL));
     RUN_UNTIL(&toy, probe.drops == 1);
     ASSERT_OK(probe.status);
     ASSERT_EQ_I64(1, probe.value);

@@ -274,7 +274,8 @@ TEST(timer_armed_later_does_not_fire_at_the_old_time)
 TEST(timeouts_saturate)
 {
     toy_t toy = {0};
-    const uint64_t long_times[] = {GUEST_FOREVER, GUEST_FOREVER - 1, GUEST_FOREVER / 2 + 1, INT64_MAX, SECONDS(4000000000u)};
+    const uint64_t long_times[] = {GUEST_FOREVER, GUEST_FOREVER - 1, GUEST_FOREVER / 2 + 1, INT64_MAX,
+                                   SECONDS(4000000000u)};
     probe_t probes[COUNT(long_times)], repeating = PROBE(&toy);
     toy_start(&toy, GUEST_DRIVE_THREAD);
     for (size_t i = 0; i < COUNT(long_times); i++) {

@@ -6,7 +6,8 @@ set(install_arguments
     "-DCC=${CMAKE_C_COMPILER}" "-DCFLAGS=${CMAKE_C_FLAGS}" "-DOBJDUMP=${CMAKE_OBJDUMP}" "-DGENERATOR=${CMAKE_GENERATOR}")
 
 function(add_install_test name)
-    add_test(NAME install.${name} COMMAND ${CMAKE_COMMAND} ${install_arguments} -P "${CMAKE_CURRENT_SOURCE_DIR}/install/${name}.cmake")
+    add_test(NAME install.${name}
+             COMMAND ${CMAKE_COMMAND} ${install_arguments} -P "${CMAKE_CURRENT_SOURCE_DIR}/install/${name}.cmake")
     set_tests_properties(install.${name} PROPERTIES TIMEOUT 300 LABELS install ${ARGN})
 endfunction()
 
