@@ -617,7 +617,8 @@ typedef struct guest_live_t {
      */
     uint64_t sources;
     /**
-     * Posts that have neither run nor been dropped.
+     * Posts that a delivery has taken up and that have neither run nor been dropped. (Those that still
+     * wait belong to a guest that is alive: see `live_posts` of its statistics.)
      */
     uint64_t posts;
     /**

@@ -69,5 +69,6 @@ grep -q "$finding" <<<"$report" || {
 }
 echo "on: $objects instrumented objects, $init linked, a deliberate bug gives \"$finding\""
 
+export TSAN_OPTIONS="suppressions=$root/tests/sanitizer/thread.supp"
 export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-20}
 exec ctest --test-dir "$build" -j2 -L c -R '^(static|hooks)\.' --output-on-failure "$@"

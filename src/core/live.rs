@@ -4,8 +4,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_utils::CachePadded;
-
 /// Guests started and not dropped.
 pub(crate) const GUESTS: usize = 0;
 /// Sources registered, or closed and not dropped yet.
@@ -17,24 +15,21 @@ pub(crate) const POSTERS: usize = 3;
 
 static COUNTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
-/// Posts ever accepted, written by the threads that post, ...
-static ACCEPTED: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
-/// ... and those that have run or been dropped, written once per delivery. Two counters on two
-/// cache lines: one would go back and forth between the threads with every post.
-static FINISHED: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
+/// Posts that deliveries have taken up and that have neither run nor been dropped. Those that still
+/// wait in a queue belong to a guest that is alive: counting them here would make every thread that
+/// posts write to this one cache line.
+static POSTS: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) fn post_accepted() {
-    ACCEPTED.fetch_add(1, Ordering::Relaxed);
+pub(crate) fn posts_taken_up(n: u64) {
+    POSTS.fetch_add(n, Ordering::Relaxed);
 }
 
 pub(crate) fn posts_finished(n: u64) {
-    FINISHED.fetch_add(n, Ordering::Release);
+    POSTS.fetch_sub(n, Ordering::Release);
 }
 
-/// Posts that have neither run nor been dropped.
 pub(crate) fn posts() -> u64 {
-    let finished = FINISHED.load(Ordering::Acquire);
-    ACCEPTED.load(Ordering::Relaxed).saturating_sub(finished)
+    POSTS.load(Ordering::Acquire)
 }
 
 /// Counts as one of its kind for as long as it lives; takes no space.

@@ -64,9 +64,10 @@ impl<T> Posts<T> {
         lock(&self.queue).push(item)
     }
 
-    /// Takes all that was queued so far. `armed`: whether a later push has to wake. `into` must be
+    /// Takes all that was queued so far, and tells how many were ever accepted. `armed`: whether a
+    /// later push has to wake. `into` must be
     /// empty; the queue goes on with its memory, so that in the long run none is allocated.
-    pub(crate) fn drain(&self, armed: bool, into: &mut VecDeque<T>) {
+    pub(crate) fn drain(&self, armed: bool, into: &mut VecDeque<T>) -> u64 {
         debug_assert!(into.is_empty());
         if into.capacity() > KEEP {
             *into = VecDeque::new();
@@ -74,6 +75,7 @@ impl<T> Posts<T> {
         let mut queue = lock(&self.queue);
         queue.armed = armed;
         std::mem::swap(&mut queue.items, into);
+        queue.accepted
     }
 
     /// Asks to be woken by the next push. `false`: there is something already, go on.

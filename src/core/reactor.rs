@@ -72,6 +72,8 @@ pub struct Reactor {
     pub(crate) lingering: RefCell<HashMap<Id, Rc<dyn Source>>>,
     /// Callbacks on the stack.
     pub(crate) running: Cell<u32>,
+    /// Posts ever taken up.
+    taken_up: Cell<u64>,
     /// Posts whose turn has come since the counters were told.
     finished: Cell<u64>,
     /// At the end of the last delivery something was still due.
@@ -111,6 +113,7 @@ impl Reactor {
             more: Cell::new(false),
             lingering: RefCell::default(),
             running: Cell::new(0),
+            taken_up: Cell::new(0),
             finished: Cell::new(0),
             closing: Cell::new(false),
             foreign: Cell::new(std::ptr::null_mut()),
@@ -275,9 +278,14 @@ impl Reactor {
         pass.now = self.now();
         pass.arming = self.timers.borrow().last_arming();
         self.shared.alarm_passed(pass.now);
-        self.shared.posts.drain(!self.shared.is_watched(), &mut pass.posts);
+        self.drain(!self.shared.is_watched(), &mut pass.posts);
         self.collect_signals(&mut pass);
         Ok(!pass.is_over(&self.timers.borrow()))
+    }
+
+    fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
+        let accepted = self.shared.posts.drain(armed, into);
+        live::posts_taken_up(accepted - self.taken_up.replace(accepted));
     }
 
     fn collect_fds(&self, pass: &mut Pass) -> Result<()> {
@@ -376,7 +384,7 @@ impl Reactor {
         self.deferred.take();
         let given_up = self.pass.borrow_mut().give_up();
         let mut queued = VecDeque::new();
-        self.shared.posts.drain(true, &mut queued);
+        self.drain(true, &mut queued);
         for message in given_up.into_iter().chain(queued) {
             match message {
                 Message::Post(job) => {

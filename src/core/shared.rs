@@ -147,7 +147,6 @@ impl Shared {
         }
         match self.posts.push(Message::Post(job)) {
             Ok(wake) => {
-                live::post_accepted();
                 if wake {
                     self.wake();
                 }

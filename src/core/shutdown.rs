@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use super::reactor::Reactor;
-use crate::error::Status;
+use crate::error::{Error, Result, Status};
 use crate::sys;
 
 impl Reactor {
@@ -55,10 +55,11 @@ impl Reactor {
     }
 
     /// Sleeps until something is due or `timeout` nanoseconds have passed.
-    pub(crate) fn wait(&self, timeout: u64) {
-        if !self.more.get() {
-            sys::wait_readable(self.poller_fd(), timeout);
+    pub(crate) fn wait(&self, timeout: u64) -> Result<()> {
+        if self.more.get() {
+            return Ok(());
         }
+        self.poller().wait(timeout).map_err(|e| Error::os("waiting", &e))
     }
 
     /// A forked child gives back the fds and nothing else: locks may be held by threads that do not

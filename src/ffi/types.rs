@@ -273,7 +273,8 @@ pub struct GuestLive {
     pub guests: u64,
     /// Registered sources of all guests, and those closed whose drop function has not run yet.
     pub sources: u64,
-    /// Posts that have neither run nor been dropped.
+    /// Posts that a delivery has taken up and that have neither run nor been dropped. (Those that still
+    /// wait belong to a guest that is alive: see `live_posts` of its statistics.)
     pub posts: u64,
     /// I/O threads, pool threads and child waiters.
     pub threads: u64,

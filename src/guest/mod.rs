@@ -263,7 +263,7 @@ impl Run {
         if now >= self.until {
             return Err(Status::TIMEDOUT.into());
         }
-        self.reactor.wait(if self.until == FOREVER { FOREVER } else { self.until - now });
+        self.reactor.wait(if self.until == FOREVER { FOREVER } else { self.until - now })?;
         Ok(true)
     }
 }

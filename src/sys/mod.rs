@@ -35,8 +35,7 @@ pub(crate) use fork::ForkMark;
 pub(crate) use gate::Gate;
 pub(crate) use pidfd::{exists_as_child, reap, wait_for_exit, Exit, Pidfd};
 pub(crate) use poller::{
-    has_ordinary_data, wait_readable, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, PRIORITY,
-    READABLE, WRITABLE,
+    has_ordinary_data, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE,
 };
 pub(crate) use resolve::resolve;
 pub use resolve::{Address, Query};

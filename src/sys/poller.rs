@@ -66,6 +66,8 @@ impl Waker {
 pub(crate) struct Poller {
     poll: Poll,
     events: Events,
+    /// `events` holds what a wait has found and nobody has looked at yet.
+    fetched: bool,
     /// By fd number: the id bits that it is registered with, or 0. A number that is registered
     /// twice, or removed after its fd was closed and reused, would hit somebody else's fd.
     owners: Vec<u64>,
@@ -82,7 +84,8 @@ impl Poller {
     pub(crate) fn new() -> io::Result<(Poller, Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        let poller = Poller { poll, events: Events::with_capacity(CAPACITY), owners: Vec::new() };
+        let poller =
+            Poller { poll, events: Events::with_capacity(CAPACITY), fetched: false, owners: Vec::new() };
         Ok((poller, Waker(waker)))
     }
 
@@ -146,12 +149,20 @@ impl Poller {
         }
     }
 
+    /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now`
+    /// reports what ended the sleep. May return early.
+    pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<()> {
+        // mio rounds up to milliseconds; timers do not depend on it, the alarm is in the set.
+        let timeout = (timeout != u64::MAX).then(|| Duration::from_nanos(timeout));
+        self.poll(timeout)?;
+        self.fetched = !self.events.is_empty();
+        Ok(())
+    }
+
     /// Reports what is ready now, at most [`CAPACITY`] of it, without waiting.
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(e) => return Err(e),
+        if !std::mem::take(&mut self.fetched) {
+            self.poll(Some(Duration::ZERO))?;
         }
         for event in &self.events {
             match event.token() {
@@ -161,6 +172,17 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            // An interrupted wait has seen nothing.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn owner(&mut self, fd: RawFd, bits: u64) -> Option<&mut u64> {
@@ -176,17 +198,6 @@ impl Poller {
             _ => Err(io::Error::last_os_error()),
         }
     }
-}
-
-/// Sleeps until `fd` is readable or `timeout` nanoseconds have passed. Any thread.
-pub(crate) fn wait_readable(fd: RawFd, timeout: u64) {
-    let seconds = (timeout / 1_000_000_000).min(i64::MAX as u64) as i64;
-    let limit = libc::timespec { tv_sec: seconds, tv_nsec: (timeout % 1_000_000_000) as i64 };
-    let limit = if timeout == u64::MAX { std::ptr::null() } else { &limit as *const libc::timespec };
-    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, a timespec that outlives the call or NULL, no signal mask. An error (a
-    // signal) is an early return, which the callers expect.
-    unsafe { libc::ppoll(&mut entry, 1, limit, std::ptr::null()) };
 }
 
 fn to_epoll(interest: Interest) -> u32 {
@@ -301,6 +312,17 @@ mod tests {
         assert_eq!(poller.add(file.as_raw_fd(), 0, 3).unwrap_err().raw_os_error(), Some(libc::EPERM));
         assert_eq!(poller.add(-1, READABLE, 3).unwrap_err().raw_os_error(), Some(libc::EBADF));
         assert_eq!(poller.modify(77, READABLE, 3).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn what_ends_a_wait_is_reported_once() {
+        let (mut poller, waker) = Poller::new().unwrap();
+        poller.wait(1).unwrap();
+        assert_eq!(seen(&mut poller), [], "the time was over");
+        waker.wake();
+        poller.wait(u64::MAX).unwrap();
+        assert_eq!(seen(&mut poller), [(Seen::Woken, 0)]);
+        assert_eq!(seen(&mut poller), []);
     }
 
     #[test]
