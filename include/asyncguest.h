@@ -767,7 +767,8 @@ guest_status_t guest_deliver_batch_for(struct guest_t *g,
  * no other loop, and in every drive for tests, tools and clean-up without a host. Returns GUEST_OK
  * when the guest has ended.
  *
- * Errors: GUEST_ETIMEDOUT (the guest lives on), and those of guest_deliver_batch.
+ * Errors: GUEST_ETIMEDOUT (the guest lives on), GUEST_ECLOSED (inside a callback, when the guest was
+ * cancelled: it ends when that callback has returned), and those of guest_deliver_batch.
  */
 GUEST_API
 guest_status_t guest_run(struct guest_t *g,
@@ -834,7 +835,8 @@ guest_status_t guest_fd(const struct guest_t *g,
  * For signal handlers, and for programs that keep a queue of their own and empty it after each
  * delivery. Several calls before the delivery make one. Keeps errno.
  *
- * Errors: GUEST_ENULL, GUEST_EFORKED. guest_last_error does not change.
+ * Errors: GUEST_ENULL, GUEST_ECLOSED (the guest has ended), GUEST_EFORKED. guest_last_error does
+ * not change.
  */
 GUEST_API
 guest_status_t guest_wake(const struct guest_t *g);

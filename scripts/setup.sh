@@ -64,6 +64,7 @@ need_file /etc/ssl/certs/ca-certificates.crt ca-certificates # https in make dem
 if [ "$1" = test ]; then
     need_command c++ g++
     need_command valgrind valgrind
+    need_command llvm-symbolizer llvm # the sanitizers' names of functions
     need_command import imagemagick
     need_command Xvfb xvfb
     need_module tcl tcl-dev

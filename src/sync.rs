@@ -1,15 +1,26 @@
 //! L0. The synchronisation that the hand-off and the inbox are built from: std's, or loom's when
-//! the models in `tests/loom` run the very same code.
+//! the models in `tests/loom` run the very same code, or parking_lot's under ThreadSanitizer
+//! (`scripts/sanitizer.sh`): the slow path of std's lock is in the compiled standard library, which
+//! is not instrumented, so that a lock taken after waiting would look like none.
 //!
 //! Owns: nothing. Locks never stay poisoned: what they guard is changed in steps that cannot
 //! panic half-way, so a panic elsewhere leaves it whole.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(loom))]
+#[cfg(asyncguest_tsan)]
+pub(crate) use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(any(loom, asyncguest_tsan)))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
 /// Locks, also when another holder panicked.
+#[cfg(not(asyncguest_tsan))]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The same; these locks know no poison.
+#[cfg(asyncguest_tsan)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock()
 }

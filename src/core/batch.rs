@@ -59,10 +59,10 @@ struct State {
     frames: Vec<Frame>,
     /// The gate is armed, and how many deliveries were in progress when it was.
     armed: Option<usize>,
-    /// The I/O thread sleeps by the clock and will look again without being woken.
-    watching: bool,
-    /// The host is gone: nothing is posted any more.
-    gone: bool,
+    /// When the I/O thread looks again without being woken; `None`: it sleeps without a limit.
+    looks_at: Option<u64>,
+    /// The host is gone or the guest has ended: nothing is posted any more.
+    closed: bool,
 }
 
 /// What the I/O thread has to do next.
@@ -81,8 +81,10 @@ pub(crate) struct Watch {
 pub(crate) struct Begun {
     /// Nanoseconds that its token was under way.
     pub(crate) latency: Option<u64>,
-    /// The I/O thread watches this delivery: it will notice a nested loop.
+    /// The I/O thread watches this delivery: it will notice a nested loop in time.
     pub(crate) watched: bool,
+    /// Nor does it sleep before the armed gate: it has to be kicked.
+    pub(crate) unnoticed: bool,
 }
 
 /// What the host thread has to do after a delivery.
@@ -116,8 +118,8 @@ impl HandOff {
             stalled: false,
             frames: Vec::with_capacity(8),
             armed: Some(0),
-            watching: false,
-            gone: false,
+            looks_at: None,
+            closed: false,
         };
         HandOff { state: Mutex::new(state), pauses }
     }
@@ -128,7 +130,7 @@ impl HandOff {
         let armed_at = s.armed.take();
         // A delivery that began after the gate was armed looks for itself before it ends.
         let host_will_look = armed_at.is_some_and(|depth| s.frames.len() > depth);
-        if s.token != 0 || s.gone || host_will_look {
+        if s.token != 0 || s.closed || host_will_look {
             return None;
         }
         Some(s.new_token(now, self.pauses.repost_after))
@@ -140,8 +142,8 @@ impl HandOff {
         let Pauses { nested_after, repost_after, stall_after } = self.pauses;
         let mut watch = Watch { post: None, stall: None, sleep: None };
         let mut next = u64::MAX;
-        if s.gone {
-            s.watching = false;
+        if s.closed {
+            s.looks_at = None;
             return watch;
         }
         if s.token == 0 {
@@ -170,8 +172,8 @@ impl HandOff {
             let at = s.stall(now, stall_after, &mut watch);
             next = next.min(at);
         }
-        s.watching = next != u64::MAX;
-        watch.sleep = s.watching.then(|| next.saturating_sub(now));
+        s.looks_at = (next != u64::MAX).then_some(next);
+        watch.sleep = s.looks_at.map(|next| next.saturating_sub(now));
         watch
     }
 
@@ -186,10 +188,10 @@ impl HandOff {
         }
     }
 
-    /// Either thread: the host is gone; nothing is posted from now on.
-    pub(crate) fn host_gone(&self) {
+    /// Either thread: the host is gone or the guest has ended; nothing is posted from now on.
+    pub(crate) fn close(&self) {
         let mut s = lock(&self.state);
-        s.gone = true;
+        s.closed = true;
         s.token = 0;
     }
 
@@ -205,7 +207,9 @@ impl HandOff {
             latency = Some(now.saturating_sub(s.posted_at));
         }
         s.frames.push(Frame { since: now, announced: false, stalled: false });
-        Some(Begun { latency, watched: s.watching })
+        let watched = s.is_watched(now, self.pauses.nested_after);
+        // With the gate armed the I/O thread notices by itself that something happens.
+        Some(Begun { latency, watched, unnoticed: !watched && s.armed.is_none() })
     }
 
     /// Host thread: the innermost delivery may be about to run a nested loop, and wants a token for it
@@ -215,7 +219,7 @@ impl HandOff {
         if let Some(frame) = s.frames.last_mut() {
             (frame.since, frame.announced) = (now, false);
         }
-        !s.watching
+        !s.is_watched(now, self.pauses.nested_after)
     }
 
     /// Host thread: the innermost delivery is over. `more`: something is still due.
@@ -223,12 +227,12 @@ impl HandOff {
         let mut s = lock(&self.state);
         s.frames.pop();
         let depth = s.frames.len();
-        if s.token != 0 || s.gone {
+        if s.token != 0 || s.closed {
             return End::Nothing;
         }
         if more {
             let token = s.new_token(now, self.pauses.repost_after);
-            return End::Post(token, !s.watching);
+            return End::Post(token, !s.is_watched(now, self.pauses.nested_after));
         }
         match s.armed.replace(depth) {
             Some(_) => End::Nothing,
@@ -243,6 +247,12 @@ impl HandOff {
 }
 
 impl State {
+    /// Whether the I/O thread looks soon enough for a delivery that begins `now`. After a long
+    /// wait for a blocked host it looks rarely.
+    fn is_watched(&self, now: u64, nested_after: u64) -> bool {
+        self.looks_at.is_some_and(|at| at <= now.saturating_add(nested_after))
+    }
+
     fn new_token(&mut self, now: u64, repost_after: u64) -> u64 {
         const COUNTER: u64 = (1 << 40) - 1;
         let counter = (self.last + 1) & COUNTER;
@@ -296,7 +306,7 @@ mod tests {
         assert_eq!(h.opened(0), None, "one token at most");
         assert_eq!(h.watch(0).sleep, Some(10 * MS));
         let begun = h.begin(token, 5).unwrap();
-        assert_eq!(begun, Begun { latency: Some(5), watched: true });
+        assert_eq!(begun, Begun { latency: Some(5), watched: true, unnoticed: false });
         assert_eq!(h.end(false, 6), End::Arm);
         assert_eq!(h.watch(10 * MS), Watch { post: None, stall: None, sleep: None });
     }
@@ -358,6 +368,17 @@ mod tests {
     }
 
     #[test]
+    fn after_a_blocked_host_the_late_watch_does_not_count() {
+        let h = hand_off();
+        let token = h.opened(0).unwrap();
+        assert!(h.watch(2_000 * MS).post.is_some());
+        let begun = h.begin(token, 2_001 * MS).unwrap();
+        assert!(!begun.watched && begun.unnoticed, "it looks again in 500 ms, or thereabouts");
+        assert!(h.cover(2_001 * MS));
+        assert_eq!(h.watch(2_001 * MS).sleep, Some(10 * MS));
+    }
+
+    #[test]
     fn a_step_needs_no_token_and_leaves_the_outstanding_one() {
         let h = hand_off();
         assert!(!h.begin(0, 0).unwrap().watched);
@@ -399,7 +420,7 @@ mod tests {
     fn nothing_is_posted_to_a_host_that_is_gone() {
         let h = hand_off();
         let token = h.opened(0).unwrap();
-        h.host_gone();
+        h.close();
         assert_eq!(h.watch(1_000 * MS), Watch { post: None, stall: None, sleep: None });
         assert_eq!(h.opened(0), None);
         assert!(h.begin(token, 0).is_none());

@@ -129,7 +129,7 @@ impl Shared {
         }
         self.cover.alarm_at.store(deadline, Ordering::Relaxed);
         // A manual clock's test steps by itself; the system's alarm knows nothing of its time.
-        if let Clock::System(_) = self.clock {
+        if let Clock::System { .. } = self.clock {
             let set = self.cover.alarm.set(deadline);
             debug_assert!(set.is_ok(), "{set:?}");
         }

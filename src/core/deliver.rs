@@ -27,6 +27,9 @@ pub(crate) struct Delivery {
     budget: Budget,
     /// The event whose callback is to be called, or is being called.
     current: Option<Item>,
+    /// The last look has found nothing. Else a host that watches the fd edge-triggered has to be told
+    /// again: what is ready stays so, without a new edge.
+    exhausted: bool,
 }
 
 /// What is to be told to the user next.
@@ -51,16 +54,18 @@ impl Delivery {
         let begun = match shared.drive {
             Drive::Thread => shared.hand_off.begin(token, now),
             // There are no tokens, and nobody to hand anything off to.
-            Drive::Fd | Drive::Run => (token == 0).then_some(Begun { latency: None, watched: false }),
+            Drive::Fd | Drive::Run => {
+                (token == 0).then_some(Begun { latency: None, watched: false, unnoticed: false })
+            }
         };
-        let Some(Begun { latency, watched }) = begun else {
+        let Some(Begun { latency, watched, unnoticed }) = begun else {
             shared.counters.stale_tokens.add(1);
             return Err(Status::STALE.into());
         };
         shared.set_depth(outer + 1);
         shared.set_looking(watched);
-        if !watched && shared.pauses.stall_after != 0 {
-            // Nobody watches a step that no token announced, and this guest wants its stalls reported.
+        if unnoticed || !watched && shared.pauses.stall_after != 0 {
+            // Nobody watches this delivery, and nothing would tell of it; or its stall is to be reported.
             shared.cover();
         }
         Ok(Delivery {
@@ -69,6 +74,7 @@ impl Delivery {
             latency,
             budget: Budget::new(now, budget.unwrap_or(reactor.budget)),
             current: None,
+            exhausted: false,
         })
     }
 
@@ -76,12 +82,12 @@ impl Delivery {
     /// budget is spent.
     pub(crate) fn advance(&mut self) -> Result<bool> {
         self.settle();
+        self.exhausted = false;
         while let Some(ready) = self.find()? {
             // Also an event that came to nothing counts: no kind of them may keep the host waiting.
             self.budget.use_some();
             let Some(item) = self.prepare(ready) else { continue };
             let reactor = &self.reactor;
-            reactor.running.set(reactor.running.get() + 1);
             reactor.shared.before_callback(|| reactor.owes(), || reactor.earliest());
             self.current = Some(item);
             return Ok(true);
@@ -112,7 +118,6 @@ impl Delivery {
             // It ran a nested loop, whose last delivery ended: this one looks again from here on.
             reactor.shared.set_looking(false);
         }
-        reactor.running.set(reactor.running.get() - 1);
         if let Item::Source(id, source) = &item {
             reactor.set_idle(*id, source);
         }
@@ -133,6 +138,7 @@ impl Delivery {
             // The user ran a nested loop meanwhile.
             self.reactor.shared.set_looking(false);
         }
+        self.exhausted = false;
         let Some(first) = self.find()? else { return Ok(()) };
         let mut next = Some(first);
         while let Some(ready) = next {
@@ -158,8 +164,12 @@ impl Delivery {
         let reactor = &self.reactor;
         loop {
             reactor.shared.check_process()?;
-            if reactor.shared.is_cancelled() {
-                reactor.detach_all();
+            while reactor.shared.is_cancelled() && reactor.detach_some() {
+                self.budget.use_some();
+                if self.budget.is_spent(&reactor.shared.clock) {
+                    reactor.shared.counters.budget_spent.add(1);
+                    return Ok(None);
+                }
             }
             while let Some(dead) = reactor.next_dead() {
                 drop(dead);
@@ -182,6 +192,7 @@ impl Delivery {
             }
             let nothing_to_come = reactor.closing.get() && !reactor.lingers();
             if nothing_to_come || !reactor.collect()? {
+                self.exhausted = true;
                 return Ok(None);
             }
         }
@@ -233,7 +244,7 @@ impl Drop for Delivery {
         shared.set_asleep();
         reactor.try_finish();
         // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
-        let cancelled = shared.is_cancelled() && !reactor.closing.get();
+        let cancelled = shared.is_cancelled() && !reactor.is_detached();
         let found = cancelled || reactor.has_ready() || reactor.has_dead();
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
         let more = !shared.is_ended() && (found || !shared.posts.arm());
@@ -242,7 +253,7 @@ impl Drop for Delivery {
         match shared.drive {
             Drive::Thread => shared.hand_back(shared.hand_off.end(more, now)),
             // The fd stays readable: the waker's event is there until the next delivery polls.
-            Drive::Fd | Drive::Run if more => shared.waker.wake(),
+            Drive::Fd | Drive::Run if more || !self.exhausted && !shared.is_ended() => shared.waker.wake(),
             Drive::Fd | Drive::Run => {}
         }
     }

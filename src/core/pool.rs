@@ -102,7 +102,7 @@ mod tests {
         let (go, wait) = bounded::<()>(0);
         for i in 0..10 {
             let (done, wait) = (done.clone(), wait.clone());
-            let body = Box::new(move || drop(wait.recv()));
+            let body = Box::new(move || assert!(wait.recv().is_err()));
             let tell = Box::new(move || done.send(i).unwrap());
             pool.run(Task { body, tell }).unwrap();
         }

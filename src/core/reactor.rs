@@ -70,16 +70,16 @@ pub struct Reactor {
     deferred: RefCell<Vec<(Id, u64)>>,
     /// Closed, but a thread of the library still works for them.
     pub(crate) lingering: RefCell<HashMap<Id, Rc<dyn Source>>>,
-    /// Callbacks on the stack.
-    pub(crate) running: Cell<u32>,
     /// Posts ever taken up.
     taken_up: Cell<u64>,
     /// Posts whose turn has come since the counters were told.
     finished: Cell<u64>,
     /// At the end of the last delivery something was still due.
     pub(crate) more: Cell<bool>,
-    /// Everything has been detached; what is left is to run drop functions and `done`.
+    /// No callback is called any more; what is left is to detach, to run drop functions, and `done`.
     pub(crate) closing: Cell<bool>,
+    /// The sources that the end has still to detach, the next one last.
+    pub(crate) to_detach: RefCell<Vec<Id>>,
     /// What foreign callbacks get as their guest: the address of the C object.
     pub(crate) foreign: Cell<*mut c_void>,
 }
@@ -112,10 +112,10 @@ impl Reactor {
             deferred: RefCell::default(),
             more: Cell::new(false),
             lingering: RefCell::default(),
-            running: Cell::new(0),
             taken_up: Cell::new(0),
             finished: Cell::new(0),
             closing: Cell::new(false),
+            to_detach: RefCell::default(),
             foreign: Cell::new(std::ptr::null_mut()),
         }))
     }
@@ -213,8 +213,12 @@ impl Reactor {
 
     /// Keeps something whose end runs user code until a delivery.
     pub(crate) fn bury(&self, buried: Buried) {
+        let first = !self.has_dead();
         self.graveyard.borrow_mut().push_back(buried);
-        self.shared.wake();
+        // The first one's wake-up stands until a delivery has looked at all.
+        if first {
+            self.shared.wake();
+        }
     }
 
     // ---- for deliveries
@@ -335,7 +339,7 @@ impl Reactor {
         let (source, running) = self.table.borrow_mut().begin_call(id)?;
         if running {
             if matches!(ready, Ready::Source(..)) {
-                self.deferred.borrow_mut().push((id, hint));
+                self.defer(id, hint, &source);
             }
             if self.table.borrow_mut().mute(id) {
                 source.mute(self, id);
@@ -347,6 +351,15 @@ impl Reactor {
         }
         self.set_idle(id, &source);
         None
+    }
+
+    /// Keeps one event for when the callback has returned, however many come.
+    fn defer(&self, id: Id, hint: u64, source: &Rc<dyn Source>) {
+        let mut deferred = self.deferred.borrow_mut();
+        match deferred.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
+            None => deferred.push((id, hint)),
+        }
     }
 
     /// Its callback has returned: what it missed meanwhile is looked at again.

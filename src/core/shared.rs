@@ -159,7 +159,7 @@ impl Shared {
 
     /// A thread of the library has finished with that source. Too late is as good: the guest has ended.
     pub(crate) fn source_ready(&self, id: Id) {
-        if self.posts.push_awaited(Message::Ready(id)) {
+        if self.posts.push_awaited(Message::Ready(id)) && !self.is_ended() {
             self.wake();
         }
     }
@@ -188,7 +188,7 @@ impl Shared {
     /// The host said that it is gone; the guest can only be ended by hand.
     pub(crate) fn host_gone(&self) {
         self.gone.store(true, Ordering::SeqCst);
-        self.hand_off.host_gone();
+        self.hand_off.close();
         self.cancel();
     }
 

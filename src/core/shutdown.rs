@@ -5,20 +5,33 @@
 use std::rc::Rc;
 
 use super::reactor::Reactor;
+use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
 use crate::sys;
 
 impl Reactor {
-    /// Stops everything that can become ready; callbacks are not called any more.
-    pub(crate) fn detach_all(&self) {
-        if self.closing.replace(true) {
-            return;
+    /// Stops some of what can become ready; from the first call on no callback is called any more.
+    /// `true`: there is more to do. In slices, because the end of a million sources takes longer
+    /// than a delivery may.
+    pub(crate) fn detach_some(&self) -> bool {
+        const SLICE: usize = 256;
+        if !self.closing.replace(true) {
+            let mut ids = self.open_ids();
+            ids.reverse();
+            self.to_detach.replace(ids);
+            self.give_up_ready();
         }
-        for id in self.open_ids() {
-            // Closing runs no user code, so the ids stay what they are.
+        for _ in 0..SLICE {
+            let Some(id) = self.to_detach.borrow_mut().pop() else { break };
+            // One that a drop function has closed meanwhile is stale, and done.
             let _ = self.close(id);
         }
-        self.give_up_ready();
+        !self.is_detached()
+    }
+
+    /// Whether the end has nothing left to detach, or there is no end yet to do so.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.closing.get() && self.to_detach.borrow().is_empty()
     }
 
     /// Whether a closed source still has a thread of the library working for it.
@@ -26,30 +39,52 @@ impl Reactor {
         !self.lingering.borrow().is_empty()
     }
 
-    /// Calls `done` if nothing is left to wait for.
+    /// Whether nothing but callbacks on the stack keeps the guest from ending.
+    pub(crate) fn waits_for_callbacks(&self) -> bool {
+        self.is_detached() && self.shared.depth() > 0 && !self.has_dead() && !self.lingers()
+    }
+
+    /// Calls `done` if nothing is left to wait for. Not inside a delivery or a drop function: what is
+    /// on the stack belongs to a guest that has not ended.
     pub(crate) fn try_finish(&self) {
-        let free = self.running.get() == 0 && !self.has_dead() && !self.lingers();
-        if self.closing.get() && free && !self.shared.is_ended() {
-            self.shared.set_ended();
-            let status = if self.shared.is_host_gone() { Status::HOSTGONE } else { Status::OK };
-            self.shared.host.done(status);
+        let left = self.shared.depth() > 0 || self.has_dead() || self.lingers() || !self.is_detached();
+        if left || self.shared.is_ended() {
+            return;
         }
+        self.shared.set_ended();
+        self.fall_silent();
+        let status = if self.shared.is_host_gone() { Status::HOSTGONE } else { Status::OK };
+        self.shared.host.done(status);
+    }
+
+    /// Nothing is posted any more and the fd is not readable: the wake-up of the cancel may still be there.
+    fn fall_silent(&self) {
+        self.shared.hand_off.close();
+        self.shared.set_alarm(FOREVER);
+        // If the system cannot be asked there is nothing to be silenced either.
+        let _ = self.poller().poll_now(|_, _| {});
     }
 
     /// Ends the guest here and now. Work that is running is abandoned. Inside a callback, the
     /// outermost delivery does what has to wait for its return.
     pub(crate) fn end_now(&self) {
+        let depth = self.shared.depth();
+        // Like a delivery: a drop function that delivers is inside it, and nobody needs waking.
+        self.shared.set_depth(depth + 1);
+        self.shared.set_looking(true);
         self.shared.cancel();
-        self.detach_all();
+        while self.detach_some() {}
         // The worker's reference is then the last one, and the job's end runs on its thread.
         let abandoned = self.lingering.take();
         drop(abandoned);
         while let Some(dead) = self.next_dead() {
             drop(dead);
         }
-        self.try_finish();
+        self.shared.set_depth(depth);
+        self.shared.set_asleep();
         self.count_posts();
-        if self.shared.depth() == 0 {
+        self.try_finish();
+        if depth == 0 {
             self.join_io_thread();
         }
     }

@@ -112,6 +112,11 @@ pub(crate) trait Source {
     /// It was ready again while its callback is on the stack: keep the poller silent until `unmute`.
     fn mute(&self, _reactor: &Reactor, _id: Id) {}
 
+    /// Two events came while its callback was on the stack: the hint of the one that is told for both.
+    fn merge(&self, _earlier: u64, later: u64) -> u64 {
+        later
+    }
+
     /// The callback has returned.
     fn unmute(&self, _reactor: &Reactor, _id: Id) {}
 

@@ -58,13 +58,7 @@ pub(super) fn register(
 pub(super) fn wake(g: *const ForeignGuest) -> i32 {
     // SAFETY: the caller passes NULL or a live guest.
     let Some(g) = (unsafe { g.as_ref() }) else { return Status::NULL.code() };
-    match g.poster().in_child() {
-        true => Status::FORKED.code(),
-        false => {
-            g.poster().wake();
-            Status::OK.code()
-        }
-    }
+    g.poster().try_wake().code()
 }
 
 /// A call on a poster.
@@ -81,10 +75,7 @@ pub(super) fn poster(p: *mut ForeignPoster, f: impl FnOnce(&ForeignPoster) -> Re
 pub(super) fn poster_wake(p: *const ForeignPoster) -> i32 {
     // SAFETY: the caller passes NULL or a live poster.
     let Some(p) = (unsafe { p.as_ref() }) else { return Status::NULL.code() };
-    match p.poster().in_child() {
-        true => Status::FORKED.code(),
-        false => p.wake().code(),
-    }
+    p.poster().try_wake().code()
 }
 
 /// guest_poster_free.
@@ -238,6 +229,9 @@ impl Drop for Frame {
 fn release(pointer: *mut ForeignGuest) {
     // SAFETY: live until the end of this function.
     let g = unsafe { &*pointer };
+    // Counted as a frame, so that a delivery inside a drop function or `done` is not the outermost
+    // and does not come here again.
+    g.frames.set(1);
     let ended = catch(|| {
         if !g.poster().in_child() {
             g.guest().end_now();

@@ -78,7 +78,8 @@ pub unsafe extern "C-unwind" fn guest_deliver_batch_for(
 /// no other loop, and in every drive for tests, tools and clean-up without a host. Returns GUEST_OK
 /// when the guest has ended.
 ///
-/// Errors: GUEST_ETIMEDOUT (the guest lives on), and those of guest_deliver_batch.
+/// Errors: GUEST_ETIMEDOUT (the guest lives on), GUEST_ECLOSED (inside a callback, when the guest was
+/// cancelled: it ends when that callback has returned), and those of guest_deliver_batch.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_run(g: *mut ForeignGuest, timeout: u64) -> GuestStatus {
     boundary::run(g, timeout, false)
@@ -149,7 +150,8 @@ pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> 
 /// For signal handlers, and for programs that keep a queue of their own and empty it after each
 /// delivery. Several calls before the delivery make one. Keeps errno.
 ///
-/// Errors: GUEST_ENULL, GUEST_EFORKED. guest_last_error does not change.
+/// Errors: GUEST_ENULL, GUEST_ECLOSED (the guest has ended), GUEST_EFORKED. guest_last_error does
+/// not change.
 #[no_mangle]
 pub unsafe extern "C" fn guest_wake(g: *const ForeignGuest) -> GuestStatus {
     boundary::wake(g)

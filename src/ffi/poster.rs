@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use super::boundary;
 use super::foreign;
 use super::types::{GuestDropFn, GuestPostFn};
-use crate::error::{Result, Status};
+use crate::error::Result;
 use crate::guest::live::{Alive, POSTERS};
 use crate::guest::Poster;
 
@@ -37,14 +37,5 @@ impl ForeignPoster {
 
     pub(super) fn cancel(&self) {
         self.poster.cancel();
-    }
-
-    /// For signal handlers: no memory, no locks.
-    pub(super) fn wake(&self) -> Status {
-        if self.poster.is_ended() {
-            return Status::CLOSED;
-        }
-        self.poster.wake();
-        Status::OK
     }
 }

@@ -259,6 +259,12 @@ impl Run {
             // The first delivery catches up with what is due already.
             return Ok(true);
         }
+        if self.reactor.waits_for_callbacks() {
+            return Err(Error::new(
+                Status::CLOSED,
+                "the guest was cancelled and ends when the callback that runs this loop has returned",
+            ));
+        }
         let now = monotonic_ns();
         if now >= self.until {
             return Err(Status::TIMEDOUT.into());

@@ -3,7 +3,7 @@
 use crate::clock::{Clock, MILLISECOND};
 use crate::core::shared::Drive;
 use crate::error::{Error, Result, Status};
-use crate::sys::monotonic_ns;
+use crate::sys::{coarse_ns, monotonic_ns};
 
 /// How a guest shall behave; `Options::default()` is what most want.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Default for Options {
             repost_after: 250 * MILLISECOND,
             stall_after: 0,
             work_threads: 4,
-            clock: Clock::System(monotonic_ns),
+            clock: Clock::System { now: monotonic_ns, coarse: coarse_ns },
         }
     }
 }

@@ -35,11 +35,22 @@ impl Poster {
         })
     }
 
-    /// Asks for a delivery. Safe in signal handlers. Does nothing in a forked child.
+    /// Asks for a delivery. Safe in signal handlers. Does nothing in a forked child, or for a guest
+    /// that has ended.
     pub fn wake(&self) {
-        if !self.in_child() {
-            self.0.waker.wake();
+        let _ = self.try_wake();
+    }
+
+    /// The same, and says why not: no memory, no locks.
+    pub(crate) fn try_wake(&self) -> Status {
+        if self.in_child() {
+            return Status::FORKED;
         }
+        if self.is_ended() {
+            return Status::CLOSED;
+        }
+        self.0.waker.wake();
+        Status::OK
     }
 
     /// Asks the guest to end.

@@ -75,6 +75,10 @@ impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
         Detached::Now
     }
 
+    fn merge(&self, earlier: u64, later: u64) -> u64 {
+        earlier.saturating_add(later).min(u64::from(u32::MAX))
+    }
+
     fn drop_runs_user_code(&self) -> bool {
         self.callback.drop_runs_user_code()
     }

@@ -6,7 +6,7 @@
 //! | what | file | promise |
 //! |---|---|---|
 //! | [`OsFd`] | here | what the system calls a file descriptor |
-//! | [`monotonic_ns`] | `time` | monotonic nanoseconds, callable in a signal handler |
+//! | [`monotonic_ns`], [`coarse_ns`] | `time` | monotonic nanoseconds, callable in a signal handler; the same to some milliseconds, cheaper |
 //! | [`Poller`], [`Waker`] | `poller` | level-triggered readiness of fds; an fd that is readable while anything is due; a wake-up that is safe in signal handlers |
 //! | [`Gate`] | `gate` | what the I/O thread sleeps on: lets one readiness of the poller through each time it is armed |
 //! | [`Alarm`] | `timerfd` | makes the poller ready at a point in time, never early, to the nanosecond |
@@ -41,6 +41,7 @@ pub(crate) use resolve::resolve;
 pub use resolve::{Address, Query};
 pub(crate) use signal::Listener;
 pub(crate) use thread::{spawn, this_thread};
+pub(crate) use time::coarse_ns;
 pub use time::monotonic_ns;
 pub(crate) use timerfd::Alarm;
 

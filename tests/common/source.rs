@@ -102,8 +102,8 @@ fn without_text(raw: &str) -> String {
             (0, rest.find('\n').unwrap_or(rest.len()), 0)
         } else if rest.starts_with("/*") {
             (0, rest.find("*/").map_or(rest.len(), |end| end + 2), 0)
-        } else if rest.starts_with("r#\"") {
-            (3, rest[3..].find("\"#").map_or(rest.len(), |end| end + 5), 2)
+        } else if let Some(text) = rest.strip_prefix("r#\"") {
+            (3, text.find("\"#").map_or(rest.len(), |end| end + 5), 2)
         } else if rest.starts_with('"') {
             (1, string_length(rest, '"'), 1)
         } else if is_character(rest) {
