@@ -681,7 +681,8 @@ guest_status_t guest_child_add(struct guest_t *g,
  * `id_out`: receives the id; NULL if you do not need it.
  *
  * Close the source before the fd. If an fd was closed all the same and its number comes again, the
- * new registration replaces the dead one, whose id then fails with GUEST_ESTALE.
+ * new registration replaces the dead one, whose id then fails with GUEST_ESTALE. (Not one that is
+ * paused, of which the system knows nothing: GUEST_EEXIST.)
  *
  * Errors: GUEST_EEXIST, GUEST_EINVAL (negative fd), GUEST_EFLAGS, GUEST_ENULL, GUEST_EOS (EBADF,
  * EPERM, ENOSPC), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.

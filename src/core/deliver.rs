@@ -133,27 +133,30 @@ impl Delivery {
         held: &mut Vec<Item>,
         mut tell: impl FnMut(Event),
     ) -> Result<()> {
-        let mut told = 0;
         if !self.reactor.shared.is_looking() {
             // The user ran a nested loop meanwhile.
             self.reactor.shared.set_looking(false);
         }
         self.exhausted = false;
-        let Some(first) = self.find()? else { return Ok(()) };
-        let mut next = Some(first);
-        while let Some(ready) = next {
-            if let Some(item) = self.prepare(ready) {
-                tell(item.event());
-                if let Item::Source(id, source) = &item {
-                    self.reactor.set_idle(*id, source);
+        let mut told = 0;
+        // More than one look only while nothing of what they found was worth telling.
+        while told == 0 {
+            let Some(first) = self.find()? else { return Ok(()) };
+            self.budget.use_some();
+            let mut next = Some(first);
+            while let Some(ready) = next {
+                if let Some(item) = self.prepare(ready) {
+                    tell(item.event());
+                    if let Item::Source(id, source) = &item {
+                        self.reactor.set_idle(*id, source);
+                    }
+                    held.extend(item.settle(&self.reactor));
+                    told += 1;
                 }
-                held.extend(item.settle(&self.reactor));
-                told += 1;
+                // Only what this look has found: another one would find the same fds again.
+                next = if told < capacity { self.reactor.next_ready() } else { None };
             }
-            // Only what one look has found: a second one would find the same fds again.
-            next = if told < capacity { self.reactor.next_ready() } else { None };
         }
-        self.budget.use_some();
         // The user handles these outside: a nested loop may begin there.
         self.reactor.shared.cover();
         Ok(())

@@ -175,8 +175,12 @@ impl Shared {
 
     /// Harmless when repeated, and in a forked child, whose guest this is not.
     pub(crate) fn cancel(&self) {
-        if !self.mark.in_child() && !self.cancelled.swap(true, Ordering::SeqCst) {
-            self.posts.close();
+        if self.mark.in_child() {
+            return;
+        }
+        // In this order: a host that sees the flag may take the queue for closed.
+        self.posts.close();
+        if !self.cancelled.swap(true, Ordering::SeqCst) {
             self.wake();
         }
     }

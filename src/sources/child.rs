@@ -61,6 +61,10 @@ impl Reactor {
             sys::exists_as_child(pid).map_err(refused)?;
             match Pidfd::open(pid).map_err(refused)? {
                 Some(pidfd) => {
+                    let dead = self.poller().take_dead(pidfd.as_raw_fd()).and_then(Id::from_bits);
+                    if let Some(dead) = dead {
+                        let _ = self.close(dead);
+                    }
                     self.poller().add(pidfd.as_raw_fd(), READABLE, id.to_bits()).map_err(refused)?;
                     let _ = source.pidfd.set(pidfd);
                 }

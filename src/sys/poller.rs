@@ -118,6 +118,14 @@ impl Poller {
         Ok((owner != 0).then_some(owner))
     }
 
+    /// Who is registered under the number of an fd that was just opened, and so must be dead: its fd
+    /// was closed. Forgotten from here on.
+    pub(crate) fn take_dead(&mut self, fresh: RawFd) -> Option<u64> {
+        let owner = self.owners.get_mut(usize::try_from(fresh).ok()?)?;
+        let dead = std::mem::take(owner) & !PAUSED;
+        (dead != 0).then_some(dead)
+    }
+
     /// Changes what `fd` is watched for; 0 takes it out of the set, since errors and hang-ups
     /// would be reported with an empty interest too, again and again.
     pub(crate) fn modify(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<()> {
