@@ -11,7 +11,6 @@ demo:
 	./examples/demo/run.sh
 
 test:
-	./scripts/setup.sh test
 	./scripts/test.sh
 
 # What CI runs.

@@ -2,16 +2,18 @@
 # The C suite under Valgrind, with the shared library as it is shipped: reads of what was never written,
 # use after free, and definite leaks fail a test. Needs the build of build/ (scripts/test.sh).
 #
-#   scripts/memcheck.sh                      the files whose tests hand memory to and fro: two minutes
+#   scripts/memcheck.sh                      the files whose tests hand memory to and fro: a minute
 #   scripts/memcheck.sh CTEST-ARGUMENT...    others, for example -L c for all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 root=$PWD
 launcher="valgrind;-q;--error-exitcode=99;--leak-check=full;--errors-for-leak-kinds=definite;--fair-sched=yes"
+launcher+=";--suppressions=$root/tests/c/valgrind.supp"
 cmake -S . -B build/memcheck -DASYNCGUEST_CARGO_TARGET_DIR="$root/target" -DASYNCGUEST_TEST_TIMEOUT=300 \
     -DASYNCGUEST_TEST_LAUNCHER="$launcher" >/dev/null
 cmake --build build/memcheck -j2
 export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-20}
-[ $# != 0 ] || set -- -L '^(abi|batch|drops|end|fds|nested|posts|resolve|signals|stale|timers|work)$'
+# stale_id_child forks with a guest running, and the fork's copy of that is lost at its end, as it must be.
+[ $# != 0 ] || set -- -L '^(abi|batch|drops|end|fds|nested|posts|resolve|signals|stale|timers|work)$' -E 'stale_id_child$'
 exec ctest --test-dir build/memcheck -j2 -R '^shared\.' --output-on-failure "$@"

@@ -76,5 +76,5 @@ grep -q "$finding" <<<"$report" || {
 }
 echo "on: a deliberate bug gives \"$finding\""
 
-export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-20}
+export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-5}
 exec ctest --test-dir "$build" -j2 -L c -R '^(static|hooks)\.' -E "$left_out" --output-on-failure "$@"

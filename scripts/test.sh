@@ -14,6 +14,7 @@ logs=build/logs
 mkdir -p "$logs"
 unset RUSTFLAGS CARGO_TARGET_DIR
 export CARGO_TERM_COLOR=never
+PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
 wanted=" $* "
 passed=0
 failed=0
@@ -29,7 +30,9 @@ stage() { # NAME COMMAND...
     else
         failed=$((failed + 1))
         printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log"
-        tail -n 60 "$logs/$name.log" | sed 's/^/      | /'
+        # Without what went well, so that what failed is within the last lines.
+        grep -vE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) ' "$logs/$name.log" |
+            tail -n 80 | sed 's/^/      | /'
     fi
 }
 
@@ -83,7 +86,10 @@ msrv() {
     fi
 }
 
-./scripts/setup.sh test || exit 1
+if ! ./scripts/setup.sh test; then
+    echo "0 passed, 1 failed"
+    exit 1
+fi
 stage format cargo fmt --check
 stage lint lint
 stage build build

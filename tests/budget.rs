@@ -164,3 +164,28 @@ fn saturated_guest_serves_its_other_sources() {
     toy.run_until(|| fd.calls() >= 10 && timer.calls() >= 10 && post.calls() >= 10);
     toy.end();
 }
+
+/// Whenever the slow ones begin: the first of them uses the budget up.
+#[test]
+fn budget_slow_callbacks_after_quick_ones() {
+    let _alone = alone();
+    let (options, clock) = manual(Drive::Fd);
+    let (toy, posts, slow) = (Toy::with(options), Probe::shared(), Rc::new(Cell::new(0)));
+    for quick in 24..32 {
+        for i in 0..quick + 4 {
+            let (clock, slow) = (clock.clone(), slow.clone());
+            toy.post(&posts, move |_| {
+                if i >= quick {
+                    clock.advance(12 * MS);
+                    slow.set(slow.get() + 1);
+                }
+            });
+        }
+        while toy.stats().live_posts > 0 {
+            let before = slow.get();
+            toy.guest().deliver(0).unwrap();
+            assert!(slow.get() <= before + 1, "{} slow ones after {quick}", slow.get() - before);
+        }
+    }
+    toy.end();
+}

@@ -155,3 +155,19 @@ fn child_fifty_at_once() {
     }
     toy.end();
 }
+
+/// An fd was closed before its paused source, so that nobody noticed; the fd that watches the child may be given
+/// that number.
+#[test]
+fn child_after_a_dead_fd() {
+    let _alone = alone();
+    let (toy, probe, dead) = (Toy::start(Drive::Fd), Probe::new(), Probe::new());
+    let pipe = Channel::new();
+    toy.add_fd(pipe.input(), 0, &dead, nothing);
+    pipe.close_input();
+    toy.add_child(ending_child(7), &probe);
+    toy.run_until(|| probe.drops() == 1);
+    assert_eq!(probe.value.get(), 7);
+    toy.end();
+    assert_eq!((dead.calls(), dead.drops()), (0, 1));
+}

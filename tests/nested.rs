@@ -230,3 +230,40 @@ fn nested_cancel_thread() {
 fn nested_cancel_fd() {
     ended_in_nested(Drive::Fd, false);
 }
+
+#[test]
+fn nested_run_ends_when_cancelled() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
+        let (toy, outer, inner) = (Toy::start(drive), Probe::new(), Probe::new());
+        let (here, there) = (toy.clone(), inner.clone());
+        toy.add_timer(0, 0, &outer, move |_| {
+            let toy = here.clone();
+            here.add_timer(0, 0, &there, move |_| toy.poster.cancel());
+            assert_eq!(refused(here.guest().run(5 * SECOND)), Status::CLOSED);
+            assert_eq!(here.done(), 0, "this callback is on the stack");
+        });
+        toy.guest().run(10 * SECOND).unwrap();
+        assert_eq!((inner.drops(), outer.drops(), toy.done_status()), (1, 1, Status::OK));
+    }
+}
+
+/// The I/O thread has just looked after a token that is long overdue, and looks again only in 200 ms.
+#[test]
+fn nested_soon_after_a_blocked_host() {
+    let _alone = alone();
+    let toy = Toy::with(Options { repost_after: 800 * MS, ..Options::default() });
+    let (pipe, outer, inner) = (Channel::new(), Probe::new(), Probe::new());
+    toy.add_fd(pipe.input(), READABLE, &inner, pipe.reader());
+    let (here, there, bell) = (toy.clone(), inner.clone(), pipe.clone());
+    toy.add_timer(0, 0, &outer, move |_| {
+        let start = monotonic_ns();
+        bell.write(1);
+        here.run_until(|| there.calls() == 1);
+        between(there.at.get() - start, 0, 100 * MS);
+    });
+    // The same token once more.
+    eventually(|| toy.posts() == 2);
+    toy.run_until(|| outer.drops() == 1);
+    toy.end();
+}

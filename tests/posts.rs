@@ -129,6 +129,35 @@ fn posts_race_with_the_end() {
     assert_eq!(toy.done_status(), Status::OK);
 }
 
+/// The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted.
+#[test]
+fn posts_race_with_a_cancel() {
+    let _alone = alone();
+    for _ in 0..200 {
+        let toy = Toy::start(Drive::Fd);
+        let dropped = Arc::new(AtomicU32::new(0));
+        let (poster, canceller, counter) = (toy.poster.clone(), toy.poster.clone(), dropped.clone());
+        let posting = std::thread::spawn(move || {
+            let mut accepted = 0;
+            loop {
+                let counted = Counted(counter.clone());
+                if poster.post(move |_| drop(counted)).is_err() {
+                    return accepted;
+                }
+                accepted += 1;
+            }
+        });
+        let cancelling = std::thread::spawn(move || canceller.cancel());
+        while toy.done() == 0 {
+            toy.deliver(0);
+        }
+        let (accepted, at_end): (u32, _) = (posting.join().unwrap(), dropped.load(Ordering::SeqCst));
+        cancelling.join().unwrap();
+        // The one that was refused is dropped by the thread that made it.
+        assert_eq!(at_end, accepted + 1);
+    }
+}
+
 #[test]
 fn poster_outlives_the_guest() {
     let _alone = alone();

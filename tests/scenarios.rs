@@ -8,6 +8,8 @@ const NULL: &str = "a reference is never NULL";
 const SIZE: &str = "the compiler knows the size of a struct";
 const THREAD: &str = "Guest and Handle are not Send, so the call does not compile on another thread";
 const CPP: &str = "a C++ exception; reentrancy.rs has a Rust panic in a callback instead";
+const GIVEN_UP: &str =
+    "a Guest that is being dropped cannot be borrowed, so nothing delivers, runs or ends it";
 const BOUNDARY: &str = "a panic inside the library is caught at the C boundary and nowhere else";
 
 /// What safe Rust cannot say.
@@ -54,6 +56,16 @@ const INEXPRESSIBLE: &[(&str, &str)] = &[
     ("exception_in_a_nested_delivery", CPP),
     ("exception_out_of_guest_run", CPP),
     ("exception_after_free_in_callback", CPP),
+    (
+        "exception_with_an_edge_triggered_host",
+        "a C++ exception; edge.rs has a Rust panic in a callback instead",
+    ),
+    ("free_with_a_drop_that_delivers", GIVEN_UP),
+    ("free_with_a_drop_that_runs", GIVEN_UP),
+    ("free_with_a_drop_that_shuts_down", GIVEN_UP),
+    ("free_with_a_done_that_delivers", GIVEN_UP),
+    ("free_with_a_done_that_runs", GIVEN_UP),
+    ("free_with_a_done_that_shuts_down", GIVEN_UP),
 ];
 
 /// The lines of each source in `folder` with one of the endings, by file name.

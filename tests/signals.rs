@@ -251,3 +251,22 @@ fn wake_from_a_signal_handler_thread() {
 fn wake_from_a_signal_handler_fd() {
     wake_from_handler(Drive::Fd);
 }
+
+/// What comes while its callback runs a nested loop is one call afterwards, as it is after any other wait.
+#[test]
+fn signal_merged_during_its_own_callback() {
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Fd), Probe::new());
+    let (here, seen) = (toy.clone(), probe.clone());
+    let act = move |_: &Handle| {
+        for _ in 0..if seen.calls() == 1 { 5 } else { 0 } {
+            raise(libc::SIGUSR1);
+            here.guest().deliver(0).unwrap();
+        }
+    };
+    toy.handle().signal_add(libc::SIGUSR1, probe.signal(act)).unwrap();
+    raise(libc::SIGUSR1);
+    toy.run_until(|| probe.total.get() == 6);
+    assert_eq!((probe.calls(), probe.value.get()), (2, 5));
+    toy.end();
+}

@@ -146,3 +146,24 @@ fn stale_id_slot_reused() {
     assert_eq!(toy.stats().live_sources, 1);
     toy.end();
 }
+
+/// All that one look has found was closed by the handling of the event before: the pull form looks once more.
+#[test]
+fn stale_events_end_no_batch() {
+    let _alone = alone();
+    let toy = Toy::with(Options { pull: true, batch_budget: FOREVER, ..options(Drive::Fd) });
+    let (fds, post) = (Probe::shared(), Probe::new());
+    let pipes = [Channel::new(), Channel::new()];
+    let ids = pipes.each_ref().map(|pipe| toy.add_fd(pipe.input(), READABLE, &fds, nothing));
+    pipes.iter().for_each(|pipe| pipe.write(1));
+    let (guest, mut kinds) = (toy.guest(), Vec::new());
+    guest.batch_begin(0).unwrap();
+    guest.batch_next(1, |event| kinds.push(event.kind)).unwrap();
+    ids.iter().for_each(|id| toy.handle().close(*id).unwrap());
+    toy.post(&post, nothing);
+    guest.batch_next(1, |event| kinds.push(event.kind)).unwrap();
+    assert_eq!(kinds, [Kind::Fd, Kind::Post]);
+    guest.batch_end().unwrap();
+    guest.shutdown(10 * SECOND).unwrap();
+    assert_eq!((fds.drops(), post.drops()), (2, 1));
+}

@@ -29,14 +29,16 @@ pub(crate) struct Pauses {
     pub(crate) stall_after: u64,
 }
 
-/// The first pause after a failed post; it doubles up to `repost_after`, where a dropped one begins.
+/// The shortest pause between two posts, and the first after a failed one; it doubles up to
+/// `repost_after`, where a dropped one begins.
 const RETRY: u64 = 1_000_000;
 /// Pauses between repetitions double up to this.
 const REPOST_MAX: u64 = 10_000_000_000;
 
 /// One delivery in progress; the last of the stack is the innermost.
 struct Frame {
-    since: u64,
+    /// Since it began, or was last covered.
+    counts_from: u64,
     /// A token for a nested loop has been posted.
     announced: bool,
     /// Its stall has been reported.
@@ -49,6 +51,8 @@ struct State {
     /// The last token given out.
     last: u64,
     posted_at: u64,
+    /// Since when the host could have delivered it: not while it is inside another delivery.
+    waits_since: u64,
     /// When the token is posted again, and the pause after that.
     repost_at: u64,
     pause: u64,
@@ -112,6 +116,7 @@ impl HandOff {
             token: 0,
             last: (serial & 0xff_ffff) << 40,
             posted_at: 0,
+            waits_since: 0,
             repost_at: 0,
             pause: 0,
             failing: false,
@@ -148,7 +153,7 @@ impl HandOff {
         }
         if s.token == 0 {
             if let Some(frame) = s.frames.last_mut().filter(|frame| !frame.announced) {
-                let at = frame.since.saturating_add(nested_after);
+                let at = frame.counts_from.saturating_add(nested_after);
                 if now >= at {
                     frame.announced = true;
                     watch.post = Some((s.new_token(now, repost_after), true));
@@ -157,7 +162,7 @@ impl HandOff {
                 }
             }
         } else if now >= s.repost_at {
-            let most = if s.failing { repost_after } else { REPOST_MAX };
+            let most = if s.failing { repost_after.max(RETRY) } else { REPOST_MAX };
             s.pause = s.pause.saturating_mul(2).min(most);
             s.repost_at = now.saturating_add(s.pause);
             watch.post = Some((s.token, false));
@@ -182,7 +187,7 @@ impl HandOff {
         let mut s = lock(&self.state);
         if s.token == token {
             if !std::mem::replace(&mut s.failing, true) {
-                s.pause = RETRY.min(self.pauses.repost_after);
+                s.pause = RETRY;
             }
             s.repost_at = now.saturating_add(s.pause);
         }
@@ -206,10 +211,13 @@ impl HandOff {
             s.token = 0;
             latency = Some(now.saturating_sub(s.posted_at));
         }
-        s.frames.push(Frame { since: now, announced: false, stalled: false });
+        s.frames.push(Frame { counts_from: now, announced: false, stalled: false });
         let watched = s.is_watched(now, self.pauses.nested_after);
-        // With the gate armed the I/O thread notices by itself that something happens.
-        Some(Begun { latency, watched, unnoticed: !watched && s.armed.is_none() })
+        // With the gate armed the I/O thread notices by itself that something happens, and so it does
+        // when it has only just posted the token: it looks right after that.
+        let late = latency.is_none_or(|under_way| under_way > self.pauses.nested_after);
+        let unnoticed = !watched && s.armed.is_none() && late;
+        Some(Begun { latency, watched, unnoticed })
     }
 
     /// Host thread: the innermost delivery may be about to run a nested loop, and wants a token for it
@@ -217,7 +225,7 @@ impl HandOff {
     pub(crate) fn cover(&self, now: u64) -> bool {
         let mut s = lock(&self.state);
         if let Some(frame) = s.frames.last_mut() {
-            (frame.since, frame.announced) = (now, false);
+            (frame.counts_from, frame.announced) = (now, false);
         }
         !s.is_watched(now, self.pauses.nested_after)
     }
@@ -227,6 +235,7 @@ impl HandOff {
         let mut s = lock(&self.state);
         s.frames.pop();
         let depth = s.frames.len();
+        s.waits_since = now;
         if s.token != 0 || s.closed {
             return End::Nothing;
         }
@@ -259,8 +268,9 @@ impl State {
         self.last = (self.last & !COUNTER) | counter.max(1);
         self.token = self.last;
         self.posted_at = now;
-        self.pause = repost_after;
-        self.repost_at = now.saturating_add(repost_after);
+        self.waits_since = now;
+        self.pause = repost_after.max(RETRY);
+        self.repost_at = now.saturating_add(self.pause);
         self.failing = false;
         self.stalled = false;
         self.token
@@ -270,11 +280,11 @@ impl State {
     fn stall(&mut self, now: u64, stall_after: u64, watch: &mut Watch) -> u64 {
         let (delivering, since, reported) = match (self.token, self.frames.last_mut()) {
             (0, None) => return u64::MAX,
-            (0, Some(frame)) => (true, frame.since, &mut frame.stalled),
+            (0, Some(frame)) => (true, frame.counts_from, &mut frame.stalled),
             // The token for a nested loop counts from its own posting, but says what is the case:
             // the delivery lasts.
-            (_, Some(frame)) => (true, frame.since, &mut frame.stalled),
-            (_, None) => (false, self.posted_at, &mut self.stalled),
+            (_, Some(frame)) => (true, frame.counts_from, &mut frame.stalled),
+            (_, None) => (false, self.waits_since, &mut self.stalled),
         };
         if *reported {
             return u64::MAX;
@@ -414,6 +424,29 @@ mod tests {
         assert_eq!(h.watch(110 * MS).stall, None);
         assert_eq!(h.watch(150 * MS).stall, Some((true, 50 * MS)));
         assert_eq!(h.watch(400 * MS).stall, None);
+    }
+
+    #[test]
+    fn one_long_delivery_is_one_stall() {
+        let h =
+            HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 100 * MS });
+        let token = h.opened(0).unwrap();
+        h.begin(token, 0).unwrap();
+        assert!(h.watch(10 * MS).post.is_some(), "for a nested loop, and there is none");
+        assert_eq!(h.watch(100 * MS).stall, Some((true, 100 * MS)));
+        h.end(false, 300 * MS);
+        assert_eq!(h.watch(301 * MS).stall, None, "the host could not have delivered that token before");
+        assert_eq!(h.watch(400 * MS).stall, Some((false, 100 * MS)));
+    }
+
+    #[test]
+    fn no_setting_makes_the_i_o_thread_spin() {
+        let h = HandOff::new(1, Pauses { nested_after: 1, repost_after: 1, stall_after: 0 });
+        let token = h.opened(0).unwrap();
+        for now in [0, 1, MS - 1] {
+            h.post_failed(token, now);
+            assert_eq!(h.watch(now).post, None);
+        }
     }
 
     #[test]

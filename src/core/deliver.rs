@@ -47,6 +47,8 @@ impl Delivery {
             return Err(Status::INLINE.into());
         }
         if shared.is_ended() {
+            // A wake-up of another thread may have met the end.
+            reactor.fall_silent();
             return Err(Status::CLOSED.into());
         }
         let now = reactor.now();
@@ -214,9 +216,7 @@ impl Delivery {
         counters.events.add(1);
         Some(item)
     }
-}
 
-impl Delivery {
     /// Counts when all has been run: what comes before the first callback is felt as latency.
     fn count(&self, now: u64, depth: u32) {
         let counters = &self.reactor.shared.counters;

@@ -58,8 +58,8 @@ pub struct Reactor {
     pub(crate) work_threads: u32,
     pub(crate) pool: OnceCell<Pool>,
     pub(crate) signals: Signals,
-    /// The children that are watched, by pid.
-    pub(crate) children: RefCell<HashMap<i32, Id>>,
+    /// The children that are watched, by pid, and their pidfds.
+    pub(crate) children: RefCell<HashMap<i32, (Id, Option<OsFd>)>>,
     pub(crate) io_thread: RefCell<Option<IoThread>>,
     poller: RefCell<Poller>,
     table: RefCell<Table>,

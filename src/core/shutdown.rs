@@ -58,7 +58,7 @@ impl Reactor {
     }
 
     /// Nothing is posted any more and the fd is not readable: the wake-up of the cancel may still be there.
-    fn fall_silent(&self) {
+    pub(crate) fn fall_silent(&self) {
         self.shared.hand_off.close();
         self.shared.set_alarm(FOREVER);
         // If the system cannot be asked there is nothing to be silenced either.
@@ -100,7 +100,8 @@ impl Reactor {
     /// A forked child gives back the fds and nothing else: locks may be held by threads that do not
     /// exist here, and drop functions are the parent's affair.
     pub(crate) fn leave_in_child(self: Rc<Reactor>) {
-        for fd in self.shared.fds().into_iter().chain([self.poller_fd()]) {
+        let pidfds: Vec<_> = self.children.borrow().values().filter_map(|(_, pidfd)| *pidfd).collect();
+        for fd in self.shared.fds().into_iter().chain([self.poller_fd()]).chain(pidfds) {
             sys::close_in_child(fd);
         }
         std::mem::forget(self);

@@ -11,6 +11,7 @@ use super::foreign::ForeignGuest;
 use super::poster::ForeignPoster;
 use super::status::remember;
 use super::types::{GuestEvent, GUEST_PRIORITY, GUEST_READABLE, GUEST_WRITABLE};
+use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
 use crate::guest::{Guest, Turn};
 use crate::id::Id;
@@ -105,7 +106,8 @@ pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
     code(Frame::enter(g).and_then(|frame| {
         let mut run = caught(frame.g(), || frame.g().guest().running(timeout, shutdown))?;
         while caught(frame.g(), || run.wait())? {
-            frame.deliver(0, None)?;
+            // No host waits for its turn when the guest is shut down.
+            frame.deliver(0, shutdown.then_some(FOREVER))?;
             if frame.g().freed.get() {
                 break;
             }
@@ -126,6 +128,10 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
         // A second time, from `done` or a drop function of the first.
         return;
     }
+    if g.check_sound().is_err() {
+        // Its open batches can not be ended any more.
+        g.frames.set(g.frames.get() - g.batches.take());
+    }
     if g.frames.get() > 0 {
         if !g.poster().in_child() {
             g.poster().cancel();
@@ -140,6 +146,7 @@ pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
     // An open batch is a frame too: guest_free waits for its end.
     code(Frame::enter(g).and_then(|frame| {
         caught(frame.g(), || frame.g().guest().batch_begin(token))?;
+        frame.g().batches.set(frame.g().batches.get() + 1);
         std::mem::forget(frame);
         Ok(())
     }))
@@ -180,6 +187,7 @@ pub(super) fn pull_next(
 pub(super) fn pull_end(g: *mut ForeignGuest) -> i32 {
     code(on_host(g).and_then(|guest| {
         caught(guest, || guest.guest().batch_end())?;
+        guest.batches.set(guest.batches.get() - 1);
         drop(Frame(g));
         Ok(())
     }))
@@ -204,7 +212,8 @@ impl Frame {
     fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
         let g = self.g();
         let mut turn: Turn = caught(g, || g.guest().turn(token, budget))?;
-        while caught(g, || turn.advance())? {
+        // A nested call may have poisoned the guest.
+        while caught(g, || g.check_sound().and_then(|()| turn.advance()))? {
             // The user's code: nothing is caught here.
             turn.run();
         }

@@ -30,6 +30,8 @@ pub struct ForeignGuest {
     pub(super) freed: Cell<bool>,
     /// Calls on the stack that run callbacks. Host thread only.
     pub(super) frames: Cell<u32>,
+    /// Those of them that are open batches. Host thread only.
+    pub(super) batches: Cell<u32>,
     /// Host thread only.
     guest: ManuallyDrop<Guest>,
 }
@@ -46,6 +48,7 @@ impl ForeignGuest {
             poisoned: AtomicBool::new(false),
             freed: Cell::new(false),
             frames: Cell::new(0),
+            batches: Cell::new(0),
             guest: ManuallyDrop::new(guest),
         }));
         // SAFETY: just made, and nobody else has it yet.

@@ -112,7 +112,7 @@ impl Guest {
     pub fn shutdown(&self, timeout: u64) -> Result<()> {
         let mut run = self.running(timeout, true)?;
         while run.wait()? {
-            self.deliver(0)?;
+            self.deliver_for(0, Some(FOREVER))?;
         }
         Ok(())
     }

@@ -70,7 +70,8 @@ impl Reactor {
                 }
                 None => self.start_waiter(pid, id).map_err(refused)?,
             }
-            self.children.borrow_mut().insert(pid, id);
+            let pidfd = source.pidfd.get().map(AsRawFd::as_raw_fd);
+            self.children.borrow_mut().insert(pid, (id, pidfd));
             Ok(())
         })
     }
@@ -93,7 +94,7 @@ impl Reactor {
 impl<C> ChildSource<C> {
     fn forget(&self, reactor: &Reactor, id: Id) {
         let mut children = reactor.children.borrow_mut();
-        if children.get(&self.pid) == Some(&id) {
+        if children.get(&self.pid).is_some_and(|(known, _)| *known == id) {
             children.remove(&self.pid);
         }
     }
@@ -103,6 +104,11 @@ impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
     fn prepare(&self, reactor: &Reactor, id: Id, _hint: u64) -> bool {
         // By pidfd where there is one: a pid may have been reaped and given out again.
         let reaped = self.pidfd.get().map_or_else(|| sys::reap(self.pid), Pidfd::reap);
+        // Linux 5.3 has pidfds that it cannot wait for.
+        let reaped = match reaped {
+            Err(e) if e.raw_os_error() == Some(sys::errno::EINVAL) => sys::reap(self.pid),
+            other => other,
+        };
         match reaped {
             Ok(None) => false,
             Ok(Some(Exit { code, signal })) => {

@@ -147,3 +147,35 @@ TEST(saturated_guest_serves_its_other_sources)
     toy_end(&toy);
     channel_close(&pipe);
 }
+
+static unsigned slow_in_turn;
+
+static void quick(guest_t *g, void *unused)
+{
+    (void)g;
+    (void)unused;
+}
+
+static void slow(guest_t *g, void *unused)
+{
+    (void)g;
+    (void)unused;
+    slow_in_turn++;
+    pass(MS(12));
+}
+
+/* Whenever the slow ones begin: the first of them uses the budget up. */
+TEST(budget_slow_callbacks_after_quick_ones)
+{
+    toy_start(&toy, GUEST_DRIVE_FD);
+    for (unsigned quick_ones = 24; quick_ones < 32; quick_ones++) {
+        for (unsigned i = 0; i < quick_ones + 4; i++)
+            ASSERT_OK(guest_post(toy.g, i < quick_ones ? quick : slow, NULL, NULL));
+        while (toy_stats(&toy).live_posts) {
+            slow_in_turn = 0;
+            toy_deliver(&toy, 0);
+            ASSERT(slow_in_turn <= 1);
+        }
+    }
+    toy_end(&toy);
+}

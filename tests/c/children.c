@@ -209,3 +209,21 @@ TEST(child_fifty_at_once)
     }
     toy_end(&toy);
 }
+
+/* An fd was closed before its paused source, so that nobody noticed; the fd that watches the child may be given
+ * that number. */
+TEST(child_after_a_dead_fd)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy), dead = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_FD);
+    channel_t pipe = channel_open();
+    add_fd(&toy, pipe.in, 0, &dead);
+    MUST(close(pipe.in));
+    add_child(&toy, child_that_exits(7), &probe);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_EQ_I64(7, probe.value);
+    toy_end(&toy);
+    ASSERT(dead.calls == 0 && dead.drops == 1);
+    MUST(close(pipe.out));
+}

@@ -3,6 +3,7 @@
 #include "toy.h"
 
 #include <stdexcept>
+#include <sys/epoll.h>
 #include <vector>
 
 static toy_t toy;
@@ -204,4 +205,32 @@ TEST(exception_after_free_in_callback)
     ASSERT_EQ_U64(1, toy.done); /* the free took effect on the way out */
     ASSERT_EQ_I64(1, drops);
     toy_close(&toy);
+}
+
+/* What the exception left is announced once more to a host that watches the fd edge-triggered. */
+TEST(exception_with_an_edge_triggered_host)
+{
+    static channel_t pipe = channel_open();
+    static auto read_one = [](guest_t *, guest_id_t, uint32_t, void *) {
+        char byte;
+        ASSERT_EQ_I64(1, MUST(read(pipe.in, &byte, 1)));
+        number(as_data(ran.empty() ? -1 : 2));
+    };
+    start(GUEST_DRIVE_FD);
+    guest_os_fd_t fd;
+    ASSERT_OK(guest_fd(toy.g, &fd));
+    int epoll = static_cast<int>(MUST(epoll_create1(EPOLL_CLOEXEC)));
+    struct epoll_event event = {};
+    event.events = EPOLLIN | EPOLLET;
+    MUST(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+    ASSERT_OK(guest_fd_add(toy.g, pipe.in, GUEST_READABLE, read_one, nullptr, drop, nullptr));
+    channel_write(&pipe, 2);
+    while (ran.size() < 2) {
+        ASSERT_EQ_I64(1, MUST(epoll_wait(epoll, &event, 1, static_cast<int>(limit(SECONDS(2)) / MS(1)))));
+        toy_deliver(&toy, 0);
+    }
+    ASSERT_EQ_I64(1, caught);
+    MUST(close(epoll));
+    toy_end(&toy);
+    channel_close(&pipe);
 }

@@ -255,3 +255,61 @@ TEST(nested_cancel_fd)
 {
     ended_in_nested(GUEST_DRIVE_FD, false);
 }
+
+static void act_cancel(probe_t *probe)
+{
+    ASSERT_OK(guest_cancel(probe->g));
+}
+
+static void act_run_until_cancelled(probe_t *probe)
+{
+    add_timer(probe->toy, 0, 0, probe->argument);
+    ASSERT_STATUS(GUEST_ECLOSED, guest_run(probe->g, limit(SECONDS(5))));
+    ASSERT_EQ_U64(0, probe->toy->done); /* this callback is on the stack */
+}
+
+TEST(nested_run_ends_when_cancelled)
+{
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++) {
+        toy_t toy = {0};
+        probe_t inner = {.toy = &toy, .act = act_cancel};
+        probe_t outer = {.toy = &toy, .act = act_run_until_cancelled, .argument = &inner};
+        toy_start(&toy, drive);
+        add_timer(&toy, 0, 0, &outer);
+        ASSERT_OK(guest_run(toy.g, limit(SECONDS(10))));
+        ASSERT(inner.drops == 1 && outer.drops == 1);
+        toy_free(&toy);
+        toy_close(&toy);
+    }
+}
+
+static bool reposted(void *toy)
+{
+    return ((toy_t *)toy)->posts >= 2;
+}
+
+static void act_dialog_at_once(probe_t *probe)
+{
+    probe_t *inner = probe->argument;
+    channel_write(inner->argument, 1);
+    RUN_UNTIL(probe->toy, inner->calls == 1);
+    ASSERT_BETWEEN(inner->at - probe->at, 0, MS(100));
+}
+
+/* The I/O thread has just looked after a token that is long overdue, and looks again only in 200 ms. */
+TEST(nested_soon_after_a_blocked_host)
+{
+    toy_t toy = {0};
+    channel_t pipe = channel_open();
+    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    options.repost_after = MS(800);
+    toy_start_on(&toy, NULL, &options);
+    probe_t inner = {.toy = &toy, .act = act_read_one, .argument = &pipe};
+    probe_t outer = {.toy = &toy, .act = act_dialog_at_once, .argument = &inner};
+    add_fd(&toy, pipe.in, GUEST_READABLE, &inner);
+    add_timer(&toy, 0, 0, &outer);
+    await(reposted, &toy, "the same token once more");
+    RUN_UNTIL(&toy, outer.drops == 1);
+    toy_end(&toy);
+    channel_close(&pipe);
+}

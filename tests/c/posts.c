@@ -133,6 +133,35 @@ TEST(posts_race_with_the_end)
     toy_close(&toy);
 }
 
+static void *cancel_by_poster(void *poster)
+{
+    ASSERT_OK(guest_poster_cancel(poster));
+    return NULL;
+}
+
+/* The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted. */
+TEST(posts_race_with_a_cancel)
+{
+    for (unsigned round = 0; round < (long_mode() ? 10000 : 200); round++) {
+        guest_poster_t *poster;
+        toy = (toy_t){0};
+        accepted = dropped = 0;
+        toy_start(&toy, GUEST_DRIVE_FD);
+        ASSERT_OK(guest_poster_new(toy.g, &poster));
+        pthread_t threads[] = {spawn(post_counted, poster), spawn(cancel_by_poster, poster)};
+        while (!toy.done)
+            toy_deliver(&toy, 0);
+        unsigned at_end = dropped;
+        join(threads[0]);
+        join(threads[1]);
+        toy_free(&toy);
+        ASSERT_EQ_U64(accepted, at_end);
+        ASSERT_EQ_U64(accepted, dropped);
+        guest_poster_free(poster);
+        toy_close(&toy);
+    }
+}
+
 TEST(poster_outlives_the_guest)
 {
     guest_poster_t *poster;

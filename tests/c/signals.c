@@ -249,3 +249,25 @@ TEST(wake_from_a_signal_handler_fd)
 {
     wake_from_handler(GUEST_DRIVE_FD);
 }
+
+static void act_raise_and_deliver(probe_t *probe)
+{
+    for (unsigned i = 0; i < 5 && probe->calls == 1; i++) {
+        MUST(raise(SIGUSR1));
+        ASSERT_OK(guest_deliver_batch(probe->g, 0));
+    }
+}
+
+/* What comes while its callback runs a nested loop is one call afterwards, as it is after any other wait. */
+TEST(signal_merged_during_its_own_callback)
+{
+    toy_t toy = {0};
+    probe_t probe = {.toy = &toy, .act = act_raise_and_deliver};
+    toy_start(&toy, GUEST_DRIVE_FD);
+    add_signal(&toy, SIGUSR1, &probe);
+    MUST(raise(SIGUSR1));
+    RUN_UNTIL(&toy, probe.total == 6);
+    ASSERT_EQ_U64(2, probe.calls);
+    ASSERT_EQ_I64(5, probe.value);
+    toy_end(&toy);
+}

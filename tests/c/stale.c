@@ -184,3 +184,38 @@ TEST(stale_id_slot_reused)
     ASSERT_EQ_U64(1, toy_stats(&toy).live_sources);
     toy_end(&toy);
 }
+
+/* All that one look has found was closed by the handling of the event before: the pull form looks once more. */
+TEST(stale_events_end_no_batch)
+{
+    toy_t toy = {0};
+    guest_options_t options = options_for(GUEST_DRIVE_FD);
+    options.flags = GUEST_FLAG_PULL;
+    options.batch_budget = GUEST_FOREVER;
+    probe_t fds[2] = {PROBE(&toy), PROBE(&toy)}, post = PROBE(&toy);
+    channel_t pipes[2] = {channel_open(), channel_open()};
+    guest_id_t ids[2];
+    guest_event_t event;
+    size_t count;
+    toy_start_on(&toy, NULL, &options);
+    for (unsigned i = 0; i < 2; i++) {
+        ASSERT_OK(guest_fd_add(toy.g, pipes[i].in, GUEST_READABLE, NULL, &fds[i], on_drop, &ids[i]));
+        channel_write(&pipes[i], 1);
+    }
+    ASSERT_OK(guest_batch_begin(toy.g, 0));
+    ASSERT_OK(guest_batch_next(toy.g, &event, 1, &count));
+    ASSERT_EQ_U64(1, count);
+    ASSERT_OK(guest_close(toy.g, ids[0]));
+    ASSERT_OK(guest_close(toy.g, ids[1]));
+    ASSERT_OK(guest_post(toy.g, NULL, &post, on_drop));
+    ASSERT_OK(guest_batch_next(toy.g, &event, 1, &count));
+    ASSERT_EQ_U64(1, count);
+    ASSERT_EQ_PTR(&post, event.user_data);
+    ASSERT_OK(guest_batch_end(toy.g));
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    ASSERT(fds[0].drops == 1 && fds[1].drops == 1 && post.drops == 1);
+    toy_free(&toy);
+    toy_close(&toy);
+    channel_close(&pipes[0]);
+    channel_close(&pipes[1]);
+}

@@ -101,13 +101,30 @@ fn a_step_that_spends_its_budget_is_followed_by_a_token() {
     );
 }
 
-/// A callback that runs a nested host loop until the event 2 has come.
+/// A nested host loop until `event` has come.
+fn nested_loop(host: &mut Host, event: u32) {
+    while !host.seen.contains(&event) {
+        let token = host.next_token_in_time();
+        host.deliver(token, &mut nothing);
+    }
+}
+
 fn dialog(host: &mut Host, event: u32) {
     if event == 1 {
-        while !host.seen.contains(&2) {
-            let token = host.next_token_in_time();
-            host.deliver(token, &mut nothing);
+        nested_loop(host, 2);
+    }
+}
+
+/// Two loops, one after the other, in callbacks of one delivery.
+fn dialogs(host: &mut Host, event: u32) {
+    match event {
+        1 => {
+            nested_loop(host, 2);
+            host.world.fire(3);
+            host.world.fire(4);
         }
+        3 => nested_loop(host, 4),
+        _ => {}
     }
 }
 
@@ -134,6 +151,20 @@ fn a_nested_loop_inside_a_step_gets_the_events_of_its_time() {
             host.world.fire(1);
             host.deliver(0, &mut dialog);
             assert!(host.seen.contains(&2));
+        },
+    );
+}
+
+#[test]
+fn each_nested_loop_of_a_delivery_gets_its_token() {
+    with_threads(
+        usize::MAX,
+        |_| {},
+        |host| {
+            host.world.fire(1);
+            host.world.fire(2);
+            host.deliver(0, &mut dialogs);
+            assert_eq!(host.seen, [1, 2, 3, 4]);
         },
     );
 }
@@ -214,7 +245,7 @@ fn a_cancelled_guest_gets_its_last_delivery_and_keeps_what_it_accepted() {
 fn a_host_that_is_gone_is_told_nothing_and_may_still_step() {
     with_threads(
         usize::MAX,
-        |world| world.hand_off.host_gone(),
+        |world| world.hand_off.close(),
         |host| {
             host.world.fire(1);
             assert!(host.deliver(0, &mut nothing));
