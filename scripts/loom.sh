@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
 export RUSTFLAGS="--cfg loom ${RUSTFLAGS:-}"
 export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2}
+export CARGO_PROFILE_DEV_DEBUG=0 # nobody debugs these builds
 # Nearly all the time is loom's own, so that alone is optimised.
 optimised=()
 for package in loom generator scoped-tls tracing tracing-core; do

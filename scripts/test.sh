@@ -31,7 +31,7 @@ stage() { # NAME COMMAND...
         failed=$((failed + 1))
         printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log"
         # Without what went well, so that what failed is within the last lines.
-        grep -vE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) ' "$logs/$name.log" |
+        grep -vE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$logs/$name.log" |
             tail -n 80 | sed 's/^/      | /'
     fi
 }
@@ -60,7 +60,7 @@ build() {
 # The ways for systems without pidfd and without MADV_WIPEONFORK.
 fallback() {
     RUSTFLAGS="--cfg asyncguest_no_pidfd --cfg asyncguest_no_wipeonfork" CARGO_TARGET_DIR=target/fallback \
-        cargo test --lib --test children --test fork --test reentrancy
+        CARGO_PROFILE_DEV_DEBUG=0 cargo test --lib --test children --test fork --test reentrancy
 }
 
 # The C suite against both libraries, the header in three languages, the installed package.

@@ -130,6 +130,19 @@ fn stall_of_a_callback() {
     toy.end();
 }
 
+/// The token for a nested loop that was none has waited as long, but not for the host.
+#[test]
+fn stall_of_a_callback_is_one() {
+    let _alone = alone();
+    let toy = Toy::with(Options { stall_after: 100 * MS, ..Options::default() });
+    let probe = Probe::new();
+    toy.post(&probe, |_| pass(150 * MS));
+    toy.run_until(|| probe.calls() == 1);
+    pass(20 * MS);
+    assert_eq!((stalls(&toy, Stall::Delivering), toy.host.stalled.count()), (1, 1));
+    toy.end();
+}
+
 #[test]
 fn stall_not_reported_for_an_idle_host() {
     let _alone = alone();

@@ -47,6 +47,8 @@ const INEXPRESSIBLE: &[(&str, &str)] = &[
     ("panic_inside_fd", BOUNDARY),
     ("panic_inside_a_callback", BOUNDARY),
     ("panic_leaves_other_guests_alone", BOUNDARY),
+    ("panic_in_an_open_batch", BOUNDARY),
+    ("panic_ends_the_delivery", BOUNDARY),
     ("exception_from_a_timer_thread", CPP),
     ("exception_from_a_timer_fd", CPP),
     ("exception_from_a_post_thread", CPP),

@@ -242,3 +242,24 @@ fn shutdown_runs_drops() {
         assert_eq!(toy.done_status(), Status::OK);
     }
 }
+
+/// Its timeout is for work that is running; drops run all the same.
+#[test]
+fn shutdown_runs_slow_drops() {
+    struct Slow(P);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            pass(2 * MS);
+            self.0.calls.set(self.0.calls() + 1);
+        }
+    }
+    let _alone = alone();
+    let toy = Toy::with(Options { batch_budget: MS, ..options(Drive::Fd) });
+    let dropped = Probe::new();
+    for _ in 0..5 {
+        let slow = Slow(dropped.clone());
+        toy.handle().timer_add(FOREVER, 0, move |_, _, _| assert_eq!(slow.0.calls(), 0)).unwrap();
+    }
+    toy.guest().shutdown(0).unwrap();
+    assert_eq!((dropped.calls(), toy.done_status()), (5, Status::OK));
+}

@@ -273,7 +273,7 @@ fn post_fails_with_back_off() {
     toy.fault(Fault::Fail, u32::MAX);
     let (probe, start) = (Probe::new(), monotonic_ns());
     toy.post(&probe, nothing);
-    toy.run_until(|| toy.host.refused.load(Ordering::SeqCst) >= 5);
+    eventually(|| toy.host.refused.load(Ordering::SeqCst) >= 5);
     let refused = u64::from(toy.host.refused.load(Ordering::SeqCst));
     let tries = (monotonic_ns() - start) / MS + 1;
     assert!(refused <= tries, "asked again, but never more often than every millisecond");
@@ -281,6 +281,21 @@ fn post_fails_with_back_off() {
     toy.fault(Fault::Fail, 0);
     toy.run_until(|| probe.drops() == 1);
     assert_eq!(toy.stats().post_failures, u64::from(toy.host.refused.load(Ordering::SeqCst)));
+    toy.end();
+}
+
+#[test]
+fn post_fails_under_a_tiny_repost_after() {
+    let _alone = alone();
+    let toy = Toy::with(Options { repost_after: 1, ..Options::default() });
+    toy.fault(Fault::Fail, u32::MAX);
+    let (probe, start) = (Probe::new(), monotonic_ns());
+    toy.post(&probe, nothing);
+    eventually(|| toy.host.refused.load(Ordering::SeqCst) >= 5);
+    let refused = u64::from(toy.host.refused.load(Ordering::SeqCst));
+    assert!(refused <= (monotonic_ns() - start) / MS + 1, "never more often than every millisecond");
+    toy.fault(Fault::Fail, 0);
+    toy.run_until(|| probe.drops() == 1);
     toy.end();
 }
 

@@ -43,6 +43,7 @@ static void start(uint32_t drive, uint32_t flags, guest_drop_fn drop)
 {
     guest_options_t options = options_for(drive);
     options.flags = flags;
+    options.batch_budget = GUEST_FOREVER; /* a slow machine must not split the deliveries */
     toy_start_on(&toy, NULL, &options);
     guest = toy.g;
     for (unsigned i = 0; i < COUNT(probes); i++) {

@@ -150,6 +150,28 @@ TEST(stall_of_a_callback)
     toy_end(&toy);
 }
 
+static void act_long(probe_t *probe)
+{
+    (void)probe;
+    pass(limit(MS(150)));
+}
+
+/* The token for a nested loop that was none has waited as long, but not for the host. */
+TEST(stall_of_a_callback_is_one)
+{
+    toy_t toy = {0};
+    probe_t probe = {.toy = &toy, .act = act_long};
+    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    options.stall_after = limit(MS(100));
+    toy_start_on(&toy, NULL, &options);
+    add_post(&toy, &probe);
+    RUN_UNTIL(&toy, probe.calls == 1);
+    pass(limit(MS(20)));
+    ASSERT_EQ_U64(1, toy.stalled.count);
+    ASSERT_EQ_U64(GUEST_STALL_DELIVERING, toy.stall_kind);
+    toy_end(&toy);
+}
+
 TEST(stall_not_reported_for_an_idle_host)
 {
     toy_t toy = {0};

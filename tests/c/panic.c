@@ -99,3 +99,37 @@ TEST(panic_leaves_other_guests_alone)
     end(&toy);
     toy_end(&other);
 }
+
+/* A batch that nobody can end any more does not keep guest_free waiting. */
+TEST(panic_in_an_open_batch)
+{
+    toy_t toy = {0};
+    guest_options_t options = options_for(GUEST_DRIVE_FD);
+    options.flags = GUEST_FLAG_PULL;
+    probe_t told = PROBE(&toy), waiting = PROBE(&toy);
+    guest_event_t event;
+    size_t count;
+    toy_start_on(&toy, NULL, &options);
+    ASSERT_OK(guest_post(toy.g, NULL, &told, on_drop));
+    ASSERT_OK(guest_post(toy.g, NULL, &waiting, on_drop));
+    ASSERT_OK(guest_batch_begin(toy.g, 0));
+    ASSERT_OK(guest_batch_next(toy.g, &event, 1, &count));
+    ASSERT_EQ_U64(1, count);
+    EPANIC(guest_test_panic(toy.g));
+    EPANIC(guest_batch_end(toy.g));
+    end(&toy); /* and the frame checks that nothing is alive */
+    ASSERT(told.drops == 1 && waiting.drops == 1);
+}
+
+TEST(panic_ends_the_delivery)
+{
+    toy_t toy = {0};
+    probe_t first = {.toy = &toy, .act = act_panic}, second = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_FD);
+    add_post(&toy, &first);
+    add_post(&toy, &second);
+    EPANIC(guest_deliver_batch(toy.g, 0));
+    ASSERT_EQ_U64(1, first.calls);
+    end(&toy);
+    ASSERT_EQ_U64(0, second.calls);
+}

@@ -168,6 +168,24 @@ TEST(post_fails_with_back_off)
     toy_end(&toy);
 }
 
+TEST(post_fails_under_a_tiny_repost_after)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    options.repost_after = 1;
+    toy_start_on(&toy, NULL, &options);
+    toy_fault(&toy, FAULT_FAIL, -1);
+    uint64_t start = guest_now();
+    add_post(&toy, &probe);
+    loop_run_for(toy.loop, MS(20));
+    unsigned tries = (unsigned)((guest_now() - start) / MS(1)) + 1;
+    ASSERT(toy.refused >= 2 && toy.refused <= tries);
+    toy_fault(&toy, FAULT_NONE, 0);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    toy_end(&toy);
+}
+
 TEST(post_before_the_loop_runs)
 {
     toy_t toy = {0};

@@ -67,6 +67,28 @@ TEST(shutdown_runs_drops)
     }
 }
 
+static void slow_drop(void *probe)
+{
+    pass(MS(2));
+    on_drop(probe);
+}
+
+/* Its timeout is for work that is running; drop functions run all the same. */
+TEST(shutdown_runs_slow_drops)
+{
+    toy_t toy = {0};
+    probe_t probe = {.toy = &toy, .shared = true};
+    guest_options_t options = options_for(GUEST_DRIVE_FD);
+    options.batch_budget = MS(1);
+    toy_start_on(&toy, NULL, &options);
+    for (unsigned i = 0; i < 5; i++)
+        ASSERT_OK(guest_timer_add(toy.g, GUEST_FOREVER, 0, on_timer, &probe, slow_drop, NULL));
+    ASSERT_OK(guest_shutdown(toy.g, 0));
+    ASSERT_EQ_U64(5, probe.drops);
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
 TEST(cancelled_guest_takes_nothing_new)
 {
     toy_t toy = {0};

@@ -135,7 +135,8 @@ static _Atomic(unsigned) order_next;
 
 static void in_order(void *user_data)
 {
-    order_of[(uintptr_t)user_data] = order_next++;
+    order_of[(uintptr_t)user_data] = order_next;
+    order_next++; /* last, for who sees it reads the table */
 }
 
 TEST(work_starts_in_the_order_given)
