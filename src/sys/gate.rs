@@ -21,7 +21,7 @@ const POLLER: u64 = 0;
 const KICK: u64 = 1;
 
 impl Gate {
-    /// A gate before `poller`, not armed. The poller must outlive it.
+    /// A gate before `poller`, not armed. It may outlive the poller, but is not armed any more then.
     pub(crate) fn new(poller: &impl AsRawFd) -> io::Result<Gate> {
         // SAFETY: no pointers; the result is checked.
         let outer = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
@@ -36,7 +36,7 @@ impl Gate {
 
     /// Lets the next readiness through, at once if the poller is ready now. Any thread.
     pub(crate) fn arm(&self) {
-        // The poller's fd is in the set for as long as the gate lives, so this cannot fail.
+        // Only a living guest arms, and its poller's fd is in the set: this cannot fail.
         let armed =
             self.control(libc::EPOLL_CTL_MOD, self.poller, libc::EPOLLIN | libc::EPOLLONESHOT, POLLER);
         debug_assert!(armed.is_ok(), "{armed:?}");
