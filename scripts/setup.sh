@@ -24,6 +24,12 @@ need_file() { # FILE PACKAGE
     [ -e "$1" ] || missing+=("$2")
 }
 
+need_python() { # MODULES PACKAGE
+    # For the system's own interpreter; any other comes complete, and apt could not mend it.
+    [ "$(python3 -c 'import sys; print(sys.base_prefix)')" = /usr ] || return 0
+    python3 -c "import $1" 2>/dev/null || missing+=("$2")
+}
+
 need_by_hand() { # COMMAND REMEDY
     if ! command -v "$1" >/dev/null; then
         echo "setup: $1 is missing: $2" >&2
@@ -61,6 +67,9 @@ need_module libcurl libcurl4-openssl-dev
 need_module libcrypto libssl-dev
 need_module gtk4 libgtk-4-dev
 need_file /etc/ssl/certs/ca-certificates.crt ca-certificates # https in make demo URLS=...
+need_python "venv, ensurepip" python3-venv
+need_python tkinter python3-tk
+need_file "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
 if [ "$1" = test ]; then
     need_command c++ g++
     need_command valgrind valgrind

@@ -1,0 +1,52 @@
+"""Which loop is "the running loop" of a host thread between the guests' turns.
+
+Owns: the list of guests of each thread whose host is no async library itself. The oldest one that is alive is it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from ._compat import running_loop, set_running_loop
+
+if TYPE_CHECKING:
+    from ._host import Host
+    from ._loop import EventLoop
+
+_here = threading.local()
+
+
+def enter(loop: EventLoop, host: Host) -> bool:
+    """A guest starts on this thread. Returns whether its loop may be the running one between turns."""
+    is_async = host.is_async
+    if is_async is None:
+        is_async = in_trio()
+    loops: list[EventLoop] = getattr(_here, "loops", [])
+    now = running_loop()
+    if is_async or (now is not None and now not in loops):
+        return False
+    _here.loops = loops
+    loops.append(loop)
+    set_running_loop(loops[0])
+    return True
+
+
+def leave(loop: EventLoop) -> None:
+    """The guest has ended, outside of its turns: the next one takes its place."""
+    loops: list[EventLoop] = _here.loops
+    loops.remove(loop)
+    if running_loop() is loop:
+        set_running_loop(loops[0] if loops else None)
+
+
+def forget() -> None:
+    """In the child of a fork."""
+    _here.loops = []
+
+
+def in_trio() -> bool:
+    """Whether this code runs inside Trio."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())

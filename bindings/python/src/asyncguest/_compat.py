@@ -1,0 +1,385 @@
+"""The private names of CPython that the package needs, all in one place.
+
+Owns: nothing. Everything here is good for CPython 3.10 to 3.13; what differs between versions says so. Each name
+is used in the way that CPython's own subclasses of `BaseEventLoop` use it, and nothing is replaced (contract, point
+19). When a new version moves one of them, this is the file to mend, and `make conformance` the judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
+import heapq
+import logging
+import sys
+import threading
+from asyncio import format_helpers
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections import deque
+
+    from ._selector import GuestSelector
+
+logger = logging.getLogger("asyncio")
+
+# asyncio.base_events: below this number cancelled timers are left in the heap until their turn comes.
+_FEW_TIMERS = 100
+
+# Seconds after which a guest that has callbacks ready looks at the system's poller between them. A look costs as much as a
+# short callback does; when nothing is ready it comes at once.
+_LOOK_EVERY = 50e-6
+
+
+class CPythonLoop(asyncio.SelectorEventLoop):
+    """CPython's selector loop with its engine room open.
+
+    What it inherits (transports, servers, subprocesses, executors, name resolution, sendfile) calls the public
+    methods; what it overrides is one iteration, which here can be cut by a budget and entered again by a nested
+    host loop. The semantics of an iteration are `BaseEventLoop._run_once`'s: poll, then timers that are due, then
+    as many callbacks as were ready when the running began.
+    """
+
+    # Names that BaseEventLoop sets in __init__ (3.10 to 3.13); declared for the type checker.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _timer_cancelled_count: int
+    _stopping: bool
+    _closed: bool
+    _debug: bool
+    _thread_id: int | None
+    _clock_resolution: float
+    _selector: GuestSelector
+
+    def __init__(self, selector: GuestSelector) -> None:
+        #: The host's loop is in charge and will not look here by itself: what becomes due has to wake it.
+        self.asleep = False
+        #: The handle that is being run: its context is entered, and so is its task.
+        self.running_handle: asyncio.Handle | None = None
+        #: Handles whose context is entered by a callback that stands in a nested host loop.
+        self._entered: list[asyncio.Handle] = []
+        #: Handles that have to wait until that callback returns, with the depth at which they were met.
+        self._parked: list[tuple[int, asyncio.Handle]] = []
+        super().__init__(selector)  # type: ignore[arg-type]
+
+    # ---- one iteration
+
+    def run_ticks(self, until: float) -> bool:
+        """Iterations without waiting, until nothing is due or the time is over. True: something is left.
+
+        The heart of the guest: it goes on while there is work, and looks at the reactor between the ticks.
+        """
+        ready, look = self._ready, self._selector.reactor.look
+        now, look_at = monotonic(), 0.0
+        while True:
+            self.asleep = False
+            if self._parked:
+                self.unpark()
+            if not ready or now >= look_at:
+                pairs = look()
+                if pairs:
+                    self.queue_readiness(pairs)
+                now = monotonic()
+                look_at = now + _LOOK_EVERY
+            if self._scheduled:
+                self.queue_due_timers(now)
+            if not ready:
+                return False
+            now = self.run_ready(until)
+            if now >= until:
+                return bool(ready)
+
+    def has_ready(self) -> bool:
+        """Whether a callback could run at once."""
+        return bool(self._ready)
+
+    def is_stopping(self) -> bool:
+        """Whether `stop` has been called and not yet obeyed."""
+        return self._stopping
+
+    def next_deadline(self) -> float | None:
+        """When the earliest timer that was not cancelled is due, in the time of `time()`."""
+        self._prune_timers()
+        return self._scheduled[0]._when if self._scheduled else None  # type: ignore[attr-defined]
+
+    def is_next_timer(self, handle: asyncio.TimerHandle) -> bool:
+        """Whether `handle` is the one that the waiting ends for."""
+        return bool(self._scheduled) and self._scheduled[0] is handle
+
+    def _prune_timers(self) -> None:
+        """Takes cancelled timers out: those at the head, or all when they are many."""
+        scheduled = self._scheduled
+        if self._timer_cancelled_count * 2 > len(scheduled) > _FEW_TIMERS:
+            kept = []
+            for handle in scheduled:
+                if handle._cancelled:  # type: ignore[attr-defined]
+                    handle._scheduled = False  # type: ignore[attr-defined]
+                else:
+                    kept.append(handle)
+            heapq.heapify(kept)
+            self._scheduled = kept
+            self._timer_cancelled_count = 0
+            return
+        while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+
+    def queue_due_timers(self, now: float) -> None:
+        """Moves the timers that are due to the ready queue, by deadline."""
+        scheduled, ready = self._scheduled, self._ready
+        end = now + self._clock_resolution
+        while scheduled and scheduled[0]._when < end:  # type: ignore[attr-defined]
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False  # type: ignore[attr-defined]
+            ready.append(handle)
+
+    def queue_readiness(self, pairs: list[int]) -> None:
+        """Queues the callbacks of what a look at the reactor has found: fd and readiness, by turns."""
+        keys, ready = self._selector.keys, self._ready
+        it = iter(pairs)
+        for fd, flags in zip(it, it):
+            if fd < 0:
+                self.signal_arrived(-fd, flags)
+                continue
+            key = keys.get(fd)
+            if key is None:
+                continue
+            reader, writer = key.data
+            # As CPython's EpollSelector: an error or a hang-up is reported to both sides.
+            if reader is not None and flags & ~2:
+                if reader._cancelled:
+                    self._remove_reader(fd)  # type: ignore[attr-defined]
+                else:
+                    ready.append(reader)
+            if writer is not None and flags & ~1:
+                if writer._cancelled:
+                    self._remove_writer(fd)  # type: ignore[attr-defined]
+                else:
+                    ready.append(writer)
+
+    def queue_handle(self, handle: asyncio.Handle) -> None:
+        """Queues a handle that exists already."""
+        if not handle._cancelled:  # type: ignore[attr-defined]
+            self._ready.append(handle)
+
+    def signal_arrived(self, signum: int, count: int) -> None:
+        """A watched signal has come `count` times. Overridden by the loop."""
+        raise NotImplementedError
+
+    def run_ready(self, until: float) -> float:
+        """Runs what is ready at this moment, in order, until the time is over. Returns the time.
+
+        What is left then keeps its order. At least one callback runs. SystemExit and KeyboardInterrupt pass.
+        """
+        if self._entered or self._debug:
+            return self._run_ready_carefully(until)
+        ready = self._ready
+        now = 0.0
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:  # type: ignore[attr-defined]
+                continue
+            self.running_handle = handle
+            handle._run()
+            now = monotonic()
+            if now >= until:
+                break
+        self.running_handle = None
+        return now or monotonic()
+
+    def _run_ready_carefully(self, until: float) -> float:
+        """The same in debug mode, which times each callback, and inside a nested host loop."""
+        ready = self._ready
+        now = monotonic()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:  # type: ignore[attr-defined]
+                continue
+            if self._entered and self._park_if_entered(handle):
+                continue
+            self.running_handle = handle
+            self._current_handle = handle if self._debug else None
+            began = now
+            try:
+                handle._run()
+            finally:
+                self._current_handle = None
+            now = monotonic()
+            if self._debug and now - began >= self.slow_callback_duration:
+                logger.warning(
+                    "Executing %s took %.3f seconds",
+                    asyncio.base_events._format_handle(handle),  # type: ignore[attr-defined]
+                    now - began,
+                )
+            if now >= until:
+                break
+        self.running_handle = None
+        return now
+
+    # ---- nested host loops
+
+    def _park_if_entered(self, handle: asyncio.Handle) -> bool:
+        """Keeps a handle whose context a callback further out has entered: a context cannot be entered twice."""
+        context = handle._context  # type: ignore[attr-defined]
+        if all(outer._context is not context for outer in self._entered):  # type: ignore[attr-defined]
+            return False
+        if handle in self._entered:
+            # Its own fd would report the same again and again while its callback stands.
+            self._selector.mute(handle)
+        self._parked.append((len(self._entered), handle))
+        return True
+
+    def enter_nested(self) -> tuple[asyncio.Handle | None, asyncio.Task[Any] | None]:
+        """A delivery begins while a callback of another one is on the stack: parks its task and its context.
+
+        The prototype of parking a task with `_swap_current_task` is from the asyncio tests of eager tasks.
+        """
+        outer = self.running_handle
+        if outer is not None:
+            self._entered.append(outer)
+            self.running_handle = None
+        return outer, swap_current_task(self, None)
+
+    def leave_nested(self, parked: tuple[asyncio.Handle | None, asyncio.Task[Any] | None]) -> None:
+        """The end of what `enter_nested` began."""
+        outer, task = parked
+        swap_current_task(self, task)
+        self.running_handle = outer
+        if outer is not None:
+            self._entered.pop()
+
+    def unpark(self) -> None:
+        """A callback that stood in a nested host loop has returned: what waited for it is ready again."""
+        depth = len(self._entered)
+        free = [handle for met_at, handle in self._parked if met_at > depth]
+        if free:
+            self._parked = [parked for parked in self._parked if parked[0] <= depth]
+            self._ready.extendleft(reversed(free))
+            self._selector.unmute()
+
+    def run_inside(self, handle: asyncio.Handle) -> None:
+        """Runs a handle's callback on the spot, inside whatever is being run."""
+        outer = self.running_handle
+        self.running_handle = handle
+        try:
+            handle._run()
+        finally:
+            self.running_handle = outer
+
+    def take_last_ready(self, before: int) -> asyncio.Handle | None:
+        """Takes back the handle that was queued since the ready queue held `before`, if there is just one."""
+        return self._ready.pop() if len(self._ready) == before + 1 else None
+
+    def count_ready(self) -> int:
+        """How many handles wait in the ready queue."""
+        return len(self._ready)
+
+    # ---- being the running loop
+
+    def claim(self, thread_id: int) -> None:
+        """The loop counts as running from here on (BaseEventLoop.run_forever does the same)."""
+        self._thread_id = thread_id
+        self._set_coroutine_origin_tracking(self._debug)  # type: ignore[attr-defined]
+
+    def release(self) -> None:
+        """The opposite of `claim`."""
+        self._stopping = False
+        self._thread_id = None
+        self._set_coroutine_origin_tracking(False)  # type: ignore[attr-defined]
+
+    def asyncgen_hooks(self) -> tuple[Any, Any]:
+        """What `sys.set_asyncgen_hooks` is given while the loop runs."""
+        return self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
+
+    def wakeup_fd(self) -> int:
+        """The writing end of the loop's self-pipe: what `signal.set_wakeup_fd` takes."""
+        return int(self._csock.fileno())  # type: ignore[attr-defined]
+
+    def _process_self_data(self, data: bytes) -> None:
+        # A byte here is a signal that Python's own handler is for; that this code runs lets it run. The loop's
+        # handlers hear of theirs from the reactor.
+        pass
+
+    # ---- transports
+
+    def _make_socket_transport(self, *args: Any, **kwargs: Any) -> asyncio.Transport:
+        transport = super()._make_socket_transport(*args, **kwargs)  # type: ignore[misc]
+        # A fresh buffer of 256 KiB for each recv costs an mmap or a trim of the heap each time.
+        transport.max_size = 64 * 1024
+        return transport  # type: ignore[no-any-return]
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The running loop of this thread and process, or None."""
+    return asyncio._get_running_loop()
+
+
+def set_running_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Sets what `running_loop` returns."""
+    asyncio._set_running_loop(loop)
+
+
+if sys.version_info >= (3, 12):
+
+    def swap_current_task(
+        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None
+    ) -> asyncio.Task[Any] | None:
+        """Makes `task` the current task of `loop`, None for none, and returns the one before."""
+        return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined, no-any-return]
+
+else:
+
+    def swap_current_task(
+        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None
+    ) -> asyncio.Task[Any] | None:
+        """Makes `task` the current task of `loop`, None for none, and returns the one before."""
+        before = asyncio.current_task(loop)
+        if before is not None:
+            asyncio.tasks._leave_task(loop, before)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
+        return before
+
+
+def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
+    """Ends a task whose loop will not run again: closes its coroutine and gives it `error` as its outcome."""
+    coroutine = task.get_coro()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    if coroutine is not None:
+        try:
+            coroutine.close()  # type: ignore[union-attr]
+        except Exception as exc:  # it awaited again in a finally block, or raised there
+            error.__cause__ = exc
+    if not task.done():
+        # Task refuses set_exception for itself, Future does not. No loop is left to run callbacks.
+        asyncio.Future.set_exception(task, error)
+
+
+def before_threads_end(hook: Callable[[], None]) -> None:
+    """Registers `hook` for the end of the main thread, before executors are joined.
+
+    `atexit` runs after that, when a `finally` block could not use an executor any more.
+    """
+    threading._register_atexit(hook)  # type: ignore[attr-defined]
+
+
+def callback_source(callback: Callable[..., object]) -> str:
+    """A callback's name and where it was defined, for messages."""
+    return str(format_helpers._format_callback_source(callback, ()))  # type: ignore[attr-defined]
+
+
+def new_task(
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any],
+    name: str | None,
+    context: Context | None,
+) -> asyncio.Task[Any]:
+    """`loop.create_task` with a context also on 3.10, where it takes none."""
+    if context is None:
+        return loop.create_task(coroutine, name=name)
+    if sys.version_info >= (3, 11):
+        return loop.create_task(coroutine, name=name, context=context)
+    return context.run(loop.create_task, coroutine, name=name)  # the task copies it

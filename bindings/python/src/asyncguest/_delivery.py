@@ -1,0 +1,167 @@
+"""Deliveries: the guest's turns on the host thread.
+
+Owns: what the thread's asyncio state is inside a turn and outside of it, the nesting of turns, and what the guest asks
+for when a turn ends. Host thread only.
+
+    host's loop                         guest
+    -----------                         -----
+    token or readable fd  --------->    deliver: the running loop, hooks and task of this guest are put in place
+                                        ticks go on inside while something is ready, up to the budget
+                                        more to do?  asks for the next turn  |  else sets the alarm
+    the host's own turn   <---------    everything is as it was before
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from threading import get_ident
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ._compat import running_loop, set_running_loop
+from ._errors import NestingLimit
+from ._reports import log
+
+if TYPE_CHECKING:
+    from ._guest import Guest
+    from ._loop import EventLoop
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """All the deliveries of one guest."""
+
+    def __init__(self, guest: Guest, loop: EventLoop, budget: float, max_nesting: int) -> None:
+        self._guest = guest
+        self._loop = loop
+        self._reactor = loop.reactor
+        self._budget = budget
+        self._max_depth = max_nesting + 1
+        self._thread = get_ident()
+        self._hooks = loop.asyncgen_hooks()
+        #: Turns on the stack: more than one while callbacks stand in nested host loops.
+        self.depth = 0
+        #: The host's nested loop was refused a turn, and its fd is not watched until the outer turn ends.
+        self._refused = False
+        #: Turns whose time was over before their work.
+        self.budget_spent = 0
+        self._told_wrong_thread = False
+
+    def deliver(self, token: int = 0) -> bool:
+        """One turn. Returns whether there is more to do than fitted into it. Never raises what guest code raises."""
+        if self._guest.state == "ended":
+            return False
+        if get_ident() != self._thread:
+            self._wrong_thread()
+            return False
+        if self.depth >= self._max_depth:
+            self._refuse()
+            return False
+        reactor, loop = self._reactor, self._loop
+        if not reactor.begin(token):
+            return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
+        outside = self.enter()
+        more = True
+        try:
+            more = loop.run_ticks(monotonic() + self._budget)
+            if more:
+                self.budget_spent += 1
+        except (SystemExit, KeyboardInterrupt) as error:
+            if self._guest.forked:
+                raise  # the child of a fork made here: its exit is its own affair
+            self._guest.interrupted(error)
+        finally:
+            self.leave(outside)
+            if not reactor.closed:
+                self.rest(more)
+                reactor.end()
+        if self._guest.is_over and self.depth == 0:
+            self._guest.conclude()
+        return more
+
+    def enter(self) -> tuple[Any, ...]:
+        """Puts the guest's state in place; returns the host's."""
+        loop = self._loop
+        before = running_loop()
+        if before is not loop:
+            set_running_loop(loop)
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*self._hooks)
+        sniffio = sys.modules.get("sniffio")
+        library = None
+        if sniffio is not None:
+            library = sniffio.thread_local.name
+            sniffio.thread_local.name = "asyncio"
+        nested = loop.enter_nested() if self.depth else None
+        self.depth += 1
+        return before, hooks, sniffio, library, nested
+
+    def leave(self, outside: tuple[Any, ...]) -> None:
+        """Puts the host's state back."""
+        before, hooks, sniffio, library, nested = outside
+        self.depth -= 1
+        loop = self._loop
+        loop.running_handle = None
+        if nested is not None:
+            loop.leave_nested(nested)
+        if sniffio is not None:
+            sniffio.thread_local.name = library
+        sys.set_asyncgen_hooks(*hooks)
+        if before is not loop:
+            set_running_loop(before)
+        if self._refused and self.depth == 0:
+            self._refused = False
+            self._guest.watch()
+
+    def rest(self, more: bool) -> None:
+        """The host's turn comes: asks for the next one, or says when the guest has to be woken."""
+        loop = self._loop
+        when = loop.next_deadline()
+        if more or (when is not None and when <= monotonic()):
+            loop.asleep = False
+            self._reactor.wake()
+        else:
+            self._reactor.set_alarm(when, monotonic)
+            loop.asleep = True
+
+    def run_first_step(self, task: asyncio.Task[Any], before: int) -> None:
+        """Runs a task that was just created up to its first suspension. `before`: the ready queue's length then."""
+        handle = self._loop.take_last_ready(before)
+        if handle is None:
+            return  # an eager task factory has done it
+        try:
+            self._loop.run_inside(handle)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._guest.interrupted(error, task)
+
+    def _wrong_thread(self) -> None:
+        """The host ran the guest's job where it was posted. The library posts it again."""
+        if not self._told_wrong_thread:
+            self._told_wrong_thread = True
+            log.warning(
+                "%r ran a posted job on another thread than the one that started the guest; it is posted again. "
+                "post() has to queue the job for the host thread.",
+                self._guest.host,
+            )
+
+    def _refuse(self) -> None:
+        """A nested host loop is deeper than allowed: the guest stands still until it returns."""
+        if self._refused:
+            return
+        self._refused = True
+        self._guest.unwatch()
+        limit = self._max_depth - 1
+        self._loop.call_exception_handler(
+            {
+                "message": "a nested host loop was refused its turns",
+                "exception": NestingLimit(
+                    f"{limit} nested host loops are the limit of this guest; it stands still until one of them "
+                    "returns. Close dialogs before opening more, or give Guest a larger max_nesting."
+                    if limit
+                    else "a callback runs a nested host loop, and this guest was started with max_nesting=0. Open "
+                    "the dialog from the host's own code, or allow nesting."
+                ),
+            }
+        )

@@ -1,0 +1,62 @@
+"""The end of a run whose host cannot drive it any more.
+
+Owns: the deadline. Host thread only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ._compat import settle_abandoned
+from ._errors import GuestError
+from ._reactor import seconds
+from ._reports import warn
+
+if TYPE_CHECKING:
+    from ._delivery import Turns
+    from ._guest import Guest
+    from ._loop import EventLoop
+
+__all__ = ["drive_to_end"]
+
+
+def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -> bool:
+    """Cancels the main task and runs the loop here until the clean-up is over, or the deadline. See Guest.shutdown."""
+    until = monotonic() + deadline
+    guest.cancel("the host has ended")
+    impatient: KeyboardInterrupt | None = None
+    with loop.reactor.batch():
+        outside = turns.enter()
+        try:
+            while not guest.is_over and monotonic() < until:
+                try:
+                    loop.run_waiting(until)
+                except (SystemExit, KeyboardInterrupt) as error:
+                    guest.interrupted(error)
+                    if isinstance(error, KeyboardInterrupt):
+                        impatient, until = error, 0.0
+        finally:
+            turns.leave(outside)
+    finished = guest.is_over
+    if not finished:
+        abandon(guest, loop, deadline)
+    guest.conclude()
+    if impatient is not None:
+        raise impatient
+    return finished
+
+
+def abandon(guest: Guest, loop: EventLoop, deadline: float) -> None:
+    """Names what has not finished and gives it an outcome, so that `done_callback` gets a task that is done."""
+    tasks = asyncio.all_tasks(loop)
+    left = sorted(task.get_name() for task in tasks if task is not guest.clean_up_task)
+    what = ", ".join(left) if left else "the default executor"
+    warn(f"asyncguest: the run {guest.name or ''} was abandoned after {deadline:g} s; not finished: {what}")
+    error = GuestError(f"the run was abandoned: its host had ended, and it did not finish within {deadline:g} s")
+    for task in tasks | {guest.task}:
+        if not task.done():
+            settle_abandoned(task, error)
+            if task is not guest.task:
+                task.exception()  # it has been told of: nobody need say "never retrieved"

@@ -1,0 +1,75 @@
+"""The end of the interpreter, and forks.
+
+Owns: the set of runs that have not ended, which also keeps them alive. The hooks run on the main thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from . import _ambient
+from ._compat import before_threads_end, set_running_loop
+from ._native import lib
+from ._reports import log, warn
+
+if TYPE_CHECKING:
+    from ._guest import Guest
+
+#: Seconds that the runs have for their clean-up when the interpreter ends.
+DEADLINE = 5.0
+
+_alive: set[Guest] = set()
+
+
+def add(guest: Guest) -> None:
+    """A run has started."""
+    _alive.add(guest)
+
+
+def remove(guest: Guest) -> None:
+    """It has ended."""
+    _alive.discard(guest)
+
+
+def alive() -> list[Guest]:
+    """The runs that have not ended, of all threads."""
+    return list(_alive)
+
+
+def _at_exit() -> None:
+    """The main thread is at its end, and threads and executors still work: the runs that live on it are shut down."""
+    mine = [guest for guest in _alive if guest.host_thread == threading.get_ident()]
+    for guest in mine:
+        warn(f"asyncguest: the host ended before the run {guest.name or ''} did; it is being shut down")
+        try:
+            guest.shutdown(DEADLINE)
+        except BaseException:
+            log.exception("%r could not be shut down", guest)
+
+
+def _after_threads() -> None:
+    """The interpreter is about to go: no thread of the library may enter it from here on."""
+    for guest in _alive:
+        warn(f"asyncguest: the run {guest.name or ''} of another thread had not ended when the interpreter did")
+    # A thread of the library that is inside Python waits for the interpreter lock: let it through.
+    until = monotonic() + 1.0
+    while lib.asyncguest_py_finalize() > 0 and monotonic() < until:
+        sleep(0.001)
+
+
+def _in_child() -> None:
+    lib.asyncguest_py_note_fork()
+    for guest in _alive:
+        guest.forget_in_child()
+    _alive.clear()
+    _ambient.forget()
+    set_running_loop(None)
+
+
+before_threads_end(_at_exit)
+atexit.register(_after_threads)
+os.register_at_fork(after_in_child=_in_child)

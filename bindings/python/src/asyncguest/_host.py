@@ -1,0 +1,95 @@
+"""How a guest reaches its host: the adapter's shape, and the adapter that two plain functions make.
+
+Owns: nothing. `post` may be called on any thread, everything else on the host thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Job: TypeAlias = Callable[[], object]
+
+__all__ = ["Host", "CallbackHost"]
+
+
+class Host:
+    """Base of an adapter: what a guest asks of the program's main loop.
+
+    An adapter overrides `post`, or `watch` and `unwatch` and sets `watches_fds`; best both. Then the guest waits in
+    the host's own poll and needs no thread (drive FD); without, a thread of the library waits and posts (drive
+    THREAD). What is called here must come back at once and must not run the job inside the call.
+    """
+
+    #: For messages.
+    name: str = "host"
+    #: `watch` works: the guest is driven by one fd.
+    watches_fds: bool = False
+    #: The host is an async library of its own whose state must be found unchanged between the guest's batches. Else
+    #: `asyncio.get_running_loop()` and `create_task()` also work in the host's handlers. None: look when it starts.
+    is_async: bool | None = False
+    #: The host uses `signal.set_wakeup_fd`, now or later: the guest then leaves it alone.
+    uses_wakeup_fd: bool = False
+
+    def post(self, job: Job) -> None:
+        """Runs `job()` on the host thread, soon. Any thread. May raise if the host cannot take it now."""
+        raise NotImplementedError(f"{type(self).__name__} can neither post nor watch an fd: override one of them")
+
+    #: The same on the host thread, where that is cheaper; None if it is not.
+    post_local: Callable[[Job], None] | None = None
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        """Calls `ready()` on the host thread whenever `fd` is readable, until `unwatch`.
+
+        `ready` returns True when the guest has more to do and only its time was over: a host whose file events come
+        before its paint and timers lets those have their turn then.
+        """
+        raise NotImplementedError
+
+    def unwatch(self, fd: int) -> None:
+        """Ends `watch`. The fd is closed soon after."""
+        raise NotImplementedError
+
+    def attached(self, guest: Any) -> None:
+        """The guest is about to start: the place to hook the host's own end, which calls `guest.shutdown()`."""
+
+    def detached(self, guest: Any) -> None:
+        """The run is over, just before its `done_callback`."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"
+
+
+class CallbackHost(Host):
+    """A host that is known by its `run_sync_soon_threadsafe` alone, as Trio's guest mode has it."""
+
+    name = "callbacks"
+    is_async = None
+
+    def __init__(
+        self,
+        run_sync_soon_threadsafe: Callable[[Job], object],
+        run_sync_soon_not_threadsafe: Callable[[Job], object] | None = None,
+        uses_wakeup_fd: bool = False,
+    ) -> None:
+        for what, function in (
+            ("run_sync_soon_threadsafe", run_sync_soon_threadsafe),
+            ("run_sync_soon_not_threadsafe", run_sync_soon_not_threadsafe),
+        ):
+            if not callable(function) and (function is not None or what == "run_sync_soon_threadsafe"):
+                raise TypeError(f"{what} must be a function that takes a function, not {function!r}")
+        self._soon = run_sync_soon_threadsafe
+        self._soon_here = run_sync_soon_not_threadsafe
+        self.uses_wakeup_fd = uses_wakeup_fd
+        if run_sync_soon_not_threadsafe is not None:
+            self.post_local = self._post_local
+
+    def post(self, job: Job) -> None:
+        self._soon(job)
+
+    def _post_local(self, job: Job) -> None:
+        assert self._soon_here is not None
+        self._soon_here(job)

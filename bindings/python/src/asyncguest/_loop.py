@@ -1,0 +1,254 @@
+"""The event loop: CPython's selector loop, waiting in the library.
+
+Owns: the reactor of one loop, and what a change made by host code does to it. Everything here runs on the loop's own
+thread, except `call_soon_threadsafe`. How a host drives it is in `_delivery.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from . import _options
+from ._cleanup import clean_up
+from ._compat import CPythonLoop, running_loop, set_running_loop
+from ._reactor import Reactor, seconds
+from ._selector import GuestSelector
+from ._signals import SignalHandlers, WakeupFd
+
+if TYPE_CHECKING:
+    from ._guest import Guest
+
+__all__ = ["EventLoop", "run"]
+
+# As CPython: a longer wait than a day is cut.
+_LONGEST_WAIT = 24 * 3600
+
+
+class EventLoop(CPythonLoop):
+    """A full asyncio event loop whose waiting can be done for it by a host.
+
+    Without a host it is used like any loop: `asyncguest.run(main())`, `asyncio.Runner(loop_factory=EventLoop)`.
+    With one, `start_guest_run` makes it and `guest` leads to the run's handle. Then every method may be called from
+    any code on the host thread at any time, also between the guest's batches; the guest notices by itself.
+
+    What it can do is what CPython's selector loop can: streams, TLS, UDP, Unix sockets, pipes, subprocesses,
+    `sock_*`, `sendfile`, executors, signals, debug mode.
+    """
+
+    #: The run that this loop belongs to, or None.
+    guest: Guest | None = None
+
+    def __init__(self) -> None:
+        self._reactor = Reactor(**_options.for_new_loop())
+        self._handlers = SignalHandlers(self, self._reactor)
+        try:
+            super().__init__(GuestSelector(self._reactor))
+        except BaseException:
+            self._reactor.close()
+            raise
+
+    @property
+    def reactor(self) -> Reactor:
+        """The native guest. For the package itself."""
+        return self._reactor
+
+    # ---- what host code may call while the guest sleeps
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Calls `callback(*args)` in the next iteration. As a guest: from any code on the host thread."""
+        if self._debug or self._closed:
+            handle = super().call_soon(callback, *args, context=context)
+        else:
+            handle = asyncio.Handle(callback, args, self, context)
+            self._ready.append(handle)
+        if self.asleep:
+            self.rouse()
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
+        timer = super().call_at(when, callback, *args, context=context)
+        if self.asleep:
+            alarm_at = self._reactor.alarm_at
+            if alarm_at is None or when < alarm_at:
+                self._reactor.set_alarm(when, monotonic)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        # asyncio's own hook. A guest must not be woken for a timer that is not there any more.
+        super()._timer_handle_cancelled(handle)  # type: ignore[misc]
+        if self.asleep and self.is_next_timer(handle):
+            self._reactor.set_alarm(self.next_deadline(), monotonic)
+
+    def _write_to_self(self) -> None:
+        # asyncio's own hook of call_soon_threadsafe: any thread, and also late, when the loop is closed.
+        self._reactor.wake()
+
+    def stop(self) -> None:
+        """Stops `run_forever`. As a guest, where nobody is inside that: ends the run, as `guest.cancel()` does."""
+        if self.guest is not None:
+            self.guest.cancel("the loop was stopped")
+        else:
+            super().stop()
+
+    def rouse(self) -> None:
+        """The guest has something to do: one wake-up, however much follows before its batch."""
+        self.asleep = False
+        self._reactor.wake()
+
+    # ---- signals
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Calls `callback(*args)` in the loop when the signal comes. Main thread of the interpreter only.
+
+        The process's wake-up fd (`signal.set_wakeup_fd`) is not touched: the library's own handler tells the loop.
+        Raises what asyncio raises: TypeError for a coroutine function, ValueError for a number that is no signal,
+        RuntimeError on another thread or for a signal that cannot be caught.
+        """
+        self._check_closed()  # type: ignore[attr-defined]
+        self._handlers.add(sig, callback, args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Removes it and puts back the default. Returns whether there was one."""
+        return self._handlers.remove(sig)
+
+    def signal_arrived(self, signum: int, count: int) -> None:
+        self._handlers.arrived(signum, count)
+
+    # ---- running without a host
+
+    def run_forever(self) -> None:
+        """Runs until `stop()` is called. Waits in the library, without the interpreter lock."""
+        if self._closed or self.is_running() or running_loop() is not None:
+            super().run_forever()  # raises what asyncio raises
+            return
+        self._check_not_hosted()
+        with WakeupFd(self.wakeup_fd()), self._reactor.batch():
+            super().run_forever()
+
+    def _run_once(self) -> None:
+        # asyncio's own hook: one iteration of run_forever.
+        if self._ready or self._stopping:
+            pairs = self._reactor.look()
+        else:
+            pairs = self._reactor.poll(self._until_next_timer())
+        self.queue_readiness(pairs)
+        self.queue_due_timers(monotonic())
+        self.run_ready(_NEVER)
+
+    def run_waiting(self, until: float) -> None:
+        """One iteration inside an open batch that waits, at the longest until `until`. For the end of a run."""
+        self.unpark()
+        if self._ready:
+            pairs = self._reactor.look()
+        else:
+            when = self.next_deadline()
+            wait = min(until, until if when is None else when) - monotonic()
+            pairs = self._reactor.poll(seconds(wait))
+        self.queue_readiness(pairs)
+        self.queue_due_timers(monotonic())
+        self.run_ready(until)
+
+    def _until_next_timer(self) -> int | None:
+        when = self.next_deadline()
+        return None if when is None else seconds(min(when - monotonic(), _LONGEST_WAIT))
+
+    # ---- one iteration in three steps
+
+    def poll_events(self, timeout: float | None = None) -> bool:
+        """Waits until something is due, for at most `timeout` seconds; without the interpreter lock.
+
+        The first step of one iteration. It may run on another thread while the loop's own thread does something
+        else, and changes nothing. Returns what `process_events` takes: whether anything is due. For a loop that
+        neither runs nor has a host.
+        """
+        self._check_closed()  # type: ignore[attr-defined]
+        if self._ready or self._stopping:
+            return True
+        when = self.next_deadline()
+        if when is not None:
+            until = max(0.0, when - monotonic())
+            timeout = until if timeout is None else min(timeout, until)
+        return self._reactor.wait_readable(timeout)
+
+    def process_events(self, events: bool) -> None:
+        """Takes what is ready up and queues its callbacks, timers included: the second step of one iteration.
+
+        `events`: what `poll_events` returned; False needs no look at the fds. The loop's own thread.
+        """
+        self._check_closed()  # type: ignore[attr-defined]
+        if events:
+            with self._reactor.batch():
+                self.queue_readiness(self._reactor.look())
+        self.queue_due_timers(monotonic())
+
+    def process_ready(self) -> None:
+        """Runs the callbacks that are ready at this moment: the third step of one iteration. The loop's own thread."""
+        self._check_closed()  # type: ignore[attr-defined]
+        self._check_not_hosted()
+        outer = running_loop()
+        if outer is not None and outer is not self:
+            raise RuntimeError("another event loop is running in this thread: step this one outside of it")
+        claimed = self._thread_id is None
+        if claimed:
+            self.claim(threading.get_ident())
+        set_running_loop(self)
+        try:
+            self.run_ready(_NEVER)
+        finally:
+            set_running_loop(outer)
+            if claimed:
+                self.release()
+
+    # ---- the end
+
+    def close(self) -> None:
+        """Closes the loop; a loop that runs, alone or as a guest, has to end first."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if not self._closed:
+            self._handlers.remove_all()
+        super().close()
+
+    def _check_not_hosted(self) -> None:
+        if self.guest is not None:
+            raise RuntimeError("this loop is driven by its host: it cannot be run or stepped by hand")
+
+
+_NEVER = float("inf")
+
+
+def run(main: Any, *, debug: bool | None = None) -> Any:
+    """Runs a coroutine without a host, in an `EventLoop`; otherwise `asyncio.run`.
+
+    `main`: a coroutine. Returns its result or raises its exception. Not inside a running loop (RuntimeError).
+    """
+    if running_loop() is not None:
+        if asyncio.iscoroutine(main):
+            main.close()
+        raise RuntimeError("asyncguest.run() cannot be called from a running event loop")
+    if not asyncio.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}: call the async function, as in run(main())")
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
+            return runner.run(main)
+    loop = EventLoop()  # 3.10 has no Runner
+    try:
+        if debug is not None:
+            loop.set_debug(debug)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            loop.run_until_complete(clean_up(loop))
+        finally:
+            loop.close()

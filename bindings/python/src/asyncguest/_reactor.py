@@ -1,0 +1,282 @@
+"""One native guest: fds, one alarm, signals, and the waiting. The only user of the native module.
+
+Owns: the `guest_t` and its poster. Every method is for the host thread except `wake`, which any thread may call.
+Batches are taken in the pull form: the events of one look arrive as a flat list of ints, and no call goes from the
+library into Python except the host's post.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from ._errors import GuestClosed, GuestError, WrongThread
+from ._native import ffi, lib
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Post: TypeAlias = Callable[[int], None]
+    OnStall: TypeAlias = Callable[[int, float], None]
+
+__all__ = ["Reactor", "NO_TIME", "seconds"]
+
+#: A duration or deadline that never comes.
+NO_TIME: int = lib.GUEST_FOREVER
+
+_CAPACITY = 512
+_AGES = 1e10
+_REFUSED: dict[int, type[Exception]] = {
+    lib.GUEST_ECLOSED: GuestClosed,
+    lib.GUEST_ETHREAD: WrongThread,
+    lib.GUEST_EEXIST: KeyError,
+    lib.GUEST_EINVAL: ValueError,
+}
+
+
+def seconds(value: float) -> int:
+    """Seconds as the library's nanoseconds, rounded up: nothing may be early."""
+    return NO_TIME if value >= _AGES else max(0, math.ceil(value * 1e9))
+
+
+def check(status: int) -> None:
+    """Raises what a failed call of the library means."""
+    if status >= 0:
+        return
+    text = ffi.new("char[400]")
+    os_error = ffi.new("int32_t *")
+    lib.guest_last_error(ffi.NULL, os_error, text, 400, ffi.NULL)
+    message = ffi.string(text).decode()
+    if status == lib.GUEST_EOS:
+        raise OSError(os_error[0], f"{os.strerror(os_error[0])} ({message})")
+    raise _REFUSED.get(status, GuestError)(message)
+
+
+class Reactor:
+    """A guest of the library, for one loop.
+
+    `post(token)`: how to reach the host from any thread (drive THREAD); None for a host that watches `fd` or waits
+    here. `post_local(token)`: the same on the host thread, if there is a cheaper way. `on_stall(kind, seconds)`,
+    called on a thread of the library after the host has been stuck for `stall_after` seconds.
+    """
+
+    #: Those that are not closed.
+    open_count = 0
+
+    def __init__(
+        self,
+        *,
+        post: Post | None = None,
+        post_local: Post | None = None,
+        on_stall: OnStall | None = None,
+        stall_after: float | None = None,
+        hosted: bool = False,
+    ) -> None:
+        self.host_thread = get_ident()
+        #: Whether an I/O thread of the library does the waiting and posts tokens.
+        self.threaded = post is not None
+        self.post, self.post_local, self.on_stall = post, post_local, on_stall
+        self._handle = ffi.new_handle(self)
+        self._pairs = ffi.new("int32_t[]", _CAPACITY)
+        host = ffi.new("guest_host_t *")
+        host.struct_size = ffi.sizeof("guest_host_t")
+        host.data = self._handle
+        options = ffi.new("guest_options_t *")
+        options.struct_size = ffi.sizeof("guest_options_t")
+        options.flags = lib.GUEST_FLAG_PULL
+        options.batch_budget = NO_TIME  # asyncio's queue has a budget of its own
+        if post is not None:
+            options.drive = lib.GUEST_DRIVE_THREAD
+            host.post = lib.asyncguest_c_post
+            if post_local is not None:
+                host.post_local = lib.asyncguest_c_post_local
+        else:
+            options.drive = lib.GUEST_DRIVE_FD if hosted else lib.GUEST_DRIVE_RUN
+        if on_stall is not None and stall_after:
+            options.stall_after = seconds(stall_after)
+            host.on_stall = lib.asyncguest_c_stall
+        out = ffi.new("guest_t **")
+        check(lib.guest_start(host, options, out))
+        self._g = out[0]
+        try:
+            poster = ffi.new("guest_poster_t **")
+            check(lib.guest_poster_new(self._g, poster))
+            self._poster = poster[0]
+            alarm = ffi.new("uint64_t *")
+            # A repeating timer whose second time never comes: it can be armed again and again.
+            check(lib.guest_timer_add(self._g, NO_TIME, NO_TIME, ffi.NULL, ffi.NULL, ffi.NULL, alarm))
+            self._alarm = alarm[0]
+            self._fd = -1
+            if not self.threaded:
+                fd = ffi.new("guest_os_fd_t *")
+                check(lib.guest_fd(self._g, fd))
+                self._fd = fd[0]
+        except BaseException:
+            lib.guest_free(self._g)
+            raise
+        self._alarm_at: float | None = None
+        self._signals: dict[int, int] = {}
+        Reactor.open_count += 1
+
+    # ---- what is watched
+
+    def watch(self, fd: int, events: int) -> int:
+        """Watches a borrowed fd for EVENT_READ, EVENT_WRITE or both; returns the id of the watch."""
+        out = ffi.new("uint64_t *")
+        check(lib.guest_fd_add(self._g, fd, events, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, out))
+        return int(out[0])
+
+    def rewatch(self, watch: int, events: int) -> None:
+        """Watches for something else; 0 pauses."""
+        check(lib.guest_fd_modify(self._g, watch, events))
+
+    def unwatch(self, watch: int) -> None:
+        """Ends a watch. One that is over already is ignored."""
+        lib.guest_close(self._g, watch)
+
+    def watch_signal(self, signum: int) -> None:
+        """Looks report `signum` from here on."""
+        if signum not in self._signals:
+            out = ffi.new("uint64_t *")
+            check(lib.guest_signal_add(self._g, signum, ffi.NULL, ffi.NULL, ffi.NULL, out))
+            self._signals[signum] = int(out[0])
+
+    def unwatch_signal(self, signum: int) -> None:
+        """The opposite; the handler that was there before is put back."""
+        watch = self._signals.pop(signum, None)
+        if watch is not None:
+            lib.guest_close(self._g, watch)
+
+    def set_alarm(self, when: float | None, now: Callable[[], float]) -> None:
+        """Something is due at `when`, in the time of `now()`, or nothing is. Not for a time that has passed."""
+        if when == self._alarm_at:
+            return
+        delay = NO_TIME if when is None else seconds(when - now())
+        check(lib.guest_timer_modify(self._g, self._alarm, delay, NO_TIME))
+        self._alarm_at = when
+
+    @property
+    def alarm_at(self) -> float | None:
+        """What the alarm is set to."""
+        return self._alarm_at
+
+    # ---- batches
+
+    def begin(self, token: int = 0) -> bool:
+        """Opens a batch. False for a token that is old, doubled or delivered inside `post`: harmless."""
+        status = lib.guest_batch_begin(self._g, token)
+        if status == 0:
+            return True
+        if status in (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED):
+            return False
+        check(status)
+        return False
+
+    def end(self) -> None:
+        """Ends the innermost batch; the library waits again."""
+        check(lib.guest_batch_end(self._g))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """A batch that nobody announced."""
+        if not self.begin():
+            raise GuestClosed("the loop is closed: make a new one")
+        try:
+            yield
+        finally:
+            self.end()
+
+    def look(self) -> list[int]:
+        """What is ready now, without waiting: fd and readiness, or -signum and how often, by turns."""
+        count = lib.asyncguest_py_poll(self._g, 0, self._pairs, _CAPACITY)
+        if count <= 0:
+            if count == 0:
+                return _NOTHING
+            check(count)
+        return ffi.unpack(self._pairs, count)
+
+    def poll(self, nanoseconds: int | None) -> list[int]:
+        """The same, waiting without the interpreter lock for the first event; None waits for ever."""
+        timeout = NO_TIME if nanoseconds is None else nanoseconds
+        count = lib.asyncguest_py_poll(self._g, timeout, self._pairs, _CAPACITY)
+        if count <= 0:
+            if count == 0:
+                return _NOTHING
+            check(count)
+        return ffi.unpack(self._pairs, count)
+
+    def wait_readable(self, timeout: float | None) -> bool:
+        """Waits until something is due, at most `timeout` seconds. Any thread; takes nothing up."""
+        if self.threaded:
+            raise GuestError("the library's own thread waits for this loop: it cannot be polled by hand")
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
+
+    def wake(self) -> None:
+        """Asks for a batch. Any thread, also after the end."""
+        lib.guest_poster_wake(self._poster)
+
+    # ---- the rest
+
+    @property
+    def fd(self) -> int:
+        """Readable whenever anything is due. Not in drive THREAD."""
+        assert self._fd >= 0, "a guest in drive THREAD has no fd"
+        return self._fd
+
+    def stats(self) -> Any:
+        """The library's counters, as the C struct."""
+        out = ffi.new("guest_stats_t *")
+        out.struct_size = ffi.sizeof("guest_stats_t")
+        check(lib.guest_stats(self._g, out))
+        return out
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._g == ffi.NULL
+
+    def close(self) -> None:
+        """Frees the guest and joins its thread; once. In a forked child, frees the child's copy."""
+        g, self._g = self._g, ffi.NULL
+        if g != ffi.NULL:
+            self._signals.clear()
+            Reactor.open_count -= 1
+            lib.guest_free(g)
+
+    def __del__(self) -> None:
+        poster = getattr(self, "_poster", None)
+        if poster is not None:
+            self._poster = None
+            lib.guest_poster_free(poster)
+
+
+_NOTHING: list[int] = []
+
+
+@ffi.def_extern(name="asyncguest_py_post")  # type: ignore[misc]
+def _post(data: Any, token: int, local: int) -> int:
+    """The library asks for a batch: from its I/O thread, or from the host thread when a budget is spent."""
+    reactor: Reactor = ffi.from_handle(data)
+    post = reactor.post_local if local else reactor.post
+    try:
+        assert post is not None
+        post(token)
+    except BaseException:
+        # The post function of the package reports by itself; whatever comes here is asked for again.
+        return -1
+    return 0
+
+
+@ffi.def_extern(name="asyncguest_py_stall")  # type: ignore[misc]
+def _stall(data: Any, kind: int, nanoseconds: int) -> None:
+    """The library has noticed a stuck host, on a thread of its own."""
+    reactor: Reactor = ffi.from_handle(data)
+    if reactor.on_stall is not None:
+        reactor.on_stall(kind, nanoseconds / 1e9)

@@ -1,0 +1,21 @@
+"""What users are told when nobody can be raised at.
+
+Owns: the logger "asyncguest". Any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+__all__ = ["log", "warn"]
+
+log = logging.getLogger("asyncguest")
+
+
+def warn(message: str) -> None:
+    """One RuntimeWarning; a log record instead where warnings are errors, since nobody could catch it here."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning:
+        log.error("%s", message)

@@ -1,0 +1,120 @@
+"""What asyncio registers its fds with: a `selectors.BaseSelector` over the reactor.
+
+Owns: the map from fd to what is registered for it. Host thread only.
+"""
+
+from __future__ import annotations
+
+import math
+import selectors
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+    from ._reactor import Reactor
+
+__all__ = ["GuestSelector"]
+
+
+class GuestSelector(selectors.BaseSelector):
+    """Registers with the reactor, which is waited for elsewhere; asyncio's transports see an ordinary selector."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self.reactor = reactor
+        #: fd to key. Public to the loop, which looks up each event here.
+        self.keys: dict[int, selectors.SelectorKey] = {}
+        self._ids: dict[int, int] = {}
+        self._muted: dict[int, object] = {}
+
+    def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileno(fileobj)
+        check_events(events)
+        if fd in self.keys:
+            raise KeyError(f"{fileobj!r} (fd {fd}) is already registered")
+        self._ids[fd] = self.reactor.watch(fd, events)
+        key = self.keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        return key
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        fd = self._fd_of(fileobj)
+        key = self.keys.pop(fd)
+        self._muted.pop(fd, None)
+        self.reactor.unwatch(self._ids.pop(fd))
+        return key
+
+    def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = self._fd_of(fileobj)
+        key = self.keys[fd]
+        if events != key.events:
+            check_events(events)
+            if fd not in self._muted:
+                self.reactor.rewatch(self._ids[fd], events)
+        key = self.keys[fd] = key._replace(events=events, data=data)
+        return key
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Waits like any selector. The loop itself does not come by here."""
+        nanoseconds = None if timeout is None else max(0, math.ceil(timeout * 1e9))
+        with self.reactor.batch():
+            pairs = iter(self.reactor.poll(nanoseconds))
+        found = []
+        for fd, flags in zip(pairs, pairs):
+            key = self.keys.get(fd)
+            if key is not None:
+                mask = (flags & ~2 and selectors.EVENT_READ) | (flags & ~1 and selectors.EVENT_WRITE)
+                found.append((key, mask & key.events))
+        return found
+
+    def close(self) -> None:
+        self.keys.clear()
+        self._ids.clear()
+        self._muted.clear()
+        self.reactor.close()
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self.keys
+
+    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        return self.keys[self._fd_of(fileobj)]
+
+    def mute(self, handle: object) -> None:
+        """Stops watching the fds whose callback is `handle`, which stands in a nested host loop."""
+        for fd, key in self.keys.items():
+            if fd not in self._muted and handle in key.data:
+                self._muted[fd] = handle
+                self.reactor.rewatch(self._ids[fd], 0)
+
+    def unmute(self) -> None:
+        """Watches them again."""
+        for fd in self._muted:
+            self.reactor.rewatch(self._ids[fd], self.keys[fd].events)
+        self._muted.clear()
+
+    def _fd_of(self, fileobj: FileDescriptorLike) -> int:
+        """The fd that `fileobj` was registered with, also if it is closed by now."""
+        try:
+            fd = fileno(fileobj)
+        except ValueError:
+            fd = next((fd for fd, key in self.keys.items() if key.fileobj is fileobj), -1)
+        if fd not in self.keys:
+            raise KeyError(f"{fileobj!r} is not registered")
+        return fd
+
+
+def fileno(fileobj: FileDescriptorLike) -> int:
+    """The fd of an int or of an object with `fileno()`; ValueError if there is none."""
+    try:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"{fileobj!r} is neither an fd nor an object with fileno()") from None
+    if fd < 0:
+        raise ValueError(f"{fileobj!r} has the fd {fd}: it is closed")
+    return fd
+
+
+def check_events(events: int) -> None:
+    """ValueError unless `events` is EVENT_READ, EVENT_WRITE or both."""
+    if not events or events & ~(selectors.EVENT_READ | selectors.EVENT_WRITE):
+        raise ValueError(f"events must be EVENT_READ, EVENT_WRITE or both, not {events!r}")

@@ -1,0 +1,114 @@
+"""Figures: what a run has done, and what of the library is alive.
+
+Owns: nothing. Any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import _exit
+from ._native import ffi, lib
+from ._reactor import Reactor
+
+if TYPE_CHECKING:
+    from ._guest import Guest
+
+__all__ = ["Histogram", "GuestStats", "ProcessStats", "stats"]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Durations by powers of two: `counts[i]` of them lasted from 2**i to 2**(i+1) - 1 ns."""
+
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many durations were counted."""
+        return sum(self.counts)
+
+    def percentile(self, percent: float) -> float:
+        """Seconds that `percent` of the durations did not exceed, to the bucket's upper bound; 0.0 if none."""
+        rank = self.total * percent / 100
+        seen = 0
+        for i, count in enumerate(self.counts):
+            seen += count
+            if count and seen >= rank:
+                return float((2 ** (i + 1) - 1) / 1e9)
+        return 0.0
+
+
+@dataclass(frozen=True)
+class GuestStats:
+    """What a run has done so far. Counters only grow."""
+
+    #: Turns, empty ones included.
+    batches: int
+    #: Events of fds, signals and alarms that turns have taken up.
+    events: int
+    #: Tokens posted to the host, without repetitions.
+    tokens: int
+    #: Tokens posted again because they were not delivered in time or could not be posted.
+    reposts: int
+    #: Posts that the host refused.
+    post_failures: int
+    #: Turns refused because their token was old, doubled or foreign.
+    stale_tokens: int
+    #: Turns refused because the host ran them inside its own post.
+    inlined_tokens: int
+    #: Turns that ended because their time was over.
+    budget_spent: int
+    #: Turns inside a nested host loop.
+    nested: int
+    #: Looks at the system's poller on the host thread.
+    polls: int
+    #: Stalls noticed.
+    stalls: int
+    #: Wake-ups of the library's thread.
+    io_wakeups: int
+    #: What is watched at this moment.
+    live_sources: int
+    #: From posting a token to its turn.
+    delivery_latency: Histogram
+    #: How long turns lasted.
+    delivery_duration: Histogram
+
+    @classmethod
+    def of(cls, reactor: Reactor, budget_spent: int) -> GuestStats:
+        """The figures of one reactor. `budget_spent` is counted by the package: asyncio's queue has its own budget."""
+        raw = reactor.stats()
+        figures = {
+            name: int(getattr(raw, name))
+            for name in cls.__dataclass_fields__
+            if name not in ("budget_spent", "delivery_latency", "delivery_duration")
+        }
+        return cls(
+            **figures,
+            budget_spent=budget_spent,
+            delivery_latency=Histogram(tuple(raw.delivery_latency)),
+            delivery_duration=Histogram(tuple(raw.delivery_duration)),
+        )
+
+
+@dataclass(frozen=True)
+class ProcessStats:
+    """What of the library is alive in the process: all zero when every loop is closed."""
+
+    #: Loops that are not closed, with or without a host.
+    loops: int
+    #: Fds, signals and alarms that they watch.
+    sources: int
+    #: Threads of the library.
+    threads: int
+    #: Runs that have not ended.
+    guests: tuple[Guest, ...]
+
+
+def stats() -> ProcessStats:
+    """Figures of the whole process. Any thread."""
+    live = ffi.new("guest_live_t *")
+    live.struct_size = ffi.sizeof("guest_live_t")
+    lib.guest_live(live)
+    return ProcessStats(Reactor.open_count, live.sources, live.threads, tuple(_exit.alive()))

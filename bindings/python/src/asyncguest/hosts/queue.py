@@ -1,0 +1,80 @@
+"""The smallest main loop that there is: jobs from a queue, and fds, on one thread.
+
+Owns: the queue. For worker threads that have no loop of their own, for tests, and as the model of an adapter.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+
+from .._host import Host
+
+__all__ = ["QueueHost"]
+
+
+class QueueHost(Host):
+    """Runs posted jobs in order until `stop` is called.
+
+    `drive`: "fd" (default) lets a guest wait in the host's own poll; "thread" offers it `post` alone, as a toolkit
+    that cannot watch fds would. `post` and `stop` may be called on any thread, the rest on the host's.
+    """
+
+    name = "queue"
+
+    def __init__(self, drive: str = "fd") -> None:
+        if drive not in ("fd", "thread"):
+            raise ValueError(f'drive must be "fd" or "thread", not {drive!r}')
+        self.watches_fds = drive == "fd"
+        self._jobs: deque[Callable[[], object]] = deque()
+        self._ready: dict[int, Callable[[], bool]] = {}
+        self._stopped = False
+        self._thread = get_ident()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.epoll()
+        self._poll.register(self._wake_fd, select.EPOLLIN)
+
+    def post(self, job: Callable[[], object]) -> None:
+        self._jobs.append(job)
+        if get_ident() != self._thread:
+            os.eventfd_write(self._wake_fd, 1)
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        self._ready[fd] = ready
+        self._poll.register(fd, select.EPOLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        del self._ready[fd]
+        self._poll.unregister(fd)
+
+    def stop(self, *_: object) -> None:
+        """Makes `run` return after the job that is running. Takes any arguments, to serve as a `done_callback`."""
+        self._stopped = True
+        os.eventfd_write(self._wake_fd, 1)
+
+    def run(self) -> None:
+        """Runs jobs until `stop`. May be called inside a job: a nested loop. What a job raises comes out of here."""
+        self._stopped = False
+        while not self._stopped:
+            self.run_once()
+        self._stopped = False
+
+    def run_once(self, timeout: float | None = None) -> None:
+        """Waits for something to do, at most `timeout` seconds, and does what is there."""
+        for fd, _ in self._poll.poll(0 if self._jobs else timeout):
+            if fd == self._wake_fd:
+                os.eventfd_read(self._wake_fd)
+            elif fd in self._ready:
+                self._ready[fd]()
+        for _ in range(len(self._jobs)):
+            if not self._jobs:
+                break  # a nested loop has run them
+            self._jobs.popleft()()
+
+    def close(self) -> None:
+        """Gives the host's own fds back."""
+        self._poll.close()
+        os.close(self._wake_fd)

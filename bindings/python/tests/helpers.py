@@ -1,0 +1,111 @@
+"""What the tests share: a run in a toy host, and what must be found unchanged after each test.
+
+The host fails a test when something arrives on the wrong thread, arrives twice or comes when it should not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import asyncguest
+from asyncguest.hosts.queue import QueueHost
+
+DRIVES = ("fd", "thread")
+
+
+class Run:
+    """One run in a queue host: what became of it."""
+
+    def __init__(self, drive: str = "fd", host: asyncguest.Host | None = None, **options: Any) -> None:
+        self.host = host if host is not None else QueueHost(drive)
+        self.thread = threading.get_ident()
+        self.done: list[asyncio.Task[Any]] = []
+        self.inside_start = False
+        self.guest = asyncguest.Guest(self.host, done_callback=self._done, **options)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        assert threading.get_ident() == self.thread, "done_callback on another thread"
+        assert not self.inside_start, "done_callback inside start"
+        assert self.guest.loop.is_closed(), "done_callback before the loop was closed"
+        assert task.done()
+        self.done.append(task)
+        if isinstance(self.host, QueueHost):
+            self.host.stop()
+
+    def start(self, async_fn: Callable[..., Any], *args: Any, **options: Any) -> asyncio.Task[Any]:
+        self.inside_start = True
+        try:
+            return self.guest.start(async_fn, *args, **options)
+        finally:
+            self.inside_start = False
+
+    def finish(self) -> Any:
+        """Runs the host until the run is over; returns or raises the main task's outcome."""
+        if not self.done:
+            self.host.run()  # type: ignore[attr-defined]
+        assert len(self.done) == 1, f"done_callback came {len(self.done)} times"
+        if isinstance(self.host, QueueHost):
+            self.host.close()
+        return self.done[0].result()
+
+
+def run_guest(async_fn: Callable[..., Any], *args: Any, drive: str = "fd", **options: Any) -> Any:
+    """`async_fn(*args)` as a guest of a queue host: its result or exception."""
+    run = Run(drive, **options)
+    run.start(async_fn, *args)
+    return run.finish()
+
+
+def open_fds() -> dict[int, str]:
+    """This process's fds and what they are."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            pass  # the one that lists
+    return found
+
+
+@contextmanager
+def nothing_left_behind(fds: bool = True) -> Iterator[None]:
+    """Fails if the block leaves a loop, a run, a thread of the library, an fd or some of the process's state behind."""
+    before = open_fds()
+    state = process_state()
+    yield
+    for _ in range(3):
+        gc.collect()
+    assert process_state() == state
+    live = asyncguest.stats()
+    assert (live.loops, live.sources, live.threads, live.guests) == (0, 0, 0, ()), live
+    if fds:
+        left = {fd: what for fd, what in open_fds().items() if fd not in before}
+        assert not left, f"left open: {left}"
+
+
+def process_state() -> dict[str, Any]:
+    """What a run may change and has to give back."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fd = -1
+        handlers = {}
+        if threading.current_thread() is threading.main_thread():
+            fd = signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(fd)
+            handlers = {sig: signal.getsignal(sig) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    return {
+        "running loop": asyncio._get_running_loop(),
+        "asyncgen hooks": sys.get_asyncgen_hooks(),
+        "wake-up fd": fd,
+        "signal handlers": handlers,
+        "origin tracking": sys.get_coroutine_origin_tracking_depth(),
+    }

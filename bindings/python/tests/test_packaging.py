@@ -1,0 +1,416 @@
+"""The package as a thing to install: the native module against the header, the wheel, the sdist, the ways to fail.
+
+The native module's own part (src/asyncguest/_native.c) is tested here as well, below everything that is asyncio.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import asyncguest
+import pytest
+from asyncguest import _native
+from asyncguest._native import ffi, lib
+
+PROJECT = Path(__file__).resolve().parents[1]
+ROOT = PROJECT.parents[1]
+HEADER = ROOT / "include/asyncguest.h"
+
+
+# ---- the module is the header's, all of it
+
+
+def plain_header() -> str:
+    """The header without comments. Read here in another way than build_support does it, or nothing would be tested."""
+    return re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+
+
+def header_functions() -> set[str]:
+    return set(re.findall(r"GUEST_API\s+[^;(]*?(\w+)\(", plain_header()))
+
+
+def header_constants() -> set[str]:
+    return set(re.findall(r"#define (GUEST_\w+) +\S", plain_header())) - {"GUEST_API"}
+
+
+def header_structs() -> dict[str, list[str]]:
+    structs = {}
+    for name, body in re.findall(r"typedef struct (\w+) \{(.*?)\n\} ", plain_header(), re.DOTALL):
+        fields = [re.search(r"\(\*(\w+)\)|(\w+)(?:\[\w+\])?$", field) for field in body.split(";") if field.strip()]
+        structs[name] = [field[1] or field[2] for field in fields if field]
+    return structs
+
+
+def test_functions_and_constants_are_those_of_the_header() -> None:
+    functions, constants = header_functions(), header_constants()
+    assert len(functions) > 35 and len(constants) > 50  # the patterns still fit
+    assert {name for name in dir(lib) if name.startswith("guest_")} == functions
+    assert {name for name in dir(lib) if name.startswith("GUEST_")} == constants
+
+
+def test_structs_are_those_of_the_header() -> None:
+    structs = header_structs()
+    opaque = set(re.findall(r"typedef struct (\w+) \1;", plain_header()))
+    assert {"guest_host_t", "guest_options_t", "guest_stats_t", "guest_event_t"} < set(structs)
+    assert {name for name in ffi.list_types()[0] if ffi.typeof(name).kind == "struct"} == set(structs) | opaque
+    for name in opaque:
+        with pytest.raises((ValueError, ffi.error)):
+            ffi.sizeof(name)
+    for name, fields in structs.items():
+        assert [field for field, _ in ffi.typeof(name).fields] == fields
+
+
+def test_layout_and_values_are_those_of_the_compiler(tmp_path: Path) -> None:
+    """What a C program sees of the header, and what the module believes."""
+    lines, expected = [], []
+    for name, fields in header_structs().items():
+        lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
+        expected.append(f"{name} {ffi.sizeof(name)}")
+        for field in fields:
+            lines.append(f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));')
+            expected.append(f"{name}.{field} {ffi.offsetof(name, field)}")
+    for name in sorted(header_constants()):
+        lines.append(f'printf("{name} %lld\\n", (long long)({name}));')
+        value = getattr(lib, name)
+        expected.append(f"{name} {value - 2**64 if value >= 2**63 else value}")
+    source = tmp_path / "layout.c"
+    source.write_text("#include <asyncguest.h>\n#include <stdio.h>\nint main(void) {\n" + "\n".join(lines) + "\n}\n")
+    subprocess.run(["cc", f"-I{HEADER.parent}", "-o", tmp_path / "layout", source], check=True)
+    printed = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout
+    assert printed.splitlines() == expected
+
+
+def test_the_type_stub_is_up_to_date() -> None:
+    script = "from build_support import stub; print(stub.stub(), end='')"
+    written = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    if os.environ.get("GUEST_BLESS"):
+        (PROJECT / "src/asyncguest/_native.pyi").write_text(written)
+    assert (PROJECT / "src/asyncguest/_native.pyi").read_text() == written, (
+        "_native.pyi is behind include/asyncguest.h: run this test with GUEST_BLESS=1"
+    )
+    methods = set(re.findall(r"def ((?:guest|asyncguest)_\w+)\(", written))
+    assert methods == {name for name in dir(lib) if name[0] in "ga" and not name.startswith("asyncguest_py_post")} - {
+        "asyncguest_py_stall"
+    }
+
+
+# ---- version, tag, symbols
+
+
+def test_one_version() -> None:
+    version = importlib.metadata.version("asyncguest")
+    major, minor, patch = map(int, version.split("."))
+    assert lib.guest_version() == major * 1_000_000 + minor * 1_000 + patch
+    assert ffi.string(lib.guest_version_string()).decode() == version
+    assert f'\nversion = "{version}"\n' in (ROOT / "Cargo.toml").read_text()
+
+
+def test_the_module_is_for_all_versions_of_python() -> None:
+    assert Path(_native.__file__).name == "_native.abi3.so"
+    tags = re.findall(r"^Tag: (.*)$", importlib.metadata.distribution("asyncguest").read_text("WHEEL") or "", re.MULTILINE)
+    assert tags and all(tag.startswith("cp310-abi3-linux_") for tag in tags)
+
+
+def test_the_package_says_that_it_is_typed_and_brings_no_sources() -> None:
+    files = {str(file) for file in importlib.metadata.files("asyncguest") or ()}
+    assert {"asyncguest/py.typed", "asyncguest/_native.pyi", "asyncguest/__init__.py"} <= files
+    assert not [file for file in files if file.endswith((".c", ".rs", ".a"))]
+    assert not [file for file in files if not file.startswith(("asyncguest/", "asyncguest-"))]
+    assert len([file for file in files if "/licenses/LICENSE-" in file]) == 2
+
+
+def test_nothing_but_the_module_itself_is_visible_to_other_libraries() -> None:
+    symbols = subprocess.run(["nm", "-D", "--defined-only", _native.__file__], check=True, capture_output=True, text=True)
+    assert [line.split()[-1] for line in symbols.stdout.splitlines()] == ["PyInit__native"]
+
+
+@pytest.fixture
+def wheel() -> Path:
+    """The wheel that is installed here (scripts/python.sh says where)."""
+    found = list(Path(os.environ.get("ASYNCGUEST_DIST", ROOT / "build/python/dist")).glob("*.whl"))
+    assert len(found) == 1, "there is no wheel, or more than one: run scripts/python.sh wheel"
+    return found[0]
+
+
+def test_auditwheel_finds_a_manylinux_wheel(wheel: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
+    command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path, wheel]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    (repaired,) = tmp_path.iterdir()
+    assert re.fullmatch(r"asyncguest-[\d.]+-cp310-abi3-(manylinux_?[\d_]+\w+\.?)+\.whl", repaired.name)
+
+
+# ---- the sdist, and builds that cannot work
+
+
+def setup_py(*arguments: object, folder: Path = PROJECT, **environment: str) -> str:
+    """Runs setup.py, which has to fail; returns what it says."""
+    command = [sys.executable, "setup.py", "-q", *map(str, arguments)]
+    clean = {name: value for name, value in os.environ.items() if name not in ("CARGO", "ASYNCGUEST_STATICLIB")}
+    result = subprocess.run(command, cwd=folder, env={**clean, **environment}, capture_output=True, text=True)
+    assert result.returncode != 0
+    return result.stdout + result.stderr
+
+
+def build_ext(tmp_path: Path, **environment: str) -> str:
+    return setup_py("build_ext", "--build-lib", tmp_path, "--build-temp", tmp_path, **environment)
+
+
+def needed_rust() -> str:
+    match = re.search(r'rust-version = "(.*)"', (ROOT / "Cargo.toml").read_text())
+    assert match
+    return match[1]
+
+
+def fake_cargo(folder: Path, script: str) -> str:
+    cargo = folder / "cargo"
+    cargo.write_text("#!/bin/sh\n" + script)
+    cargo.chmod(0o755)
+    return str(cargo)
+
+
+def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", tmp_path, PROJECT]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode != 0
+    said = result.stdout + result.stderr
+    assert "error: building asyncguest needs cargo, which is not in PATH" in said
+    assert f"Install Rust {needed_rust()} or newer (https://rustup.rs), or install a ready wheel" in said
+
+
+def test_a_cargo_that_is_too_old(tmp_path: Path) -> None:
+    said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, "echo 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n"))
+    assert "is version 1.63, which is too old to build asyncguest" in said
+    assert f"Install Rust {needed_rust()} or newer" in said
+
+
+def test_a_cargo_that_does_not_work(tmp_path: Path) -> None:
+    said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, "echo no toolchain is installed >&2; exit 1\n"))
+    assert "cargo --version does not work: no toolchain is installed" in said
+
+
+def test_a_build_that_fails_shows_the_words_of_cargo(tmp_path: Path) -> None:
+    script = "[ $1 = --version ] && echo cargo 9.0.0 && exit; echo the words of cargo >&2; exit 101\n"
+    said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, script))
+    assert "the words of cargo" in said
+    assert "error: cargo could not build libasyncguest" in said
+
+
+def test_a_ready_library_that_is_not_there(tmp_path: Path) -> None:
+    said = build_ext(tmp_path, ASYNCGUEST_STATICLIB=str(tmp_path / "lib.a"))
+    assert f"ASYNCGUEST_STATICLIB names {tmp_path / 'lib.a'}, and there is no such file" in said
+
+
+def test_the_folder_alone_is_not_enough(tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(PROJECT / name, tmp_path)
+    shutil.copytree(PROJECT / "build_support", tmp_path / "build_support")
+    said = setup_py("--version", folder=tmp_path)
+    assert "the Rust sources of asyncguest are not where they belong" in said
+    assert "Build from a complete checkout" in said
+
+
+@pytest.mark.once
+@pytest.mark.timeout(600)
+def test_the_sdist_is_complete(tmp_path: Path) -> None:
+    """It has what it needs and no more, and builds where there is no checkout."""
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, PROJECT]
+    subprocess.run(build, check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+        assert not [member.name for member in archive if member.issym() or member.islnk()]
+    tree = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "src", "include"], cwd=ROOT, check=True,
+                          capture_output=True, text=True).stdout.split()
+    assert {name for name in names if name.startswith(("rust/src/", "rust/include/"))} == {f"rust/{name}" for name in tree}
+    assert {"setup.py", "pyproject.toml", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "src/asyncguest/_native.c",
+            "src/asyncguest/_native.pyi", "src/asyncguest/py.typed", "build_support/rust.py", "rust/Cargo.toml",
+            "rust/Cargo.lock", "rust/build.rs", "rust/cbindgen.toml", "rust/LICENSE-MIT", "rust/LICENSE-APACHE"} <= names
+    assert not [name for name in names if name.endswith((".so", ".a", ".pyc"))]
+
+    outside = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--no-build-isolation", "--no-deps", "--target", site, sdist]
+    result = subprocess.run(pip, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    script = "import asyncguest._native as n; print(n.__file__, n.ffi.string(n.lib.guest_version_string()).decode())"
+    printed = subprocess.run([sys.executable, "-c", script], cwd=site, check=True, capture_output=True, text=True).stdout
+    assert printed.split() == [str(site / "asyncguest/_native.abi3.so"), importlib.metadata.version("asyncguest")]
+
+
+# ---- _native.c
+
+
+class Pull:
+    """A guest of the pull form in drive RUN, with a batch open."""
+
+    def __enter__(self) -> Pull:
+        options = ffi.new("guest_options_t *")
+        options.struct_size = ffi.sizeof("guest_options_t")
+        options.drive, options.flags = lib.GUEST_DRIVE_RUN, lib.GUEST_FLAG_PULL
+        out = ffi.new("guest_t **")
+        assert lib.guest_start(ffi.NULL, options, out) == lib.GUEST_OK
+        self.g = out[0]
+        self.pairs = ffi.new("int32_t[]", 1024)
+        assert lib.guest_batch_begin(self.g, 0) == lib.GUEST_OK
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lib.guest_batch_end(self.g)
+        lib.guest_free(self.g)
+
+    def watch(self, fd: int) -> None:
+        added = lib.guest_fd_add(self.g, fd, lib.GUEST_READABLE, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, ffi.NULL)
+        assert added == lib.GUEST_OK
+
+    def poll(self, timeout: int = 0, capacity: int = 1024) -> list[tuple[int, int]]:
+        count = lib.asyncguest_py_poll(self.g, timeout, self.pairs, capacity)
+        assert count >= 0, ffi.string(lib.guest_status_name(count))
+        flat = ffi.unpack(self.pairs, count)
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def test_poll_tells_fds_and_signals() -> None:
+    reader, writer = os.pipe()
+    with Pull() as pull:
+        assert pull.poll() == []
+        pull.watch(reader)
+        os.write(writer, b"x")
+        assert pull.poll(lib.GUEST_FOREVER) == [(reader, lib.GUEST_READABLE)]
+        os.close(writer)
+        assert pull.poll() == [(reader, lib.GUEST_READABLE | lib.GUEST_HANGUP)]
+        os.read(reader, 1)
+    os.close(reader)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with Pull() as pull:
+            added = lib.guest_signal_add(pull.g, signal.SIGUSR1, ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL)
+            assert added == lib.GUEST_OK
+            signal.raise_signal(signal.SIGUSR1)
+            assert pull.poll(lib.GUEST_FOREVER) == [(-signal.SIGUSR1, 1)]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_poll_is_silent_about_timers_and_posts() -> None:
+    with Pull() as pull:
+        assert lib.guest_timer_add(pull.g, 1_000_000, 0, ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL) == lib.GUEST_OK
+        begin = lib.guest_now()
+        assert pull.poll(lib.GUEST_FOREVER) == []
+        assert lib.guest_now() - begin >= 1_000_000
+        assert lib.guest_post(pull.g, ffi.NULL, ffi.NULL, ffi.NULL) == lib.GUEST_OK
+        assert pull.poll(lib.GUEST_FOREVER) == []
+
+
+def test_poll_leaves_what_does_not_fit_for_the_next_one() -> None:
+    pipes = [os.pipe() for _ in range(5)]
+    with Pull() as pull:
+        for reader, writer in pipes:
+            pull.watch(reader)
+            os.write(writer, b"x")
+        seen: set[int] = set()
+        for _ in range(5):
+            pairs = pull.poll(capacity=3)  # room for one pair and a half
+            assert len(pairs) == 1
+            seen.add(pairs[0][0])
+        assert seen == {reader for reader, _ in pipes}
+    for fd in [fd for pipe in pipes for fd in pipe]:
+        os.close(fd)
+
+
+def test_poll_refuses_what_it_must() -> None:
+    with Pull() as pull:
+        assert lib.asyncguest_py_poll(pull.g, 0, ffi.NULL, 8) == lib.GUEST_ENULL
+        assert lib.asyncguest_py_poll(ffi.NULL, 0, pull.pairs, 8) == lib.GUEST_ENULL
+        assert lib.asyncguest_py_poll(pull.g, 0, pull.pairs, 1) == lib.GUEST_EINVAL
+        assert lib.guest_batch_end(pull.g) == lib.GUEST_OK
+        assert lib.asyncguest_py_poll(pull.g, 0, pull.pairs, 8) == lib.GUEST_EORDER
+        assert lib.guest_batch_begin(pull.g, 0) == lib.GUEST_OK
+
+
+# The gate shuts for good, so each of these is for a process of its own; and for a module without its package, whose
+# hooks would shut it or tell it of the fork before the test does.
+GATE = """
+import importlib.util, os, sys, threading
+spec = importlib.util.spec_from_file_location("asyncguest._native", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+ffi, lib = module.ffi, module.lib
+inside, leave, calls = threading.Event(), threading.Event(), []
+
+@ffi.def_extern()
+def asyncguest_py_post(data, token, local):
+    calls.append((token, local))
+    if local:
+        return lib.asyncguest_py_finalize()
+    inside.set()
+    leave.wait()
+    return 5
+
+@ffi.def_extern()
+def asyncguest_py_stall(data, kind, nanoseconds):
+    calls.append((kind, nanoseconds))
+
+answers = []
+thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(ffi.NULL, 7)))
+"""
+
+
+def gate(script: str) -> None:
+    command = [sys.executable, "-c", GATE + script, _native.__file__]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_gate_shuts_out_and_counts_who_is_inside() -> None:
+    gate("""
+lib.asyncguest_c_stall(ffi.NULL, 2, 11)
+thread.start()
+inside.wait()
+assert lib.asyncguest_py_finalize() == 1
+leave.set()
+thread.join()
+assert lib.asyncguest_py_finalize() == 0
+assert lib.asyncguest_c_post(ffi.NULL, 8) == lib.GUEST_HOST_GONE
+assert lib.asyncguest_c_post_local(ffi.NULL, 9) == lib.GUEST_HOST_GONE
+lib.asyncguest_c_stall(ffi.NULL, 2, 12)
+assert answers == [5] and calls == [(2, 11), (7, 0)], (answers, calls)
+""")
+
+
+def test_the_gate_does_not_count_the_one_who_shuts_it() -> None:
+    gate("""
+assert lib.asyncguest_c_post_local(ffi.NULL, 3) == 0  # what finalize returned inside
+assert calls == [(3, 1)]
+""")
+
+
+def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent() -> None:
+    gate("""
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads: that is what this is about
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    before = lib.asyncguest_py_finalize()
+    lib.asyncguest_py_note_fork()
+    os._exit(before * 10 + lib.asyncguest_py_finalize())
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
+leave.set()
+thread.join()
+""")
+
+
+def test_the_package_is_the_installed_one() -> None:
+    assert PROJECT not in Path(asyncguest.__file__).parents

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# The Python package: built, installed and tested as its users get it, never from the source tree.
+#
+#   scripts/python.sh wheel             one wheel for all versions of Python, into build/python/dist
+#   scripts/python.sh test [X.Y...]     the tests, with the wheel installed, on every interpreter found or on those named
+#   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
+#
+# Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.10 on, one per minor version.
+# Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+root=$PWD
+package=$root/bindings/python
+out=$root/build/python
+mkdir -p "$out/dist" "$out/logs"
+PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
+unset PYTHONPATH PYTHONHOME PYTHONWARNINGS VIRTUAL_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+export PYTHONPYCACHEPREFIX=$out/pycache # the source tree stays as it is
+
+# Runs a command with its output in a log; shows the end of that if the command fails.
+logged() { # LOG COMMAND...
+    local log=$out/logs/$1.log
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        echo "python.sh: this failed: $*"
+        tail -n 60 "$log" | sed 's/^/      | /'
+        echo "python.sh: all of it is in ${log#"$root/"}"
+        return 1
+    fi
+}
+
+# "X.Y PATH" of each interpreter, the oldest first.
+interpreters() {
+    local python
+    {
+        printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python | sort -rV
+        command -v python3
+    } | while read -r python; do
+        # Free-threaded interpreters have no stable ABI, so that the one wheel is not for them.
+        "$python" - 2>/dev/null <<'PYTHON'
+import sys, sysconfig
+if sys.implementation.name == "cpython" and sys.version_info >= (3, 10) and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print("%d.%d" % sys.version_info[:2], sys.executable)
+PYTHON
+    done | awk '!seen[$1]++' | sort -V
+}
+
+# Makes build/python/venv-NAME, or takes the one that is there, unless the interpreter or what is wanted has changed.
+venv() { # NAME PYTHON REQUIREMENTS-FILE
+    local folder=$out/venv-$1 stamp line
+    stamp=$("$2" -VV && cat "$3")
+    [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
+    rm -rf "$folder"
+    logged "venv-$1" "$2" -m venv "$folder" || return
+    # A package that has no wheel for this interpreter yet is left out: the tests that want it say so.
+    if ! "$folder/bin/python" -m pip install --only-binary :all: -r "$3" >>"$out/logs/venv-$1.log" 2>&1; then
+        while read -r line; do
+            "$folder/bin/python" -m pip install --only-binary :all: "$line" >>"$out/logs/venv-$1.log" 2>&1 ||
+                echo "python.sh: $1 does without $line"
+        done < <(grep -v '^#' "$3")
+    fi
+    echo "$stamp" >"$folder/stamp"
+}
+
+# Puts the wheel into build/python/venv-NAME, in place of the one before.
+install_wheel() { # NAME
+    local python=$out/venv-$1/bin/python empty where
+    logged "install-$1" "$python" -m pip install --no-index --no-deps --no-compile \
+        --force-reinstall "$out"/dist/*.whl || return
+    empty=$(mktemp -d)
+    where=$(cd "$empty" && "$python" -c 'import asyncguest; print(asyncguest.__file__)')
+    rmdir "$empty"
+    case $where in
+        "$out/venv-$1"/*) ;;
+        *)
+            echo "python.sh: asyncguest comes from '$where' and not from venv-$1"
+            return 1
+            ;;
+    esac
+}
+
+do_wheel() {
+    local python
+    # The oldest, as it should be for a wheel that is to work with all.
+    python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
+    if [ -z "$python" ]; then
+        echo "python.sh: there is no CPython 3.10 or newer here"
+        return 1
+    fi
+    venv build "$python" "$package/build_support/requirements.txt" || return
+    rm -f "$out"/dist/*.whl
+    ASYNCGUEST_WERROR=1 logged wheel "$out/venv-build/bin/python" -m build --wheel --no-isolation \
+        --outdir "$out/dist" "$package" || return
+    [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
+}
+
+do_test() {
+    local version python found=0 failed=0 newest
+    do_wheel quietly || return
+    newest=$(interpreters | tail -n 1 | cut -d ' ' -f 1)
+    while read -r version python <&3; do
+        [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
+        found=$((found + 1))
+        test_on "$version" "$python" "$([ "$version" = "$newest" ] || echo "not once")" || failed=$((failed + 1))
+    done 3< <(interpreters)
+    if [ "$found" = 0 ] || { [ $# != 0 ] && [ "$found" != $# ]; }; then
+        echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.10 on}"
+        return 1
+    fi
+    [ "$failed" = 0 ]
+}
+
+# pytest's last line: "12 passed, 1 skipped in 3.45s".
+summary() { # LOG
+    grep -E '[0-9]+ (passed|failed|error|deselected)' "$1" | tail -n 1 | tr -d = || true
+}
+
+test_on() { # X.Y PYTHON MARKERS
+    local log=$out/logs/test-$1.log empty status
+    venv "$1" "$2" "$package/tests/requirements.txt" && install_wheel "$1" || return
+    empty=$(mktemp -d)
+    (cd "$empty" && ASYNCGUEST_DIST="$out/dist" "$root/examples/demo/with_display.sh" \
+        "$out/venv-$1/bin/python" -X dev -W error -m pytest -p no:cacheprovider -q -m "$3" "$package/tests") >"$log" 2>&1
+    status=$?
+    rm -rf "$empty"
+    if [ "$status" = 0 ]; then
+        echo "ok    $1   $(summary "$log")"
+    else
+        echo "FAIL  $1   $(summary "$log")   ${log#"$root/"}"
+        tail -n 60 "$log" | sed 's/^/      | /'
+    fi
+    return "$status"
+}
+
+do_types() {
+    local python folder failed=0
+    do_wheel quietly || return
+    python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
+    venv types "$python" "$package/build_support/types.txt" && install_wheel types || return
+    python=$out/venv-types/bin/python
+    folder=$(cd / && "$python" -c 'import asyncguest, os; print(os.path.dirname(asyncguest.__file__))')
+    logged mypy "$python" -m mypy --config-file "$package/pyproject.toml" --cache-dir "$out/mypy" -p asyncguest &&
+        logged mypy-examples "$python" -m mypy --config-file "$package/pyproject.toml" --cache-dir "$out/mypy" \
+            --python-executable "$python" examples/python && echo "ok    mypy" || failed=1
+    # basedpyright is pyright with its JavaScript engine in the wheel: nothing is fetched when it runs.
+    logged pyright "$out/venv-types/bin/basedpyright" --project "$package/pyproject.toml" --pythonpath "$python" \
+        "$folder" examples/python && echo "ok    pyright" || failed=1
+    return "$failed"
+}
+
+word=${1:-}
+if [ -z "$word" ] || [ "$(type -t "do_$word")" != function ]; then
+    sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0" >&2
+    exit 2
+fi
+shift
+"do_$word" "$@"
