@@ -32,7 +32,7 @@ class BuildExt(build_ext):
         library = str(rust.static_library())
         for extension in self.extensions:
             extension.extra_objects = [library]
-            extension.depends = [*extension.depends, library]
+            extension.depends = [library, str(rust.HEADER), str(rust.NATIVE_C)]
         super().run()
 
 

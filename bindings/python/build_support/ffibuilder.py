@@ -22,7 +22,6 @@ def make() -> FFI:
         "asyncguest._native",
         '#line 1 "_native.c"\n' + rust.NATIVE_C.read_text("utf-8"),
         include_dirs=[str(rust.HEADER.parent)],
-        depends=[str(rust.HEADER), str(rust.NATIVE_C)],
         # What Rust's standard library needs of the system; empty archives in a modern glibc.
         libraries=["pthread", "dl", "m"],
         extra_compile_args=STRICT if os.environ.get("ASYNCGUEST_WERROR") else [],

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,3 +110,28 @@ def process_state() -> dict[str, Any]:
         "signal handlers": handlers,
         "origin tracking": sys.get_coroutine_origin_tracking_depth(),
     }
+
+
+# A guest in either drive, and the loop without a host: for what has to be the same in all three.
+EVERYWHERE = ("fd", "thread", "alone")
+
+
+def run_anywhere(where: str, async_fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """`async_fn(*args)` as a guest in the drive `where`, or by `asyncguest.run` if that is "alone"."""
+    if where == "alone":
+        return asyncguest.run(async_fn(*args), **options)
+    return run_guest(async_fn, *args, drive=where, **options)
+
+
+def host_until(run: Run, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Lets the queue host go on until `condition()` holds; fails if it has nothing to do for that long."""
+    until = time.monotonic() + seconds
+    while not condition():
+        left = until - time.monotonic()
+        assert left > 0, f"waited {seconds} s for {condition}"
+        run.host.run_once(left)  # type: ignore[attr-defined]
+
+
+def settle(run: Run) -> None:
+    """Lets the host go on until the guest is idle: it sleeps, and only a call or an event can wake it."""
+    host_until(run, lambda: run.guest.loop.asleep)

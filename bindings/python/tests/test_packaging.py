@@ -34,7 +34,7 @@ def plain_header() -> str:
 
 
 def header_functions() -> set[str]:
-    return set(re.findall(r"GUEST_API\s+[^;(]*?(\w+)\(", plain_header()))
+    return set(re.findall(r"^GUEST_API\n[^;(#]*?(\w+)\(", plain_header(), re.MULTILINE))
 
 
 def header_constants() -> set[str]:
@@ -51,7 +51,7 @@ def header_structs() -> dict[str, list[str]]:
 
 def test_functions_and_constants_are_those_of_the_header() -> None:
     functions, constants = header_functions(), header_constants()
-    assert len(functions) > 35 and len(constants) > 50  # the patterns still fit
+    assert len(functions) > 30 and len(constants) > 40  # the patterns still fit
     assert {name for name in dir(lib) if name.startswith("guest_")} == functions
     assert {name for name in dir(lib) if name.startswith("GUEST_")} == constants
 
@@ -366,10 +366,10 @@ thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(ff
 """
 
 
-def gate(script: str) -> None:
+def gate(script: str, printed: str = "") -> None:
     command = [sys.executable, "-c", GATE + script, _native.__file__]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", printed)
 
 
 def test_the_gate_shuts_out_and_counts_who_is_inside() -> None:
@@ -410,6 +410,35 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
 leave.set()
 thread.join()
 """)
+
+
+def test_an_interpreter_may_end_while_the_io_thread_posts() -> None:
+    """Without the gate CPython ends the thread in the middle of Rust: "FATAL: exception not rethrown"."""
+    gate("""
+import atexit, time
+
+@ffi.def_extern(name="asyncguest_py_post")
+def refuse(data, token, local):
+    inside.set()
+    return -1  # and so it is asked again and again
+
+class Last:
+    # Python code that still runs when other threads may no longer have the lock.
+    def __del__(self, sleep=time.sleep, now=lib.guest_now, end=lib.guest_now() + 5 * 10**9):
+        while modify(g, timer[0], 0, 50_000) == 0 and now() < end:
+            sleep(0.001)
+        os.write(1, b"the host has gone" if now() < end else b"nobody has noticed")
+
+host = ffi.new("guest_host_t *", {"struct_size": ffi.sizeof("guest_host_t"), "post": lib.asyncguest_c_post})
+options = ffi.new("guest_options_t *", {"struct_size": ffi.sizeof("guest_options_t"), "flags": lib.GUEST_FLAG_PULL})
+out = ffi.new("guest_t **")
+assert lib.guest_start(host, options, out) == lib.GUEST_OK
+g, timer, modify = out[0], ffi.new("uint64_t *"), lib.guest_timer_modify
+assert lib.guest_timer_add(g, 0, 50_000, ffi.NULL, ffi.NULL, ffi.NULL, timer) == lib.GUEST_OK
+inside.wait()
+atexit.register(lib.asyncguest_py_finalize)
+sys.modules["asyncguest_last"] = Last()
+""", "the host has gone")
 
 
 def test_the_package_is_the_installed_one() -> None:

@@ -12,28 +12,34 @@ the same loop without a host. `hostcheck` tests a host's adapter. What is promis
 """
 
 from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
-from ._guest import Guest, current_guest, start_guest_run
+from ._guest import Guest
 from ._host import CallbackHost, Host
+from ._hostcheck import Finding, Harness, HostReport, hostcheck
 from ._loop import EventLoop, run
 from ._stall import StallReport
+from ._start import current_guest, start_guest_run
 from ._stats import GuestStats, Histogram, ProcessStats, stats
 from ._version import __version__
 
 __all__ = [
     "CallbackHost",
     "EventLoop",
+    "Finding",
     "Guest",
     "GuestClosed",
     "GuestError",
     "GuestStats",
+    "Harness",
     "Histogram",
     "Host",
+    "HostReport",
     "NestingLimit",
     "ProcessStats",
     "StallReport",
     "WrongThread",
     "__version__",
     "current_guest",
+    "hostcheck",
     "run",
     "start_guest_run",
     "stats",

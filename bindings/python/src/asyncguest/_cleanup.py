@@ -14,7 +14,7 @@ __all__ = ["clean_up"]
 _EXECUTOR_SECONDS = 300
 
 
-async def clean_up(loop: asyncio.AbstractEventLoop) -> None:
+async def clean_up(loop: asyncio.BaseEventLoop) -> None:
     """Cancels the remaining tasks and waits for them, then ends asynchronous generators and the default executor.
 
     What a task raises while it is cancelled goes to the loop's exception handler, as in `asyncio.run`.
@@ -31,13 +31,19 @@ async def clean_up(loop: asyncio.AbstractEventLoop) -> None:
                 await loop.shutdown_default_executor()
 
 
-async def _cancel_others(loop: asyncio.AbstractEventLoop) -> None:
+async def _cancel_others(loop: asyncio.BaseEventLoop) -> None:
     others = asyncio.all_tasks(loop) - {asyncio.current_task()}
     if not others:
         return
     for task in others:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    gathered = asyncio.gather(*others, return_exceptions=True)
+    while not gathered.done():
+        try:
+            await asyncio.shield(gathered)
+        except asyncio.CancelledError:
+            # By a task that cancels all there are, which in asyncio.run does not hit the clean-up: it is no task there.
+            continue
     for task in others:
         if not task.cancelled() and (error := task.exception()) is not None:
             loop.call_exception_handler(

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
 import heapq
-import logging
+import inspect
 import sys
 import threading
-from asyncio import format_helpers
+from asyncio import base_events, format_helpers
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import monotonic
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
 
     from ._selector import GuestSelector
 
-logger = logging.getLogger("asyncio")
-
 # asyncio.base_events: below this number cancelled timers are left in the heap until their turn comes.
 _FEW_TIMERS = 100
 
-# Seconds after which a guest that has callbacks ready looks at the system's poller between them. A look costs as much as a
+# Seconds after which a loop that has callbacks ready looks at the system's poller between them. A look costs as much as a
 # short callback does; when nothing is ready it comes at once.
-_LOOK_EVERY = 50e-6
+LOOK_EVERY = 50e-6
+
+_NOTHING: list[int] = []
+
+#: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
+ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH
 
 
 class CPythonLoop(asyncio.SelectorEventLoop):
@@ -63,27 +67,26 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         self._entered: list[asyncio.Handle] = []
         #: Handles that have to wait until that callback returns, with the depth at which they were met.
         self._parked: list[tuple[int, asyncio.Handle]] = []
-        super().__init__(selector)  # type: ignore[arg-type]
+        super().__init__(selector)
 
     # ---- one iteration
 
-    def run_ticks(self, until: float) -> bool:
+    def run_ticks(self, until: float, pairs: list[int]) -> bool:
         """Iterations without waiting, until nothing is due or the time is over. True: something is left.
 
-        The heart of the guest: it goes on while there is work, and looks at the reactor between the ticks.
+        The heart of the guest: it goes on while there is work, and looks at the reactor between the ticks. `pairs`:
+        what the first look has found.
         """
         ready, look = self._ready, self._selector.reactor.look
-        now, look_at = monotonic(), 0.0
+        now = monotonic()
+        look_at = now + LOOK_EVERY
         while True:
             self.asleep = False
             if self._parked:
                 self.unpark()
-            if not ready or now >= look_at:
-                pairs = look()
-                if pairs:
-                    self.queue_readiness(pairs)
-                now = monotonic()
-                look_at = now + _LOOK_EVERY
+            if pairs:
+                self.queue_readiness(pairs)
+                pairs = _NOTHING
             if self._scheduled:
                 self.queue_due_timers(now)
             if not ready:
@@ -91,6 +94,10 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             now = self.run_ready(until)
             if now >= until:
                 return bool(ready)
+            if not ready or now >= look_at:
+                pairs = look()
+                now = monotonic()
+                look_at = now + LOOK_EVERY
 
     def has_ready(self) -> bool:
         """Whether a callback could run at once."""
@@ -105,9 +112,14 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         self._prune_timers()
         return self._scheduled[0]._when if self._scheduled else None  # type: ignore[attr-defined]
 
-    def is_next_timer(self, handle: asyncio.TimerHandle) -> bool:
-        """Whether `handle` is the one that the waiting ends for."""
-        return bool(self._scheduled) and self._scheduled[0] is handle
+    def drop_next_timer(self, handle: asyncio.TimerHandle) -> bool:
+        """Takes `handle`, which is being cancelled, out if it is the one that the waiting ends for."""
+        if not self._scheduled or self._scheduled[0] is not handle:
+            return False
+        heapq.heappop(self._scheduled)
+        handle._scheduled = False  # type: ignore[attr-defined]
+        self._timer_cancelled_count -= 1
+        return True
 
     def _prune_timers(self) -> None:
         """Takes cancelled timers out: those at the head, or all when they are many."""
@@ -115,7 +127,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         if self._timer_cancelled_count * 2 > len(scheduled) > _FEW_TIMERS:
             kept = []
             for handle in scheduled:
-                if handle._cancelled:  # type: ignore[attr-defined]
+                if handle._cancelled:
                     handle._scheduled = False  # type: ignore[attr-defined]
                 else:
                     kept.append(handle)
@@ -123,7 +135,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             self._scheduled = kept
             self._timer_cancelled_count = 0
             return
-        while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+        while scheduled and scheduled[0]._cancelled:
             self._timer_cancelled_count -= 1
             heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
 
@@ -162,7 +174,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def queue_handle(self, handle: asyncio.Handle) -> None:
         """Queues a handle that exists already."""
-        if not handle._cancelled:  # type: ignore[attr-defined]
+        if not handle._cancelled:
             self._ready.append(handle)
 
     def signal_arrived(self, signum: int, count: int) -> None:
@@ -180,7 +192,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         now = 0.0
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if handle._cancelled:  # type: ignore[attr-defined]
+            if handle._cancelled:
                 continue
             self.running_handle = handle
             handle._run()
@@ -196,7 +208,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         now = monotonic()
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if handle._cancelled:  # type: ignore[attr-defined]
+            if handle._cancelled:
                 continue
             if self._entered and self._park_if_entered(handle):
                 continue
@@ -209,9 +221,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 self._current_handle = None
             now = monotonic()
             if self._debug and now - began >= self.slow_callback_duration:
-                logger.warning(
+                base_events.logger.warning(
                     "Executing %s took %.3f seconds",
-                    asyncio.base_events._format_handle(handle),  # type: ignore[attr-defined]
+                    base_events._format_handle(handle),  # type: ignore[attr-defined]
                     now - began,
                 )
             if now >= until:
@@ -265,17 +277,26 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         outer = self.running_handle
         self.running_handle = handle
         try:
-            handle._run()
+            handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+        except RuntimeError:
+            # Its context is entered already by the code that called us, and cannot be twice. (A task's step raises
+            # nothing else of the kind.) So it waits its turn.
+            self._ready.append(handle)
         finally:
             self.running_handle = outer
 
-    def take_last_ready(self, before: int) -> asyncio.Handle | None:
-        """Takes back the handle that was queued since the ready queue held `before`, if there is just one."""
-        return self._ready.pop() if len(self._ready) == before + 1 else None
+    def take_first_step(
+        self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]
+    ) -> asyncio.Handle | None:
+        """Takes the first step of a task that was just made of `coroutine` back out of the ready queue.
 
-    def count_ready(self) -> int:
-        """How many handles wait in the ready queue."""
-        return len(self._ready)
+        None if there is no such step: an eager task factory has run it, and what is queued now is the second.
+        """
+        if isinstance(coroutine, CoroutineType) and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED:
+            return None
+        if not self._ready or getattr(self._ready[-1]._callback, "__self__", None) is not task:  # type: ignore[attr-defined]
+            return None
+        return self._ready.pop()
 
     # ---- being the running loop
 
@@ -350,7 +371,7 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     if coroutine is not None:
         try:
-            coroutine.close()  # type: ignore[union-attr]
+            coroutine.close()
         except Exception as exc:  # it awaited again in a finally block, or raised there
             error.__cause__ = exc
     if not task.done():
@@ -366,9 +387,15 @@ def before_threads_end(hook: Callable[[], None]) -> None:
     threading._register_atexit(hook)  # type: ignore[attr-defined]
 
 
+def forget_last_frame(handle: asyncio.Handle) -> None:
+    """Debug mode remembers where a handle was made: that is to be the caller's line, not the loop's own method."""
+    if handle._source_traceback:  # type: ignore[attr-defined]
+        del handle._source_traceback[-1]  # type: ignore[attr-defined]
+
+
 def callback_source(callback: Callable[..., object]) -> str:
     """A callback's name and where it was defined, for messages."""
-    return str(format_helpers._format_callback_source(callback, ()))  # type: ignore[attr-defined]
+    return str(format_helpers._format_callback_source(callback, ()))
 
 
 def new_task(

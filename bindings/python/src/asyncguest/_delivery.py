@@ -13,17 +13,20 @@ for when a turn ends. Host thread only.
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._compat import running_loop, set_running_loop
+from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
 from ._errors import NestingLimit
 from ._reports import log
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ._guest import Guest
     from ._loop import EventLoop
 
@@ -43,7 +46,7 @@ class Turns:
         self._hooks = loop.asyncgen_hooks()
         #: Turns on the stack: more than one while callbacks stand in nested host loops.
         self.depth = 0
-        #: The host's nested loop was refused a turn, and its fd is not watched until the outer turn ends.
+        #: The host's nested loop was refused a turn, and its fd is not watched until a turn ends.
         self._refused = False
         #: Turns whose time was over before their work.
         self.budget_spent = 0
@@ -60,12 +63,17 @@ class Turns:
             self._refuse()
             return False
         reactor, loop = self._reactor, self._loop
-        if not reactor.begin(token):
+        pairs = reactor.begin(token)
+        if pairs is None:
             return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
         outside = self.enter()
+        if self.depth > 1 and loop.has_ready():
+            # The library has begun this nested turn because the outer one lasts, and knows nothing of asyncio's queue,
+            # whose callbacks may begin a nested loop again: that one needs its turns too.
+            reactor.wake()
         more = True
         try:
-            more = loop.run_ticks(monotonic() + self._budget)
+            more = loop.run_ticks(monotonic() + self._budget, pairs)
             if more:
                 self.budget_spent += 1
         except (SystemExit, KeyboardInterrupt) as error:
@@ -76,10 +84,18 @@ class Turns:
             self.leave(outside)
             if not reactor.closed:
                 self.rest(more)
-                reactor.end()
         if self._guest.is_over and self.depth == 0:
             self._guest.conclude()
         return more
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The guest's state for a block of the package's own, outside of any batch."""
+        outside = self.enter()
+        try:
+            yield
+        finally:
+            self.leave(outside)
 
     def enter(self) -> tuple[Any, ...]:
         """Puts the guest's state in place; returns the host's."""
@@ -89,6 +105,9 @@ class Turns:
             set_running_loop(loop)
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*self._hooks)
+        origins = sys.get_coroutine_origin_tracking_depth()
+        if loop.get_debug():
+            sys.set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
         sniffio = sys.modules.get("sniffio")
         library = None
         if sniffio is not None:
@@ -96,11 +115,11 @@ class Turns:
             sniffio.thread_local.name = "asyncio"
         nested = loop.enter_nested() if self.depth else None
         self.depth += 1
-        return before, hooks, sniffio, library, nested
+        return before, hooks, origins, sniffio, library, nested
 
     def leave(self, outside: tuple[Any, ...]) -> None:
         """Puts the host's state back."""
-        before, hooks, sniffio, library, nested = outside
+        before, hooks, origins, sniffio, library, nested = outside
         self.depth -= 1
         loop = self._loop
         loop.running_handle = None
@@ -108,33 +127,31 @@ class Turns:
             loop.leave_nested(nested)
         if sniffio is not None:
             sniffio.thread_local.name = library
+        sys.set_coroutine_origin_tracking_depth(origins)
         sys.set_asyncgen_hooks(*hooks)
         if before is not loop:
             set_running_loop(before)
-        if self._refused and self.depth == 0:
+        if self._refused:  # there is room for one more now
             self._refused = False
             self._guest.watch()
 
     def rest(self, more: bool) -> None:
-        """The host's turn comes: asks for the next one, or says when the guest has to be woken."""
+        """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
         loop = self._loop
         when = loop.next_deadline()
-        if more or (when is not None and when <= monotonic()):
-            loop.asleep = False
-            self._reactor.wake()
-        else:
-            self._reactor.set_alarm(when, monotonic)
-            loop.asleep = True
+        more = more or (when is not None and when <= monotonic())
+        loop.asleep = not more
+        self._reactor.end(when, more)
 
-    def run_first_step(self, task: asyncio.Task[Any], before: int) -> None:
-        """Runs a task that was just created up to its first suspension. `before`: the ready queue's length then."""
-        handle = self._loop.take_last_ready(before)
+    def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Runs a task that was just made of `coroutine` up to its first suspension."""
+        handle = self._loop.take_first_step(task, coroutine)
         if handle is None:
             return  # an eager task factory has done it
         try:
             self._loop.run_inside(handle)
         except (SystemExit, KeyboardInterrupt) as error:
-            self._guest.interrupted(error, task)
+            self._guest.interrupted(error)
 
     def _wrong_thread(self) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""

@@ -27,18 +27,15 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
     until = monotonic() + deadline
     guest.cancel("the host has ended")
     impatient: KeyboardInterrupt | None = None
-    with loop.reactor.batch():
-        outside = turns.enter()
-        try:
-            while not guest.is_over and monotonic() < until:
-                try:
-                    loop.run_waiting(until)
-                except (SystemExit, KeyboardInterrupt) as error:
-                    guest.interrupted(error)
-                    if isinstance(error, KeyboardInterrupt):
-                        impatient, until = error, 0.0
-        finally:
-            turns.leave(outside)
+    with loop.reactor.batch(), turns.inside():
+        loop.asleep = False
+        while not guest.is_over and monotonic() < until:
+            try:
+                loop.run_waiting(until)
+            except (SystemExit, KeyboardInterrupt) as error:
+                guest.interrupted(error)
+                if isinstance(error, KeyboardInterrupt):
+                    impatient, until = error, 0.0
     finished = guest.is_over
     if not finished:
         abandon(guest, loop, deadline)

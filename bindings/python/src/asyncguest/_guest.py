@@ -12,19 +12,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _ambient, _exit, _options
+from . import _ambient, _exit
 from ._cleanup import clean_up
-from ._compat import new_task, running_loop
+from ._compat import new_task
 from ._delivery import Turns
 from ._ending import drive_to_end
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._host import CallbackHost, Host
 from ._loop import EventLoop
-from ._reports import log, warn
+from ._making import make_coroutine, make_loop
+from ._posting import Posting
 from ._signals import CtrlC, WakeupFd
 from ._stall import StallReport, StallWatch
 from ._stats import GuestStats
@@ -32,17 +33,15 @@ from ._stats import GuestStats
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Ts = TypeVarTuple("Ts")
     DoneCallback: TypeAlias = Callable[[asyncio.Task[Any]], object]
     State: TypeAlias = Literal["new", "running", "ending", "ended"]
 
 T = TypeVar("T")
 
-__all__ = ["Guest", "start_guest_run", "current_guest"]
-
-# So many posts in a row may fail (the pauses between them grow, in all to a quarter of a second) before the host
-# counts as gone.
-_POSTS_THAT_MAY_FAIL = 8
-
+__all__ = ["Guest"]
 
 class Guest:
     """The handle of one run of asyncio inside a host's main loop.
@@ -105,13 +104,11 @@ class Guest:
         self._turns: Turns | None = None
         self._watching = False
         self._is_ambient = False
-        self._failed_posts = 0
+        self._posting = Posting(self)
         self._ctrl_c = CtrlC(self.cancel)
         self._kept: set[asyncio.Task[Any]] = set()
         self._last_stats: GuestStats | None = None
         self._thread = 0
-        #: The host could not be posted to any more; what is left is `shutdown`, which the exit hook calls too.
-        self.abandoned = False
         #: This process is a fork of the one that started the run: the run is the parent's.
         self.forked = False
 
@@ -146,6 +143,11 @@ class Guest:
         """How often Ctrl-C came during the run. The first one cancelled the main task."""
         return self._ctrl_c.count
 
+    @property
+    def abandoned(self) -> bool:
+        """The host took no posts any more; what is left is `shutdown`, which the exit hook calls too. Any thread."""
+        return self._posting.given_up
+
     def stats(self) -> GuestStats:
         """Counters and histograms of the run so far; after its end, the last ones. Any thread while it runs."""
         if self._last_stats is not None:
@@ -159,14 +161,14 @@ class Guest:
     # ---- start
 
     def start(
-        self, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, context: Context | None = None
+        self, async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: Unpack[Ts], context: Context | None = None
     ) -> asyncio.Task[T]:
         """Starts the run; returns the task of `async_fn(*args)`, which has reached its first await by then.
 
         The calling thread becomes the host thread; its loop may run already or start later. `context`: for the main
         task, default a copy of the current one. What cannot work raises here, and nothing is left behind then.
         """
-        coroutine = self._coroutine(async_fn, args)
+        coroutine = make_coroutine(async_fn, args, context)
         try:
             if self._state != "new":
                 raise GuestError(f"this guest is {self._state}: one Guest is one run, so make another for the next")
@@ -177,59 +179,32 @@ class Guest:
             raise
         loop, turns = self._loop, self._turns
         assert turns is not None
-        with loop.reactor.batch():
-            outside = turns.enter()
-            try:
-                before = loop.count_ready()
+        try:
+            with turns.inside():
+                loop.asleep = True  # the host is in charge from here on, also if the first step opens a dialog
                 self._task = task = new_task(loop, coroutine, self.name, context)
                 task.add_done_callback(self._main_is_done)
-                turns.run_first_step(task, before)
-            finally:
-                turns.leave(outside)
-                turns.rest(loop.has_ready())
+                turns.run_first_step(task, coroutine)
+        except BaseException:
+            if self._task is None:  # a task factory of the loop has failed
+                coroutine.close()
+                self._state = "ended"
+                self._detach()
+                loop.close()
+            raise
         return task
 
-    def _coroutine(self, async_fn: Callable[..., Any], args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
-        if asyncio.iscoroutine(async_fn):
-            async_fn.close()
-            raise TypeError(
-                f"{async_fn!r} is a coroutine object: pass the async function and its arguments instead, "
-                "start(main, 1) and not start(main(1))"
-            )
-        if not callable(async_fn):
-            raise TypeError(f"an async function was expected, not {async_fn!r}")
-        coroutine = async_fn(*args)
-        if not asyncio.iscoroutine(coroutine):
-            raise TypeError(
-                f"{async_fn!r} is not an async function: it returned {coroutine!r}. Declare it with async def."
-            )
-        return coroutine
-
     def _make_loop(self) -> EventLoop:
-        host = self.host
-        with _options.new_loops_get(
-            post=None if host.watches_fds else self._post,
-            post_local=self._post_local if not host.watches_fds and host.post_local is not None else None,
+        host, posting = self.host, self._posting
+        loop = make_loop(
+            self._factory,
+            host,
+            post=None if host.watches_fds else posting.post,
+            post_local=None if host.watches_fds or host.post_local is None else posting.post_local,
             hosted=True,
             stall_after=self._stall_after,
             on_stall=self._stall_watch.report if self._stall_watch is not None else None,
-        ):
-            loop = self._factory()
-        try:
-            if not isinstance(loop, EventLoop):
-                raise TypeError(
-                    f"loop_factory made {loop!r}: a guest needs an asyncguest.EventLoop or a subclass of it, because "
-                    "another loop waits by itself"
-                )
-            if loop.is_running() or loop.is_closed() or loop.guest is not None:
-                raise GuestError(f"loop_factory returned {loop!r}, which is in use or closed: return a new one")
-            if loop.reactor.threaded == host.watches_fds or loop.reactor.host_thread != threading.get_ident():
-                raise GuestError("loop_factory returned a loop that was made before or on another thread: make it inside")
-        except BaseException:
-            close = getattr(loop, "close", None)
-            if close is not None and not (isinstance(loop, EventLoop) and loop.is_running()):
-                close()
-            raise
+        )
         if self._debug is not None:
             loop.set_debug(self._debug)
         return loop
@@ -259,26 +234,27 @@ class Guest:
             raise
 
     def _detach(self) -> None:
-        """Gives it all back."""
+        """Gives it all back: each step, also if one before it fails because the host is gone."""
         loop = self._loop
         assert loop is not None
-        self.unwatch()
-        self._ctrl_c.leave(loop.reactor)
-        self._wakeup.__exit__()
-        _exit.remove(self)
-        if self._is_ambient:
-            self._is_ambient = False
-            _ambient.leave(loop)
-        loop.release()
-        loop.guest = None
-        self.host.detached(self)
+        with ExitStack() as steps:  # the last one is done first
+            steps.callback(self.host.detached, self)
+            steps.callback(setattr, loop, "guest", None)
+            steps.callback(loop.release)
+            if self._is_ambient:
+                self._is_ambient = False
+                steps.callback(_ambient.leave, loop)
+            steps.callback(_exit.remove, self)
+            steps.callback(self._wakeup.__exit__)
+            steps.callback(self._ctrl_c.leave, loop.reactor)
+            steps.callback(self.unwatch)
 
     # ---- while it runs
 
     def start_soon(
         self,
-        async_fn: Callable[..., Coroutine[Any, Any, T]],
-        *args: Any,
+        async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
+        *args: Unpack[Ts],
         eager: bool = True,
         name: str | None = None,
         context: Context | None = None,
@@ -289,28 +265,26 @@ class Guest:
         click handler returns. The task is kept alive until it is done. An exception that nobody fetches is reported
         by asyncio as for any task.
         """
-        coroutine = self._coroutine(async_fn, args)
+        coroutine = make_coroutine(async_fn, args, context)
         try:
             loop, turns = self._in_charge("start_soon")
         except BaseException:
             coroutine.close()
             raise
-        before = loop.count_ready()
         if not eager:
             task = new_task(loop, coroutine, name, context)
         else:
-            outside = turns.enter()
-            try:
+            with turns.inside():
                 task = new_task(loop, coroutine, name, context)
-                turns.run_first_step(task, before)
-            finally:
-                turns.leave(outside)
-                if turns.depth == 0 and loop.has_ready() and loop.asleep:
-                    loop.rouse()
-        if not task.done():
+                turns.run_first_step(task, coroutine)
+        self.keep(task)
+        return task
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Holds a task that nobody else may hold (asyncio itself does not) until it is done. For the package."""
+        if task not in self._kept and not task.done():
             self._kept.add(task)
             task.add_done_callback(self._kept.discard)
-        return task
 
     def deliver(self) -> bool:
         """One turn now, for a host that steps its guests itself (once per frame). Returns whether more is to be done."""
@@ -354,6 +328,11 @@ class Guest:
 
     # ---- the host's side
 
+    def deliver_token(self, token: int) -> None:
+        """The turn that a post was for. For the package."""
+        if self._turns is not None:
+            self._turns.deliver(token)
+
     def watch(self) -> None:
         """Has the host watch the guest's fd. For the package."""
         if self.host.watches_fds and not self._watching:
@@ -367,36 +346,6 @@ class Guest:
             assert self._loop is not None
             self._watching = False
             self.host.unwatch(self._loop.reactor.fd)
-
-    def _post(self, token: int) -> None:
-        """Drive THREAD: makes the host run a turn. On the I/O thread."""
-        assert self._turns is not None
-        self._post_by(self.host.post, partial(self._turns.deliver, token))
-
-    def _post_local(self, token: int) -> None:
-        """The same on the host thread."""
-        assert self._turns is not None and self.host.post_local is not None
-        self._post_by(self.host.post_local, partial(self._turns.deliver, token))
-
-    def _post_by(self, post: Callable[[Callable[[], object]], object], job: Callable[[], object]) -> None:
-        if self.abandoned:
-            return
-        try:
-            post(job)
-        except BaseException as error:
-            self._failed_posts += 1
-            if self._failed_posts == 1:
-                log.error("%r could not be posted to; it is tried again", self.host, exc_info=error)
-            elif self._failed_posts == _POSTS_THAT_MAY_FAIL:
-                self.abandoned = True
-                warn(
-                    f"asyncguest: {self.host!r} failed to take {self._failed_posts} posts in a row, the last with "
-                    f"{error!r}: the run {self.name or ''} is abandoned. Its clean-up is driven by guest.shutdown(), "
-                    "or when the interpreter ends."
-                )
-                log.error("%r is abandoned", self, exc_info=error)
-            raise
-        self._failed_posts = 0
 
     # ---- the end
 
@@ -416,9 +365,9 @@ class Guest:
         """The task of the clean-up, once it has begun. For the package."""
         return self._ending
 
-    def interrupted(self, error: BaseException, task: asyncio.Task[Any] | None = None) -> None:
+    def interrupted(self, error: BaseException) -> None:
         """SystemExit or KeyboardInterrupt came out of guest code: the run ends, the host's frames stay whole."""
-        main = task or self._task
+        main = self._task
         if main is not None and main.done() and not main.cancelled() and main.exception() is error:
             return  # it is the main task's outcome, which done_callback gets
         assert self._loop is not None
@@ -453,57 +402,4 @@ class Guest:
         if self._loop is not None:
             self._wakeup.__exit__()
             self._ctrl_c.forget()
-            self._loop.reactor.close()
-
-
-def start_guest_run(
-    async_fn: Callable[..., Coroutine[Any, Any, T]],
-    *args: Any,
-    run_sync_soon_threadsafe: Callable[[Callable[[], object]], object],
-    done_callback: DoneCallback,
-    run_sync_soon_not_threadsafe: Callable[[Callable[[], object]], object] | None = None,
-    host_uses_signal_set_wakeup_fd: bool = False,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-    context: Context | None = None,
-    debug: bool | None = None,
-    name: str | None = None,
-    batch_budget: float = 0.005,
-) -> asyncio.Task[T]:
-    """Runs `async_fn(*args)` with asyncio as a guest of the main loop that owns this thread; returns its task.
-
-    The name and the shape are those of Trio's guest mode and of the CPython proposal.
-
-    `run_sync_soon_threadsafe(fn)`: makes the host call `fn()` on this thread, soon; called from any thread.
-    `done_callback(task)`: called once, on this thread, when the run is over: the main task is done, the rest has been
-    cancelled and awaited, and the loop is closed. Never inside this call.
-    `run_sync_soon_not_threadsafe(fn)`: a cheaper way that is used on this thread only.
-    `host_uses_signal_set_wakeup_fd`: the host has the process's wake-up fd or will set it.
-    `loop_factory`: makes the loop, an `EventLoop` or a subclass. `context`: for the main task. `debug`: asyncio's.
-    `name`: of the task. `batch_budget`: seconds that the guest may work before the host has its turn.
-
-    When it returns, the task has reached its first await and everything works: `task.cancel()` from a button,
-    `asyncio.create_task()`, any loop method. Bad arguments raise here. `task.get_loop().guest` is the run's handle.
-    """
-    if done_callback is None:
-        raise TypeError("done_callback is needed: it is how the host learns that the run is over")
-    host = CallbackHost(run_sync_soon_threadsafe, run_sync_soon_not_threadsafe, host_uses_signal_set_wakeup_fd)
-    guest = Guest(
-        host,
-        done_callback=done_callback,
-        loop_factory=loop_factory,
-        debug=debug,
-        name=name,
-        batch_budget=batch_budget,
-    )
-    return guest.start(async_fn, *args, context=context)
-
-
-def current_guest() -> Guest:
-    """The guest whose code runs, or whose loop is the running loop of this thread between its turns.
-
-    Raises GuestError when there is none.
-    """
-    guest = getattr(running_loop(), "guest", None)
-    if not isinstance(guest, Guest):
-        raise GuestError("no guest runs here: call this from the guest's code or on its host thread")
-    return guest
+            self._loop.reactor.forget_in_child()

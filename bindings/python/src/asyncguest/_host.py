@@ -33,6 +33,9 @@ class Host:
     is_async: bool | None = False
     #: The host uses `signal.set_wakeup_fd`, now or later: the guest then leaves it alone.
     uses_wakeup_fd: bool = False
+    #: Seconds after which a posted turn that has not come is posted again, at first; None: 0.25. For a host that is
+    #: known to lose posts, such as one with an event queue of limited length.
+    repost_after: float | None = None
 
     def post(self, job: Job) -> None:
         """Runs `job()` on the host thread, soon. Any thread. May raise if the host cannot take it now."""

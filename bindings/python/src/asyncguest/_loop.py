@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from . import _options
 from ._cleanup import clean_up
-from ._compat import CPythonLoop, running_loop, set_running_loop
+from ._compat import LOOK_EVERY, CPythonLoop, forget_last_frame, running_loop, set_running_loop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers, WakeupFd
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
     from ._guest import Guest
+
+    Ts = TypeVarTuple("Ts")
 
 __all__ = ["EventLoop", "run"]
 
@@ -47,6 +51,7 @@ class EventLoop(CPythonLoop):
     def __init__(self) -> None:
         self._reactor = Reactor(**_options.for_new_loop())
         self._handlers = SignalHandlers(self, self._reactor)
+        self._look_at = 0.0
         try:
             super().__init__(GuestSelector(self._reactor))
         except BaseException:
@@ -61,11 +66,12 @@ class EventLoop(CPythonLoop):
     # ---- what host code may call while the guest sleeps
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
     ) -> asyncio.Handle:
         """Calls `callback(*args)` in the next iteration. As a guest: from any code on the host thread."""
         if self._debug or self._closed:
             handle = super().call_soon(callback, *args, context=context)
+            forget_last_frame(handle)
         else:
             handle = asyncio.Handle(callback, args, self, context)
             self._ready.append(handle)
@@ -73,22 +79,35 @@ class EventLoop(CPythonLoop):
             self.rouse()
         return handle
 
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """Schedules a coroutine. As a guest: one that host code starts between the turns is kept alive until done."""
+        task = super().create_task(coro, **options)
+        if self.guest is not None and self.running_handle is None:
+            self.guest.keep(task)
+        return task
+
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
         timer = super().call_at(when, callback, *args, context=context)
+        if self._debug:
+            forget_last_frame(timer)
         if self.asleep:
             alarm_at = self._reactor.alarm_at
             if alarm_at is None or when < alarm_at:
-                self._reactor.set_alarm(when, monotonic)
+                self._reactor.set_alarm(when)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         # asyncio's own hook. A guest must not be woken for a timer that is not there any more.
         super()._timer_handle_cancelled(handle)  # type: ignore[misc]
-        if self.asleep and self.is_next_timer(handle):
-            self._reactor.set_alarm(self.next_deadline(), monotonic)
+        if self.asleep and self.drop_next_timer(handle):
+            self._reactor.set_alarm(self.next_deadline())
 
     def _write_to_self(self) -> None:
         # asyncio's own hook of call_soon_threadsafe: any thread, and also late, when the loop is closed.
@@ -108,7 +127,9 @@ class EventLoop(CPythonLoop):
 
     # ---- signals
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # typeshed: BaseEventLoop and AbstractEventLoop differ
+        self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]
+    ) -> None:
         """Calls `callback(*args)` in the loop when the signal comes. Main thread of the interpreter only.
 
         The process's wake-up fd (`signal.set_wakeup_fd`) is not touched: the library's own handler tells the loop.
@@ -129,21 +150,24 @@ class EventLoop(CPythonLoop):
 
     def run_forever(self) -> None:
         """Runs until `stop()` is called. Waits in the library, without the interpreter lock."""
-        if self._closed or self.is_running() or running_loop() is not None:
-            super().run_forever()  # raises what asyncio raises
-            return
+        # Here, because 3.13 cleans up after a run that it has refused: the loop that does run would lose its state.
+        self._check_closed()  # type: ignore[attr-defined]
+        self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
         with WakeupFd(self.wakeup_fd()), self._reactor.batch():
             super().run_forever()
 
     def _run_once(self) -> None:
         # asyncio's own hook: one iteration of run_forever.
-        if self._ready or self._stopping:
-            pairs = self._reactor.look()
-        else:
-            pairs = self._reactor.poll(self._until_next_timer())
-        self.queue_readiness(pairs)
-        self.queue_due_timers(monotonic())
+        now = monotonic()
+        if not self._ready and not self._stopping:
+            self.queue_readiness(self._reactor.poll(self._until_next_timer()))
+            now = monotonic()
+            self._look_at = now + LOOK_EVERY
+        elif now >= self._look_at or self._stopping:
+            self.queue_readiness(self._reactor.look())
+            self._look_at = now + LOOK_EVERY
+        self.queue_due_timers(now)
         self.run_ready(_NEVER)
 
     def run_waiting(self, until: float) -> None:

@@ -49,6 +49,28 @@ static int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, 
     return written;
 }
 
+/* The beginning and the end of a turn, several calls of the ABI each. Every call from Python lets go of the interpreter
+ * lock and has to get it back, which another thread that computes grants after 5 ms; so a turn makes as few as it can. */
+static int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, size_t capacity)
+{
+    guest_status_t status = guest_batch_begin(g, token);
+    if (status < 0)
+        return status;
+    int32_t found = asyncguest_py_poll(g, 0, pairs, capacity);
+    if (found < 0)
+        guest_batch_end(g); /* what went wrong with the look is what counts */
+    return found;
+}
+
+/* `set`: arm the alarm with `delay`. `wake`: ask for the next turn. */
+static int32_t asyncguest_py_end(guest_t *g, guest_id_t alarm, int32_t set, uint64_t delay, int32_t wake)
+{
+    guest_status_t armed = set ? guest_timer_modify(g, alarm, delay, GUEST_FOREVER) : GUEST_OK;
+    guest_status_t woken = wake ? guest_wake(g) : GUEST_OK;
+    guest_status_t ended = guest_batch_end(g);
+    return armed < 0 ? armed : woken < 0 ? woken : ended;
+}
+
 /* A thread that asks for the lock of an interpreter that is being finalised never comes back: before CPython 3.14 it
  * is ended in the middle of the guest's I/O loop, from 3.14 on it hangs. So the exit hook shuts this gate first, and
  * then waits until nobody is inside. */

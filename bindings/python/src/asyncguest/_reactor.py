@@ -12,7 +12,8 @@ import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import get_ident
+from threading import RLock, get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._errors import GuestClosed, GuestError, WrongThread
@@ -31,6 +32,7 @@ NO_TIME: int = lib.GUEST_FOREVER
 
 _CAPACITY = 512
 _AGES = 1e10
+_HARMLESS = (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED)
 _REFUSED: dict[int, type[Exception]] = {
     lib.GUEST_ECLOSED: GuestClosed,
     lib.GUEST_ETHREAD: WrongThread,
@@ -62,7 +64,8 @@ class Reactor:
 
     `post(token)`: how to reach the host from any thread (drive THREAD); None for a host that watches `fd` or waits
     here. `post_local(token)`: the same on the host thread, if there is a cheaper way. `on_stall(kind, seconds)`,
-    called on a thread of the library after the host has been stuck for `stall_after` seconds.
+    called on a thread of the library after the host has been stuck for `stall_after` seconds. `repost_after`: seconds
+    after which an undelivered token is posted again.
     """
 
     #: Those that are not closed.
@@ -75,6 +78,7 @@ class Reactor:
         post_local: Post | None = None,
         on_stall: OnStall | None = None,
         stall_after: float | None = None,
+        repost_after: float | None = None,
         hosted: bool = False,
     ) -> None:
         self.host_thread = get_ident()
@@ -97,12 +101,17 @@ class Reactor:
                 host.post_local = lib.asyncguest_c_post_local
         else:
             options.drive = lib.GUEST_DRIVE_FD if hosted else lib.GUEST_DRIVE_RUN
+        if repost_after is not None:
+            options.repost_after = seconds(repost_after)
         if on_stall is not None and stall_after:
             options.stall_after = seconds(stall_after)
             host.on_stall = lib.asyncguest_c_stall
+        # Reentrant, for a signal handler of Python's that comes in between and wakes as well.
+        self._poster_lock = RLock()
         out = ffi.new("guest_t **")
         check(lib.guest_start(host, options, out))
         self._g = out[0]
+        self._poster = ffi.NULL
         try:
             poster = ffi.new("guest_poster_t **")
             check(lib.guest_poster_new(self._g, poster))
@@ -118,6 +127,7 @@ class Reactor:
                 self._fd = fd[0]
         except BaseException:
             lib.guest_free(self._g)
+            self._free_poster()
             raise
         self._alarm_at: float | None = None
         self._signals: dict[int, int] = {}
@@ -152,11 +162,11 @@ class Reactor:
         if watch is not None:
             lib.guest_close(self._g, watch)
 
-    def set_alarm(self, when: float | None, now: Callable[[], float]) -> None:
-        """Something is due at `when`, in the time of `now()`, or nothing is. Not for a time that has passed."""
+    def set_alarm(self, when: float | None) -> None:
+        """Something is due at `when`, in the time of `monotonic()`, or nothing is. Not for a time that has passed."""
         if when == self._alarm_at:
             return
-        delay = NO_TIME if when is None else seconds(when - now())
+        delay = NO_TIME if when is None else seconds(when - monotonic())
         check(lib.guest_timer_modify(self._g, self._alarm, delay, NO_TIME))
         self._alarm_at = when
 
@@ -167,29 +177,34 @@ class Reactor:
 
     # ---- batches
 
-    def begin(self, token: int = 0) -> bool:
-        """Opens a batch. False for a token that is old, doubled or delivered inside `post`: harmless."""
-        status = lib.guest_batch_begin(self._g, token)
-        if status == 0:
-            return True
-        if status in (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED):
-            return False
-        check(status)
-        return False
+    def begin(self, token: int = 0) -> list[int] | None:
+        """Opens a batch and looks. None for a token that is old, doubled or delivered inside `post`: harmless."""
+        count = lib.asyncguest_py_begin(self._g, token, self._pairs, _CAPACITY)
+        if count > 0:
+            return ffi.unpack(self._pairs, count)
+        if count == 0:
+            return _NOTHING
+        if count not in _HARMLESS:
+            check(count)
+        return None
 
-    def end(self) -> None:
-        """Ends the innermost batch; the library waits again."""
-        check(lib.guest_batch_end(self._g))
+    def end(self, when: float | None, more: bool) -> None:
+        """Ends the innermost batch: the alarm is set to `when`, or the next turn is asked for."""
+        if more or when == self._alarm_at:
+            check(lib.asyncguest_py_end(self._g, self._alarm, 0, 0, more))
+        else:
+            delay = NO_TIME if when is None else seconds(when - monotonic())
+            self._alarm_at = when
+            check(lib.asyncguest_py_end(self._g, self._alarm, 1, delay, 0))
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """A batch that nobody announced."""
-        if not self.begin():
-            raise GuestClosed("the loop is closed: make a new one")
+        """A batch that nobody announced; nothing is looked at yet."""
+        check(lib.guest_batch_begin(self._g, 0))
         try:
             yield
         finally:
-            self.end()
+            check(lib.guest_batch_end(self._g))
 
     def look(self) -> list[int]:
         """What is ready now, without waiting: fd and readiness, or -signum and how often, by turns."""
@@ -220,7 +235,9 @@ class Reactor:
 
     def wake(self) -> None:
         """Asks for a batch. Any thread, also after the end."""
-        lib.guest_poster_wake(self._poster)
+        with self._poster_lock:
+            if self._poster != ffi.NULL:
+                lib.guest_poster_wake(self._poster)
 
     # ---- the rest
 
@@ -240,27 +257,34 @@ class Reactor:
     @property
     def closed(self) -> bool:
         """Whether `close` has been called."""
-        return self._g == ffi.NULL
+        return bool(self._g == ffi.NULL)
 
     def close(self) -> None:
         """Frees the guest and joins its thread; once. In a forked child, frees the child's copy."""
         g, self._g = self._g, ffi.NULL
-        if g != ffi.NULL:
-            self._signals.clear()
-            Reactor.open_count -= 1
-            lib.guest_free(g)
+        if g == ffi.NULL:
+            return
+        Reactor.open_count -= 1
+        self._signals.clear()
+        lib.guest_free(g)
+        self._free_poster()
 
-    def __del__(self) -> None:
-        poster = getattr(self, "_poster", None)
-        if poster is not None:
-            self._poster = None
+    def forget_in_child(self) -> None:
+        """The same in the child of a fork, where the thread that held the lock may not exist."""
+        self._poster_lock = RLock()
+        self.close()
+
+    def _free_poster(self) -> None:
+        # A poster keeps fds open, so it may not last until this object is collected.
+        with self._poster_lock:
+            poster, self._poster = self._poster, ffi.NULL
             lib.guest_poster_free(poster)
 
 
 _NOTHING: list[int] = []
 
 
-@ffi.def_extern(name="asyncguest_py_post")  # type: ignore[misc]
+@ffi.def_extern(name="asyncguest_py_post")
 def _post(data: Any, token: int, local: int) -> int:
     """The library asks for a batch: from its I/O thread, or from the host thread when a budget is spent."""
     reactor: Reactor = ffi.from_handle(data)
@@ -274,7 +298,7 @@ def _post(data: Any, token: int, local: int) -> int:
     return 0
 
 
-@ffi.def_extern(name="asyncguest_py_stall")  # type: ignore[misc]
+@ffi.def_extern(name="asyncguest_py_stall")
 def _stall(data: Any, kind: int, nanoseconds: int) -> None:
     """The library has noticed a stuck host, on a thread of its own."""
     reactor: Reactor = ffi.from_handle(data)

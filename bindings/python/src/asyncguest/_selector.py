@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import selectors
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class GuestSelector(selectors.BaseSelector):
         self.keys: dict[int, selectors.SelectorKey] = {}
         self._ids: dict[int, int] = {}
         self._muted: dict[int, object] = {}
+        self._map = KeyMap(self)
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         fd = fileno(fileobj)
@@ -38,14 +39,14 @@ class GuestSelector(selectors.BaseSelector):
         return key
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        fd = self._fd_of(fileobj)
+        fd = self.fd_of(fileobj)
         key = self.keys.pop(fd)
         self._muted.pop(fd, None)
         self.reactor.unwatch(self._ids.pop(fd))
         return key
 
     def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
-        fd = self._fd_of(fileobj)
+        fd = self.fd_of(fileobj)
         key = self.keys[fd]
         if events != key.events:
             check_events(events)
@@ -74,10 +75,10 @@ class GuestSelector(selectors.BaseSelector):
         self.reactor.close()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self.keys
+        return self._map
 
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        return self.keys[self._fd_of(fileobj)]
+        return self.keys[self.fd_of(fileobj)]
 
     def mute(self, handle: object) -> None:
         """Stops watching the fds whose callback is `handle`, which stands in a nested host loop."""
@@ -92,7 +93,7 @@ class GuestSelector(selectors.BaseSelector):
             self.reactor.rewatch(self._ids[fd], self.keys[fd].events)
         self._muted.clear()
 
-    def _fd_of(self, fileobj: FileDescriptorLike) -> int:
+    def fd_of(self, fileobj: FileDescriptorLike) -> int:
         """The fd that `fileobj` was registered with, also if it is closed by now."""
         try:
             fd = fileno(fileobj)
@@ -101,6 +102,23 @@ class GuestSelector(selectors.BaseSelector):
         if fd not in self.keys:
             raise KeyError(f"{fileobj!r} is not registered")
         return fd
+
+
+class KeyMap(Mapping[Any, selectors.SelectorKey]):
+    """What is registered, by fd and by the object that was registered: asyncio looks up either from 3.13 on."""
+
+    def __init__(self, selector: GuestSelector) -> None:
+        self._selector = selector
+
+    def __getitem__(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else self._selector.fd_of(fileobj)
+        return self._selector.keys[fd]
+
+    def __len__(self) -> int:
+        return len(self._selector.keys)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._selector.keys)
 
 
 def fileno(fileobj: FileDescriptorLike) -> int:

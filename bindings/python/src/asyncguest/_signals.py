@@ -125,33 +125,47 @@ def _check_signal(sig: int) -> None:
         raise ValueError(f"invalid signal number {sig}")
 
 
+# The wake-up fds of the runs on the main thread, the oldest first: it is the one in place, if any of them is.
+_wakeup_fds: list[int] = []
+
+
 class WakeupFd:
     """The process's wake-up fd for the time of a run, unless somebody has one: then it stays theirs.
 
-    Only on the main thread; elsewhere it does nothing. `leave` restores the same number that `enter` found, and
-    leaves an fd alone that was set by somebody else meanwhile.
+    Only on the main thread; elsewhere it does nothing. Several runs share it: when the first one leaves, the next one's
+    fd takes its place, and after the last one there is none, as before. An fd that was set by somebody else meanwhile is
+    left alone.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._installed = False
 
     def __enter__(self) -> WakeupFd:
         if on_main_thread():
             before = signal.set_wakeup_fd(self._fd, warn_on_full_buffer=False)
-            if before == -1:
-                self._installed = True
-            else:
-                # The flag is not to be had from Python: True is what set_wakeup_fd's callers get by default.
-                signal.set_wakeup_fd(before)
+            if before != -1:
+                # Whether it shall warn cannot be asked: that it does is the default.
+                signal.set_wakeup_fd(before, warn_on_full_buffer=before not in _wakeup_fds)
+            if before == -1 or before in _wakeup_fds:
+                _wakeup_fds.append(self._fd)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._installed and on_main_thread():
-            self._installed = False
-            found = signal.set_wakeup_fd(-1)
+        if self._fd in _wakeup_fds and on_main_thread():
+            _wakeup_fds.remove(self._fd)
+            found = signal.set_wakeup_fd(_wakeup_fds[0] if _wakeup_fds else -1, warn_on_full_buffer=False)
             if found not in (self._fd, -1):
-                signal.set_wakeup_fd(found)
+                signal.set_wakeup_fd(found, warn_on_full_buffer=found not in _wakeup_fds)
+
+
+# The runs that Ctrl-C is for, on the main thread.
+_interruptible: list[CtrlC] = []
+
+
+def _on_sigint(signum: int, frame: FrameType | None) -> None:
+    """Python's handler while a run has taken SIGINT: ends them all; KeyboardInterrupt when there is none to end."""
+    if not [run for run in _interruptible if run.interrupt()]:
+        raise KeyboardInterrupt
 
 
 class CtrlC:
@@ -162,34 +176,31 @@ class CtrlC:
 
     def __init__(self, cancel: Callable[[], bool]) -> None:
         self._cancel = cancel
-        self._installed = False
-        self._handler = self._on_sigint  # one object, to be recognised later
         #: How often Ctrl-C came during the run.
         self.count = 0
 
     def enter(self, reactor: Reactor) -> None:
         """Takes SIGINT, if it is free. The reactor watches it too: then it wakes the guest in any loop."""
-        if on_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._handler)
-            self._installed = True
+        if on_main_thread() and signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _on_sigint):
+            if not _interruptible:
+                signal.signal(signal.SIGINT, _on_sigint)
+            _interruptible.append(self)
             reactor.watch_signal(signal.SIGINT)
 
     def leave(self, reactor: Reactor) -> None:
         """Gives it back."""
-        if self._installed:
-            self._installed = False
+        if self in _interruptible:
             reactor.unwatch_signal(signal.SIGINT)
-            if on_main_thread() and signal.getsignal(signal.SIGINT) is self._handler:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+            self.forget()
 
     def forget(self) -> None:
-        """In the child of a fork: Ctrl-C is what it is without a run."""
-        if self._installed:
-            self._installed = False
-            if on_main_thread() and signal.getsignal(signal.SIGINT) is self._handler:
+        """The same without the reactor, which in the child of a fork is the parent's."""
+        if self in _interruptible:
+            _interruptible.remove(self)
+            if not _interruptible and on_main_thread() and signal.getsignal(signal.SIGINT) is _on_sigint:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
+    def interrupt(self) -> bool:
+        """Ctrl-C has come. Returns whether the run ends by it; False for a second time."""
         self.count += 1
-        if self.count > 1 or not self._cancel():
-            raise KeyboardInterrupt
+        return self.count == 1 and self._cancel()

@@ -1,0 +1,141 @@
+"""What CPython's tests get when they ask for asyncio's event loop: ours, in one of three modes.
+
+Owns: the names of asyncio that stand for its loop, in a test process and nowhere else. The package itself replaces
+nothing; this is how tests that were written for `asyncio.SelectorEventLoop` come to test another loop.
+
+    alone      asyncguest.EventLoop, which waits by itself
+    guest      the same as a guest of the queue host, which watches its fd (drive FD)
+    thread     the same with the queue host taking posts (drive THREAD)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from asyncio import unix_events
+from functools import partial
+from typing import Any
+
+import asyncguest
+from asyncguest import _options
+from asyncguest.hosts.queue import QueueHost
+
+
+# How many loops the tests have made.
+_made = itertools.count()
+
+
+class AloneLoop(asyncguest.EventLoop):
+    """`asyncguest.EventLoop` as asyncio's tests make it: some pass a selector, of which it has its own."""
+
+    def __init__(self, selector: Any = None) -> None:
+        if selector is not None:
+            selector.close()
+        super().__init__()
+        next(_made)
+
+
+class GuestLoop(AloneLoop):
+    """The same with a host: `run_forever` lets the queue host run, and the loop has its turns there.
+
+    A run of the package is one main task, and closes its loop when that is done; asyncio's tests run one loop many
+    times. So each `run_forever` is a stay: all that a `Guest` does between its start and its end, with the same
+    turns, but without a main task, and the loop lives on.
+    """
+
+    drive = "fd"
+
+    def __init__(self, selector: Any = None) -> None:
+        self._host = QueueHost(self.drive)
+        self._stay: Stay | None = None
+        try:
+            with _options.new_loops_get(post=self._post if self.drive == "thread" else None, hosted=True):
+                super().__init__(selector)
+        except BaseException:
+            self._host.close()
+            raise
+
+    def run_forever(self) -> None:
+        self._check_closed()  # type: ignore[attr-defined]
+        self._check_running()  # type: ignore[attr-defined]
+        self._stay = stay = Stay(self._host, self)
+        stay.run()
+
+    def _post(self, token: int) -> None:
+        """Drive THREAD: on the I/O thread. What is posted between two stays waits for the next."""
+        self._host.post(partial(self._deliver, token))
+
+    def _deliver(self, token: int) -> None:
+        if self._stay is not None:
+            self._stay.turn(token)
+
+    def stop(self) -> None:
+        # That of asyncio. As a guest's, it would cancel the main task, which is not there.
+        self._stopping = True
+
+    def run_ready(self, until: float) -> float:
+        now = super().run_ready(until)
+        if not self.is_stopping():
+            return now
+        # asyncio promises that a loop which was stopped ends with this iteration, and not inside of it.
+        if now >= until:
+            super().run_ready(float("inf"))
+        return until
+
+    def close(self) -> None:
+        was_closed = self.is_closed()
+        super().close()
+        if not was_closed:
+            self._host.close()
+
+
+class ThreadLoop(GuestLoop):
+    """The same in drive THREAD."""
+
+    drive = "thread"
+
+
+class Stay(asyncguest.Guest):
+    """One `run_forever` of a loop in its host."""
+
+    def __init__(self, host: QueueHost, loop: GuestLoop) -> None:
+        super().__init__(host)
+        self._queue = host
+        self._loop: GuestLoop = loop
+        self._raised: BaseException | None = None
+
+    def run(self) -> None:
+        self._attach()
+        try:
+            self._loop.rouse()
+            while not self._loop.is_stopping() and self._raised is None:
+                self._queue.run_once()
+        finally:
+            self._detach()
+            self._loop.asleep = False
+        if self._raised is not None:
+            raise self._raised
+
+    def turn(self, token: int = 0) -> None:
+        if self._turns is not None:
+            self._turns.deliver(token)
+
+    def interrupted(self, error: BaseException, task: asyncio.Task[Any] | None = None) -> None:
+        # Out of run_forever, as asyncio has it; a Guest would end its main task instead.
+        self._raised = error
+
+
+def install(mode: str) -> itertools.count[int]:
+    """From here on asyncio's names for its loop mean the loop of `mode`. Before the tests are imported.
+
+    Returns the counter of the loops that are made.
+    """
+    loop = {"alone": AloneLoop, "guest": GuestLoop, "thread": ThreadLoop}[mode]
+    for module in (asyncio, unix_events):
+        for name in ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop"):
+            if hasattr(module, name):
+                setattr(module, name, loop)
+    for policy in list(vars(unix_events).values()):
+        if isinstance(policy, type) and hasattr(policy, "_loop_factory"):
+            policy._loop_factory = loop
+    return _made

@@ -1,0 +1,154 @@
+"""CPython's own tests of asyncio, run with this loop: the same have to pass as with the standard selector loop.
+
+    python run.py [--short] [--mode alone|guest|thread]... [--modules NAME,NAME] --out FOLDER
+
+Run it with the interpreter under test, which has asyncguest installed. Each module of `test.test_asyncio` runs in a
+process of its own, with the standard loop and in each mode of `loops.py`. A test that differs has a second try in
+a new process, as in CPython's own CI; what differs then has to stand in `exceptions.txt`, and what stands there has to
+differ. Exit status 0: it is so; 3: this interpreter came without its tests.
+
+The standard loop's results are kept in FOLDER, so that they are found out once per interpreter. `--short` runs a
+selection of modules, and with the standard loop only those tests that did not pass with ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exceptions import Excused
+from results import Result, Results, run_module
+
+MODES = ("alone", "guest", "thread")
+
+# What a loop is most likely to get wrong. test_ssl is left out for its length: test_sslproto tests the same code.
+SHORT = (
+    "test_base_events",
+    "test_events",
+    "test_runners",
+    "test_selector_events",
+    "test_server",
+    "test_sock_lowlevel",
+    "test_sslproto",
+    "test_streams",
+    "test_subprocess",
+    "test_tasks",
+    "test_unix_events",
+)
+
+# Those that take longest, first: then two of them run side by side, and not one of them alone at the end.
+LONG = ("test_ssl", "test_subprocess", "test_events", "test_sendfile", "test_tasks")
+
+
+class Conformance:
+    """One interpreter: what its standard loop passes, and how the modes compare."""
+
+    def __init__(self, modules: list[str], out: Path, jobs: int, short: bool) -> None:
+        self.modules = sorted(modules, key=lambda name: (name not in LONG, name))
+        self.out = out
+        self.jobs = jobs
+        self.kept = out / "standard.json"
+        self.standard = Results.load(self.kept, sys.version)
+        missing = [name for name in self.modules if not self.standard.has_module(name)]
+        if missing and not short:
+            found = self.run("standard", {name: None for name in missing})
+            self.try_again("standard", found, found.failed())
+            self.standard.add(found)
+            self.standard.save(self.kept, sys.version)
+        self.standard = self.standard.of_modules(self.modules)
+        self.short = short
+
+    def run(self, mode: str, chosen: Mapping[str, list[str] | None]) -> Results:
+        """Runs modules, or those tests of a module that are named."""
+        results = Results()
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for found in pool.map(lambda item: run_module(mode, item[0], self.out, item[1]), chosen.items()):
+                results.add(found)
+        return results
+
+    def run_tests(self, mode: str, tests: Iterable[str]) -> Results:
+        """Runs some tests, by module."""
+        chosen: dict[str, list[str]] = {}
+        for test in sorted(tests):
+            chosen.setdefault(test.split(".")[0], []).append(test)
+        return self.run(mode, chosen)
+
+    def try_again(self, mode: str, results: Results, tests: Iterable[str]) -> list[str]:
+        """Runs these tests once more and notes those that pass now; returns them."""
+        again = self.run_tests(mode, tests).passed()
+        results.update({test: Result("passed", "at the second try") for test in again})
+        return sorted(again)
+
+    def expected(self, found: Results) -> set[str]:
+        """The tests that have to pass: those that do with the standard loop."""
+        if not self.short:
+            return self.standard.passed() | (found.failed_around() - self.standard.failed())
+        passed = found.passed()
+        return passed | found.failed_around() | self.run_tests("standard", set(found) - passed).passed()
+
+    def judge(self, mode: str) -> bool:
+        """Runs one mode and says how it compares. Returns whether everything is as it should be."""
+        found = self.run(mode, {name: None for name in self.modules})
+        expected = self.expected(found)
+        excused = Excused(mode, self.modules)
+        second = self.try_again(mode, found, {test for test in expected - found.passed() if not excused.covers(test)})
+        different = sorted(expected - found.passed())
+        failed = [test for test in different if not excused.use(test)]
+        stale = excused.stale(expected)
+        if not found.loops:
+            failed.append("no test has made a loop of ours: does loops.py know asyncio's names in this version?")
+        print(
+            f"{'FAIL' if failed or stale else 'ok  '}  {platform.python_version():8} {mode:7}{len(found.passed()):5} passed, "
+            f"{len(failed)} failed, {len(different) - len(failed)} excepted, {len(found.skipped())} skipped, {found.loops} loops"
+            f"   (of {len(expected)} that the standard loop passes"
+            f"{f'; {len(second)} at the second try' if second else ''})",
+            flush=True,
+        )
+        for test in failed:
+            print(f"      differs: {test}: {found.said(test) if test in expected else ''}")
+        for line in stale:
+            print(f"      no longer needed in exceptions.txt: {line}")
+        for test in second:
+            print(f"      second try: {test}")
+        return not failed and not stale
+
+
+def modules() -> list[str]:
+    """The test modules that this interpreter has."""
+    from test import test_asyncio
+
+    return [module.name for module in pkgutil.iter_modules(test_asyncio.__path__) if module.name.startswith("test_")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="only what every make test runs")
+    parser.add_argument("--mode", action="append", choices=MODES, help="default: all of them")
+    parser.add_argument("--modules", help="only these, separated by commas")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)) + 1)
+    parser.add_argument("--out", type=Path, required=True, help="for results and logs")
+    options = parser.parse_args()
+    try:
+        names = modules()
+    except ImportError as error:
+        print(f"skip  {platform.python_version():8} came without the tests of asyncio ({error})")
+        return 3
+    if options.modules:
+        names = options.modules.split(",")
+    elif options.short:
+        names = [name for name in names if name in SHORT]
+    out = options.out / platform.python_version()
+    out.mkdir(parents=True, exist_ok=True)
+    conformance = Conformance(names, out, options.jobs, options.short)
+    verdicts = [conformance.judge(mode) for mode in options.mode or MODES]
+    return 0 if all(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The process that runs checks, one after another, on its main thread.
+
+Owns: the pipe of answers, which any thread may write to, and a watchdog thread for each check.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import logging
+import os
+import pickle
+import runpy
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+from ._harness import Harness
+from ._trial import Trial
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Reads requests from stdin until it ends."""
+    config = json.loads(sys.stdin.readline())
+    lock = threading.Lock()
+
+    def answer(**what: Any) -> None:
+        with lock:
+            os.write(config["answers"], json.dumps(what).encode() + b"\n")
+
+    # What the library has to say of a bad host is said in the findings.
+    logging.getLogger("asyncguest").propagate = False
+    logging.getLogger("asyncguest").addHandler(logging.NullHandler())
+    try:
+        factory = load(config)
+    except BaseException:
+        factory = None
+        why = traceback.format_exc()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if factory is None:
+            answer(
+                wrong=True,
+                what="the adapter could not be imported in a process of its own",
+                remedy="Its module must be importable from there; a script needs `if __name__ == '__main__':`.",
+                where=why,
+            )
+            answer(end=True)
+        elif "describe" in request:
+            describe(factory, answer)
+        else:
+            run_check(factory, request, config["timeout"], answer)
+
+
+def load(config: dict[str, Any]) -> Callable[[], Any]:
+    """The adapter's factory; if it comes from a script, from the script, which does not run as the main program."""
+    if config["main"] is not None:
+        main_module = types.ModuleType("__main__")
+        main_module.__dict__.update(runpy.run_path(config["main"], run_name="__hostcheck__"))
+        sys.modules["__main__"] = main_module
+    factory: Callable[[], Any] = pickle.loads(base64.b64decode(config["adapter"]))
+    return factory
+
+
+def describe(factory: Callable[[], Any], answer: Callable[..., None]) -> None:
+    """Makes a harness, to see what there is to check."""
+    try:
+        harness = Harness.of(factory())
+        drives = harness.drives()
+        optional = [name for name in ("nested", "later") if getattr(harness, name) is not None]
+        name = repr(harness.make_host())
+        if harness.close is not None:
+            harness.close()
+    except BaseException as error:
+        answer(
+            wrong=True,
+            what=f"the harness could not be made and closed: {error}",
+            remedy="The factory is called without arguments on the main thread, and then its close=.",
+            where=traceback.format_exc(),
+        )
+        answer(end=True)
+    else:
+        answer(end=True, drives=drives, optional=optional, name=name)
+
+
+def run_check(
+    factory: Callable[[], Any], request: dict[str, Any], timeout: float, answer: Callable[..., None]
+) -> None:
+    """One check, under the watchdog."""
+    check = importlib.import_module("asyncguest._hostcheck._checks").BY_NAME[request["check"]]
+
+    def give_up(outcome: str) -> None:
+        answer(end=True, outcome=outcome, gone=True)
+        os._exit(0)
+
+    trial = Trial(request["drive"], timeout, answer, give_up)
+
+    def watch() -> None:
+        if not over.wait(timeout):
+            trial.hung()
+
+    over = threading.Event()
+    watchdog = threading.Thread(target=watch, name="hostcheck watchdog", daemon=True)
+    watchdog.start()
+    try:
+        try:
+            trial.make(factory)
+            check.run(trial)
+            trial.finish()
+        except BaseException as error:
+            trial.wrong(
+                f"{type(error).__name__} came out of the host: {error}",
+                "Neither the adapter nor the main loop may raise here.",
+                traceback.format_exc(),
+            )
+            give_up("wrong")
+    finally:
+        over.set()
+        watchdog.join()
+    answer(end=True, outcome="ok", wrong=trial.found)

@@ -1,0 +1,202 @@
+"""Checks of beginnings and ends: when guests start, and who ends first.
+
+Owns: nothing. Host thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from time import monotonic
+
+from ._trial import QUEUE_IT, Run, Trial
+
+__all__ = ["start", "nesting", "exceptions", "early_quit", "destroy"]
+
+#: Seconds that a run has when its host is gone.
+_DEADLINE = 3.0
+
+
+async def short() -> None:
+    """A few turns."""
+    for _ in range(3):
+        await asyncio.sleep(0.005)
+
+
+def start(trial: Trial) -> None:
+    """Before the loop runs; inside it; two at once; and again in a loop that has ended."""
+    trial.expect("a guest that was started before the main loop ran to end", "The guest's turns do not come. " + QUEUE_IT)
+    trial.start(short)
+    trial.run()
+
+    def inside() -> None:
+        trial.close_poke()
+        trial.expect("two guests that were started inside the main loop to end", "Several guests must fit into one host.")
+        trial.start(short)
+        trial.start(short)
+
+        opened.set_result(None)
+
+    async def opener() -> None:
+        nonlocal opened
+        opened = asyncio.get_running_loop().create_future()
+        trial.poke(inside)
+        await opened
+
+    opened: asyncio.Future[None]
+    trial.expect("a guest in a main loop that is run for the second time", "run() must work again after quit().")
+    trial.open_poke()
+    trial.start(opener)
+    trial.run()
+
+
+def nesting(trial: Trial) -> None:
+    """A task opens a nested main loop, inside it another one: a second task goes on ticking meanwhile."""
+    seconds = 0.5
+    ticks = 0
+    open_dialog = trial.harness.nested
+    assert open_dialog is not None
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(seconds / 25)
+            ticks += 1
+
+    async def dialog(depth: int) -> None:
+        if depth:
+            inner = asyncio.get_running_loop().create_task(dialog(depth - 1))
+            open_dialog(seconds if depth == 2 else seconds / 2)
+            await inner
+
+    async def main() -> None:
+        ticking = asyncio.get_running_loop().create_task(tick())
+        await asyncio.sleep(0)
+        trial.expect("nested(seconds) to return", "nested= runs a main loop inside the one that runs, for so many seconds.")
+        before, began = ticks, monotonic()
+        await dialog(2)
+        came, took = ticks - before, monotonic() - began
+        ticking.cancel()
+        if took < seconds * 0.9:
+            trial.wrong(f"nested({seconds}) returned after {took:.2f} s", "nested= must run a main loop for all that time.")
+        elif came < 15:
+            trial.wrong(
+                f"only {came} of 25 ticks came while a task stood in a nested main loop",
+                "The nested loop must serve the same queue and the same fds as the outer one. A lock or a flag that keeps "
+                "the adapter from being entered twice is not needed: the guest is made for that.",
+            )
+        trial.expect("the guest to end after a nested main loop", "The outer loop must go on with what was posted meanwhile.")
+
+    trial.start(main)
+    trial.run()
+
+
+class Marker(Exception):
+    """Raised by a done_callback, to see where it turns up."""
+
+
+def exceptions(trial: Trial) -> None:
+    """What a done_callback raises must be seen: out of run(), on stderr, or in an excepthook."""
+    mark = f"raised on purpose by hostcheck {os.getpid()}"
+    seen: list[str] = []
+
+    def raising() -> None:
+        trial.quit()
+        raise Marker(mark)
+
+    before = os.fstat(2).st_size
+    hooks = sys.excepthook, sys.unraisablehook
+    sys.excepthook = lambda kind, error, trace: seen.append(repr(error))
+    sys.unraisablehook = lambda what: seen.append(repr(what.exc_value))
+    trial.expect("the main loop to return after its done_callback had raised", "quit() had been called just before that.")
+    trial.start(short, on_done=raising)
+    try:
+        trial.run()
+    except Marker:
+        seen.append(mark)
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks
+    sys.stderr.flush()
+    output = os.pread(2, 1 << 20, before).decode(errors="replace")
+    if mark not in output and not any(mark in text for text in seen):
+        trial.wrong(
+            "an exception of a done_callback vanished: it came out of run() nowhere, and nothing was printed",
+            "Do not catch what a posted job or ready() raises, or report it: to the toolkit's own handler, to "
+            "sys.excepthook(*sys.exc_info()), or to the log.",
+        )
+    trial.expect("another guest in a host whose last job had raised", "One job that raises must not end the host's queue.")
+    trial.start(short)
+    trial.run()
+
+
+class Cleaning:
+    """A coroutine whose clean-up takes a few turns."""
+
+    def __init__(self) -> None:
+        self.cleaned = False
+
+    async def main(self) -> None:
+        """Sleeps until it is cancelled."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0.02)
+            await asyncio.get_running_loop().run_in_executor(None, os.getpid)
+            self.cleaned = True
+
+
+def left_by_its_host(trial: Trial) -> tuple[Run, Cleaning]:
+    """A run whose main loop has been told to quit, and has."""
+    cleaning = Cleaning()
+
+    async def leave() -> None:
+        trial.poke(trial.quit)
+        await cleaning.main()
+
+    trial.expect("run() to return after quit(), with a guest that has not ended", "quit= must not wait for the guest.")
+    trial.open_poke()
+    run = trial.start(leave, on_done=lambda: None)
+    trial.run()
+    trial.close_poke()
+    return run, cleaning
+
+
+def ended_well(trial: Trial, run: Run, cleaning: Cleaning, when: str) -> None:
+    """After the run was shut down."""
+    if not cleaning.cleaned:
+        trial.wrong(
+            f"a finally block did not run to its end when {when}",
+            "Nothing of the adapter may keep guest.shutdown() from working: attached(), detached() and unwatch() are "
+            "called without a main loop then.",
+        )
+    if run.done != 1:
+        trial.wrong(f"done_callback was called {run.done} times instead of once when {when}",
+                    "guest.shutdown() calls it; detached() must not raise before it.")
+
+
+def early_quit(trial: Trial) -> None:
+    """The main loop ends first, by quit."""
+    run, cleaning = left_by_its_host(trial)
+    trial.expect("guest.shutdown() to return after the main loop had ended", "unwatch() and detached() must not wait.")
+    run.guest.shutdown(_DEADLINE)
+    ended_well(trial, run, cleaning, "the main loop had ended")
+
+
+def destroy(trial: Trial) -> None:
+    """The host is destroyed first. An adapter that knows of it has shut its guests down by then."""
+    run, cleaning = left_by_its_host(trial)
+    close = trial.harness.close
+    assert close is not None
+    trial.harness.close = None
+    trial.expect("close() to return while a guest lives", "close= must not wait for the guest.")
+    close()
+    trial.expect("guest.shutdown() to return after the host had been destroyed", "unwatch() and detached() must not wait.")
+    try:
+        run.guest.shutdown(_DEADLINE)
+    except Exception as error:
+        trial.wrong(
+            f"shutdown() of a guest whose host had been destroyed raised {type(error).__name__}: {error}",
+            "unwatch() and detached() are called after the host's end too: they must see that it is gone and do nothing.",
+        )
+    ended_well(trial, run, cleaning, "the host had been destroyed")

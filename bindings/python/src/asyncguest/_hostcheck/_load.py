@@ -1,0 +1,213 @@
+"""Checks under load and without any: wake-ups, idleness, a busy guest, and a host that is made to fail.
+
+Owns: nothing. Host thread, but for the workers' functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import statistics
+import threading
+from time import monotonic, thread_time
+
+from .._host import Host
+from ..hosts.chaos import ChaosHost
+from ._trial import QUEUE_IT, Trial
+
+__all__ = ["wake", "idle", "busy", "chaos"]
+
+_THREADS = 4
+_CALLS = 200
+_BURST = 5000
+
+
+def wake(trial: Trial) -> None:
+    """How long an idle guest takes to hear of something, and that a burst from the host's own code arrives."""
+    took: list[float] = []
+    burst: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def work() -> None:
+            pause = threading.Event()
+            for _ in range(20):
+                pause.wait(0.005)  # the host falls asleep meanwhile
+                came = threading.Event()
+                began = monotonic()
+                loop.call_soon_threadsafe(lambda: (took.append(monotonic() - began), came.set()))
+                came.wait()
+            pause.wait(0.005)
+            trial.expect("callbacks that the host's own code gave to an idle guest", QUEUE_IT)
+            trial.poke(handler)
+
+        def handler() -> None:
+            for number in range(_BURST):
+                loop.call_soon(burst.append, number)
+            loop.call_soon(over.set_result, None)
+
+        trial.expect("a callback of call_soon_threadsafe in an idle guest", "The host must wake up. " + QUEUE_IT)
+        worker = trial.worker(work)
+        await over
+        worker.join()
+
+    trial.open_poke()
+    trial.start(main)
+    trial.run()
+    trial.close_poke()
+    median = statistics.median(took)
+    if median > 0.1:
+        trial.wrong(
+            f"an idle guest was woken after {median * 1000:.0f} ms",
+            "Posts get lost, or nothing wakes the host's poll: the library then asks again after a quarter of a second.",
+        )
+    elif median > 0.01:
+        trial.note(
+            f"an idle guest was woken after {median * 1000:.0f} ms",
+            "The host looks by a timer, it seems. A queue that wakes it at once costs less, too.",
+        )
+    if burst != list(range(_BURST)):
+        trial.wrong(f"of {_BURST} callbacks from the host's own code {len(burst)} came, or not in order", QUEUE_IT)
+
+
+def idle(trial: Trial) -> None:
+    """A guest that sleeps has no turns, and the host's loop takes no time for it."""
+    turns = 0
+    used = 0.0
+
+    async def main() -> None:
+        nonlocal turns, used
+        await asyncio.sleep(0.05)
+        before, began = tap.turns, thread_time()
+        await asyncio.sleep(0.5)
+        turns, used = tap.turns - before, thread_time() - began
+
+    trial.expect("a timer of an idle guest", QUEUE_IT)
+    tap = trial.host
+    trial.start(main)
+    trial.run()
+    if turns > 5:
+        trial.wrong(
+            f"a guest that slept for half a second was given {turns} turns",
+            "Run a posted job once, and call ready() only when the fd is readable, not by a timer.",
+        )
+    if used > 0.05:
+        trial.note(
+            f"the host took {used * 1000:.0f} ms of CPU in half a second, with nothing to do",
+            "Its loop polls by a timer. A guest needs no polling: nothing is due until a post or the fd says so.",
+        )
+
+
+def busy(trial: Trial) -> None:
+    """A guest that always has something to do, and the host's own jobs and timers beside it."""
+    seconds, step = 0.6, 0.01
+    late: dict[str, list[float]] = {"jobs": [], "timers": []}
+    over = threading.Event()
+
+    async def main() -> None:
+        until = monotonic() + seconds
+        trial.worker(work)
+        if trial.harness.later is not None:
+            timer()
+        while monotonic() < until:
+            await asyncio.sleep(0)
+        over.set()
+
+    def work() -> None:
+        while not over.wait(step):
+            asked, ran = monotonic(), threading.Event()
+            trial.poke(lambda: (late["jobs"].append(monotonic() - asked), ran.set()))
+            while not ran.wait(step):
+                if over.is_set():
+                    return
+
+    def timer(asked: float = 0.0) -> None:
+        now = monotonic()
+        if asked:
+            late["timers"].append(now - asked)
+        if not over.is_set() and trial.harness.later is not None:
+            trial.harness.later(step, lambda: timer(now + step))
+
+    trial.expect("a busy guest to end", QUEUE_IT)
+    trial.open_poke()
+    trial.start(main)
+    trial.run()
+    trial.close_poke()
+    for what, times in late.items():
+        if what == "timers" and trial.harness.later is None:
+            continue
+        if len(times) < 5 or statistics.median(times) > 0.05:
+            median = f", half of them more than {statistics.median(times) * 1000:.0f} ms late" if times else ""
+            trial.wrong(
+                f"beside a busy guest {len(times)} of about {seconds / step:.0f} {what} of the host's own ran{median}",
+                "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and run "
+                "what is in the queue now, not what is added meanwhile. If fds come before everything else in the host's "
+                "poll, leave the fd out for one round when ready() has returned True.",
+            )
+
+
+def chaos(trial: Trial) -> None:
+    """Posts and reports that are lost, doubled, refused, late and on wrong threads: the guest must not notice."""
+    numbers: dict[int, list[int]] = {name: [] for name in range(_THREADS)}
+    early: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        all_sent = asyncio.Event()
+
+        def send(name: int) -> None:
+            pause = threading.Event()
+            for number in range(_CALLS):
+                loop.call_soon_threadsafe(numbers[name].append, number)
+                if number % 20 == 0:
+                    pause.wait(0.002)
+
+        async def sleep(length: float) -> None:
+            due = loop.time() + length
+            await asyncio.sleep(length)
+            early.append(due - loop.time())
+
+        async def echo(end: socket.socket) -> None:
+            for _ in range(20):
+                await loop.sock_sendall(end, await loop.sock_recv(end, 100))
+
+        async def talk() -> None:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                ours.setblocking(False)
+                theirs.setblocking(False)
+                echoing = asyncio.create_task(echo(theirs))
+                for number in range(20):
+                    await loop.sock_sendall(ours, b"%d" % number)
+                    assert int(await loop.sock_recv(ours, 100)) == number
+                await echoing
+
+        threads = [trial.worker(lambda name=name: send(name)) for name in numbers]  # type: ignore[misc]
+        jobs = [loop.run_in_executor(None, pow, 2, power) for power in range(5)]
+        await asyncio.gather(talk(), *(sleep(0.003 * number) for number in range(20)))
+        assert await asyncio.gather(*jobs) == [2**power for power in range(5)]
+        for thread in threads:
+            await loop.run_in_executor(None, thread.join)
+        loop.call_soon(all_sent.set)
+        await all_sent.wait()
+
+    trial.expect(
+        "a guest to end in a host whose posts and reports go wrong on purpose",
+        "The adapter does well without that, but stumbles over a doubled, late or missing job: keep no count of jobs, and "
+        "no flag that only a job resets.",
+    )
+    can_post = type(trial.adapter).post is not Host.post
+    host = ChaosHost(trial.host, drive=trial.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
+    trial.start(main, host=host)
+    trial.run()
+    for name, seen in numbers.items():
+        if seen != list(range(_CALLS)):
+            trial.wrong(
+                f"of {_CALLS} callbacks of one thread {len(set(seen))} came, {len(seen) - len(set(seen))} of them twice, "
+                f"{'in order' if seen == sorted(seen) else 'not in order'} (thread {name})",
+                "This should not be possible, whatever the adapter does: please report it with the adapter.",
+            )
+    if max(early) > 0.0001:
+        trial.wrong("a timer of the guest was early", "Nothing of the adapter may replace the monotonic clock.")

@@ -1,0 +1,125 @@
+"""The adapter as a guest sees it, with a look at everything that passes.
+
+Owns: nothing. Any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .._host import Host
+
+if TYPE_CHECKING:
+    from .._host import Job
+    from ._trial import Trial
+
+__all__ = ["Tap"]
+
+
+class Tap(Host):
+    """Passes everything on to the adapter and tells the trial what the adapter does wrong."""
+
+    def __init__(self, inner: Host, drive: str, trial: Trial) -> None:
+        self._inner = inner
+        self._trial = trial
+        self.name = inner.name
+        self.watches_fds = drive == "fd"
+        self.is_async = inner.is_async
+        self.uses_wakeup_fd = inner.uses_wakeup_fd
+        self.repost_after = inner.repost_after
+        #: Posted jobs that have been run, and calls of watched fds.
+        self.turns = 0
+        self._guests = 0
+        if inner.post_local is not None:
+            self.post_local = partial(self._by, inner.post_local, "post_local()")
+
+    def post(self, job: Job) -> None:
+        self._by(self._inner.post, "post()", job)
+
+    def _by(self, post: Callable[[Job], None], name: str, job: Job) -> None:
+        posted = _Posted(self, name, job)
+        try:
+            post(posted)
+        except BaseException as error:
+            if not self._guests:
+                raise  # the last guest has left, and who has no guests may refuse
+            self._trial.wrong(
+                f"{name} raised {type(error).__name__}: {error}",
+                "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from "
+                "any thread. Raise only when the host is gone for good.",
+                traceback.format_exc(),
+            )
+            raise
+        finally:
+            posted.is_being_posted = False
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        self._inner.watch(fd, partial(self._report, ready))
+
+    def unwatch(self, fd: int) -> None:
+        self._inner.unwatch(fd)
+
+    def _report(self, ready: Callable[[], bool]) -> bool:
+        self.turns += 1
+        if threading.get_ident() != self._trial.thread:
+            self._trial.wrong(
+                "ready() was called on another thread than the host's",
+                "watch() must have the host's own loop poll the fd and call ready() there: a guest does nothing on "
+                "another thread.",
+            )
+        return ready()
+
+    def attached(self, guest: Any) -> None:
+        self._guests += 1
+        self._inner.attached(guest)
+
+    def detached(self, guest: Any) -> None:
+        self._guests -= 1
+        self._inner.detached(guest)
+
+    def ran(self, posted: _Posted) -> None:
+        """A posted job is being run."""
+        self.turns += 1
+        trial = self._trial
+        if posted.is_being_posted and threading.get_ident() == posted.poster:
+            trial.wrong(
+                f"{posted.name} ran the job inside the call, on the thread that posted it",
+                "Queue it instead and come back at once: with root.after, loop.call_soon_threadsafe, a queued signal, or "
+                "a deque and whatever wakes the host's loop.",
+            )
+        elif threading.get_ident() != trial.thread:
+            trial.wrong(
+                f"{posted.name} ran the job on the thread {threading.current_thread().name!r}, which is not the host's",
+                "The job belongs on the one thread that runs the host's main loop, where the guest was started: hand it "
+                "over to that loop's queue.",
+            )
+        posted.count += 1
+        if posted.count == 2:
+            trial.note(
+                f"a job that was given to {posted.name} once was run twice",
+                "Harmless to a guest, which knows its jobs by name, but each run costs a wake-up: take the job out of the "
+                "queue before it is run.",
+            )
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+
+class _Posted:
+    """A job on its way."""
+
+    def __init__(self, tap: Tap, name: str, job: Job) -> None:
+        self._tap = tap
+        self._job = job
+        self.name = name
+        self.poster = threading.get_ident()
+        self.is_being_posted = True
+        self.count = 0
+
+    def __call__(self) -> object:
+        self._tap.ran(self)
+        return self._job()

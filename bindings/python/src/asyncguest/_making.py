@@ -1,0 +1,63 @@
+"""What a run begins with: the coroutine of its main task and its loop, or an error that says what to do.
+
+Owns: nothing. Host thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from . import _options
+from ._errors import GuestError
+from ._loop import EventLoop
+
+if TYPE_CHECKING:
+    from ._host import Host
+
+__all__ = ["make_coroutine", "make_loop"]
+
+
+def make_coroutine(
+    async_fn: Callable[..., Any], args: tuple[Any, ...], context: Context | None
+) -> Coroutine[Any, Any, Any]:
+    """`async_fn(*args)`; TypeError if that is no coroutine. Leaves none behind that nobody awaits."""
+    if asyncio.iscoroutine(async_fn):
+        async_fn.close()
+        raise TypeError(
+            f"{async_fn!r} is a coroutine object: pass the async function and its arguments instead, "
+            "start(main, 1) and not start(main(1))"
+        )
+    if not callable(async_fn):
+        raise TypeError(f"an async function was expected, not {async_fn!r}")
+    if context is not None and not isinstance(context, Context):
+        raise TypeError(f"context must be a contextvars.Context or None, not {context!r}")
+    coroutine = async_fn(*args)
+    if not isinstance(coroutine, Coroutine):  # asyncio.iscoroutine takes generators too, before 3.12
+        raise TypeError(f"{async_fn!r} is not an async function: it returned {coroutine!r}. Declare it with async def.")
+    return coroutine
+
+
+def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **options: Any) -> EventLoop:
+    """The loop for a run, fresh and driven as `options` say. One that cannot serve is closed and refused."""
+    with _options.new_loops_get(repost_after=host.repost_after, **options):
+        loop = factory()
+    try:
+        if not isinstance(loop, EventLoop):
+            raise TypeError(
+                f"loop_factory made {loop!r}: a guest needs an asyncguest.EventLoop or a subclass of it, because "
+                "another loop waits by itself"
+            )
+        if loop.is_running() or loop.is_closed() or loop.guest is not None:
+            raise GuestError(f"loop_factory returned {loop!r}, which is in use or closed: return a new one")
+        if loop.reactor.threaded == host.watches_fds or loop.reactor.host_thread != threading.get_ident():
+            raise GuestError("loop_factory returned a loop that was made before or on another thread: make it inside")
+    except BaseException:
+        close = getattr(loop, "close", None)
+        if close is not None and not (isinstance(loop, EventLoop) and loop.is_running()):
+            close()
+        raise
+    return loop

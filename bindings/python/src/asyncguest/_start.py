@@ -1,0 +1,80 @@
+"""The two functions beside `Guest`: starting a run by a plain function, and finding the run that this code is part of.
+
+Owns: nothing. Host thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._compat import running_loop
+from ._errors import GuestError
+from ._guest import Guest
+from ._host import CallbackHost
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    from ._guest import DoneCallback
+
+    Ts = TypeVarTuple("Ts")
+
+T = TypeVar("T")
+
+__all__ = ["start_guest_run", "current_guest"]
+
+
+def start_guest_run(
+    async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
+    *args: Unpack[Ts],
+    run_sync_soon_threadsafe: Callable[[Callable[[], object]], object],
+    done_callback: DoneCallback,
+    run_sync_soon_not_threadsafe: Callable[[Callable[[], object]], object] | None = None,
+    host_uses_signal_set_wakeup_fd: bool = False,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    context: Context | None = None,
+    debug: bool | None = None,
+    name: str | None = None,
+    batch_budget: float = 0.005,
+) -> asyncio.Task[T]:
+    """Runs `async_fn(*args)` with asyncio as a guest of the main loop that owns this thread; returns its task.
+
+    The name and the shape are those of Trio's guest mode and of the CPython proposal.
+
+    `run_sync_soon_threadsafe(fn)`: makes the host call `fn()` on this thread, soon; called from any thread.
+    `done_callback(task)`: called once, on this thread, when the run is over: the main task is done, the rest has been
+    cancelled and awaited, and the loop is closed. Never inside this call.
+    `run_sync_soon_not_threadsafe(fn)`: a cheaper way that is used on this thread only.
+    `host_uses_signal_set_wakeup_fd`: the host has the process's wake-up fd or will set it.
+    `loop_factory`: makes the loop, an `EventLoop` or a subclass. `context`: for the main task. `debug`: asyncio's.
+    `name`: of the task. `batch_budget`: seconds that the guest may work before the host has its turn.
+
+    When it returns, the task has reached its first await and everything works: `task.cancel()` from a button,
+    `asyncio.create_task()`, any loop method. Bad arguments raise here. `task.get_loop().guest` is the run's handle.
+    """
+    if done_callback is None:
+        raise TypeError("done_callback is needed: it is how the host learns that the run is over")
+    host = CallbackHost(run_sync_soon_threadsafe, run_sync_soon_not_threadsafe, host_uses_signal_set_wakeup_fd)
+    guest = Guest(
+        host,
+        done_callback=done_callback,
+        loop_factory=loop_factory,
+        debug=debug,
+        name=name,
+        batch_budget=batch_budget,
+    )
+    return guest.start(async_fn, *args, context=context)
+
+
+def current_guest() -> Guest:
+    """The guest whose code runs, or whose loop is the running loop of this thread between its turns.
+
+    Raises GuestError when there is none.
+    """
+    guest = getattr(running_loop(), "guest", None)
+    if not isinstance(guest, Guest):
+        raise GuestError("no guest runs here: call this from the guest's code or on its host thread")
+    return guest

@@ -1,0 +1,290 @@
+"""Hosts with one fault each, and good ones, for test_hostcheck.py, whose child processes import them from here."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import threading
+from time import monotonic
+
+from asyncguest import Harness
+from asyncguest.hosts.queue import QueueHost
+
+
+class Full(QueueHost):
+    """A queue host with all that a harness can have: nested loops and timers."""
+
+    closed = False
+
+    def __init__(self, drive="fd"):
+        super().__init__(drive)
+        self.timers = []
+
+    def later(self, seconds, function):
+        heapq.heappush(self.timers, (monotonic() + seconds, id(function), function))
+
+    def run_once(self, timeout=None):
+        if self.timers:
+            wait = max(0.0, self.timers[0][0] - monotonic())
+            timeout = wait if timeout is None else min(wait, timeout)
+        super().run_once(timeout)
+        while self.timers and self.timers[0][0] <= monotonic():
+            heapq.heappop(self.timers)[2]()
+
+    def nested(self, seconds):
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            self.run_once(left)
+
+    def close(self):
+        if not self.closed:
+            self.closed = True
+            super().close()
+
+    def unwatch(self, fd):
+        if not self.closed:
+            super().unwatch(fd)
+
+    def harness(self):
+        return Harness(self, self.run, self.stop, self.nested, self.later, self.close)
+
+
+def full(drive="fd"):
+    return Full(drive).harness()
+
+
+class Functions:
+    """No adapter at all, but a function that takes a function."""
+
+    def __init__(self):
+        self.queue = QueueHost("thread")
+
+    def harness(self):
+        queue = self.queue
+        return Harness(lambda job: queue.post(job), run=queue.run, quit=queue.stop, close=queue.close)
+
+
+def functions():
+    return Functions().harness()
+
+
+# ---- post
+
+
+class Inlines(QueueHost):
+    def post(self, job):
+        job()
+
+
+class OwnThread(QueueHost):
+    def post(self, job):
+        threading.Thread(target=job, name="my-worker").start()
+
+
+class DropsAll(QueueHost):
+    def post(self, job):
+        pass
+
+
+class DropsEarly(QueueHost):
+    runs = False
+
+    def post(self, job):
+        if self.runs:
+            super().post(job)
+
+    def run(self):
+        self.runs = True
+        super().run()
+
+
+class DoesNotWake(QueueHost):
+    def post(self, job):
+        self._jobs.append(job)
+
+
+class Twice(QueueHost):
+    def post(self, job):
+        super().post(job)
+        super().post(job)
+
+
+class Blocks(QueueHost):
+    def post(self, job):
+        ran = threading.Event()
+
+        def run():
+            ran.set()
+            job()
+
+        super().post(run)
+        if threading.get_ident() != self._thread:
+            ran.wait()
+
+
+class Raises(QueueHost):
+    def post(self, job):
+        raise OSError("the queue is full")
+
+
+class Lifo(QueueHost):
+    def post(self, job):
+        self._jobs.appendleft(job)
+        if threading.get_ident() != self._thread:
+            os.eventfd_write(self._wake_fd, 1)
+
+
+# ---- the loop
+
+
+class NeverStarts(QueueHost):
+    def run(self):
+        threading.Event().wait()
+
+
+class ReturnsAtOnce(QueueHost):
+    def run(self):
+        pass
+
+
+class NeverStops(QueueHost):
+    def stop(self, *_):
+        pass
+
+
+class Swallows(QueueHost):
+    def run_once(self, timeout=None):
+        try:
+            super().run_once(timeout)
+        except Exception:
+            pass
+
+
+class DiesOfAnException(QueueHost):
+    dead = False
+
+    def run_once(self, timeout=None):
+        if self.dead:
+            threading.Event().wait()
+        try:
+            super().run_once(timeout)
+        except Exception:
+            self.dead = True
+            raise
+
+
+class Crashes(QueueHost):
+    def post(self, job):
+        os.abort()
+
+
+class Greedy(Full):
+    """Runs jobs while there are any, those that they post included: its timers wait."""
+
+    def run_once(self, timeout=None):
+        super().run_once(timeout)
+        while self._jobs:
+            self._jobs.popleft()()
+
+
+def greedy(drive):
+    return Greedy(drive).harness()
+
+
+class NotReentrant(Full):
+    """A nested loop serves nothing of the guest's."""
+
+    inside = False
+
+    def nested(self, seconds):
+        threading.Event().wait(seconds)
+
+
+def not_reentrant(drive):
+    return NotReentrant(drive).harness()
+
+
+class DiesBadly(Full):
+    def detached(self, guest):
+        if self.closed:
+            raise RuntimeError("wrapped object has been deleted")
+
+    def unwatch(self, fd):
+        self.detached(None)
+        super().unwatch(fd)
+
+
+def dies_badly(drive):
+    return DiesBadly(drive).harness()
+
+
+class Lingers(QueueHost):
+    """Its thread keeps the interpreter from ending."""
+
+    def __init__(self, drive):
+        super().__init__(drive)
+        threading.Thread(target=threading.Event().wait).start()
+
+
+# ---- watch
+
+
+class KeepsWatching(QueueHost):
+    def unwatch(self, fd):
+        pass
+
+
+class EdgeTriggered(QueueHost):
+    def watch(self, fd, ready):
+        self._ready[fd] = ready
+        self._poll.register(fd, select.EPOLLIN | select.EPOLLET)
+
+
+class OneShot(QueueHost):
+    def watch(self, fd, ready):
+        def once():
+            del self._ready[fd]
+            self._poll.unregister(fd)
+            return ready()
+
+        super().watch(fd, once)
+
+    def unwatch(self, fd):
+        if fd in self._ready:
+            super().unwatch(fd)
+
+
+class Polls(QueueHost):
+    """Reports every fd every millisecond, ready or not."""
+
+    def run_once(self, timeout=None):
+        super().run_once(0.001)
+        for ready in list(self._ready.values()):
+            ready()
+
+
+class ReportsOnAThread(QueueHost):
+    def watch(self, fd, ready):
+        def elsewhere():
+            thread = threading.Thread(target=ready)
+            thread.start()
+            thread.join()
+            return False
+
+        super().watch(fd, elsewhere)
+
+
+class NeverReports(QueueHost):
+    def watch(self, fd, ready):
+        pass
+
+    def unwatch(self, fd):
+        pass
+
+
+class Neither(QueueHost):
+    """Says that it watches, and forgot to."""
+
+    def watch(self, fd, ready):
+        raise NotImplementedError

@@ -1,0 +1,76 @@
+"""The Python blocks of a Markdown page, with what is to be done with each of them.
+
+A block is a program of its own unless comments right before it say otherwise; they do not show on the page.
+
+    <!-- before                 code that a fragment needs before it
+    ...
+    -->
+    <!-- after                  and after it
+    ...
+    -->
+    <!-- not run: REASON -->    another project's code, which is not installed
+    <!-- prints -->             the next block is not code: it is what the one before it prints, `...` for anything
+    <!-- complains -->          the same for what it writes to stderr
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Block", "blocks_of", "is_like"]
+
+_TOKEN = re.compile(
+    r"^<!-- (?P<word>before|after|not run:|prints|complains)(?P<text>.*?)-->\n"
+    r"|^```(?P<language>\w*)\n(?P<code>.*?)^```\n",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass
+class Block:
+    """One program."""
+
+    page: Path
+    line: int
+    #: The code between `before` and `after`, which stand on the lines above it, so that line numbers are the page's.
+    code: str
+    reason_not_to_run: str = ""
+    prints: str = ""
+    complains: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.stem}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """All Python blocks of a page. AssertionError where a comment has nothing to belong to."""
+    text = page.read_text()
+    found: list[Block] = []
+    said: dict[str, str] = {}
+    for token in _TOKEN.finditer(text):
+        line = text.count("\n", 0, token.start()) + 1
+        where = f"{page.name}:{line}"
+        word, language, code = token["word"], token["language"], token["code"]
+        if word is not None:
+            assert word not in said, f"{where}: two comments of one kind"
+            said[word] = token["text"].strip("\n") if word in ("before", "after") else token["text"].strip()
+        elif said.keys() & {"prints", "complains"}:
+            assert len(said) == 1 and found, f"{where}: a block is needed before what it prints"
+            setattr(found[-1], said.popitem()[0], code)
+        elif language == "python":
+            parts = [said.pop("before", ""), code, said.pop("after", "")]
+            found.append(Block(page, line, "\n".join(parts), said.pop("not run:", "")))
+            assert not said, f"{where}: {said}"
+        else:
+            assert not said, f"{where}: {said} before a block that is not Python"
+    assert not said, f"{page.name}: {said} at the end"
+    return found
+
+
+def is_like(said: str, pattern: str) -> bool:
+    """Whether `said` is `pattern`, in which `...` stands for anything."""
+    parts = [re.escape(part) for part in pattern.strip().split("...")]
+    return re.fullmatch(".*?".join(parts), said.strip(), re.DOTALL) is not None

@@ -1,0 +1,116 @@
+"""The pages tell the truth: their programs run, print what the pages say they print, and name all that is public."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from blocks import Block, blocks_of, is_like
+
+import asyncguest
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent
+ROOT = PACKAGE.parent.parent
+DOCS = ROOT / "docs" / "python"
+PAGES = [*sorted(DOCS.rglob("*.md")), PACKAGE / "README.md"]
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+EXAMPLES = sorted((PACKAGE / "examples").glob("*.py"))
+WITH_DISPLAY = ROOT / "examples" / "demo" / "with_display.sh"
+
+
+def run(program: Path, code: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a program as a reader of the page would, with every warning an error."""
+    command = [sys.executable, "-X", "dev", "-W", "error"]
+    if re.search(r"^(import|from) tkinter", code, re.MULTILINE):
+        if not os.environ.get("DISPLAY") and shutil.which("Xvfb") is None:
+            pytest.skip("no display, and no Xvfb to make one")
+        command = [str(WITH_DISPLAY), *command, str(HERE / "tk_user.py")]
+    return subprocess.run([*command, str(program)], cwd=program.parent, text=True, capture_output=True, timeout=50)
+
+
+def check(done: "subprocess.CompletedProcess[str]", prints: str, complains: str) -> None:
+    told = f"\n--- exit {done.returncode}, stdout:\n{done.stdout}--- stderr:\n{done.stderr}"
+    assert done.returncode == 0, told
+    # asyncio's debug mode times every callback: on a busy machine any of them may be slow, and dialogs always are.
+    stderr = re.sub(r"^Executing .* took [0-9.]+ seconds\n", "", done.stderr, flags=re.MULTILINE)
+    assert is_like(stderr, complains), told
+    assert is_like(done.stdout, prints), told
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_block_of_a_page_runs(block: Block, tmp_path: Path) -> None:
+    if block.reason_not_to_run:
+        compile(block.code, block.name, "exec")
+        return
+    if "import trio" in block.code:
+        pytest.importorskip("trio")
+    program = tmp_path / "block.py"
+    program.write_text(block.code)
+    check(run(program, block.code), block.prints, block.complains)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_example_runs(example: Path) -> None:
+    code = example.read_text()
+    assert code.count("\n") < 60, "an example is to be read at a glance"
+    if "import trio" in code:
+        pytest.importorskip("trio")
+    done = run(example, code)
+    check(done, "...", "")
+    assert done.stdout, "an example shows that it has done something"
+
+
+def test_pages_are_where_the_tests_look() -> None:
+    assert len(BLOCKS) > 20 and len(EXAMPLES) >= 6
+    assert sum(1 for block in BLOCKS if block.reason_not_to_run) < len(BLOCKS) / 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)#: ]+)[)#]", text):
+        assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_reference_names_all_that_is_public() -> None:
+    page = (DOCS / "reference.md").read_text()
+    hosts = sorted(path.stem for path in (Path(asyncguest.__file__).parent / "hosts").glob("[a-z]*.py"))
+    missing = [name for name in asyncguest.__all__ if f" asyncguest.{name}" not in page and name != "__version__"]
+    missing += [name for name in hosts if f"asyncguest.hosts.{name}" not in page]
+    assert not missing
+
+
+def messages() -> "list[tuple[str, str]]":
+    """Where the package raises or warns with a text of its own, and how the longest fixed piece of the text begins."""
+    found = []
+    for source in sorted(Path(asyncguest.__file__).parent.rglob("*.py")):
+        if "demo" in source.parts:
+            continue
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                call = node.exc
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "warn":
+                call = node
+            else:
+                continue
+            pieces = [part.value for part in ast.walk(call) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            if pieces:
+                found.append((f"{source.name}:{node.lineno}", max(pieces, key=len)))
+    return found
+
+
+def test_troubleshooting_explains_every_message() -> None:
+    page = re.sub(r"\s+", " ", (DOCS / "troubleshooting.md").read_text())
+    silent = []
+    for where, text in messages():
+        words = re.sub(r"\s+", " ", text).strip(" :,.;'\"()")
+        if words[:30].rstrip() not in page:
+            silent.append(f"{where}: {words}")
+    assert not silent, "\n".join(silent)

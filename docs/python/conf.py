@@ -1,0 +1,67 @@
+"""How Sphinx builds these pages: `scripts/python.sh docs` runs it, with warnings as errors."""
+
+from __future__ import annotations
+
+import re
+
+import asyncguest
+
+project = "asyncguest"
+author = "the libasyncguest authors"
+release = version = asyncguest.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["requirements.txt"]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.xref_missing"]  # links to files outside of these pages; test_docs.py follows them
+default_role = "code"
+
+html_theme = "furo"
+html_title = f"asyncguest {release}"
+html_show_sphinx = False
+html_copy_source = False
+templates_path: list[str] = []
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
+python_maximum_signature_line_length = 90
+
+
+def _is_for_the_package(app, what, name, obj, skip, options):  # type: ignore[no-untyped-def]
+    doc = getattr(obj, "__doc__", None) or ""
+    return True if re.search(r"For the package( itself)?\.", doc) else None
+
+
+def _make_lists(app, what, name, obj, options, lines):  # type: ignore[no-untyped-def]
+    """Docstrings say "`name`: what it is" on lines of their own: items of a list."""
+    made: list[str] = []
+    in_list = False
+    for line in lines:
+        if re.match(r"`\w+(\(\w*\))?`: ", line):
+            if not in_list:
+                made.append("")
+            in_list = True
+            made.append(f"* {line}")
+        elif in_list and line.strip():
+            made.append(f"  {line}")
+        else:
+            in_list = False
+            made.append(line)
+    lines[:] = made
+
+
+def _without_tuples(app, what, name, obj, options, signature, returns):  # type: ignore[no-untyped-def]
+    """`*args: Unpack[Ts]` is for type checkers; people know what `*args` are."""
+    for theirs, ours in (("*args: Unpack[Ts]", "*args"), ("Callable[[Unpack[Ts]], ", "Callable[..., ")):
+        signature = signature and signature.replace(theirs, ours)
+    return signature, returns
+
+
+def setup(app):  # type: ignore[no-untyped-def]
+    app.connect("autodoc-skip-member", _is_for_the_package)
+    app.connect("autodoc-process-docstring", _make_lists)
+    app.connect("autodoc-process-signature", _without_tuples)
