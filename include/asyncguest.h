@@ -260,12 +260,14 @@ typedef int guest_os_fd_t;
 #define GUEST_EVENT_RESOLVE 7
 
 /**
- * on_stall: a token has not been delivered for that long; the host's loop does not run.
+ * on_stall: a token has not been delivered, or the fd has not been served, for that long; the host's
+ * loop does not run.
  */
 #define GUEST_STALL_UNDELIVERED 1
 
 /**
- * on_stall: one delivery has lasted for that long; a callback does not return.
+ * on_stall: one delivery has lasted, or one batch has been open, for that long; a callback does not
+ * return. Time in `guest_batch_wait` does not count.
  */
 #define GUEST_STALL_DELIVERING 2
 
@@ -328,7 +330,7 @@ typedef void (*guest_child_fn)(struct guest_t *g,
 
 /**
  * Releases `user_data`. Runs exactly once for each registration that succeeded, on the host thread
- * inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`,
+ * inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_wait`, `guest_batch_end`, `guest_run`,
  * `guest_shutdown` or `guest_free`, never while the callback itself is running. It must not throw.
  */
 typedef void (*guest_drop_fn)(void *user_data);
@@ -380,8 +382,8 @@ typedef struct guest_host_t {
     void (*done)(void *data,
                  guest_status_t status);
     /**
-     * The host is stuck, and has been for `nanoseconds`. Called *on the I/O thread*, once for each
-     * stall, while it lasts; only with `stall_after` set. May be NULL.
+     * The host is stuck, and has been for `nanoseconds`. Called *on the thread that watches* (see
+     * `stall_after`), once for each stall, while it lasts. May be NULL.
      */
     void (*on_stall)(void *data,
                      uint32_t kind,
@@ -419,8 +421,9 @@ typedef struct guest_options_t {
      */
     uint64_t repost_after;
     /**
-     * Nanoseconds after which `on_stall` reports a host that is stuck; default: never. Needs
-     * GUEST_DRIVE_THREAD, whose I/O thread is the watchdog.
+     * Nanoseconds after which `on_stall` reports a host that is stuck; default: never. In
+     * GUEST_DRIVE_THREAD the I/O thread watches, in GUEST_DRIVE_FD a thread "asyncguest-watch" that is
+     * started for this; GUEST_DRIVE_RUN has no host.
      */
     uint64_t stall_after;
     /**
@@ -478,7 +481,7 @@ typedef struct guest_stats_t {
      */
     uint64_t nested;
     /**
-     * Polls of the operating system on the host thread, all of them without waiting.
+     * Looks at the operating system on the host thread.
      */
     uint64_t polls;
     /**
@@ -486,7 +489,7 @@ typedef struct guest_stats_t {
      */
     uint64_t stalls;
     /**
-     * Wake-ups of the I/O thread.
+     * Wake-ups of the I/O thread, or of the thread that watches in drive FD.
      */
     uint64_t io_wakeups;
     /**
@@ -722,7 +725,7 @@ guest_status_t guest_fd_modify(struct guest_t *g,
  * the host's loop may start before or after. Several guests may live on one thread.
  *
  * Errors: GUEST_ENULL (guest_out, or a function that this drive needs), GUEST_ESIZE, GUEST_EFLAGS,
- * GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after without GUEST_DRIVE_THREAD), GUEST_EOS (no
+ * GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after with GUEST_DRIVE_RUN), GUEST_EOS (no
  * fds or threads left). Nothing is kept when it fails.
  */
 GUEST_API
@@ -834,7 +837,8 @@ guest_status_t guest_fd(const struct guest_t *g,
  * Asks for a delivery, even if nothing is due. Thread: any+signal.
  *
  * For signal handlers, and for programs that keep a queue of their own and empty it after each
- * delivery. Several calls before the delivery make one. Keeps errno.
+ * delivery. Several calls before the delivery make one. Keeps errno. Inside an open batch it is for a
+ * nested main loop, which then gets a delivery; if the batch itself looks first, that look has met it.
  *
  * Errors: GUEST_ENULL, GUEST_ECLOSED (the guest has ended), GUEST_EFORKED. guest_last_error does
  * not change.
@@ -976,7 +980,7 @@ guest_status_t guest_batch_begin(struct guest_t *g,
  * `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0
  * means that nothing is due, or that the batch's budget is spent: then end the batch. Events of
  * one-shot sources (one-shot timers, posts, work, names, children) close their source; their drop
- * functions run in the next guest_batch_next or in guest_batch_end, and until then `data` and
+ * functions run in the next guest_batch_next or guest_batch_wait or in guest_batch_end, and until then `data` and
  * `user_data` stay valid.
  *
  * Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD,
@@ -984,6 +988,28 @@ guest_status_t guest_batch_begin(struct guest_t *g,
  */
 GUEST_API
 guest_status_t guest_batch_next(struct guest_t *g,
+                                struct guest_event_t *events_out,
+                                size_t capacity,
+                                size_t *count_out);
+
+/**
+ * Takes the next events of the open batch; if nothing is due, waits for the first one. Thread: host.
+ *
+ * For a program without a main loop of its own: the calling thread sleeps here, in every drive, and
+ * the I/O thread is not needed meanwhile. A token that was under way is stale from then on.
+ *
+ * `timeout`: nanoseconds; GUEST_FOREVER for no limit; 0 makes it guest_batch_next. `events_out`,
+ * `capacity`: as in guest_batch_next. `count_out`: how many were written; 0 means that the time is
+ * over, that guest_wake was called (before or meanwhile; once for any number of calls), that a signal
+ * interrupted the wait (so that the caller's own handlers get their turn), or that the guest was
+ * cancelled. Timers are as exact as in any delivery. The batch's budget does not end this call: who
+ * waits has decided that the host can. It begins anew when the call returns.
+ *
+ * Errors: those of guest_batch_next.
+ */
+GUEST_API
+guest_status_t guest_batch_wait(struct guest_t *g,
+                                uint64_t timeout,
                                 struct guest_event_t *events_out,
                                 size_t capacity,
                                 size_t *count_out);

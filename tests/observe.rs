@@ -91,8 +91,11 @@ fn state_in_drive_fd() {
 
 // ---- stalls: reported while they last, once each
 
-fn watched() -> Rc<Toy> {
-    Toy::with(Options { stall_after: 10 * MS, ..Options::default() })
+/// The drives that have a host, and so a thread that watches it.
+const HOSTED: [Drive; 2] = [Drive::Thread, Drive::Fd];
+
+fn watched(drive: Drive) -> Rc<Toy> {
+    Toy::with(Options { stall_after: 10 * MS, ..options(drive) })
 }
 
 /// How many stalls of that kind were reported. A machine under load may add one of the other kind.
@@ -102,10 +105,9 @@ fn stalls(toy: &Toy, kind: Stall) -> usize {
     stalls.iter().filter(|(seen, _)| *seen == kind).count()
 }
 
-#[test]
-fn stall_of_an_undelivered_token() {
+fn undelivered(drive: Drive) {
     let _alone = alone();
-    let (toy, probe) = (watched(), Probe::new());
+    let (toy, probe) = (watched(drive), Probe::new());
     toy.post(&probe, nothing);
     toy.host.stalled.wait(1); // the host's loop does not run: this thread waits here
     assert_eq!(stalls(&toy, Stall::Undelivered), 1);
@@ -113,42 +115,104 @@ fn stall_of_an_undelivered_token() {
     assert_eq!((stalls(&toy, Stall::Undelivered), probe.calls()), (1, 0), "once for each stall");
     toy.run_until(|| probe.drops() == 1);
     assert!(toy.stats().stalls >= 1);
+    toy.post(&Probe::new(), nothing);
+    eventually(|| stalls(&toy, Stall::Undelivered) == 2);
     toy.end();
+}
+
+#[test]
+fn stall_of_an_undelivered_token() {
+    undelivered(Drive::Thread);
+}
+
+#[test]
+fn stall_of_an_unserved_fd() {
+    undelivered(Drive::Fd);
 }
 
 #[test]
 fn stall_of_a_callback() {
     let _alone = alone();
-    let (toy, probe) = (watched(), Probe::shared());
-    for n in 1..=2 {
-        let here = toy.clone();
-        // Returns only when it has been reported.
-        toy.post(&probe, move |_| eventually(|| stalls(&here, Stall::Delivering) == n));
-        toy.run_until(|| probe.drops() as usize == n);
-        assert_eq!(stalls(&toy, Stall::Delivering), n);
+    for drive in HOSTED {
+        let (toy, probe) = (watched(drive), Probe::shared());
+        for n in 1..=2 {
+            let here = toy.clone();
+            // Returns only when it has been reported.
+            toy.post(&probe, move |_| eventually(|| stalls(&here, Stall::Delivering) == n));
+            toy.run_until(|| probe.drops() as usize == n);
+            assert_eq!(stalls(&toy, Stall::Delivering), n);
+        }
+        toy.end();
     }
-    toy.end();
+}
+
+/// Also where nothing was due: the caller of the pull form has work of its own.
+#[test]
+fn stall_of_an_open_batch() {
+    let _alone = alone();
+    for drive in HOSTED {
+        let toy = Toy::with(Options { stall_after: 10 * MS, pull: true, ..options(drive) });
+        let guest = toy.guest();
+        for n in 1..=3 {
+            guest.batch_begin(0).unwrap();
+            if n < 3 {
+                guest.batch_next(1, |_| ()).unwrap();
+            }
+            eventually(|| stalls(&toy, Stall::Delivering) == n);
+            guest.batch_end().unwrap();
+        }
+        guest.batch_begin(0).unwrap();
+        guest.batch_wait(50 * MS, 1, |_| ()).unwrap();
+        assert_eq!(stalls(&toy, Stall::Delivering), 3, "who waits is not stuck");
+        eventually(|| stalls(&toy, Stall::Delivering) == 4);
+        guest.batch_end().unwrap();
+        drop(guest);
+        toy.poster.cancel();
+        toy.guest().shutdown(10 * SECOND).unwrap();
+        toy.free();
+    }
 }
 
 /// The token for a nested loop that was none has waited as long, but not for the host.
 #[test]
 fn stall_of_a_callback_is_one() {
     let _alone = alone();
-    let toy = Toy::with(Options { stall_after: 100 * MS, ..Options::default() });
-    let probe = Probe::new();
-    toy.post(&probe, |_| pass(150 * MS));
-    toy.run_until(|| probe.calls() == 1);
-    pass(20 * MS);
-    assert_eq!((stalls(&toy, Stall::Delivering), toy.host.stalled.count()), (1, 1));
-    toy.end();
+    for drive in HOSTED {
+        let toy = Toy::with(Options { stall_after: 100 * MS, ..options(drive) });
+        let probe = Probe::new();
+        toy.post(&probe, |_| pass(150 * MS));
+        toy.run_until(|| probe.calls() == 1);
+        pass(20 * MS);
+        assert_eq!((stalls(&toy, Stall::Delivering), toy.host.stalled.count()), (1, 1));
+        toy.end();
+    }
 }
 
 #[test]
 fn stall_not_reported_for_an_idle_host() {
     let _alone = alone();
-    let toy = watched();
-    pass(50 * MS); // nothing is due, so nobody waits for the host
-    assert_eq!((toy.host.stalled.count(), toy.stats().stalls), (0, 0));
+    for drive in HOSTED {
+        let toy = watched(drive);
+        toy.run_for(5 * MS);
+        pass(50 * MS); // nothing is due, so nobody waits for the host
+        let before = toy.stats().io_wakeups;
+        pass(50 * MS);
+        assert_eq!((toy.host.stalled.count(), toy.stats().stalls), (0, 0));
+        assert_eq!(toy.stats().io_wakeups, before, "and the thread that watches sleeps");
+        toy.end();
+    }
+}
+
+/// A busy host is looked at at the pace of `stall_after`, and not more often.
+#[test]
+fn stall_watch_of_a_busy_host_is_cheap() {
+    let _alone = alone();
+    let toy = Toy::with(Options { stall_after: 50 * MS, ..options(Drive::Fd) });
+    toy.add_timer(MS, MS, &Probe::new(), nothing);
+    toy.run_for(500 * MS);
+    let stats = toy.stats();
+    assert!(stats.batches >= 50, "{} deliveries", stats.batches);
+    assert!(stats.io_wakeups <= 25, "{} wake-ups in ten times stall_after", stats.io_wakeups);
     toy.end();
 }
 

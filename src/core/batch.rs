@@ -13,6 +13,9 @@
 //!  asleep before the gate (armed)                 nothing -> arm the gate            POLLING
 //! ```
 //!
+//! A host thread that waits inside its delivery (`wait` to `resume`) needs nobody to wait for it: the
+//! outstanding token is taken back, and none is given out.
+//!
 //! A token is a name, not a baton. At most one is outstanding; posting it again is harmless, and a
 //! delivery with token 0 is let in at any time without touching the outstanding one.
 
@@ -43,6 +46,8 @@ struct Frame {
     announced: bool,
     /// Its stall has been reported.
     stalled: bool,
+    /// The host thread sleeps in it until something is due: it is not stuck, and needs no token.
+    waiting: bool,
 }
 
 struct State {
@@ -134,7 +139,7 @@ impl HandOff {
         let mut s = lock(&self.state);
         let armed_at = s.armed.take();
         // A delivery that began after the gate was armed looks for itself before it ends.
-        let host_will_look = armed_at.is_some_and(|depth| s.frames.len() > depth);
+        let host_will_look = armed_at.is_some_and(|depth| s.frames.len() > depth) || s.is_waiting();
         if s.token != 0 || s.closed || host_will_look {
             return None;
         }
@@ -152,7 +157,7 @@ impl HandOff {
             return watch;
         }
         if s.token == 0 {
-            if let Some(frame) = s.frames.last_mut().filter(|frame| !frame.announced) {
+            if let Some(frame) = s.frames.last_mut().filter(|frame| !frame.announced && !frame.waiting) {
                 let at = frame.counts_from.saturating_add(nested_after);
                 if now >= at {
                     frame.announced = true;
@@ -211,7 +216,7 @@ impl HandOff {
             s.token = 0;
             latency = Some(now.saturating_sub(s.posted_at));
         }
-        s.frames.push(Frame { counts_from: now, announced: false, stalled: false });
+        s.frames.push(Frame { counts_from: now, announced: false, stalled: false, waiting: false });
         let watched = s.is_watched(now, self.pauses.nested_after);
         // With the gate armed the I/O thread notices by itself that something happens, and so it does
         // when it has only just posted the token: it looks right after that.
@@ -228,6 +233,25 @@ impl HandOff {
             (frame.counts_from, frame.announced) = (now, false);
         }
         !s.is_watched(now, self.pauses.nested_after)
+    }
+
+    /// Host thread: it is about to sleep inside the innermost delivery, and finds what is due itself.
+    pub(crate) fn wait(&self) {
+        let mut s = lock(&self.state);
+        s.token = 0;
+        if let Some(frame) = s.frames.last_mut() {
+            frame.waiting = true;
+        }
+    }
+
+    /// Host thread: it is awake again; the innermost delivery counts from now, as if it had just begun.
+    pub(crate) fn resume(&self, now: u64) -> Begun {
+        let mut s = lock(&self.state);
+        if let Some(frame) = s.frames.last_mut() {
+            *frame = Frame { counts_from: now, announced: false, stalled: false, waiting: false };
+        }
+        let watched = s.is_watched(now, self.pauses.nested_after);
+        Begun { latency: None, watched, unnoticed: !watched && s.armed.is_none() }
     }
 
     /// Host thread: the innermost delivery is over. `more`: something is still due.
@@ -262,6 +286,10 @@ impl State {
         self.looks_at.is_some_and(|at| at <= now.saturating_add(nested_after))
     }
 
+    fn is_waiting(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.waiting)
+    }
+
     fn new_token(&mut self, now: u64, repost_after: u64) -> u64 {
         const COUNTER: u64 = (1 << 40) - 1;
         let counter = (self.last + 1) & COUNTER;
@@ -278,6 +306,7 @@ impl State {
 
     /// Notes a stall that is due in `watch`; returns when to look again.
     fn stall(&mut self, now: u64, stall_after: u64, watch: &mut Watch) -> u64 {
+        let waiting = self.is_waiting();
         let (delivering, since, reported) = match (self.token, self.frames.last_mut()) {
             (0, None) => return u64::MAX,
             (0, Some(frame)) => (true, frame.counts_from, &mut frame.stalled),
@@ -286,7 +315,7 @@ impl State {
             (_, Some(frame)) => (true, frame.counts_from, &mut frame.stalled),
             (_, None) => (false, self.waits_since, &mut self.stalled),
         };
-        if *reported {
+        if *reported || waiting {
             return u64::MAX;
         }
         let lasted = now.saturating_sub(since);
@@ -300,164 +329,5 @@ impl State {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-
-    fn hand_off() -> HandOff {
-        HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 0 })
-    }
-
-    #[test]
-    fn a_batch_goes_there_and_back() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        assert_eq!(h.opened(0), None, "one token at most");
-        assert_eq!(h.watch(0).sleep, Some(10 * MS));
-        let begun = h.begin(token, 5).unwrap();
-        assert_eq!(begun, Begun { latency: Some(5), watched: true, unnoticed: false });
-        assert_eq!(h.end(false, 6), End::Arm);
-        assert_eq!(h.watch(10 * MS), Watch { post: None, stall: None, sleep: None });
-    }
-
-    #[test]
-    fn old_doubled_and_foreign_tokens_are_stale() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        assert!(h.begin(token + 1, 0).is_none());
-        let other = HandOff::new(2, Pauses { nested_after: 1, repost_after: 1, stall_after: 0 });
-        assert!(other.opened(0).is_some_and(|foreign| h.begin(foreign, 0).is_none()));
-        assert!(h.begin(token, 0).is_some());
-        assert!(h.begin(token, 0).is_none(), "doubled");
-        h.end(false, 0);
-        assert!(h.begin(token, 0).is_none(), "old");
-    }
-
-    #[test]
-    fn a_dropped_post_is_repeated_with_growing_pauses() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        assert_eq!(h.watch(249 * MS).post, None);
-        assert_eq!(h.watch(250 * MS).post, Some((token, false)));
-        assert_eq!(h.watch(749 * MS).post, None);
-        assert_eq!(h.watch(750 * MS).post, Some((token, false)));
-        assert!(h.begin(token, 751 * MS).is_some());
-        h.end(false, 752 * MS);
-        assert_eq!(h.watch(5_000 * MS).post, None);
-    }
-
-    #[test]
-    fn a_failed_post_is_retried_soon_then_rarely() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        h.post_failed(token, 0);
-        let mut now = 0;
-        for pause in [1, 2, 4, 8, 16, 32, 64, 128, 250, 250] {
-            now += pause * MS;
-            assert_eq!(h.watch(now - 1).post, None, "{pause}");
-            assert_eq!(h.watch(now).post, Some((token, false)), "{pause}");
-            h.post_failed(token, now);
-        }
-    }
-
-    #[test]
-    fn a_long_delivery_gets_one_token_for_its_nested_loop() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        h.watch(0);
-        h.begin(token, 0).unwrap();
-        assert_eq!(h.watch(9 * MS).post, None);
-        let (nested, first) = h.watch(10 * MS).post.unwrap();
-        assert!(first);
-        h.begin(nested, 11 * MS).unwrap();
-        assert_eq!(h.end(false, 12 * MS), End::Arm);
-        assert_eq!(h.watch(40 * MS).post, None, "announced once");
-        assert!(h.opened(41 * MS).is_some(), "the nested loop sleeps and wants the next token");
-        assert_eq!(h.end(false, 50 * MS), End::Nothing, "that token is still on its way");
-    }
-
-    #[test]
-    fn after_a_blocked_host_the_late_watch_does_not_count() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        assert!(h.watch(2_000 * MS).post.is_some());
-        let begun = h.begin(token, 2_001 * MS).unwrap();
-        assert!(!begun.watched && begun.unnoticed, "it looks again in 500 ms, or thereabouts");
-        assert!(h.cover(2_001 * MS));
-        assert_eq!(h.watch(2_001 * MS).sleep, Some(10 * MS));
-    }
-
-    #[test]
-    fn a_step_needs_no_token_and_leaves_the_outstanding_one() {
-        let h = hand_off();
-        assert!(!h.begin(0, 0).unwrap().watched);
-        assert_eq!(h.opened(1), None, "the host looks for itself");
-        assert_eq!(h.end(false, 2), End::Arm);
-        let token = h.opened(3).unwrap();
-        h.begin(0, 4).unwrap();
-        assert_eq!(h.end(true, 5), End::Nothing);
-        assert!(h.begin(token, 6).is_some());
-    }
-
-    #[test]
-    fn a_spent_budget_gives_a_new_token() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        h.watch(0);
-        h.begin(token, 0).unwrap();
-        let End::Post(next, false) = h.end(true, 4 * MS) else { panic!("watched, so no wake") };
-        assert_ne!(next, token);
-        h.begin(0, 0).unwrap();
-        h.begin(next, 5 * MS).unwrap();
-    }
-
-    #[test]
-    fn stalls_are_reported_once_while_they_last() {
-        let h =
-            HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 50 * MS });
-        let token = h.opened(0).unwrap();
-        assert_eq!(h.watch(49 * MS).stall, None);
-        assert_eq!(h.watch(50 * MS).stall, Some((false, 50 * MS)));
-        assert_eq!(h.watch(60 * MS).stall, None);
-        h.begin(token, 100 * MS).unwrap();
-        assert_eq!(h.watch(110 * MS).stall, None);
-        assert_eq!(h.watch(150 * MS).stall, Some((true, 50 * MS)));
-        assert_eq!(h.watch(400 * MS).stall, None);
-    }
-
-    #[test]
-    fn one_long_delivery_is_one_stall() {
-        let h =
-            HandOff::new(1, Pauses { nested_after: 10 * MS, repost_after: 250 * MS, stall_after: 100 * MS });
-        let token = h.opened(0).unwrap();
-        h.begin(token, 0).unwrap();
-        assert!(h.watch(10 * MS).post.is_some(), "for a nested loop, and there is none");
-        assert_eq!(h.watch(100 * MS).stall, Some((true, 100 * MS)));
-        h.end(false, 300 * MS);
-        assert_eq!(h.watch(301 * MS).stall, None, "the host could not have delivered that token before");
-        assert_eq!(h.watch(400 * MS).stall, Some((false, 100 * MS)));
-    }
-
-    #[test]
-    fn no_setting_makes_the_i_o_thread_spin() {
-        let h = HandOff::new(1, Pauses { nested_after: 1, repost_after: 1, stall_after: 0 });
-        let token = h.opened(0).unwrap();
-        for now in [0, 1, MS - 1] {
-            h.post_failed(token, now);
-            assert_eq!(h.watch(now).post, None);
-        }
-    }
-
-    #[test]
-    fn nothing_is_posted_to_a_host_that_is_gone() {
-        let h = hand_off();
-        let token = h.opened(0).unwrap();
-        h.close();
-        assert_eq!(h.watch(1_000 * MS), Watch { post: None, stall: None, sleep: None });
-        assert_eq!(h.opened(0), None);
-        assert!(h.begin(token, 0).is_none());
-        assert!(h.begin(0, 0).is_some(), "the host thread may still look");
-        assert_eq!(h.end(true, 0), End::Nothing);
-    }
-}
+#[path = "batch/tests.rs"] // also where tests/loom includes this file by its path
+mod tests;

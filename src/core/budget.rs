@@ -15,6 +15,7 @@ const STRIDE_MAX: u32 = 8;
 
 /// See the file's head.
 pub(crate) struct Budget {
+    nanoseconds: u64,
     until: u64,
     /// Something has run; at least one thing does in each delivery.
     ran: bool,
@@ -31,7 +32,17 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(now: u64, nanoseconds: u64) -> Budget {
         let until = deadline_after(now, nanoseconds);
-        Budget { until, ran: false, checked: now, stride: 1, unchecked: 0, coarse: 0 }
+        Budget { nanoseconds, until, ran: false, checked: now, stride: 1, unchecked: 0, coarse: 0 }
+    }
+
+    /// The host wants no turn at present.
+    pub(crate) fn lift(&mut self) {
+        self.until = FOREVER;
+    }
+
+    /// The whole budget from `now` on.
+    pub(crate) fn begin_anew(&mut self, now: u64) {
+        *self = Budget::new(now, self.nanoseconds);
     }
 
     /// Something runs now.

@@ -20,16 +20,21 @@ use crate::id::Id;
 
 /// One delivery in progress.
 pub(crate) struct Delivery {
-    reactor: Rc<Reactor>,
-    began: u64,
+    pub(super) reactor: Rc<Reactor>,
+    /// When it began; later by the time that was waited in it.
+    pub(super) began: u64,
     /// How long its token was under way.
     latency: Option<u64>,
-    budget: Budget,
+    pub(super) budget: Budget,
     /// The event whose callback is to be called, or is being called.
     current: Option<Item>,
     /// The last look has found nothing. Else a host that watches the fd edge-triggered has to be told
     /// again: what is ready stays so, without a new edge.
-    exhausted: bool,
+    pub(super) exhausted: bool,
+    /// The last look has met a wake-up that somebody has asked for.
+    pub(super) woken: bool,
+    /// The pull form: it was not opened in vain.
+    pub(super) busy: bool,
 }
 
 /// What is to be told to the user next.
@@ -64,12 +69,12 @@ impl Delivery {
             shared.counters.stale_tokens.add(1);
             return Err(Status::STALE.into());
         };
+        if shared.drive != Drive::Thread {
+            shared.begin_unposted(now);
+        }
         shared.set_depth(outer + 1);
         shared.set_looking(watched);
-        if unnoticed || !watched && shared.pauses.stall_after != 0 {
-            // Nobody watches this delivery, and nothing would tell of it; or its stall is to be reported.
-            shared.cover();
-        }
+        shared.cover_unnoticed(watched, unnoticed);
         Ok(Delivery {
             reactor: reactor.clone(),
             began: now,
@@ -77,6 +82,8 @@ impl Delivery {
             budget: Budget::new(now, budget.unwrap_or(reactor.budget)),
             current: None,
             exhausted: false,
+            woken: false,
+            busy: false,
         })
     }
 
@@ -128,22 +135,23 @@ impl Delivery {
     }
 
     /// The pull form: up to `capacity` events of one look. The items have been told by being handed
-    /// out; the caller keeps them until the user has seen the events.
-    pub(crate) fn take(
+    /// out; the caller keeps them until the user has seen the events. `false`: there were none.
+    #[inline(always)]
+    pub(super) fn take(
         &mut self,
         capacity: usize,
         held: &mut Vec<Item>,
-        mut tell: impl FnMut(Event),
-    ) -> Result<()> {
+        tell: &mut impl FnMut(Event),
+    ) -> Result<bool> {
         if !self.reactor.shared.is_looking() {
             // The user ran a nested loop meanwhile.
             self.reactor.shared.set_looking(false);
         }
-        self.exhausted = false;
+        (self.exhausted, self.woken) = (false, false);
         let mut told = 0;
         // More than one look only while nothing of what they found was worth telling.
         while told == 0 {
-            let Some(first) = self.find()? else { return Ok(()) };
+            let Some(first) = self.find()? else { break };
             self.budget.use_some();
             let mut next = Some(first);
             while let Some(ready) = next {
@@ -159,9 +167,8 @@ impl Delivery {
                 next = if told < capacity { self.reactor.next_ready() } else { None };
             }
         }
-        // The user handles these outside: a nested loop may begin there.
-        self.reactor.shared.cover();
-        Ok(())
+        self.busy |= told > 0 || self.woken;
+        Ok(told > 0)
     }
 
     #[inline(always)]
@@ -196,7 +203,10 @@ impl Delivery {
                 }
             }
             let nothing_to_come = reactor.closing.get() && !reactor.lingers();
-            if nothing_to_come || !reactor.collect()? {
+            let found = !nothing_to_come && reactor.collect()?;
+            // After the poll: what it has swallowed was asked for before.
+            self.woken |= reactor.shared.take_request();
+            if !found {
                 self.exhausted = true;
                 return Ok(None);
             }
@@ -252,11 +262,13 @@ impl Drop for Delivery {
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
         let more = !shared.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);
-        shared.set_alarm(reactor.earliest());
+        shared.settle_alarm(reactor.earliest(), now, self.busy);
+        shared.end_unposted();
         match shared.drive {
             Drive::Thread => shared.hand_back(shared.hand_off.end(more, now)),
             // The fd stays readable: the waker's event is there until the next delivery polls.
-            Drive::Fd | Drive::Run if more || !self.exhausted && !shared.is_ended() => shared.waker.wake(),
+            Drive::Fd | Drive::Run if more => shared.waker.wake(),
+            Drive::Fd if !self.exhausted && !shared.is_ended() && reactor.is_ready() => shared.waker.wake(),
             Drive::Fd | Drive::Run => {}
         }
     }

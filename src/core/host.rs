@@ -1,6 +1,6 @@
 //! L2. The host, as the reactor sees it.
 //!
-//! Owns: nothing. `post` and `on_stall` run on the I/O thread, the rest on the host thread.
+//! Owns: nothing. `post` and `on_stall` run on the library's thread, the rest on the host thread.
 
 use crate::error::Status;
 
@@ -19,9 +19,9 @@ pub enum Posted {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Stall {
-    /// A token has not been delivered: the host's loop does not run.
+    /// A token has not been delivered, or the fd not been served: the host's loop does not run.
     Undelivered = 1,
-    /// One delivery lasts: a callback does not return.
+    /// One delivery lasts, or one batch is open: a callback does not return.
     Delivering = 2,
 }
 
@@ -39,6 +39,7 @@ pub trait Host: Send + Sync {
     /// The guest has ended. Host thread, once, after the last drop function.
     fn done(&self, _status: Status) {}
 
-    /// The host has been stuck for that many nanoseconds. I/O thread, once per stall, while it lasts.
+    /// The host has been stuck for that many nanoseconds. The I/O thread, or that which watches in drive
+    /// FD; once per stall, while it lasts.
     fn on_stall(&self, _kind: Stall, _nanoseconds: u64) {}
 }

@@ -1,6 +1,6 @@
 //! L2. The I/O thread "asyncguest-io": waits, posts, posts again, watches for stalls.
 //!
-//! Owns: the thread. It touches nothing but `Shared`, and runs nothing of the user's but
+//! Owns: the thread, and that of drive FD (`watch_thread`), which is started and joined alike. It touches nothing but `Shared`, and runs nothing of the user's but
 //! `host.post` and `host.on_stall`. It never reads the poller: the host thread does.
 
 use std::io;
@@ -13,6 +13,7 @@ use crossbeam_channel::{bounded, Receiver, RecvTimeoutError};
 use super::host::Stall;
 use super::live;
 use super::shared::Shared;
+use super::watch_thread;
 use crate::sys::{self, Gate};
 
 /// How long a join may take when the host's post function does not return.
@@ -26,18 +27,26 @@ pub(crate) struct IoThread {
 }
 
 impl IoThread {
-    pub(crate) fn start(shared: Arc<Shared>) -> io::Result<IoThread> {
+    /// The thread that this guest needs; in drive FD only if stalls are to be reported.
+    pub(crate) fn start(shared: Arc<Shared>) -> io::Result<Option<IoThread>> {
+        if shared.gate.is_none() {
+            return Ok(None);
+        }
         let (running, over) = bounded::<()>(0);
         let alive = live::Alive::<{ live::THREADS }>::new();
-        let thread = sys::spawn("asyncguest-io", move || {
+        let name = if shared.stalls.is_some() { "asyncguest-watch" } else { "asyncguest-io" };
+        let thread = sys::spawn(name, move || {
             if let Some(gate) = &shared.gate {
-                // The hand-off takes it for armed from the start.
+                // It is taken for armed from the start.
                 gate.arm();
-                run(&shared, gate);
+                match &shared.stalls {
+                    Some(stalls) => watch_thread::run(&shared, gate, stalls),
+                    None => run(&shared, gate),
+                }
             }
             drop((alive, shared, running));
         })?;
-        Ok(IoThread { thread, over })
+        Ok(Some(IoThread { thread, over }))
     }
 
     /// Waits for the end of a thread that was told to stop. A thread that hangs in the host's post

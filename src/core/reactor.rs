@@ -88,14 +88,14 @@ impl Reactor {
     pub(crate) fn start(host: Arc<dyn Host>, settings: Settings) -> Result<Rc<Reactor>> {
         let Settings { drive, budget, pauses, work_threads, clock } = settings;
         let refused = |e: std::io::Error| {
-            Error::os("starting a guest needs a few fds and, in drive THREAD, a thread", &e)
+            Error::os(
+                "starting a guest needs a few fds and, in drive THREAD or for stall_after, a thread",
+                &e,
+            )
         };
         let (poller, waker) = Poller::new().map_err(refused)?;
         let shared = Arc::new(Shared::new(host, drive, clock, pauses, &poller, waker).map_err(refused)?);
-        let io_thread = match drive {
-            Drive::Thread => Some(IoThread::start(shared.clone()).map_err(refused)?),
-            Drive::Fd | Drive::Run => None,
-        };
+        let io_thread = IoThread::start(shared.clone()).map_err(refused)?;
         Ok(Rc::new(Reactor {
             shared,
             budget,
@@ -276,27 +276,39 @@ impl Reactor {
     }
 
     /// Begins the next pass: finds all that is due now. `false`: nothing is.
+    #[inline(always)]
     pub(crate) fn collect(&self) -> Result<bool> {
         let mut pass = self.pass.borrow_mut();
-        self.collect_fds(&mut pass)?;
-        pass.now = self.now();
-        pass.arming = self.timers.borrow().last_arming();
+        let rang = self.collect_fds(&mut pass)?;
+        let (earliest, arming) = {
+            let timers = self.timers.borrow();
+            (timers.earliest().unwrap_or(FOREVER), timers.last_arming())
+        };
+        pass.now = self.shared.time_of_look(rang, earliest);
+        pass.arming = arming;
         self.shared.alarm_passed(pass.now);
         self.drain(!self.shared.is_watched(), &mut pass.posts);
         self.collect_signals(&mut pass);
         Ok(!pass.is_over(&self.timers.borrow()))
     }
 
+    #[inline(always)]
     fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
         let accepted = self.shared.posts.drain(armed, into);
         live::posts_taken_up(accepted - self.taken_up.replace(accepted));
     }
 
-    fn collect_fds(&self, pass: &mut Pass) -> Result<()> {
+    /// `true`: the alarm has gone off.
+    #[inline(always)]
+    fn collect_fds(&self, pass: &mut Pass) -> Result<bool> {
         let table = self.table.borrow();
         self.shared.counters.polls.add(1);
+        let mut rang = false;
         let polled = self.poller.borrow_mut().poll_now(|seen, readiness| {
-            let Seen::Fd(bits) = seen else { return };
+            let Seen::Fd(bits) = seen else {
+                rang |= seen == Seen::Alarm;
+                return;
+            };
             let Some(id) = Id::from_bits(bits) else { return };
             match table.expects(id) {
                 Some(source) if source.comes_last() => pass.last.push_back((id, u64::from(readiness))),
@@ -307,7 +319,12 @@ impl Reactor {
                 None => {}
             }
         });
-        polled.map_err(|e| Error::os("polling", &e))
+        polled.map(|()| rang).map_err(|e| Error::os("polling", &e))
+    }
+
+    /// Whether polling would find something.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.poller.borrow().is_ready()
     }
 
     fn collect_signals(&self, pass: &mut Pass) {

@@ -17,6 +17,7 @@ use super::host::{Host, Posted};
 use super::live;
 use super::message::{Job, Message};
 use super::posts::Posts;
+use super::stalls::Stalls;
 use super::stats::{Counters, Stats};
 use crate::clock::Clock;
 use crate::error::{Result, Status};
@@ -62,8 +63,10 @@ pub(crate) struct Shared {
     // cache line.
     pub(crate) posts: CachePadded<Posts<Message>>,
     pub(crate) waker: Arc<Waker>,
-    /// In drive THREAD.
+    /// In drive THREAD, and with `stalls`.
     pub(crate) gate: Option<Gate>,
+    /// In drive FD, if stalls are to be reported.
+    pub(crate) stalls: Option<Stalls>,
     pub(crate) mark: ForkMark,
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) host_thread: usize,
@@ -75,6 +78,8 @@ pub(crate) struct Shared {
     ended: AtomicBool,
     /// The I/O thread shall end.
     stopping: AtomicBool,
+    /// Somebody has asked for a delivery, due or not, and no look at the poller has met it yet.
+    requested: AtomicBool,
     /// Deliveries on the stack. Written by the host thread.
     depth: AtomicU32,
     _alive: live::Alive<{ live::GUESTS }>,
@@ -96,6 +101,8 @@ impl Shared {
         waker: Waker,
     ) -> io::Result<Shared> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let watched = drive == Drive::Fd && pauses.stall_after != 0;
+        let has_thread = drive == Drive::Thread || watched;
         Ok(Shared {
             host,
             drive,
@@ -104,7 +111,8 @@ impl Shared {
             hand_off: HandOff::new(SERIAL.fetch_add(1, Ordering::Relaxed), pauses),
             posts: CachePadded::new(Posts::new()),
             waker: Arc::new(waker),
-            gate: if drive == Drive::Thread { Some(Gate::new(poller)?) } else { None },
+            gate: if has_thread { Some(Gate::new(poller)?) } else { None },
+            stalls: watched.then(|| Stalls::new(pauses.stall_after)),
             mark: ForkMark::new()?,
             counters: CachePadded::default(),
             host_thread: sys::this_thread(),
@@ -112,6 +120,7 @@ impl Shared {
             gone: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            requested: AtomicBool::new(false),
             cover: CachePadded::new(Cover::new(poller)?),
             depth: AtomicU32::new(0),
             _alive: live::Alive::new(),
@@ -171,6 +180,13 @@ impl Shared {
         } else {
             self.waker.wake();
         }
+    }
+
+    /// Makes a delivery happen soon, due or not. Safe in signal handlers.
+    pub(crate) fn request(&self) {
+        // In this order: who is woken finds it.
+        self.requested.store(true, Ordering::SeqCst);
+        self.waker.wake();
     }
 
     /// Harmless when repeated, and in a forked child, whose guest this is not.
@@ -276,6 +292,25 @@ impl Shared {
     }
 
     // ---- host thread
+
+    /// A delivery begins in drive FD or RUN.
+    pub(crate) fn begin_unposted(&self, now: u64) {
+        if self.stalls.as_ref().is_some_and(|stalls| stalls.begin(now)) {
+            self.kick();
+        }
+    }
+
+    /// It is over.
+    pub(crate) fn end_unposted(&self) {
+        if let Some(stalls) = &self.stalls {
+            stalls.end();
+        }
+    }
+
+    /// Whether a delivery was asked for since the last call.
+    pub(crate) fn take_request(&self) -> bool {
+        self.requested.load(Ordering::Relaxed) && self.requested.swap(false, Ordering::SeqCst)
+    }
 
     /// Does what the hand-off asks for after a delivery.
     pub(crate) fn hand_back(&self, end: End) {

@@ -94,6 +94,11 @@ impl Reactor {
         if self.more.get() {
             return Ok(());
         }
+        self.sleep(timeout).map(drop)
+    }
+
+    /// The same, whatever the last delivery has left. `false`: a signal has interrupted it.
+    pub(crate) fn sleep(&self, timeout: u64) -> Result<bool> {
         self.poller().wait(timeout).map_err(|e| Error::os("waiting", &e))
     }
 

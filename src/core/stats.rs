@@ -106,7 +106,7 @@ counters! {
     nested: "Deliveries that began inside another one.",
     polls: "Polls of the system on the host thread.",
     stalls: "Stalls noticed.",
-    io_wakeups: "Wake-ups of the I/O thread.",
+    io_wakeups: "Wake-ups of the I/O thread, or of the thread that watches in drive FD.",
 }
 
 #[cfg(test)]

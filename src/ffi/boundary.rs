@@ -152,9 +152,10 @@ pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
     }))
 }
 
-/// guest_batch_next.
+/// guest_batch_wait and, with timeout 0, guest_batch_next.
 pub(super) fn pull_next(
     g: *mut ForeignGuest,
+    timeout: u64,
     events: *mut GuestEvent,
     capacity: usize,
     count: *mut usize,
@@ -165,7 +166,7 @@ pub(super) fn pull_next(
         }
         let count = out(count, "count_out")?;
         let mut written = 0;
-        guest.batch_next(capacity, |event| {
+        guest.batch_wait(timeout, capacity, |event| {
             let event = GuestEvent {
                 id: event.id.map_or(0, Id::to_bits),
                 kind: event.kind as u32,

@@ -23,7 +23,7 @@ use crate::guest::OsFd;
 /// the host's loop may start before or after. Several guests may live on one thread.
 ///
 /// Errors: GUEST_ENULL (guest_out, or a function that this drive needs), GUEST_ESIZE, GUEST_EFLAGS,
-/// GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after without GUEST_DRIVE_THREAD), GUEST_EOS (no
+/// GUEST_EINVAL (work_threads), GUEST_EDRIVE (stall_after with GUEST_DRIVE_RUN), GUEST_EOS (no
 /// fds or threads left). Nothing is kept when it fails.
 #[no_mangle]
 pub unsafe extern "C" fn guest_start(
@@ -148,7 +148,8 @@ pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> 
 /// Asks for a delivery, even if nothing is due. Thread: any+signal.
 ///
 /// For signal handlers, and for programs that keep a queue of their own and empty it after each
-/// delivery. Several calls before the delivery make one. Keeps errno.
+/// delivery. Several calls before the delivery make one. Keeps errno. Inside an open batch it is for a
+/// nested main loop, which then gets a delivery; if the batch itself looks first, that look has met it.
 ///
 /// Errors: GUEST_ENULL, GUEST_ECLOSED (the guest has ended), GUEST_EFORKED. guest_last_error does
 /// not change.

@@ -20,7 +20,7 @@ pub unsafe extern "C" fn guest_batch_begin(g: *mut ForeignGuest, token: GuestTok
 /// `events_out`: an array of `capacity` (at least 1) events. `count_out`: how many were written; 0
 /// means that nothing is due, or that the batch's budget is spent: then end the batch. Events of
 /// one-shot sources (one-shot timers, posts, work, names, children) close their source; their drop
-/// functions run in the next guest_batch_next or in guest_batch_end, and until then `data` and
+/// functions run in the next guest_batch_next or guest_batch_wait or in guest_batch_end, and until then `data` and
 /// `user_data` stay valid.
 ///
 /// Errors: GUEST_ENULL, GUEST_EINVAL (capacity 0), GUEST_EORDER (no batch is open), GUEST_ETHREAD,
@@ -32,7 +32,31 @@ pub unsafe extern "C" fn guest_batch_next(
     capacity: usize,
     count_out: *mut usize,
 ) -> GuestStatus {
-    boundary::pull_next(g, events_out, capacity, count_out)
+    boundary::pull_next(g, 0, events_out, capacity, count_out)
+}
+
+/// Takes the next events of the open batch; if nothing is due, waits for the first one. Thread: host.
+///
+/// For a program without a main loop of its own: the calling thread sleeps here, in every drive, and
+/// the I/O thread is not needed meanwhile. A token that was under way is stale from then on.
+///
+/// `timeout`: nanoseconds; GUEST_FOREVER for no limit; 0 makes it guest_batch_next. `events_out`,
+/// `capacity`: as in guest_batch_next. `count_out`: how many were written; 0 means that the time is
+/// over, that guest_wake was called (before or meanwhile; once for any number of calls), that a signal
+/// interrupted the wait (so that the caller's own handlers get their turn), or that the guest was
+/// cancelled. Timers are as exact as in any delivery. The batch's budget does not end this call: who
+/// waits has decided that the host can. It begins anew when the call returns.
+///
+/// Errors: those of guest_batch_next.
+#[no_mangle]
+pub unsafe extern "C" fn guest_batch_wait(
+    g: *mut ForeignGuest,
+    timeout: u64,
+    events_out: *mut GuestEvent,
+    capacity: usize,
+    count_out: *mut usize,
+) -> GuestStatus {
+    boundary::pull_next(g, timeout, events_out, capacity, count_out)
 }
 
 /// Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.

@@ -70,16 +70,18 @@ pub const GUEST_EVENT_WORK: u32 = 6;
 /// A name was resolved. `value`: the number of addresses at `data`, or the negated getaddrinfo error.
 pub const GUEST_EVENT_RESOLVE: u32 = 7;
 
-/// on_stall: a token has not been delivered for that long; the host's loop does not run.
+/// on_stall: a token has not been delivered, or the fd has not been served, for that long; the host's
+/// loop does not run.
 pub const GUEST_STALL_UNDELIVERED: u32 = 1;
-/// on_stall: one delivery has lasted for that long; a callback does not return.
+/// on_stall: one delivery has lasted, or one batch has been open, for that long; a callback does not
+/// return. Time in `guest_batch_wait` does not count.
 pub const GUEST_STALL_DELIVERING: u32 = 2;
 
 /// The exit code of a child that somebody else has reaped first.
 pub const GUEST_EXIT_UNKNOWN: i32 = -2;
 
 /// Releases `user_data`. Runs exactly once for each registration that succeeded, on the host thread
-/// inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_end`, `guest_run`,
+/// inside `guest_deliver_batch`, `guest_batch_next`, `guest_batch_wait`, `guest_batch_end`, `guest_run`,
 /// `guest_shutdown` or `guest_free`, never while the callback itself is running. It must not throw.
 pub type GuestDropFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// An fd is ready. `events`: GUEST_READABLE and its sisters.
@@ -152,8 +154,8 @@ pub struct GuestHost {
     /// The guest has ended: nothing of it runs after this. Called once, on the host thread, after
     /// the last drop function. It may call `guest_free`. May be NULL.
     pub done: Option<unsafe extern "C" fn(data: *mut c_void, status: GuestStatus)>,
-    /// The host is stuck, and has been for `nanoseconds`. Called *on the I/O thread*, once for each
-    /// stall, while it lasts; only with `stall_after` set. May be NULL.
+    /// The host is stuck, and has been for `nanoseconds`. Called *on the thread that watches* (see
+    /// `stall_after`), once for each stall, while it lasts. May be NULL.
     pub on_stall: Option<unsafe extern "C" fn(data: *mut c_void, kind: u32, nanoseconds: u64)>,
 }
 
@@ -175,8 +177,9 @@ pub struct GuestOptions {
     pub nested_after: u64,
     /// Nanoseconds after which an undelivered token is posted again, at first; default 250 ms.
     pub repost_after: u64,
-    /// Nanoseconds after which `on_stall` reports a host that is stuck; default: never. Needs
-    /// GUEST_DRIVE_THREAD, whose I/O thread is the watchdog.
+    /// Nanoseconds after which `on_stall` reports a host that is stuck; default: never. In
+    /// GUEST_DRIVE_THREAD the I/O thread watches, in GUEST_DRIVE_FD a thread "asyncguest-watch" that is
+    /// started for this; GUEST_DRIVE_RUN has no host.
     pub stall_after: u64,
     /// Threads for `guest_work` and `guest_resolve`, started as needed; default 4, at most 1024.
     pub work_threads: u32,
@@ -247,11 +250,11 @@ pub struct GuestStats {
     pub budget_spent: u64,
     /// Deliveries that began inside a callback of another one.
     pub nested: u64,
-    /// Polls of the operating system on the host thread, all of them without waiting.
+    /// Looks at the operating system on the host thread.
     pub polls: u64,
     /// Stalls reported or, without `on_stall`, noticed.
     pub stalls: u64,
-    /// Wake-ups of the I/O thread.
+    /// Wake-ups of the I/O thread, or of the thread that watches in drive FD.
     pub io_wakeups: u64,
     /// Registered sources.
     pub live_sources: u64,

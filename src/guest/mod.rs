@@ -42,7 +42,9 @@ pub struct Guest {
     reactor: Rc<Reactor>,
     pull: bool,
     /// Open batches of the pull form, the innermost last.
-    batches: RefCell<Vec<Batch>>,
+    // Boxed: taken out and put back with each call.
+    #[allow(clippy::vec_box)]
+    batches: RefCell<Vec<Box<Batch>>>,
 }
 
 struct Batch {
@@ -169,7 +171,7 @@ impl Guest {
     pub fn batch_begin(&self, token: u64) -> Result<()> {
         self.check_form(true)?;
         let delivery = Delivery::begin(&self.reactor, token, None)?;
-        self.batches.borrow_mut().push(Batch { held: Vec::new(), delivery });
+        self.batches.borrow_mut().push(Box::new(Batch { held: Vec::new(), delivery }));
         Ok(())
     }
 
@@ -178,13 +180,23 @@ impl Guest {
     /// # Errors
     /// `ORDER` if no batch is open, `INVAL` for no capacity.
     pub fn batch_next(&self, capacity: usize, tell: impl FnMut(Event)) -> Result<()> {
+        self.batch_wait(0, capacity, tell)
+    }
+
+    /// The same, but if nothing is due, waits on this thread up to `timeout` nanoseconds for the first
+    /// event. None: the time is over, or [`Poster::wake`] was called, or a signal came. Does not keep to
+    /// the batch's budget, which begins anew.
+    ///
+    /// # Errors
+    /// Those of [`Guest::batch_next`].
+    pub fn batch_wait(&self, timeout: u64, capacity: usize, mut tell: impl FnMut(Event)) -> Result<()> {
         if capacity == 0 {
             return Err(Error::new(Status::INVAL, "capacity is 0: give room for at least one event"));
         }
         // Out of the cell while drop functions run: they may come back here.
         let mut batch = self.innermost()?;
         batch.held.clear();
-        let taken = batch.delivery.take(capacity, &mut batch.held, tell);
+        let taken = batch.delivery.take_or_wait(timeout, capacity, &mut batch.held, &mut tell);
         self.batches.borrow_mut().push(batch);
         taken
     }
@@ -197,7 +209,7 @@ impl Guest {
         self.innermost().map(drop)
     }
 
-    fn innermost(&self) -> Result<Batch> {
+    fn innermost(&self) -> Result<Box<Batch>> {
         let none = || Error::new(Status::ORDER, "no batch is open: guest_batch_begin comes first");
         self.batches.borrow_mut().pop().ok_or_else(none)
     }

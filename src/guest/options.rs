@@ -50,10 +50,10 @@ impl Options {
             let text = format!("work_threads is {}: use 1 to {WORK_THREADS_MAX}", self.work_threads);
             return Err(Error::new(Status::INVAL, text));
         }
-        if self.stall_after != 0 && self.drive != Drive::Thread {
+        if self.stall_after != 0 && self.drive == Drive::Run {
             return Err(Error::new(
                 Status::DRIVE,
-                "stall_after needs the I/O thread as its watchdog: use drive THREAD, or leave it 0",
+                "stall_after watches a host, and drive RUN has none: use drive THREAD or FD, or leave it 0",
             ));
         }
         Ok(())

@@ -49,7 +49,7 @@ impl Poster {
         if self.is_ended() {
             return Status::CLOSED;
         }
-        self.0.waker.wake();
+        self.0.request();
         Status::OK
     }
 

@@ -158,16 +158,17 @@ impl Poller {
     }
 
     /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now`
-    /// reports what ended the sleep. May return early.
-    pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<()> {
+    /// reports what ended the sleep. `false`: a signal did.
+    pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<bool> {
         // mio rounds up to milliseconds; timers do not depend on it, the alarm is in the set.
         let timeout = (timeout != u64::MAX).then(|| Duration::from_nanos(timeout));
-        self.poll(timeout)?;
+        let uninterrupted = self.poll(timeout)?;
         self.fetched = !self.events.is_empty();
-        Ok(())
+        Ok(uninterrupted)
     }
 
     /// Reports what is ready now, at most [`CAPACITY`] of it, without waiting.
+    #[inline(always)]
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
         if !std::mem::take(&mut self.fetched) {
             self.poll(Some(Duration::ZERO))?;
@@ -182,14 +183,21 @@ impl Poller {
         Ok(())
     }
 
-    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    /// Whether the next `poll_now` would report something. Takes nothing.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.fetched || has_ordinary_data(self.poll.as_raw_fd())
+    }
+
+    /// `false`: a signal has interrupted it.
+    #[inline(always)]
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         match self.poll.poll(&mut self.events, timeout) {
             // An interrupted wait has seen nothing.
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
-                Ok(())
+                Ok(false)
             }
-            other => other,
+            other => other.map(|()| true),
         }
     }
 
@@ -327,8 +335,11 @@ mod tests {
         let (mut poller, waker) = Poller::new().unwrap();
         poller.wait(1).unwrap();
         assert_eq!(seen(&mut poller), [], "the time was over");
+        assert!(!poller.is_ready());
         waker.wake();
+        assert!(poller.is_ready());
         poller.wait(u64::MAX).unwrap();
+        assert!(poller.is_ready(), "nobody has looked at it");
         assert_eq!(seen(&mut poller), [(Seen::Woken, 0)]);
         assert_eq!(seen(&mut poller), []);
     }

@@ -87,11 +87,14 @@ TEST(null_pull)
     size_t count;
     ENULL(guest_batch_begin(NULL, 0));
     ENULL(guest_batch_next(NULL, &event, 1, &count));
+    ENULL(guest_batch_wait(NULL, 1, &event, 1, &count));
     ENULL(guest_batch_end(NULL));
     ASSERT_OK(guest_start(NULL, &options, &g));
     ASSERT_OK(guest_batch_begin(g, 0));
     ENULL(guest_batch_next(g, NULL, 1, &count));
     ENULL(guest_batch_next(g, &event, 1, NULL));
+    ENULL(guest_batch_wait(g, 1, NULL, 1, &count));
+    ENULL(guest_batch_wait(g, 1, &event, 1, NULL));
     ASSERT_OK(guest_batch_end(g));
     guest_free(g);
 }

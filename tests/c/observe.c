@@ -105,18 +105,18 @@ TEST(state_in_drive_fd)
 
 /* ---- stalls: reported while they last, once each --------------------------------------------- */
 
-static void start_watched(toy_t *toy)
+static void start_watched(toy_t *toy, uint32_t drive)
 {
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    guest_options_t options = options_for(drive);
     options.stall_after = limit(MS(10)); /* on a slow machine, healthy deliveries are slow */
     toy_start_on(toy, NULL, &options);
 }
 
-TEST(stall_of_an_undelivered_token)
+static void undelivered(uint32_t drive)
 {
     toy_t toy = {0};
     probe_t probe = PROBE(&toy);
-    start_watched(&toy);
+    start_watched(&toy, drive);
     add_post(&toy, &probe);
     gate_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
     ASSERT_EQ_U64(GUEST_STALL_UNDELIVERED, toy.stall_kind);
@@ -129,6 +129,16 @@ TEST(stall_of_an_undelivered_token)
     toy_end(&toy);
 }
 
+TEST(stall_of_an_undelivered_token)
+{
+    undelivered(GUEST_DRIVE_THREAD);
+}
+
+TEST(stall_of_an_unserved_fd)
+{
+    undelivered(GUEST_DRIVE_FD);
+}
+
 static void act_stuck(probe_t *probe)
 {
     probe->toy->stall_kind = 0; /* of the token, which may have waited too long as well */
@@ -139,15 +149,17 @@ static void act_stuck(probe_t *probe)
 
 TEST(stall_of_a_callback)
 {
-    toy_t toy = {0};
-    probe_t probe = {.toy = &toy, .act = act_stuck, .shared = true};
-    start_watched(&toy);
-    add_post(&toy, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    add_post(&toy, &probe);
-    RUN_UNTIL(&toy, probe.drops == 2);
-    ASSERT(toy.stalled.count >= 2);
-    toy_end(&toy);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++) {
+        toy_t toy = {0};
+        probe_t probe = {.toy = &toy, .act = act_stuck, .shared = true};
+        start_watched(&toy, drive);
+        add_post(&toy, &probe);
+        RUN_UNTIL(&toy, probe.drops == 1);
+        add_post(&toy, &probe);
+        RUN_UNTIL(&toy, probe.drops == 2);
+        ASSERT(toy.stalled.count >= 2);
+        toy_end(&toy);
+    }
 }
 
 static void act_long(probe_t *probe)
@@ -174,12 +186,14 @@ TEST(stall_of_a_callback_is_one)
 
 TEST(stall_not_reported_for_an_idle_host)
 {
-    toy_t toy = {0};
-    start_watched(&toy);
-    pass(limit(MS(30))); /* nothing is due, so nobody waits for the host */
-    ASSERT_EQ_U64(0, toy.stalled.count);
-    ASSERT_EQ_U64(0, toy_stats(&toy).stalls);
-    toy_end(&toy);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++) {
+        toy_t toy = {0};
+        start_watched(&toy, drive);
+        pass(limit(MS(30))); /* nothing is due, so nobody waits for the host */
+        ASSERT_EQ_U64(0, toy.stalled.count);
+        ASSERT_EQ_U64(0, toy_stats(&toy).stalls);
+        toy_end(&toy);
+    }
 }
 
 /* ---- idle is free ---------------------------------------------------------------------------- */

@@ -71,6 +71,7 @@ static void *pull(void *argument)
     size_t count;
     ETHREAD(guest_batch_begin(toy->g, 0));
     ETHREAD(guest_batch_next(toy->g, &event, 1, &count));
+    ETHREAD(guest_batch_wait(toy->g, 1, &event, 1, &count));
     ETHREAD(guest_batch_end(toy->g));
     return NULL;
 }

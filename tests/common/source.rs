@@ -21,7 +21,7 @@ pub fn all() -> Vec<Source> {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 sources.push(Source::new(name, std::fs::read_to_string(&path).unwrap()));
             }

@@ -216,6 +216,11 @@ impl Channel {
         self.output.borrow_mut().take();
     }
 
+    /// A copy of the output for another thread.
+    pub fn second_output(&self) -> File {
+        self.output.borrow().as_ref().unwrap().try_clone().unwrap()
+    }
+
     /// A callback that reads one byte.
     pub fn reader(self: &Rc<Channel>) -> impl FnMut(&Handle) + 'static {
         let channel = self.clone();
