@@ -3,7 +3,10 @@
 #
 #   scripts/python.sh wheel             one wheel for all versions of Python, into build/python/dist
 #   scripts/python.sh test [X.Y...]     the tests, with the wheel installed, on every interpreter found or on those named
+#   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
+#                                       and if no interpreter is named on the oldest and the newest only
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
+#   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
 # Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.10 on, one per minor version.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
@@ -54,14 +57,15 @@ venv() { # NAME PYTHON REQUIREMENTS-FILE
     [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
     rm -rf "$folder"
     logged "venv-$1" "$2" -m venv "$folder" || return
-    # A package that has no wheel for this interpreter yet is left out: the tests that want it say so.
-    if ! "$folder/bin/python" -m pip install --only-binary :all: -r "$3" >>"$out/logs/venv-$1.log" 2>&1; then
-        while read -r line; do
-            "$folder/bin/python" -m pip install --only-binary :all: "$line" >>"$out/logs/venv-$1.log" 2>&1 ||
-                echo "python.sh: $1 does without $line"
-        done < <(grep -v '^#' "$3")
+    if "$folder/bin/python" -m pip install --only-binary :all: -r "$3" >>"$out/logs/venv-$1.log" 2>&1; then
+        echo "$stamp" >"$folder/stamp"
+        return
     fi
-    echo "$stamp" >"$folder/stamp"
+    # What has no wheel for this interpreter yet is left out: the tests that want it say so. Tried again next time.
+    while read -r line; do
+        "$folder/bin/python" -m pip install --only-binary :all: "$line" >>"$out/logs/venv-$1.log" 2>&1 ||
+            echo "python.sh: venv-$1 does without $line: see ${out#"$root/"}/logs/venv-$1.log"
+    done < <(grep -v '^#' "$3")
 }
 
 # Puts the wheel into build/python/venv-NAME, in place of the one before.
@@ -134,20 +138,67 @@ test_on() { # X.Y PYTHON MARKERS
     return "$status"
 }
 
+do_conformance() { # [short] [X.Y...]
+    local version python options=() ran=0 failed=0
+    if [ "${1:-}" = short ]; then
+        shift
+        options=(--short)
+        # Asyncio differs most between these two. Each line's first word is the version.
+        [ $# != 0 ] || set -- "$(interpreters | sed -n '1p;$p' | cut -d ' ' -f 1 | xargs)"
+    fi
+    do_wheel quietly || return
+    while read -r version python <&3; do
+        [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
+        venv "$version" "$python" "$package/tests/requirements.txt" && install_wheel "$version" || return
+        "$out/venv-$version/bin/python" "$package/conformance/run.py" "${options[@]}" --out "$out/conformance"
+        case $? in
+            0) ran=$((ran + 1)) ;;
+            3) ;; # Debian's interpreter, for one, comes without its tests
+            *) failed=$((failed + 1)) ;;
+        esac
+    done 3< <(interpreters)
+    if [ $((ran + failed)) = 0 ]; then
+        echo "python.sh: no interpreter here has its own tests: ${*:-any CPython from 3.10 on}"
+        return 1
+    fi
+    [ "$failed" = 0 ]
+}
+
 do_types() {
-    local python folder failed=0
+    local python folder version examples failed=0
     do_wheel quietly || return
     python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
     venv types "$python" "$package/build_support/types.txt" && install_wheel types || return
     python=$out/venv-types/bin/python
     folder=$(cd / && "$python" -c 'import asyncguest, os; print(os.path.dirname(asyncguest.__file__))')
-    logged mypy "$python" -m mypy --config-file "$package/pyproject.toml" --cache-dir "$out/mypy" -p asyncguest &&
-        logged mypy-examples "$python" -m mypy --config-file "$package/pyproject.toml" --cache-dir "$out/mypy" \
-            --python-executable "$python" examples/python && echo "ok    mypy" || failed=1
+    # The examples of the package; the others show how to do without it.
+    mapfile -t examples < <(grep -lE '^(import|from) asyncguest' examples/python/*.py "$package"/examples/*.py)
+    for version in 3.10 3.13; do # asyncio has changed between the two
+        mypy_with "$version" -p asyncguest || failed=1
+        [ ${#examples[@]} = 0 ] || mypy_with "$version" "${examples[@]}" || failed=1
+    done
+    [ "$failed" = 1 ] || echo "ok    mypy --strict"
     # basedpyright is pyright with its JavaScript engine in the wheel: nothing is fetched when it runs.
     logged pyright "$out/venv-types/bin/basedpyright" --project "$package/pyproject.toml" --pythonpath "$python" \
-        "$folder" examples/python && echo "ok    pyright" || failed=1
+        "$folder" "${examples[@]}" && echo "ok    pyright" || failed=1
     return "$failed"
+}
+
+do_docs() {
+    local python
+    do_wheel quietly || return
+    python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
+    venv docs "$python" docs/python/requirements.txt && install_wheel docs || return
+    logged docs "$out/venv-docs/bin/python" -m sphinx --fail-on-warning --keep-going -q -E -b html \
+        -d "$out/docs-trees" docs/python "$out/docs" &&
+        echo "ok    docs   build/python/docs/index.html, $(find "$out/docs" -name '*.html' | wc -l) pages"
+}
+
+mypy_with() { # X.Y WHAT...
+    local version=$1
+    shift
+    logged "mypy-$version" "$out/venv-types/bin/python" -m mypy --config-file "$package/pyproject.toml" \
+        --cache-dir "$out/mypy" --python-version "$version" "$@"
 }
 
 word=${1:-}

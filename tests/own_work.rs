@@ -165,3 +165,28 @@ fn own_work_does_not_delay_timers() {
     drop(guest);
     end(&toy);
 }
+
+/// A turn that asks for the next one posts it itself: no other thread is woken for that.
+#[test]
+fn wake_in_a_batch_is_posted_locally() {
+    let _alone = alone();
+    let lp = Loop::open();
+    let toy = Toy::on(&lp, Options { pull: true, ..options(Drive::Thread) }, true);
+    let left = Rc::new(Cell::new(50));
+    let (mine, poster) = (left.clone(), toy.poster.clone());
+    *toy.instead.borrow_mut() = Some(Rc::new(move |guest, token| {
+        guest.batch_begin(token)?;
+        take(guest);
+        if mine.get() > 0 {
+            mine.set(mine.get() - 1);
+            poster.wake();
+        }
+        guest.batch_end()
+    }));
+    toy.poster.wake();
+    toy.run_until(|| left.get() == 0);
+    let count = |n: &AtomicU32| n.load(Ordering::SeqCst);
+    assert!(count(&toy.host.locals) >= 49, "{}", count(&toy.host.locals));
+    assert!(count(&toy.host.posts) <= 2, "{}", count(&toy.host.posts));
+    end(&toy);
+}

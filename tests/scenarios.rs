@@ -43,6 +43,8 @@ const INEXPRESSIBLE: &[(&str, &str)] = &[
     ("wrong_thread_pull", THREAD),
     ("wrong_thread_sources", THREAD),
     ("post_inlined_on_io_thread", THREAD),
+    ("adopted_by_another_thread", THREAD),
+    ("adopt_refused_in_a_batch", THREAD),
     ("panic_inside_thread", BOUNDARY),
     ("panic_inside_fd", BOUNDARY),
     ("panic_inside_a_callback", BOUNDARY),

@@ -14,7 +14,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["requirements.txt"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]  # links to files outside of these pages; test_docs.py follows them
 default_role = "code"
 
 html_theme = "furo"
@@ -36,20 +35,26 @@ def _is_for_the_package(app, what, name, obj, skip, options):  # type: ignore[no
     return True if re.search(r"For the package( itself)?\.", doc) else None
 
 
-def _make_lists(app, what, name, obj, options, lines):  # type: ignore[no-untyped-def]
-    """Docstrings say "`name`: what it is" on lines of their own: items of a list."""
+def _mark_up(app, what, name, obj, options, lines):  # type: ignore[no-untyped-def]
+    """Docstrings are plain text: a line "`name`: what it is" is an item of a list, an indented paragraph is code."""
     made: list[str] = []
-    in_list = False
+    inside = ""
     for line in lines:
         if re.match(r"`\w+(\(\w*\))?`: ", line):
-            if not in_list:
+            if inside != "list":
                 made.append("")
-            in_list = True
+            inside = "list"
             made.append(f"* {line}")
-        elif in_list and line.strip():
+        elif line.startswith("    ") and inside != "list":
+            if inside != "code":
+                made += [".. code-block:: python", ""]
+            inside = "code"
+            made.append(line)
+        elif inside == "list" and line.strip():
             made.append(f"  {line}")
         else:
-            in_list = False
+            if line.strip() or inside == "list":
+                inside = ""
             made.append(line)
     lines[:] = made
 
@@ -63,5 +68,5 @@ def _without_tuples(app, what, name, obj, options, signature, returns):  # type:
 
 def setup(app):  # type: ignore[no-untyped-def]
     app.connect("autodoc-skip-member", _is_for_the_package)
-    app.connect("autodoc-process-docstring", _make_lists)
+    app.connect("autodoc-process-docstring", _mark_up)
     app.connect("autodoc-process-signature", _without_tuples)

@@ -258,7 +258,9 @@ impl Drop for Delivery {
         reactor.try_finish();
         // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
         let cancelled = shared.is_cancelled() && !reactor.is_detached();
-        let found = cancelled || reactor.has_ready() || reactor.has_dead();
+        // A wake-up that was asked for in here is this thread's to post: no other need wake for it.
+        let asked = shared.drive == Drive::Thread && shared.has_request();
+        let found = cancelled || asked || reactor.has_ready() || reactor.has_dead();
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
         let more = !shared.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);

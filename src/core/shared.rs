@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
@@ -20,7 +20,7 @@ use super::posts::Posts;
 use super::stalls::Stalls;
 use super::stats::{Counters, Stats};
 use crate::clock::Clock;
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, ForkMark, Gate, OsFd, Poller, Waker};
 
@@ -69,7 +69,8 @@ pub(crate) struct Shared {
     pub(crate) stalls: Option<Stalls>,
     pub(crate) mark: ForkMark,
     pub(crate) counters: CachePadded<Counters>,
-    pub(crate) host_thread: usize,
+    /// Changes when another thread adopts the guest.
+    host_thread: AtomicUsize,
     /// The guest shall end; once true, never false again.
     cancelled: AtomicBool,
     /// With which status; the first reason counts.
@@ -115,7 +116,7 @@ impl Shared {
             stalls: watched.then(|| Stalls::new(pauses.stall_after)),
             mark: ForkMark::new()?,
             counters: CachePadded::default(),
-            host_thread: sys::this_thread(),
+            host_thread: AtomicUsize::new(sys::this_thread()),
             cancelled: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -138,7 +139,25 @@ impl Shared {
     }
 
     pub(crate) fn on_host_thread(&self) -> bool {
-        sys::this_thread() == self.host_thread
+        sys::this_thread() == self.host_thread.load(Ordering::Relaxed)
+    }
+
+    /// This thread is the host thread from here on. Between two deliveries, and by the caller's word no
+    /// other thread is inside the guest.
+    pub(crate) fn adopt(&self) -> Result<()> {
+        if self.depth() > 0 {
+            return Err(Error::new(
+                Status::ORDER,
+                "a delivery or batch of this guest is in progress: let it end before another thread adopts the guest",
+            ));
+        }
+        self.host_thread.store(sys::this_thread(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Somebody has asked for a delivery, and no look has met it yet.
+    pub(crate) fn has_request(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
     }
 
     /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to

@@ -91,14 +91,17 @@ pub(super) fn poster_free(p: *mut ForeignPoster) {
 pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> i32 {
     match Frame::enter(g) {
         Ok(frame) => code(frame.deliver(token, budget)),
-        Err(error) => {
-            // SAFETY: the caller passes NULL or a live guest.
-            if let Some(g) = unsafe { g.as_ref() }.filter(|_| error.status == Status::THREAD) {
-                g.poster().note_inlined();
-            }
-            remember(error)
-        }
+        Err(error) => refused_delivery(g, error),
     }
+}
+
+/// A delivery on a wrong thread: if that is inside the host's `post`, the post counts as failed.
+fn refused_delivery(g: *mut ForeignGuest, error: Error) -> i32 {
+    // SAFETY: the caller passes NULL or a live guest.
+    if let Some(g) = unsafe { g.as_ref() }.filter(|_| error.status == Status::THREAD) {
+        g.poster().note_inlined();
+    }
+    remember(error)
 }
 
 /// guest_run and guest_shutdown.
@@ -143,13 +146,14 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
 
 /// guest_batch_begin.
 pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
-    // An open batch is a frame too: guest_free waits for its end.
-    code(Frame::enter(g).and_then(|frame| {
-        caught(frame.g(), || frame.g().guest().batch_begin(token))?;
-        frame.g().batches.set(frame.g().batches.get() + 1);
-        std::mem::forget(frame);
-        Ok(())
-    }))
+    match Frame::enter(g) {
+        // An open batch is a frame too: guest_free waits for its end.
+        Ok(frame) => code(caught(frame.g(), || frame.g().guest().batch_begin(token)).map(|()| {
+            frame.g().batches.set(frame.g().batches.get() + 1);
+            std::mem::forget(frame);
+        })),
+        Err(error) => refused_delivery(g, error),
+    }
 }
 
 /// guest_batch_wait and, with timeout 0, guest_batch_next.

@@ -68,6 +68,13 @@ impl ForeignGuest {
         self.pull
     }
 
+    /// guest_adopt. `Guest` is not `Send` only because its parts are shared by `Rc` and `Cell`. All of them live
+    /// inside this object, no clone is with user code while nothing is on the stack, and the caller vouches
+    /// that the old thread is outside: so they move as a whole.
+    pub(super) fn adopt(&self) -> Result<()> {
+        self.poster.adopt()
+    }
+
     /// The guest itself; the boundary has checked the thread.
     pub(super) fn guest(&self) -> &Guest {
         &self.guest

@@ -40,6 +40,20 @@ pub unsafe extern "C" fn guest_start(
     })
 }
 
+/// Makes the calling thread the host thread. Thread: any.
+///
+/// For a loop that is made on one thread and run on another. Between two deliveries only; and the
+/// caller vouches that no other thread is inside a function of class host of this guest, and that
+/// the threads have synchronised (a join, a lock), so that this one sees what the other has done.
+/// Sources, posts, tokens and an fd that the host watches stay as they are.
+///
+/// Errors: GUEST_EORDER (inside a callback, or between guest_batch_begin and guest_batch_end),
+/// GUEST_ENULL, GUEST_EFORKED.
+#[no_mangle]
+pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
+    boundary::any(g, |g| g.adopt())
+}
+
 /// Runs what is due, within the guest's time budget, without ever waiting. Thread: host.
 ///
 /// `token`: the one that `post` was called with, or 0 for "whatever is due": the drive FD, a game

@@ -83,6 +83,11 @@ impl Poster {
         self.0.on_host_thread()
     }
 
+    /// Makes this thread the host thread; see guest_adopt.
+    pub(crate) fn adopt(&self) -> Result<()> {
+        self.0.adopt()
+    }
+
     pub(crate) fn check_process(&self) -> Result<()> {
         self.0.check_process()
     }

@@ -87,6 +87,7 @@ TEST(null_pull)
     size_t count;
     ENULL(guest_batch_begin(NULL, 0));
     ENULL(guest_batch_next(NULL, &event, 1, &count));
+    ENULL(guest_adopt(NULL));
     ENULL(guest_batch_wait(NULL, 1, &event, 1, &count));
     ENULL(guest_batch_end(NULL));
     ASSERT_OK(guest_start(NULL, &options, &g));

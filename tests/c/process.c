@@ -51,6 +51,7 @@ static void in_child(void *argument)
     EFORKED(guest_is_open(g, i->timer_id));
     EFORKED(guest_batch_begin(g, 0));
     EFORKED(guest_batch_next(g, &event, 1, &count));
+    EFORKED(guest_adopt(g));
     EFORKED(guest_batch_wait(g, 1, &event, 1, &count));
     EFORKED(guest_batch_end(g));
     EFORKED(guest_fd_add(g, i->pipe.out, GUEST_WRITABLE, on_fd, NULL, never, &id));

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tkinter
+from contextlib import suppress
 from tkinter import ttk
 
 import asyncguest
@@ -16,10 +17,11 @@ SIZE = 2_000_000
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    for _ in range(20):
-        writer.write(bytes(SIZE // 20))
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    with suppress(ConnectionError, asyncio.CancelledError):  # the client has gone, or the run ends
+        for _ in range(20):
+            writer.write(bytes(SIZE // 20))
+            await writer.drain()
+            await asyncio.sleep(0.05)
     writer.close()
 
 

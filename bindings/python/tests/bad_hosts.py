@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import os
 import select
 import threading
 from time import monotonic
 
+import asyncguest
 from asyncguest import Harness
+from asyncguest.hosts.asyncio import AsyncioHost
 from asyncguest.hosts.queue import QueueHost
 
 
 class Full(QueueHost):
     """A queue host with all that a harness can have: nested loops and timers."""
-
-    closed = False
 
     def __init__(self, drive="fd"):
         super().__init__(drive)
@@ -36,15 +37,6 @@ class Full(QueueHost):
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
             self.run_once(left)
-
-    def close(self):
-        if not self.closed:
-            self.closed = True
-            super().close()
-
-    def unwatch(self, fd):
-        if not self.closed:
-            super().unwatch(fd)
 
     def harness(self):
         return Harness(self, self.run, self.stop, self.nested, self.later, self.close)
@@ -180,12 +172,13 @@ class Crashes(QueueHost):
 
 
 class Greedy(Full):
-    """Runs jobs while there are any, those that they post included: its timers wait."""
+    """Looks after its timers only when it has had nothing else to do for a while."""
 
     def run_once(self, timeout=None):
-        super().run_once(timeout)
-        while self._jobs:
-            self._jobs.popleft()()
+        if self._jobs or self._poll.poll(0.03):
+            QueueHost.run_once(self, timeout)
+        else:
+            super().run_once(0)
 
 
 def greedy(drive):
@@ -207,7 +200,7 @@ def not_reentrant(drive):
 
 class DiesBadly(Full):
     def detached(self, guest):
-        if self.closed:
+        if self._poll.closed:
             raise RuntimeError("wrapped object has been deleted")
 
     def unwatch(self, fd):
@@ -288,3 +281,62 @@ class Neither(QueueHost):
 
     def watch(self, fd, ready):
         raise NotImplementedError
+
+
+class FdOnly(Full):
+    """Has nothing but a poll for fds."""
+
+    post = asyncguest.Host.post
+
+
+def fd_only():
+    return FdOnly().harness()
+
+
+# ---- the package's other hosts
+
+
+def asyncio_host(drive):
+    loop = asyncio.new_event_loop()
+    return Harness(
+        AsyncioHost(loop, drive), run=loop.run_forever, quit=loop.stop, later=loop.call_later, close=loop.close
+    )
+
+
+def trio_host(drive):
+    import trio
+    from asyncguest.hosts.trio import TrioHost
+
+    over = trio.Event()
+
+    async def program(first):
+        nonlocal over
+        over = trio.Event()
+        first()
+        await over.wait()
+
+    return Harness(
+        lambda: TrioHost(drive), run=lambda first: trio.run(program, first), quit=lambda: over.set(), inside=True
+    )
+
+
+def tk_host(drive):
+    import tkinter
+
+    from asyncguest.hosts.tk import TkHost
+
+    root = tkinter.Tk()
+
+    def nested(seconds):
+        over = tkinter.BooleanVar(root)
+        root.after(int(seconds * 1000), over.set, True)
+        root.wait_variable(over)
+
+    return Harness(
+        TkHost(root, drive),
+        run=root.mainloop,
+        quit=root.quit,
+        nested=nested,
+        later=lambda seconds, function: root.after(int(seconds * 1000), function),
+        close=root.destroy,
+    )

@@ -1,4 +1,4 @@
-"""Contract 18, USERS 14: a host that drops, doubles, inlines, delays and refuses its callbacks loses and doubles nothing.
+"""Contract 18, USERS 14: a host that drops, doubles, inlines, delays and refuses posts loses and doubles no callback.
 
 Each test has four runs at once, on threads of their own and with seeds of their own. Their hosts ask for lost posts
 again after 2 ms, so that a short test meets many faults; the last tests keep the library's own quarter of a second.

@@ -179,6 +179,29 @@ def test_two_tasks_that_share_a_context(drive):
     assert order.index(2) < order.index("dialog returned")
 
 
+def test_what_waited_comes_when_nothing_else_is_ready(drive):
+    # The dialog lasts longer than the batch's budget, and the only thing left is what waits for its context.
+    run, waited = Run(drive), []
+    context = contextvars.copy_context()
+    dialog = Dialog(run.host)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        came = loop.create_future()
+
+        def open_dialog():
+            loop.call_soon(came.set_result, "not lost", context=context)
+            loop.call_later(0.02, dialog.close)
+            dialog.show()
+            waited.append(not came.done())
+
+        loop.call_soon(open_dialog, context=context)
+        return await came
+
+    run.start(main)
+    assert run.finish() == "not lost" and waited == [True]
+
+
 def test_what_waits_for_a_context_keeps_its_order(drive):
     run = Run(drive)
     context = contextvars.copy_context()
@@ -236,6 +259,7 @@ def test_a_reader_that_stands_in_a_dialog_is_no_busy_loop(drive):
     dialog = Dialog(run.host)
     a, b = socket.socketpair()
     a.setblocking(False)
+    b.setblocking(False)
     a.send(b"x")
     figures = []
 
@@ -265,6 +289,81 @@ def test_a_reader_that_stands_in_a_dialog_is_no_busy_loop(drive):
     a.close()
     b.close()
     assert figures[0] < 10
+
+
+def test_the_other_side_of_a_connection_goes_on(drive):
+    # Its reader stands in a dialog; its writer on the same fd does not.
+    run = Run(drive)
+    dialog = Dialog(run.host)
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    b.setblocking(False)
+    a.send(b"x")
+    heard = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def on_writable():
+            heard.append("writable")
+            loop.remove_writer(b)
+            dialog.close()
+
+        def on_readable():
+            loop.call_later(0.03, loop.add_writer, b, on_writable)
+            dialog.show()
+            heard.append(b.recv(10))
+            done.set()
+
+        loop.add_reader(b, on_readable)
+        await done.wait()
+        await asyncio.sleep(0.002)
+        loop.remove_reader(b)
+
+    run.start(main)
+    run.finish()
+    a.close()
+    b.close()
+    assert heard == ["writable", b"x"]
+
+
+def test_a_hang_up_during_a_dialog_is_no_busy_loop(drive):
+    run, figures = Run(drive), []
+    dialog = Dialog(run.host)
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    b.setblocking(False)
+    a.send(b"x")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def on_readable():
+            before = run.guest.stats().batches
+            loop.call_later(0.1, dialog.close)
+            loop.call_later(0.01, a.close)
+            dialog.show()
+            figures.append(run.guest.stats().batches - before)
+            done.set()
+
+        # A pair of buffers that is full: the writer is not called before the hang-up.
+        try:
+            while True:
+                b.send(b"x" * 4096)
+        except BlockingIOError:
+            pass
+        loop.add_writer(b, lambda: loop.remove_writer(b))
+        loop.add_reader(b, on_readable)
+        await done.wait()
+        loop.remove_reader(b)
+        loop.remove_writer(b)
+
+    run.start(main)
+    run.finish()
+    b.close()
+    assert figures[0] < 15
 
 
 @pytest.mark.parametrize("change", ["remove", "replace", "close"])

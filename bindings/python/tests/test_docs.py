@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,22 @@ def run(program: Path, code: str) -> "subprocess.CompletedProcess[str]":
         if not os.environ.get("DISPLAY") and shutil.which("Xvfb") is None:
             pytest.skip("no display, and no Xvfb to make one")
         command = [str(WITH_DISPLAY), *command, str(HERE / "tk_user.py")]
-    return subprocess.run([*command, str(program)], cwd=program.parent, text=True, capture_output=True, timeout=50)
+    command.append(str(program))
+    with subprocess.Popen(
+        command,
+        cwd=program.parent,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that a program that hangs is ended with its display
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGTERM)
+            stdout, stderr = process.communicate()
+            pytest.fail(f"does not end\n--- stdout:\n{stdout}--- stderr:\n{stderr}")
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def check(done: "subprocess.CompletedProcess[str]", prints: str, complains: str) -> None:

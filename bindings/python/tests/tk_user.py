@@ -25,9 +25,9 @@ class User:
         root.after(PAUSE, self.act)
 
     def act(self) -> None:
-        if self.answer_dialog() or self.press_button():
-            self.root.after(PAUSE, self.act)
-        else:
+        again = self.root.after(PAUSE, self.act)  # first: pressing a button may open a dialog, and return when it is closed
+        if not self.answer_dialog() and not self.press_button():
+            self.root.after_cancel(again)
             self.root.after(5 * PAUSE, self.close)
 
     def answer_dialog(self) -> bool:

@@ -35,7 +35,7 @@ LOOK_EVERY = 50e-6
 _NOTHING: list[int] = []
 
 #: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
-ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH
+ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH  # type: ignore[attr-defined]
 
 
 class CPythonLoop(asyncio.SelectorEventLoop):
@@ -65,8 +65,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         self.running_handle: asyncio.Handle | None = None
         #: Handles whose context is entered by a callback that stands in a nested host loop.
         self._entered: list[asyncio.Handle] = []
-        #: Handles that have to wait until that callback returns, with the depth at which they were met.
-        self._parked: list[tuple[int, asyncio.Handle]] = []
+        #: Handles that have to wait until that callback returns, with the depth at which they were met. None stands for
+        #: the callback of an fd: it is reported again then.
+        self._parked: list[tuple[int, asyncio.Handle | None]] = []
         super().__init__(selector)
 
     # ---- one iteration
@@ -93,6 +94,8 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 return False
             now = self.run_ready(until)
             if now >= until:
+                if self._parked:
+                    self.unpark()
                 return bool(ready)
             if not ready or now >= look_at:
                 pairs = look()
@@ -109,8 +112,15 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def next_deadline(self) -> float | None:
         """When the earliest timer that was not cancelled is due, in the time of `time()`."""
-        self._prune_timers()
+        self.prune_timers()
         return self._scheduled[0]._when if self._scheduled else None  # type: ignore[attr-defined]
+
+    def earliest(self) -> float | None:
+        """`next_deadline` for another thread: it looks and touches nothing, so a timer that was cancelled counts too."""
+        try:
+            return self._scheduled[0]._when  # type: ignore[attr-defined, no-any-return]
+        except IndexError:
+            return None
 
     def drop_next_timer(self, handle: asyncio.TimerHandle) -> bool:
         """Takes `handle`, which is being cancelled, out if it is the one that the waiting ends for."""
@@ -121,7 +131,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         self._timer_cancelled_count -= 1
         return True
 
-    def _prune_timers(self) -> None:
+    def prune_timers(self) -> None:
         """Takes cancelled timers out: those at the head, or all when they are many."""
         scheduled = self._scheduled
         if self._timer_cancelled_count * 2 > len(scheduled) > _FEW_TIMERS:
@@ -221,7 +231,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 self._current_handle = None
             now = monotonic()
             if self._debug and now - began >= self.slow_callback_duration:
-                base_events.logger.warning(
+                base_events.logger.warning(  # type: ignore[attr-defined]
                     "Executing %s took %.3f seconds",
                     base_events._format_handle(handle),  # type: ignore[attr-defined]
                     now - began,
@@ -238,10 +248,10 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         context = handle._context  # type: ignore[attr-defined]
         if all(outer._context is not context for outer in self._entered):  # type: ignore[attr-defined]
             return False
-        if handle in self._entered:
-            # Its own fd would report the same again and again while its callback stands.
-            self._selector.mute(handle)
-        self._parked.append((len(self._entered), handle))
+        # The fd of a callback that stands would report the same again and again. It is muted; whether it is still ready
+        # when the callback has returned is seen then.
+        of_fd = handle in self._entered and self._selector.mute(handle)
+        self._parked.append((len(self._entered), None if of_fd else handle))
         return True
 
     def enter_nested(self) -> tuple[asyncio.Handle | None, asyncio.Task[Any] | None]:
@@ -269,7 +279,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         free = [handle for met_at, handle in self._parked if met_at > depth]
         if free:
             self._parked = [parked for parked in self._parked if parked[0] <= depth]
-            self._ready.extendleft(reversed(free))
+            self._ready.extendleft(handle for handle in reversed(free) if handle is not None)
             self._selector.unmute()
 
     def run_inside(self, handle: asyncio.Handle) -> None:
@@ -301,15 +311,13 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     # ---- being the running loop
 
     def claim(self, thread_id: int) -> None:
-        """The loop counts as running from here on (BaseEventLoop.run_forever does the same)."""
+        """The loop counts as running from here on. What else `run_forever` sets is set for each turn: see Turns."""
         self._thread_id = thread_id
-        self._set_coroutine_origin_tracking(self._debug)  # type: ignore[attr-defined]
 
     def release(self) -> None:
         """The opposite of `claim`."""
         self._stopping = False
         self._thread_id = None
-        self._set_coroutine_origin_tracking(False)  # type: ignore[attr-defined]
 
     def asyncgen_hooks(self) -> tuple[Any, Any]:
         """What `sys.set_asyncgen_hooks` is given while the loop runs."""
@@ -405,8 +413,13 @@ def new_task(
     context: Context | None,
 ) -> asyncio.Task[Any]:
     """`loop.create_task` with a context also on 3.10, where it takes none."""
-    if context is None:
-        return loop.create_task(coroutine, name=name)
-    if sys.version_info >= (3, 11):
-        return loop.create_task(coroutine, name=name, context=context)
-    return context.run(loop.create_task, coroutine, name=name)  # the task copies it
+    try:
+        if context is None:
+            return loop.create_task(coroutine, name=name)
+        if sys.version_info >= (3, 11):
+            return loop.create_task(coroutine, name=name, context=context)
+        # The task copies its context anyway, and one that is entered already could not be entered here.
+        return context.copy().run(loop.create_task, coroutine, name=name)
+    except BaseException:
+        coroutine.close()  # the loop's task factory has failed
+        raise

@@ -57,7 +57,7 @@ class Turns:
         if self._guest.state == "ended":
             return False
         if get_ident() != self._thread:
-            self._wrong_thread()
+            self._wrong_thread(token)
             return False
         if self.depth >= self._max_depth:
             self._refuse()
@@ -153,8 +153,10 @@ class Turns:
         except (SystemExit, KeyboardInterrupt) as error:
             self._guest.interrupted(error)
 
-    def _wrong_thread(self) -> None:
+    def _wrong_thread(self, token: int) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""
+        if self._guest.is_posting_here():
+            self._reactor.note_inlined(token)
         if not self._told_wrong_thread:
             self._told_wrong_thread = True
             log.warning(

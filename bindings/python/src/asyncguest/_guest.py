@@ -187,7 +187,6 @@ class Guest:
                 turns.run_first_step(task, coroutine)
         except BaseException:
             if self._task is None:  # a task factory of the loop has failed
-                coroutine.close()
                 self._state = "ended"
                 self._detach()
                 loop.close()
@@ -328,6 +327,10 @@ class Guest:
 
     # ---- the host's side
 
+    def is_posting_here(self) -> bool:
+        """Whether this thread is inside the host's `post`. For the package."""
+        return self._posting.inside == threading.get_ident()
+
     def deliver_token(self, token: int) -> None:
         """The turn that a post was for. For the package."""
         if self._turns is not None:
@@ -366,7 +369,10 @@ class Guest:
         return self._ending
 
     def interrupted(self, error: BaseException) -> None:
-        """SystemExit or KeyboardInterrupt came out of guest code: the run ends, the host's frames stay whole."""
+        """SystemExit or KeyboardInterrupt came out of guest code: the run ends, the host's frames stay whole.
+
+        For the package.
+        """
         main = self._task
         if main is not None and main.done() and not main.cancelled() and main.exception() is error:
             return  # it is the main task's outcome, which done_callback gets

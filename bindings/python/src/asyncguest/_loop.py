@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _options
 from ._cleanup import clean_up
-from ._compat import LOOK_EVERY, CPythonLoop, forget_last_frame, running_loop, set_running_loop
+from ._compat import LOOK_EVERY, ORIGIN_DEPTH, CPythonLoop, forget_last_frame, running_loop, set_running_loop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers, WakeupFd
@@ -167,6 +167,7 @@ class EventLoop(CPythonLoop):
         elif now >= self._look_at or self._stopping:
             self.queue_readiness(self._reactor.look())
             self._look_at = now + LOOK_EVERY
+            self.prune_timers()
         self.queue_due_timers(now)
         self.run_ready(_NEVER)
 
@@ -197,9 +198,10 @@ class EventLoop(CPythonLoop):
         neither runs nor has a host.
         """
         self._check_closed()  # type: ignore[attr-defined]
+        self._check_not_hosted()
         if self._ready or self._stopping:
             return True
-        when = self.next_deadline()
+        when = self.earliest()
         if when is not None:
             until = max(0.0, when - monotonic())
             timeout = until if timeout is None else min(timeout, until)
@@ -211,6 +213,8 @@ class EventLoop(CPythonLoop):
         `events`: what `poll_events` returned; False needs no look at the fds. The loop's own thread.
         """
         self._check_closed()  # type: ignore[attr-defined]
+        self._check_not_hosted()
+        self.prune_timers()
         if events:
             with self._reactor.batch():
                 self.queue_readiness(self._reactor.look())
@@ -226,11 +230,17 @@ class EventLoop(CPythonLoop):
         claimed = self._thread_id is None
         if claimed:
             self.claim(threading.get_ident())
+        origins, hooks = sys.get_coroutine_origin_tracking_depth(), sys.get_asyncgen_hooks()
+        if self._debug:
+            sys.set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
+        sys.set_asyncgen_hooks(*self.asyncgen_hooks())
         set_running_loop(self)
         try:
             self.run_ready(_NEVER)
         finally:
             set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+            sys.set_coroutine_origin_tracking_depth(origins)
             if claimed:
                 self.release()
 

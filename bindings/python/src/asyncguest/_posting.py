@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from ._reports import log, warn
@@ -27,6 +28,8 @@ class Posting:
     def __init__(self, guest: Guest) -> None:
         self._guest = guest
         self._failed = 0
+        #: The thread that is inside the host's `post`, or None.
+        self.inside: int | None = None
         #: The host took no posts any more.
         self.given_up = False
 
@@ -43,11 +46,14 @@ class Posting:
     def _by(self, post: Callable[[Callable[[], object]], object], token: int) -> None:
         if self.given_up:
             return
+        self.inside = get_ident()
         try:
             post(partial(self._guest.deliver_token, token))
         except BaseException as error:
             self._note_failure(error)
             raise
+        finally:
+            self.inside = None
         self._failed = 0
 
     def _note_failure(self, error: BaseException) -> None:

@@ -81,7 +81,10 @@ class Reactor:
         repost_after: float | None = None,
         hosted: bool = False,
     ) -> None:
+        #: The thread that the loop lives on; see `adopt`.
         self.host_thread = get_ident()
+        #: The host's thread is that of the run, for good.
+        self._hosted = hosted
         #: Whether an I/O thread of the library does the waiting and posts tokens.
         self.threaded = post is not None
         self.post, self.post_local, self.on_stall = post, post_local, on_stall
@@ -133,20 +136,37 @@ class Reactor:
         self._signals: dict[int, int] = {}
         Reactor.open_count += 1
 
+    # ---- threads
+
+    def adopt(self) -> None:
+        """Makes the calling thread the loop's, if nothing of it is in progress elsewhere.
+
+        asyncio allows a loop to be made on one thread, run on another and closed on a third, one after the other.
+        """
+        if get_ident() != self.host_thread and not self._hosted:
+            check(lib.guest_adopt(self._g))
+            self.host_thread = get_ident()
+
     # ---- what is watched
 
     def watch(self, fd: int, events: int) -> int:
         """Watches a borrowed fd for EVENT_READ, EVENT_WRITE or both; returns the id of the watch."""
+        if get_ident() != self.host_thread:
+            self.adopt()
         out = ffi.new("uint64_t *")
         check(lib.guest_fd_add(self._g, fd, events, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, out))
         return int(out[0])
 
     def rewatch(self, watch: int, events: int) -> None:
         """Watches for something else; 0 pauses."""
+        if get_ident() != self.host_thread:
+            self.adopt()
         check(lib.guest_fd_modify(self._g, watch, events))
 
     def unwatch(self, watch: int) -> None:
         """Ends a watch. One that is over already is ignored."""
+        if get_ident() != self.host_thread:
+            self.adopt()
         lib.guest_close(self._g, watch)
 
     def watch_signal(self, signum: int) -> None:
@@ -200,6 +220,7 @@ class Reactor:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """A batch that nobody announced; nothing is looked at yet."""
+        self.adopt()
         check(lib.guest_batch_begin(self._g, 0))
         try:
             yield
@@ -261,13 +282,21 @@ class Reactor:
 
     def close(self) -> None:
         """Frees the guest and joins its thread; once. In a forked child, frees the child's copy."""
-        g, self._g = self._g, ffi.NULL
-        if g == ffi.NULL:
+        if self._g == ffi.NULL:
             return
+        try:
+            self.adopt()
+        except GuestError:
+            pass  # in the child of a fork, or in use on another thread: then the library refuses, and nothing is freed
+        g, self._g = self._g, ffi.NULL
         Reactor.open_count -= 1
         self._signals.clear()
         lib.guest_free(g)
         self._free_poster()
+
+    def note_inlined(self, token: int) -> None:
+        """The host has run a turn inside `post`, on this thread: the library asks again soon. Inside `post` only."""
+        lib.guest_batch_begin(self._g, token)
 
     def forget_in_child(self) -> None:
         """The same in the child of a fork, where the thread that held the lock may not exist."""

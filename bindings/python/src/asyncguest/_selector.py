@@ -26,7 +26,8 @@ class GuestSelector(selectors.BaseSelector):
         #: fd to key. Public to the loop, which looks up each event here.
         self.keys: dict[int, selectors.SelectorKey] = {}
         self._ids: dict[int, int] = {}
-        self._muted: dict[int, object] = {}
+        #: What an fd is not watched for at the moment, though it is registered.
+        self._muted: dict[int, int] = {}
         self._map = KeyMap(self)
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -48,10 +49,15 @@ class GuestSelector(selectors.BaseSelector):
     def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         fd = self.fd_of(fileobj)
         key = self.keys[fd]
-        if events != key.events:
+        if events != key.events or fd in self._muted:
             check_events(events)
-            if fd not in self._muted:
+            self._muted.pop(fd, None)
+            try:
                 self.reactor.rewatch(self._ids[fd], events)
+            except OSError:
+                # As CPython's selectors: the file was closed, and its number can be registered anew.
+                self.unregister(fd)
+                raise
         key = self.keys[fd] = key._replace(events=events, data=data)
         return key
 
@@ -80,12 +86,18 @@ class GuestSelector(selectors.BaseSelector):
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         return self.keys[self.fd_of(fileobj)]
 
-    def mute(self, handle: object) -> None:
-        """Stops watching the fds whose callback is `handle`, which stands in a nested host loop."""
+    def mute(self, handle: object) -> bool:
+        """Stops watching for what `handle` is called for: it stands in a nested host loop. False: that is no fd."""
+        found = False
         for fd, key in self.keys.items():
-            if fd not in self._muted and handle in key.data:
-                self._muted[fd] = handle
-                self.reactor.rewatch(self._ids[fd], 0)
+            if handle in key.data:
+                found = True
+                side = selectors.EVENT_READ if handle is key.data[0] else selectors.EVENT_WRITE
+                muted = self._muted.get(fd, 0)
+                # A hang-up is reported whatever is watched for, so that it may come here twice.
+                self._muted[fd] = ~0 if muted & side else muted | side
+                self.reactor.rewatch(self._ids[fd], key.events & ~self._muted[fd])
+        return found
 
     def unmute(self) -> None:
         """Watches them again."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ._harness import Harness
-from ._parent import Checking
 from ._report import CheckResult, Finding, HostReport
 
 __all__ = ["CheckResult", "Finding", "Harness", "HostReport", "hostcheck"]
@@ -31,6 +30,8 @@ def hostcheck(
 
     It always comes back: a check that hangs is a finding, with the Python stack of the host thread.
     """
+    from ._parent import Checking  # here, so that programs that check nothing need not import it
+
     report = Checking(adapter, only, timeout, sys.stdout if verbose else None).run()
     if report.findings or verbose:
         print(report)

@@ -21,13 +21,11 @@ class Check:
     name: str
     about: str
     run: Callable[[Trial], None]
-    #: The drives that it is for.
+    #: The drives that it is for; it is run in each that the host has.
     drives: tuple[str, ...] = ("fd", "thread")
-    #: Run it in each drive that the host has, not just once.
-    in_each_drive: bool = True
     #: What of the harness it needs.
     needs: str = ""
-    #: If it hangs, the drive does not work and the other checks are spared.
+    #: If it hangs or fails, the drive does not work and the other checks are spared.
     is_basic: bool = False
 
 

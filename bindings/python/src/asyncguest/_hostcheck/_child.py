@@ -6,6 +6,7 @@ Owns: the pipe of answers, which any thread may write to, and a watchdog thread 
 from __future__ import annotations
 
 import base64
+import gc
 import importlib
 import json
 import logging
@@ -14,12 +15,13 @@ import pickle
 import runpy
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable
 from typing import Any
 
+from .._host import Host
 from ._harness import Harness
+from ._traces import trace_of
 from ._trial import Trial
 
 __all__ = ["main"]
@@ -39,10 +41,12 @@ def main() -> None:
     logging.getLogger("asyncguest").addHandler(logging.NullHandler())
     try:
         factory = load(config)
-    except BaseException:
+    except BaseException as error:
         factory = None
-        why = traceback.format_exc()
+        why = trace_of(error)
     for line in sys.stdin:
+        # Toolkits want their objects freed on the thread that made them: here, and not where a collection happens to run.
+        gc.collect()
         request = json.loads(line)
         if factory is None:
             answer(
@@ -72,26 +76,32 @@ def describe(factory: Callable[[], Any], answer: Callable[..., None]) -> None:
     """Makes a harness, to see what there is to check."""
     try:
         harness = Harness.of(factory())
-        drives = harness.drives()
-        optional = [name for name in ("nested", "later") if getattr(harness, name) is not None]
-        name = repr(harness.make_host())
+        hosts: list[Host] = []
+
+        def look() -> None:
+            hosts.append(harness.make_host())
+            harness.drives(hosts[0])
+            if harness.inside:
+                harness.quit()
+
+        harness.run(look) if harness.inside else look()
+        drives, name = harness.drives(hosts[0]), repr(hosts[0])
+        optional = [name for name in ("nested", "later", "close") if getattr(harness, name) is not None]
         if harness.close is not None:
             harness.close()
     except BaseException as error:
         answer(
             wrong=True,
-            what=f"the harness could not be made and closed: {error}",
+            what=f"the harness could not be made and closed: {error!r}",
             remedy="The factory is called without arguments on the main thread, and then its close=.",
-            where=traceback.format_exc(),
+            where=trace_of(error),
         )
         answer(end=True)
     else:
         answer(end=True, drives=drives, optional=optional, name=name)
 
 
-def run_check(
-    factory: Callable[[], Any], request: dict[str, Any], timeout: float, answer: Callable[..., None]
-) -> None:
+def run_check(factory: Callable[[], Any], request: dict[str, Any], timeout: float, answer: Callable[..., None]) -> None:
     """One check, under the watchdog."""
     check = importlib.import_module("asyncguest._hostcheck._checks").BY_NAME[request["check"]]
 
@@ -114,12 +124,7 @@ def run_check(
             check.run(trial)
             trial.finish()
         except BaseException as error:
-            trial.wrong(
-                f"{type(error).__name__} came out of the host: {error}",
-                "Neither the adapter nor the main loop may raise here.",
-                traceback.format_exc(),
-            )
-            give_up("wrong")
+            trial.raised(error)
     finally:
         over.set()
         watchdog.join()

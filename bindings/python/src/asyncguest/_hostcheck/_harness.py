@@ -24,12 +24,14 @@ class Harness:
                            later=lambda seconds, function: root.after(int(seconds * 1000), function))
 
         asyncguest.hostcheck(tk)
+
+    What stays None leaves its check out.
     """
 
     #: The adapter, or a function `run_sync_soon_threadsafe(fn)`.
-    host: Host | Callable[[Callable[[], object]], object]
+    host: Host | Callable[..., Any]
     #: Runs the main loop, until `quit`.
-    run: Callable[[], object]
+    run: Callable[..., object]
     #: Makes `run` return; called on the host thread, inside the loop.
     quit: Callable[[], object]
     #: Runs a nested main loop for so many seconds, as a modal dialog does. None: nesting is not checked.
@@ -39,6 +41,9 @@ class Harness:
     later: Callable[[float, Callable[[], object]], object] | None = None
     #: Destroys the host: closes the window, frees the application.
     close: Callable[[], object] | None = None
+    #: For a host that can only be made inside its main loop, as Trio's: `host` is a function that makes it, and
+    #: `run(first)` calls `first()` in the loop before anything else.
+    inside: bool = False
 
     @classmethod
     def of(cls, made: Any) -> Harness:
@@ -61,11 +66,22 @@ class Harness:
 
     def make_host(self) -> Host:
         """The host as an adapter."""
-        return self.host if isinstance(self.host, Host) else CallbackHost(self.host)
+        host = self.host
+        if self.inside and not isinstance(host, Host):
+            host = host()
+        return host if isinstance(host, Host) else CallbackHost(host)
 
-    def drives(self) -> list[str]:
+    def enter(self, first: Callable[[], object]) -> None:
+        """Runs the main loop: `first()` comes before it, or in it if the host wants that."""
+        if self.inside:
+            self.run(first)
+        else:
+            first()
+            self.run()
+
+    @staticmethod
+    def drives(host: Host) -> list[str]:
         """How a guest can be driven in it."""
-        host = self.make_host()
         found = ["fd"] if host.watches_fds else []
         if type(host).post is not Host.post:
             found.append("thread")

@@ -6,10 +6,12 @@ Owns: nothing. Host thread.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from time import monotonic
 
+from ._traces import trace_of
 from ._trial import QUEUE_IT, Run, Trial
 
 __all__ = ["start", "nesting", "exceptions", "early_quit", "destroy"]
@@ -26,29 +28,28 @@ async def short() -> None:
 
 def start(trial: Trial) -> None:
     """Before the loop runs; inside it; two at once; and again in a loop that has ended."""
-    trial.expect("a guest that was started before the main loop ran to end", "The guest's turns do not come. " + QUEUE_IT)
-    trial.start(short)
-    trial.run()
+    trial.expect(
+        "a guest that was started before the main loop ran to end", "The guest's turns do not come. " + QUEUE_IT
+    )
+    trial.run(lambda: trial.start(short))
 
     def inside() -> None:
-        trial.close_poke()
-        trial.expect("two guests that were started inside the main loop to end", "Several guests must fit into one host.")
+        trial.expect(
+            "two guests that were started inside the main loop to end", "Several guests must fit into one host."
+        )
         trial.start(short)
         trial.start(short)
 
-        opened.set_result(None)
+        opened[0].set_result(None)
 
     async def opener() -> None:
-        nonlocal opened
-        opened = asyncio.get_running_loop().create_future()
+        opened.append(asyncio.get_running_loop().create_future())
         trial.poke(inside)
-        await opened
+        await opened[0]
 
-    opened: asyncio.Future[None]
+    opened: list[asyncio.Future[None]] = []
     trial.expect("a guest in a main loop that is run for the second time", "run() must work again after quit().")
-    trial.open_poke()
-    trial.start(opener)
-    trial.run()
+    trial.run(lambda: trial.start(opener))
 
 
 def nesting(trial: Trial) -> None:
@@ -73,27 +74,43 @@ def nesting(trial: Trial) -> None:
     async def main() -> None:
         ticking = asyncio.get_running_loop().create_task(tick())
         await asyncio.sleep(0)
-        trial.expect("nested(seconds) to return", "nested= runs a main loop inside the one that runs, for so many seconds.")
+        trial.expect(
+            "nested(seconds) to return", "nested= runs a main loop inside the one that runs, for so many seconds."
+        )
         before, began = ticks, monotonic()
         await dialog(2)
         came, took = ticks - before, monotonic() - began
         ticking.cancel()
         if took < seconds * 0.9:
-            trial.wrong(f"nested({seconds}) returned after {took:.2f} s", "nested= must run a main loop for all that time.")
+            trial.wrong(
+                f"nested({seconds}) returned after {took:.2f} s", "nested= must run a main loop for all that time."
+            )
         elif came < 15:
             trial.wrong(
                 f"only {came} of 25 ticks came while a task stood in a nested main loop",
-                "The nested loop must serve the same queue and the same fds as the outer one. A lock or a flag that keeps "
-                "the adapter from being entered twice is not needed: the guest is made for that.",
+                "The nested loop must serve the same queue and the same fds as the outer one. A lock or a flag that "
+                "keeps the adapter from being entered twice is not needed: the guest is made for that.",
             )
-        trial.expect("the guest to end after a nested main loop", "The outer loop must go on with what was posted meanwhile.")
+        trial.expect(
+            "the guest to end after a nested main loop", "The outer loop must go on with what was posted meanwhile."
+        )
 
-    trial.start(main)
-    trial.run()
+    trial.run(lambda: trial.start(main))
 
 
 class Marker(Exception):
     """Raised by a done_callback, to see where it turns up."""
+
+
+class _Listener(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._seen.append(self.format(record))
 
 
 def exceptions(trial: Trial) -> None:
@@ -109,14 +126,18 @@ def exceptions(trial: Trial) -> None:
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook = lambda kind, error, trace: seen.append(repr(error))
     sys.unraisablehook = lambda what: seen.append(repr(what.exc_value))
-    trial.expect("the main loop to return after its done_callback had raised", "quit() had been called just before that.")
-    trial.start(short, on_done=raising)
+    listener = _Listener(seen)
+    logging.getLogger("asyncguest").addHandler(listener)  # which does not print here
+    trial.expect(
+        "the main loop to return after its done_callback had raised", "quit() had been called just before that."
+    )
     try:
-        trial.run()
+        trial.run(lambda: trial.start(short, on_done=raising))
     except Marker:
         seen.append(mark)
     finally:
         sys.excepthook, sys.unraisablehook = hooks
+        logging.getLogger("asyncguest").removeHandler(listener)
     sys.stderr.flush()
     output = os.pread(2, 1 << 20, before).decode(errors="replace")
     if mark not in output and not any(mark in text for text in seen):
@@ -125,9 +146,10 @@ def exceptions(trial: Trial) -> None:
             "Do not catch what a posted job or ready() raises, or report it: to the toolkit's own handler, to "
             "sys.excepthook(*sys.exc_info()), or to the log.",
         )
-    trial.expect("another guest in a host whose last job had raised", "One job that raises must not end the host's queue.")
-    trial.start(short)
-    trial.run()
+    trial.expect(
+        "another guest in a host whose last job had raised", "One job that raises must not end the host's queue."
+    )
+    trial.run(lambda: trial.start(short))
 
 
 class Cleaning:
@@ -155,11 +177,9 @@ def left_by_its_host(trial: Trial) -> tuple[Run, Cleaning]:
         await cleaning.main()
 
     trial.expect("run() to return after quit(), with a guest that has not ended", "quit= must not wait for the guest.")
-    trial.open_poke()
-    run = trial.start(leave, on_done=lambda: None)
-    trial.run()
-    trial.close_poke()
-    return run, cleaning
+    runs: list[Run] = []
+    trial.run(lambda: runs.append(trial.start(leave, on_done=lambda: None)))
+    return runs[0], cleaning
 
 
 def ended_well(trial: Trial, run: Run, cleaning: Cleaning, when: str) -> None:
@@ -171,8 +191,10 @@ def ended_well(trial: Trial, run: Run, cleaning: Cleaning, when: str) -> None:
             "called without a main loop then.",
         )
     if run.done != 1:
-        trial.wrong(f"done_callback was called {run.done} times instead of once when {when}",
-                    "guest.shutdown() calls it; detached() must not raise before it.")
+        trial.wrong(
+            f"done_callback was called {run.done} times instead of once when {when}",
+            "guest.shutdown() calls it; detached() must not raise before it.",
+        )
 
 
 def early_quit(trial: Trial) -> None:
@@ -190,13 +212,18 @@ def destroy(trial: Trial) -> None:
     assert close is not None
     trial.harness.close = None
     trial.expect("close() to return while a guest lives", "close= must not wait for the guest.")
+    trial.destroyed = True
     close()
-    trial.expect("guest.shutdown() to return after the host had been destroyed", "unwatch() and detached() must not wait.")
+    trial.expect(
+        "guest.shutdown() to return after the host had been destroyed", "unwatch() and detached() must not wait."
+    )
     try:
         run.guest.shutdown(_DEADLINE)
     except Exception as error:
         trial.wrong(
-            f"shutdown() of a guest whose host had been destroyed raised {type(error).__name__}: {error}",
-            "unwatch() and detached() are called after the host's end too: they must see that it is gone and do nothing.",
+            f"shutdown() of a guest whose host had been destroyed raised {error!r}",
+            "unwatch() and detached() are called after the host's end too: they must see that it is gone and do "
+            "nothing.",
+            trace_of(error),
         )
     ended_well(trial, run, cleaning, "the host had been destroyed")

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import statistics
 import threading
+from functools import partial
 from time import monotonic, thread_time
 
 from .._host import Host
@@ -31,13 +32,18 @@ def wake(trial: Trial) -> None:
         loop = asyncio.get_running_loop()
         over = loop.create_future()
 
+        came = threading.Event()
+
+        def note(began: float) -> None:
+            took.append(monotonic() - began)
+            came.set()
+
         def work() -> None:
             pause = threading.Event()
             for _ in range(20):
                 pause.wait(0.005)  # the host falls asleep meanwhile
-                came = threading.Event()
-                began = monotonic()
-                loop.call_soon_threadsafe(lambda: (took.append(monotonic() - began), came.set()))
+                came.clear()
+                loop.call_soon_threadsafe(note, monotonic())
                 came.wait()
             pause.wait(0.005)
             trial.expect("callbacks that the host's own code gave to an idle guest", QUEUE_IT)
@@ -53,15 +59,13 @@ def wake(trial: Trial) -> None:
         await over
         worker.join()
 
-    trial.open_poke()
-    trial.start(main)
-    trial.run()
-    trial.close_poke()
+    trial.run(lambda: trial.start(main))
     median = statistics.median(took)
     if median > 0.1:
         trial.wrong(
             f"an idle guest was woken after {median * 1000:.0f} ms",
-            "Posts get lost, or nothing wakes the host's poll: the library then asks again after a quarter of a second.",
+            "Posts get lost, or nothing wakes the host's poll: the library then asks again after a quarter of a "
+            "second.",
         )
     elif median > 0.01:
         trial.note(
@@ -80,14 +84,12 @@ def idle(trial: Trial) -> None:
     async def main() -> None:
         nonlocal turns, used
         await asyncio.sleep(0.05)
-        before, began = tap.turns, thread_time()
+        before, began = trial.host.turns, thread_time()
         await asyncio.sleep(0.5)
-        turns, used = tap.turns - before, thread_time() - began
+        turns, used = trial.host.turns - before, thread_time() - began
 
     trial.expect("a timer of an idle guest", QUEUE_IT)
-    tap = trial.host
-    trial.start(main)
-    trial.run()
+    trial.run(lambda: trial.start(main))
     if turns > 5:
         trial.wrong(
             f"a guest that slept for half a second was given {turns} turns",
@@ -104,24 +106,29 @@ def busy(trial: Trial) -> None:
     """A guest that always has something to do, and the host's own jobs and timers beside it."""
     seconds, step = 0.6, 0.01
     late: dict[str, list[float]] = {"jobs": [], "timers": []}
-    over = threading.Event()
+    ran, over = threading.Event(), threading.Event()
 
     async def main() -> None:
         until = monotonic() + seconds
-        trial.worker(work)
+        worker = trial.worker(work)
         if trial.harness.later is not None:
             timer()
         while monotonic() < until:
             await asyncio.sleep(0)
         over.set()
+        await asyncio.get_running_loop().run_in_executor(None, worker.join)
 
     def work() -> None:
         while not over.wait(step):
-            asked, ran = monotonic(), threading.Event()
-            trial.poke(lambda: (late["jobs"].append(monotonic() - asked), ran.set()))
+            ran.clear()
+            trial.poke(partial(job, monotonic()))
             while not ran.wait(step):
                 if over.is_set():
                     return
+
+    def job(asked: float) -> None:
+        late["jobs"].append(monotonic() - asked)
+        ran.set()
 
     def timer(asked: float = 0.0) -> None:
         now = monotonic()
@@ -131,10 +138,7 @@ def busy(trial: Trial) -> None:
             trial.harness.later(step, lambda: timer(now + step))
 
     trial.expect("a busy guest to end", QUEUE_IT)
-    trial.open_poke()
-    trial.start(main)
-    trial.run()
-    trial.close_poke()
+    trial.run(lambda: trial.start(main))
     for what, times in late.items():
         if what == "timers" and trial.harness.later is None:
             continue
@@ -142,9 +146,9 @@ def busy(trial: Trial) -> None:
             median = f", half of them more than {statistics.median(times) * 1000:.0f} ms late" if times else ""
             trial.wrong(
                 f"beside a busy guest {len(times)} of about {seconds / step:.0f} {what} of the host's own ran{median}",
-                "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and run "
-                "what is in the queue now, not what is added meanwhile. If fds come before everything else in the host's "
-                "poll, leave the fd out for one round when ready() has returned True.",
+                "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and "
+                "run what is in the queue now, not what is added meanwhile. If fds come before everything else in the "
+                "host's poll, leave the fd out for one round when ready() has returned True.",
             )
 
 
@@ -195,18 +199,20 @@ def chaos(trial: Trial) -> None:
 
     trial.expect(
         "a guest to end in a host whose posts and reports go wrong on purpose",
-        "The adapter does well without that, but stumbles over a doubled, late or missing job: keep no count of jobs, and "
-        "no flag that only a job resets.",
+        "The adapter does well without that, but stumbles over a doubled, late or missing job: keep no count of jobs, "
+        "and no flag that only a job resets.",
     )
-    can_post = type(trial.adapter).post is not Host.post
-    host = ChaosHost(trial.host, drive=trial.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
-    trial.start(main, host=host)
-    trial.run()
+    def begin() -> None:
+        can_post = type(trial.adapter).post is not Host.post
+        host = ChaosHost(trial.host, drive=trial.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
+        trial.start(main, host=host)
+
+    trial.run(begin)
     for name, seen in numbers.items():
         if seen != list(range(_CALLS)):
             trial.wrong(
-                f"of {_CALLS} callbacks of one thread {len(set(seen))} came, {len(seen) - len(set(seen))} of them twice, "
-                f"{'in order' if seen == sorted(seen) else 'not in order'} (thread {name})",
+                f"of {_CALLS} callbacks of one thread {len(set(seen))} came, {len(seen) - len(set(seen))} of them "
+                f"twice, {'in order' if seen == sorted(seen) else 'not in order'} (thread {name})",
                 "This should not be possible, whatever the adapter does: please report it with the adapter.",
             )
     if max(early) > 0.0001:

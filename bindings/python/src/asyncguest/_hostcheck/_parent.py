@@ -23,7 +23,9 @@ __all__ = ["Checking"]
 
 #: For the start of the interpreter, and for what the child's own watchdog needs.
 _GRACE = 20.0
-_START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from asyncguest._hostcheck._child import main; main()"
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from asyncguest._hostcheck._child import main; main()"
+)
 
 
 class Checking:
@@ -38,7 +40,9 @@ class Checking:
             raise TypeError(f"adapter must be a function that makes a Harness, not {adapter!r}")
         unknown = set(only or ()) - {check.name for check in CHECKS}
         if unknown:
-            raise ValueError(f"no such check: {', '.join(sorted(unknown))}; there are {', '.join(c.name for c in CHECKS)}")
+            raise ValueError(
+                f"no such check: {', '.join(sorted(unknown))}; there are {', '.join(c.name for c in CHECKS)}"
+            )
         if not timeout > 0:
             raise ValueError(f"timeout is in seconds and must be above 0, not {timeout!r}")
         try:
@@ -65,11 +69,16 @@ class Checking:
             dead: set[str] = set()
             for drive in drives:
                 for check in self._wanted:
-                    if drive in check.drives and (drive == drives[0] or check.in_each_drive):
-                        self._check(check, drive, len(drives) > 1 and check.in_each_drive, optional, dead)
+                    if drive in check.drives:
+                        self._check(check, drive, len(drives) > 1 < len(check.drives), optional, dead)
             if self._child is not None and not self._child.leave(self._timeout):
-                self._note("exit", True, "the interpreter did not end after the checks", "A thread or an exit hook of the "
-                           "host keeps it alive: make threads daemons, and end them in close().")
+                self._note(
+                    "exit",
+                    True,
+                    "the interpreter did not end after the checks",
+                    "A thread or an exit hook of the "
+                    "host keeps it alive: make threads daemons, and end them in close().",
+                )
         finally:
             if self._child is not None:
                 self._child.kill()
@@ -85,10 +94,10 @@ class Checking:
             began = monotonic()
             wrong = sum(finding.wrong for finding in self._findings.values())
             end = self._ask({"check": check.name, "drive": drive}, name)
-            outcome = end.get("outcome", "hung")
+            outcome = end.get("outcome", "died")
             if outcome == "ok" and (end.get("wrong") or sum(f.wrong for f in self._findings.values()) > wrong):
                 outcome = "wrong"
-            if check.is_basic and outcome == "hung":
+            if check.is_basic and outcome in ("hung", "failed", "died"):
                 dead.add(drive)
             result = CheckResult(name, outcome, monotonic() - began)
         self._results.append(result)

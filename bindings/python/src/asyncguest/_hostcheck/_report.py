@@ -42,7 +42,7 @@ class CheckResult:
 
     #: With the drive in brackets where it was run in both.
     name: str
-    #: "ok", "wrong", "hung", or "skipped".
+    #: "ok", "wrong", "hung", "failed" (it could not go on), "died" (its process did) or "skipped".
     outcome: str
     #: How long it took; for a skipped one 0.
     seconds: float
@@ -50,7 +50,7 @@ class CheckResult:
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.outcome:8}{self.name:24}" + (self.why or f"{self.seconds:6.2f} s")
+        return f"{self.outcome:8}{self.name:24}" + (self.why or f"{self.seconds:.2f} s")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class HostReport:
         ran = [check for check in self.checks if check.outcome != "skipped"]
         wrong = sum(finding.wrong for finding in self.findings)
         lines.append(
-            f"{self.adapter}: {len(ran)} checks, "
+            f"{self.adapter}: {len(ran)} check{'' if len(ran) == 1 else 's'}, "
             + (f"{wrong} thing{'s' if wrong > 1 else ''} wrong" if wrong else "nothing wrong")
             + (f", {len(self.checks) - len(ran)} skipped" if len(ran) < len(self.checks) else "")
         )

@@ -6,7 +6,6 @@ Owns: nothing. Any thread.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,15 @@ if TYPE_CHECKING:
     from ._trial import Trial
 
 __all__ = ["Tap"]
+
+POSTS_SUCCEED = (
+    "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from any "
+    "thread. Raise only when the host is gone for good."
+)
+WATCHES_WORK = (
+    "A host with watches_fds = True watches fds at any time, also before its loop runs. If it cannot, leave "
+    "watches_fds False and give it a post()."
+)
 
 
 class Tap(Host):
@@ -45,20 +53,19 @@ class Tap(Host):
         try:
             post(posted)
         except BaseException as error:
-            if not self._guests:
-                raise  # the last guest has left, and who has no guests may refuse
-            self._trial.wrong(
-                f"{name} raised {type(error).__name__}: {error}",
-                "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from "
-                "any thread. Raise only when the host is gone for good.",
-                traceback.format_exc(),
-            )
+            # A host without guests may refuse, and one that has been destroyed has to.
+            if self._guests and not self._trial.destroyed:
+                self._trial.failed(name, POSTS_SUCCEED, error)
             raise
         finally:
             posted.is_being_posted = False
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        self._inner.watch(fd, partial(self._report, ready))
+        try:
+            self._inner.watch(fd, partial(self._report, ready))
+        except BaseException as error:
+            self._trial.failed("watch()", WATCHES_WORK, error)
+            raise
 
     def unwatch(self, fd: int) -> None:
         self._inner.unwatch(fd)
@@ -88,21 +95,21 @@ class Tap(Host):
         if posted.is_being_posted and threading.get_ident() == posted.poster:
             trial.wrong(
                 f"{posted.name} ran the job inside the call, on the thread that posted it",
-                "Queue it instead and come back at once: with root.after, loop.call_soon_threadsafe, a queued signal, or "
-                "a deque and whatever wakes the host's loop.",
+                "Queue it instead and come back at once: with root.after, loop.call_soon_threadsafe, a queued signal, "
+                "or a deque and whatever wakes the host's loop.",
             )
         elif threading.get_ident() != trial.thread:
             trial.wrong(
                 f"{posted.name} ran the job on the thread {threading.current_thread().name!r}, which is not the host's",
-                "The job belongs on the one thread that runs the host's main loop, where the guest was started: hand it "
-                "over to that loop's queue.",
+                "The job belongs on the one thread that runs the host's main loop, where the guest was started: hand "
+                "it over to that loop's queue.",
             )
         posted.count += 1
         if posted.count == 2:
             trial.note(
                 f"a job that was given to {posted.name} once was run twice",
-                "Harmless to a guest, which knows its jobs by name, but each run costs a wake-up: take the job out of the "
-                "queue before it is run.",
+                "Harmless to a guest, which knows its jobs by name, but each run costs a wake-up: take the job out of "
+                "the queue before it is run.",
             )
 
     def __repr__(self) -> str:

@@ -6,9 +6,7 @@ Owns: the harness. Host thread, except `wrong`, `note`, `poke` and `hung`.
 from __future__ import annotations
 
 import os
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +14,14 @@ from .._guest import Guest
 from .._host import Host
 from ._harness import Harness
 from ._tap import Tap
+from ._traces import stack_of, trace_of
 
 __all__ = ["Run", "Trial", "QUEUE_IT"]
 
 QUEUE_IT = (
     "post() must put the job into the host's queue for the host thread and come back at once, from any thread: by the "
-    "host's own thread-safe way (call_soon_threadsafe, a queued signal, an event), or a deque and a pipe that it watches."
+    "host's own thread-safe way (call_soon_threadsafe, a queued signal, an event), or a deque and a pipe that it "
+    "watches."
 )
 
 
@@ -40,12 +40,14 @@ class Run:
         if threading.get_ident() != trial.thread:
             trial.wrong("done_callback was called on another thread than the host's", QUEUE_IT)
         if self.done > 1:
-            trial.wrong("done_callback was called twice", "Nothing of the adapter may call guest.conclude or done_callback.")
+            trial.wrong(
+                "done_callback was called twice", "Nothing of the adapter may call guest.conclude or done_callback."
+            )
         if not task.cancelled() and task.exception() is not None:
             trial.wrong(
                 f"a coroutine that runs well elsewhere failed here with {task.exception()!r}",
                 "What follows is where. Look at what the host does to asyncio's state between the guest's turns.",
-                "".join(traceback.format_exception(task.exception())),
+                trace_of(task.exception()),
             )
         trial.running -= 1
         if self.on_done is not None:
@@ -54,18 +56,25 @@ class Run:
             trial.quit()
 
 
+def _once(function: Callable[[], object]) -> Callable[[], object]:
+    """A job that a host may run twice."""
+    left = [function]
+    return lambda: left.pop()() if left else None
+
+
 class Trial:
     """What a check works with."""
 
-    def __init__(
-        self, drive: str, timeout: float, answer: Callable[..., None], give_up: Callable[[str], None]
-    ) -> None:
+    def __init__(self, drive: str, timeout: float, answer: Callable[..., None], give_up: Callable[[str], None]) -> None:
         self.drive = drive
         self.timeout = timeout
         self.thread = threading.get_ident()
         self.running = 0
         #: Something is wrong.
         self.found = False
+        #: The host has been destroyed: it may refuse everything.
+        self.destroyed = False
+        self._told: BaseException | None = None
         self._answer = answer
         self._give_up = give_up
         self._has_quit = False
@@ -76,9 +85,13 @@ class Trial:
     def make(self, factory: Callable[[], Any]) -> None:
         """Makes the harness."""
         self.harness = Harness.of(factory())
+        if not self.harness.inside:
+            self._adopt()
+
+    def _adopt(self) -> None:
         self.adapter = self.harness.make_host()
         #: The adapter, watched over: what guests and checks use.
-        self.host: Host = Tap(self.adapter, self.drive, self)
+        self.host = Tap(self.adapter, self.drive, self)
 
     # ---- what was found
 
@@ -98,14 +111,26 @@ class Trial:
     def hung(self) -> None:
         """The time is over: says so and ends the process. The watchdog's thread."""
         what, remedy = self._expected
-        frame = sys._current_frames().get(self.thread)
-        stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
-        self.wrong(f"waited {self.timeout:g} s in vain for {what}", remedy, f"The host thread then:\n{stack}")
+        where = f"The host thread then:\n{stack_of(self.thread)}"
+        self.wrong(f"waited {self.timeout:g} s in vain for {what}", remedy, where)
         self._give_up("hung")
+
+    def raised(self, error: BaseException) -> None:
+        """The check cannot go on after this: ends the process. Any thread."""
+        if self._told is None:
+            self.wrong(
+                f"{error!r} came out of the host", "Neither the adapter nor run() may raise here.", trace_of(error)
+            )
+        self.abort()
+
+    def failed(self, what: str, remedy: str, error: BaseException) -> None:
+        """The adapter's own function has raised, and the exception goes on. Any thread."""
+        self._told = error
+        self.wrong(f"{what} raised {error!r}", remedy, trace_of(error))
 
     def abort(self) -> None:
         """Nothing more can be tried: ends the process. Any thread."""
-        self._give_up("hung")
+        self._give_up("failed")
 
     # ---- the main loop
 
@@ -124,10 +149,20 @@ class Trial:
             self.wrong("done_callback was called inside start()", QUEUE_IT)
         return run
 
-    def run(self) -> None:
-        """Runs the main loop until `quit`."""
+    def run(self, begin: Callable[[], object]) -> None:
+        """Runs the main loop until `quit`. `begin()` starts what is to run: before, or in a loop that wants it inside."""
+
+        def first() -> None:
+            if self.harness.inside:
+                self._adopt()
+            self._open_poke()
+            begin()
+
         self._has_quit = False
-        self.harness.run()
+        try:
+            self.harness.enter(first)
+        finally:
+            self._close_poke()
         if not self._has_quit:
             self.wrong(
                 "run() returned, but quit() had not been called",
@@ -142,20 +177,20 @@ class Trial:
         self.harness.quit()
 
     def poke(self, function: Callable[[], object]) -> None:
-        """Runs a function in the host's loop, as code of the host's own. Any thread, once `open_poke` was called."""
+        """Runs a function in the host's loop, as code of the host's own. Any thread."""
         if self._poke_fds is None:
-            self.host.post(function)
+            self.host.post(_once(function))
         else:
             self._pokes.append(function)
             os.write(self._poke_fds[1], b"x")
 
-    def open_poke(self) -> None:
-        """Makes `poke` work: by the adapter's `post`, or by a pipe that it watches."""
+    def _open_poke(self) -> None:
+        """Makes `poke` work in a host without `post`: by a pipe that it watches."""
         if type(self.adapter).post is Host.post:
             self._poke_fds = os.pipe()
             self.adapter.watch(self._poke_fds[0], self._poked)
 
-    def close_poke(self) -> None:
+    def _close_poke(self) -> None:
         """The opposite."""
         if self._poke_fds is not None:
             self.adapter.unwatch(self._poke_fds[0])
@@ -176,9 +211,7 @@ class Trial:
             try:
                 function()
             except BaseException as error:
-                self.wrong(f"{type(error).__name__} came out of a call on another thread: {error}", QUEUE_IT,
-                           traceback.format_exc())
-                self.abort()
+                self.raised(error)
 
         thread = threading.Thread(target=work, name="hostcheck worker", daemon=True)
         thread.start()
@@ -186,6 +219,8 @@ class Trial:
 
     def finish(self) -> None:
         """The check is over: destroys the host."""
-        self.expect("close() to return", "close= destroys the host after the loop has ended; nothing of a guest is left then.")
+        self.expect(
+            "close() to return", "close= destroys the host after the loop has ended; nothing of a guest is left then."
+        )
         if self.harness.close is not None:
             self.harness.close()

@@ -48,7 +48,8 @@ class QueueHost(Host):
 
     def unwatch(self, fd: int) -> None:
         del self._ready[fd]
-        self._poll.unregister(fd)
+        if not self._poll.closed:
+            self._poll.unregister(fd)
 
     def stop(self, *_: object) -> None:
         """Makes `run` return after the job that is running. Takes any arguments, to serve as a `done_callback`."""
@@ -75,6 +76,8 @@ class QueueHost(Host):
             self._jobs.popleft()()
 
     def close(self) -> None:
-        """Gives the host's own fds back."""
-        self._poll.close()
-        os.close(self._wake_fd)
+        """Gives the host's own fds back. Posts fail from here on."""
+        if not self._poll.closed:
+            self._poll.close()
+            wake_fd, self._wake_fd = self._wake_fd, -1
+            os.close(wake_fd)

@@ -226,12 +226,12 @@ class TkHost(Host):
         self._shut_down()
 
     def _shut_down(self) -> None:
-        """Ends the guests without Tk's help; those whose code is on the stack at the end of their turn."""
+        """Ends the guests without Tk's help."""
         for guest in list(self._guests):
             try:
                 guest.shutdown(self._deadline)
             except GuestError:
-                guest.cancel("the window was destroyed")
+                pass  # its own code is on the stack: `_turn` comes by here again when that has returned
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException:

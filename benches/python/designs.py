@@ -1,0 +1,109 @@
+"""How each design runs an async function in a host. Owns: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias
+
+from hosts import Asyncio, BenchHost, Qt, host_named
+
+Main: TypeAlias = "Callable[[BenchHost | None], Coroutine[Any, Any, Any]]"
+
+# Seconds: no turn is as long.
+_NO_BUDGET = 1e6
+
+
+def run(design: str, host: str, main: Main) -> Any:
+    """`main`'s result."""
+    if host == "alone":
+        return run_alone(design, main)
+    if host == "queue" and not design.startswith("asyncguest"):
+        host = "simple-queue"
+    return IN_A_HOST[design](host_named(host), main)
+
+
+def run_alone(design: str, main: Main) -> Any:
+    if design == "uvloop":
+        import uvloop
+
+        loop = uvloop.new_event_loop()
+    else:
+        assert design == "standard"
+        loop = asyncio.SelectorEventLoop()
+    try:
+        return loop.run_until_complete(main(None))
+    finally:
+        loop.close()
+
+
+def run_ours(host: BenchHost, main: Main, budget: float = 0.004) -> Any:
+    import asyncguest
+
+    ended: list[asyncio.Task[Any]] = []
+
+    def done(task: asyncio.Task[Any]) -> None:
+        ended.append(task)
+        host.stop()
+
+    def start() -> None:
+        guest = asyncguest.Guest(host.adapter(), done_callback=done, batch_budget=budget)
+        guest.start(main, host)
+
+    if isinstance(host, Asyncio):
+        host.run_with(start)
+    else:
+        start()
+        host.run()
+    return ended[0].result()
+
+
+def run_ours_unbudgeted(host: BenchHost, main: Main) -> Any:
+    return run_ours(host, main, _NO_BUDGET)
+
+
+def run_semaphore(host: BenchHost, main: Main) -> Any:
+    from semaphore_loop import SemaphoreGuest
+
+    ended: list[asyncio.Task[Any]] = []
+
+    def done(task: asyncio.Task[Any]) -> None:
+        ended.append(task)
+        host.stop()
+
+    SemaphoreGuest(host.soon, done).start(main(host))
+    host.run()
+    return ended[0].result()
+
+
+def run_aioguest(host: BenchHost, main: Main) -> Any:
+    import aioguest  # type: ignore[import-not-found]
+
+    ended: list[Any] = []
+
+    def done(outcome: Any) -> None:
+        ended.append(outcome)
+        host.stop()
+
+    aioguest.start_guest_run(main(host), run_sync_soon_threadsafe=host.soon, done_callback=done)
+    host.run()
+    outcome = ended[0]
+    return outcome.unwrap() if hasattr(outcome, "unwrap") else outcome.result()
+
+
+def run_qasync(host: BenchHost, main: Main) -> Any:
+    import qasync  # type: ignore[import-not-found]
+
+    assert isinstance(host, Qt)
+    loop = qasync.QEventLoop(host.application)
+    asyncio.set_event_loop(loop)
+    return loop.run_until_complete(main(host))
+
+
+IN_A_HOST: dict[str, Callable[[BenchHost, Main], Any]] = {
+    "asyncguest": run_ours,
+    "asyncguest-unbudgeted": run_ours_unbudgeted,
+    "semaphore": run_semaphore,
+    "aioguest": run_aioguest,
+    "qasync": run_qasync,
+}

@@ -1,0 +1,122 @@
+"""The table's rows: which two cells each compares, and its goal.
+
+Owns: nothing. A cell is one sample in a process of its own: a loop design, the host it lives in and the work it does.
+Every figure is a cost, so a ratio below 1 is better than the peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# The work and its size: for the table, and for the smoke run.
+SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "ticks": ((100_000,), (500,)),
+    "wake": ((1000,), (20,)),
+    "pair": ((10_000,), (50,)),
+    "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "idle": ((2.0,), (0.05,)),
+    "storm": ((2.0,), (0.05,)),
+    "burst": ((20_000, 10), (200, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One sample: `loop` in `host` does `work`; with malloc tuned by environment or as shipped."""
+
+    work: str
+    loop: str
+    host: str
+    tuned: bool = False
+
+    def __str__(self) -> str:
+        name = self.loop if self.host == "alone" else f"{self.loop} in {self.host}"
+        return f"{name}, malloc tuned" if self.tuned else name
+
+
+@dataclass(frozen=True)
+class Row:
+    """`ours` against `peer` by `figure`. `goal`: the largest ratio, or without a peer the largest figure."""
+
+    title: str
+    figure: str
+    ours: Cell
+    peer: Cell | None
+    goal: float | None
+
+
+def rows() -> Iterator[Row]:
+    """All rows, in the table's order."""
+    yield from _ticks()
+    yield from _wakes()
+    yield from _echoes()
+    yield from _idle()
+    yield from _host_timers()
+
+
+def _ticks() -> Iterator[Row]:
+    title, alone = "await sleep(0)", Cell("ticks", "standard", "alone", tuned=True)
+    for host in ("queue", "queue-thread", "tk", "tk-thread"):
+        yield Row(title, "cpu_us", Cell("ticks", "asyncguest", host), alone, 0.8)
+    yield Row(title, "cpu_us", Cell("ticks", "asyncguest", "asyncio"), alone, None)
+    ours = Cell("ticks", "asyncguest", "queue")
+    yield Row(title, "cpu_us", ours, Cell("ticks", "standard", "alone"), None)
+    yield Row(title, "cpu_us", ours, Cell("ticks", "uvloop", "alone"), None)
+    for ours, peer in _field("ticks", "queue", "tk"):
+        yield Row(title + ", on the wall", "wall_us", ours, peer, None)
+
+
+def _wakes() -> Iterator[Row]:
+    title, alone = "wake latency, p50", Cell("wake", "standard", "alone", tuned=True)
+    for host, goal in (("queue", 1.3), ("asyncio", 1.3), ("tk", 2.0), ("queue-thread", 3.0), ("tk-thread", 3.0)):
+        yield Row(title, "p50_us", Cell("wake", "asyncguest", host), alone, goal)
+    yield Row(title, "p50_us", Cell("wake", "asyncguest", "queue"), Cell("wake", "uvloop", "alone"), None)
+    for ours, peer in _field("wake", "queue-thread", "tk-thread"):
+        yield Row(title, "p50_us", ours, peer, 1.0)
+
+
+def _echoes() -> Iterator[Row]:
+    title = "echo round trip, both ends in the guest"
+    for host in ("queue", "queue-thread", "tk"):
+        ours = Cell("pair", "asyncguest", host)
+        yield Row(title, "cpu_us", ours, Cell("pair", "standard", "alone", tuned=True), 1.1)
+    ours = Cell("pair", "asyncguest", "queue")
+    yield Row(title, "cpu_us", ours, Cell("pair", "standard", "alone"), None)
+    yield Row(title, "cpu_us", ours, Cell("pair", "uvloop", "alone"), None)
+    for ours, peer in _field("pair", "queue", "tk"):
+        yield Row(title + ", on the wall", "wall_us", ours, peer, None)
+
+    title = "echo, 50 connections, 1 KiB, processor time"
+    for host in ("queue", "queue-thread", "tk"):
+        ours = Cell("load", "asyncguest", host)
+        yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone"), 1 / 3)
+        yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone", tuned=True), 1.0)
+    yield Row(title, "cpu_us", Cell("load", "asyncguest", "queue"), Cell("load", "uvloop", "alone"), None)
+    for tuned in (False, True):
+        for ours, peer in _field("load", "queue", "tk", tuned):
+            yield Row(title, "cpu_us", ours, peer, None)
+
+
+def _idle() -> Iterator[Row]:
+    for host in ("queue", "queue-thread", "asyncio", "tk", "tk-thread"):
+        cell = Cell("idle", "asyncguest", host)
+        yield Row("idle, processor time in a second", "cpu_ms", cell, None, 0.1)
+        yield Row("idle, wake-ups in a second", "wakes", cell, None, 0)
+
+
+def _host_timers() -> Iterator[Row]:
+    for work, title in (("storm", "sleep(0) without end"), ("burst", "bursts of 20 000 x 5 us")):
+        for host in ("queue", "queue-thread", "asyncio", "tk", "tk-thread"):
+            ours = Cell(work, "asyncguest", host)
+            yield Row(f"{title}: host timer late, p99", "late_ms", ours, None, 5.0)
+            unbudgeted = Cell(work, "asyncguest-unbudgeted", host)
+            yield Row(f"{title}: cost with the budget", "cpu_us", ours, unbudgeted, 1.25)
+
+
+def _field(work: str, queue: str, tk: str, tuned: bool = False) -> Iterator[tuple[Cell, Cell]]:
+    """Ours and each guest design of the field, in the same kind of host."""
+    for design in ("semaphore", "aioguest"):
+        yield Cell(work, "asyncguest", queue), Cell(work, design, "queue", tuned)
+        yield Cell(work, "asyncguest", tk), Cell(work, design, "tk", tuned)
+    yield Cell(work, "asyncguest", tk), Cell(work, "qasync", "qt", tuned)

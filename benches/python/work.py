@@ -1,0 +1,201 @@
+"""What the cells do: async functions that return their figures.
+
+Owns: the children that the work needs. Each function gets the host that it lives in, None for a loop alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from load import load_generator
+
+if TYPE_CHECKING:
+    from hosts import BenchHost
+
+Figures: TypeAlias = "dict[str, float]"
+
+_HERE = Path(__file__).parent
+_WARM_UP = 100
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what comes."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Client(Echo):
+    """Sends a message, waits for it to come back and sends the next, `count` times."""
+
+    def __init__(self, message: bytes, count: int) -> None:
+        self._message = message
+        self._left = count
+        self._got = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def begin(self) -> None:
+        self.transport.write(self._message)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += len(data)
+        if self._got < len(self._message):
+            return
+        self._got = 0
+        self._left -= 1
+        if self._left:
+            self.transport.write(self._message)
+        elif not self.done.done():
+            self.done.set_result(None)
+
+
+class Costs:
+    """The time that `count` things have taken, on the wall and of all processors."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def per(self, count: float) -> Figures:
+        cpu, wall = time.process_time() - self._cpu, time.perf_counter() - self._wall
+        return {"cpu_us": cpu / count * 1e6, "wall_us": wall / count * 1e6}
+
+
+async def ticks(host: BenchHost | None, count: int) -> Figures:
+    """`await asyncio.sleep(0)`, again and again."""
+    for _ in range(_WARM_UP):
+        await asyncio.sleep(0)
+    costs = Costs()
+    for _ in range(count):
+        await asyncio.sleep(0)
+    return costs.per(count)
+
+
+async def wake(host: BenchHost | None, count: int) -> Figures:
+    """Another process sends a byte to the sleeping loop and waits for the answer."""
+    return await _answer("poker.py", str(count))
+
+
+async def idle(host: BenchHost | None, seconds: float) -> Figures:
+    """One sleeping task and one open connection; another process looks at this one's accounts."""
+    sleeper = asyncio.ensure_future(asyncio.sleep(3600))
+    try:
+        return await _answer("watcher.py", str(os.getpid()), str(seconds))
+    finally:
+        sleeper.cancel()
+
+
+async def _answer(script: str, *args: str) -> Figures:
+    """Echoes what a child sends on a socket; returns what it has printed at its end."""
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    out, out_of_child = os.pipe()
+    transport, _ = await loop.create_connection(Echo, sock=ours)
+    # By hand and not by asyncio, whose subprocesses would have to be alike in all the loops. The end of its output
+    # is waited for on the connection: the child closes that after the printing.
+    gone: asyncio.Future[None] = loop.create_future()
+    transport.get_protocol().connection_lost = lambda error: gone.set_result(None)  # type: ignore[method-assign]
+    command = [sys.executable, "-I", "-S", str(_HERE / script), str(theirs.fileno()), *args]
+    theirs.set_inheritable(True)
+    child = os.posix_spawn(
+        sys.executable, command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, out_of_child, 1)]
+    )
+    theirs.close()
+    os.close(out_of_child)
+    await gone
+    os.waitpid(child, 0)
+    with open(out) as printed:
+        figures: Figures = json.load(printed)
+    return figures
+
+
+async def pair(host: BenchHost | None, count: int) -> Figures:
+    """Round trips of 1 KiB between a client and a server that are both in this loop."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    warm = Client(b"x" * 1024, _WARM_UP)
+    client = Client(b"x" * 1024, count)
+    for one in (warm, client):
+        await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
+    warm.begin()
+    await warm.done
+    costs = Costs()
+    client.begin()
+    await client.done
+    figures = costs.per(count)
+    for one in (warm, client):
+        one.transport.close()
+    server.close()
+    return figures
+
+
+async def load(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
+    """An echo server under the load of another process, which spins. Processor time of this one per request."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    generator = load_generator()
+    report, out = os.pipe()
+    reader = asyncio.StreamReader()
+    costs = Costs()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), open(report, "rb"))
+    command = [str(generator), str(port), str(connections), str(size), str(seconds)]
+    child = os.posix_spawn(str(generator), command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)])
+    os.close(out)
+    line = await reader.readline()
+    transport.close()
+    os.waitpid(child, 0)
+    server.close()
+    answered = json.loads(line)
+    return {**answered, **costs.per(max(1, answered["requests"]))}
+
+
+async def storm(host: BenchHost | None, seconds: float) -> Figures:
+    """A task that never waits, while the host has timers."""
+    assert host is not None
+    probe = host.probe()
+    costs, count, end = Costs(), 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        count += 100
+    return {**costs.per(count), "late_ms": probe.late_ms(99)}
+
+
+async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
+    """So many callbacks of 5 us at once, while the host has timers."""
+    assert host is not None
+    loop = asyncio.get_running_loop()
+
+    def five_us() -> None:
+        end = time.thread_time_ns() + 5000
+        while time.thread_time_ns() < end:
+            pass
+
+    probe = host.probe()
+    costs = Costs()
+    for _ in range(times):
+        over = loop.create_future()
+        for _ in range(callbacks):
+            loop.call_soon(five_us)
+        loop.call_soon(over.set_result, None)
+        await over
+    return {**costs.per(times * callbacks), "late_ms": probe.late_ms(99)}
+
+
+WORK: dict[str, Callable[..., Awaitable[Figures]]] = {
+    function.__name__: function for function in (ticks, wake, pair, load, idle, storm, burst)
+}

@@ -1,0 +1,57 @@
+"""Programs of their own: what a test can only see from outside, such as the end of an interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+
+PRELUDE = """
+import asyncio, os, signal, sys, threading, time
+import asyncguest
+from asyncguest.hosts.queue import QueueHost
+
+def say(*words):
+    # One write: never cut in two, also at the end of the interpreter.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+"""
+
+
+@dataclass
+class Ended:
+    """A program that has ended."""
+
+    status: int
+    lines: list[str]
+    stderr: str
+    seconds: float
+
+    def check(self, status: int = 0, within: float = 20.0) -> Ended:
+        """It has the status, came to its end by itself and did not crash."""
+        assert self.status == status, (self.status, self.lines, self.stderr[-3000:])
+        assert "Fatal Python error" not in self.stderr, self.stderr[-3000:]
+        assert self.seconds < within, (self.seconds, self.stderr[-3000:])
+        return self
+
+
+def run_script(source: str, *args: object, options: tuple[str, ...] = ("-X", "dev"), timeout: float = 40.0) -> Ended:
+    """Runs the prelude and `source` in a fresh interpreter. A program that hangs shows its stacks and fails the test."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *options, "-c", PRELUDE + textwrap.dedent(source), *map(str, args)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"still running after {timeout} s\nstdout: {out[-2000:]}\nstderr: {err[-4000:]}") from None
+    return Ended(process.returncode, out.splitlines(), err, time.monotonic() - began)

@@ -1,0 +1,211 @@
+"""Contract 14: the limit of nested host loops, the strict mode that refuses them, and what is raised inside them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncguest
+import pytest
+from helpers import Run
+from test_contract_14_nesting import Dialog
+
+
+class Reports:
+    """Collects what the loop's exception handler is told."""
+
+    def __init__(self, loop):
+        self.contexts = []
+        loop.set_exception_handler(lambda _, context: self.contexts.append(context))
+
+    def of(self, kind):
+        return [context for context in self.contexts if isinstance(context.get("exception"), kind)]
+
+
+def nest(run, depth, seen, at_the_bottom):
+    """`depth` dialogs, each opened by a callback inside the one before; `at_the_bottom` is called in the last."""
+
+    def open_one(level):
+        dialog = Dialog(run.host)
+        seen.append(("open", level))
+        if level + 1 < depth:
+            run.guest.loop.call_soon(lambda: (open_one(level + 1), dialog.close()))
+        else:
+            at_the_bottom(dialog)
+        dialog.show()
+        seen.append(("closed", level))
+
+    return open_one
+
+
+def test_the_limit_is_reported_once_and_the_guest_goes_on_afterwards(drive):
+    # Three are followed. In the fourth, which the third's callback opens, the guest stands still.
+    run, seen, ticks = Run(drive, max_nesting=3), [], []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reports = Reports(loop)
+
+        def at_the_bottom(dialog):
+            loop.call_soon(ticks.append, "inside the fourth")
+            turns = run.guest.stats().batches
+
+            # The host's own timer: the guest's do not run here.
+            def close():
+                seen.append(("refused, turns meanwhile", run.guest.stats().batches - turns))
+                ticks.append("before the fourth returned")
+                dialog.close()
+
+            later(run.host, 0.15, close)
+
+        done = loop.create_future()
+        loop.call_soon(lambda: (nest(run, 4, seen, at_the_bottom)(0), done.set_result(None)))
+        await done
+        assert len(reports.of(asyncguest.NestingLimit)) == 1
+        assert "max_nesting" in str(reports.contexts[0]["exception"])
+        await asyncio.sleep(0.001)
+        return "went on"
+
+    run.start(main)
+    assert run.finish() == "went on"
+    assert [entry for entry in seen if entry[0] == "closed"] == [("closed", level) for level in (3, 2, 1, 0)]
+    # It stood still, and nobody span meanwhile.
+    assert ticks == ["before the fourth returned", "inside the fourth"]
+    assert next(entry[1] for entry in seen if entry[0].startswith("refused")) < 10
+
+
+def later(host, seconds, fn):
+    """The host's own timer: a thread that posts."""
+    import threading
+
+    timer = threading.Timer(seconds, host.post, [fn])
+    timer.daemon = True
+    timer.start()
+
+
+def test_the_third_gets_its_turns_again_when_the_fourth_has_returned(drive):
+    # It says "until one of them returns": not only when all have.
+    run, seen = Run(drive, max_nesting=1), []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        Reports(loop)
+        outer, inner = Dialog(run.host), Dialog(run.host)
+
+        def open_inner():
+            later(run.host, 0.05, inner.close)
+            inner.show()
+            seen.append("inner closed")
+            # A timer of the guest closes the outer one: it needs turns inside the outer one's loop.
+            loop.call_later(0.001, outer.close)
+
+        loop.call_soon(open_inner)
+        outer.show()
+        seen.append("outer closed")
+
+    run.start(main)
+    run.finish()
+    assert seen == ["inner closed", "outer closed"]
+
+
+def test_strict_mode_refuses_every_nested_loop(drive):
+    run, ticks = Run(drive, max_nesting=0), []
+
+    async def ticker():
+        while True:
+            await asyncio.sleep(0.001)
+            ticks.append(True)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reports = Reports(loop)
+        ticking = loop.create_task(ticker())
+        await asyncio.sleep(0.01)
+        before = len(ticks)
+        dialog = Dialog(run.host)
+        later(run.host, 0.05, dialog.close)
+        dialog.show()
+        assert len(ticks) == before
+        assert len(reports.of(asyncguest.NestingLimit)) == 1
+        assert "max_nesting=0" in str(reports.contexts[0]["exception"])
+        while len(ticks) < before + 3:
+            await asyncio.sleep(0.001)
+        ticking.cancel()
+        return "went on"
+
+    run.start(main)
+    assert run.finish() == "went on"
+
+
+def test_each_refused_dialog_is_reported(drive):
+    run = Run(drive, max_nesting=0)
+
+    async def main():
+        reports = Reports(asyncio.get_running_loop())
+        for count in (1, 2):
+            dialog = Dialog(run.host)
+            later(run.host, 0.05, dialog.close)
+            dialog.show()
+            assert len(reports.of(asyncguest.NestingLimit)) == count
+            await asyncio.sleep(0.001)
+
+    run.start(main)
+    run.finish()
+
+
+def test_an_exception_inside_a_dialog_reaches_its_own_task(drive):
+    run = Run(drive)
+
+    async def fails():
+        raise LookupError("inside")
+
+    async def main():
+        dialog = Dialog(run.host)
+        task = asyncio.get_running_loop().create_task(fails())
+        task.add_done_callback(lambda _: dialog.close())
+        dialog.show()
+        with pytest.raises(LookupError, match="inside"):
+            await task
+        return "fine"
+
+    run.start(main)
+    assert run.finish() == "fine"
+
+
+def test_an_exception_out_of_the_dialog_reaches_the_one_that_opened_it(drive):
+    run = Run(drive)
+
+    async def main():
+        def boom():
+            raise LookupError("the host's own job")
+
+        run.host.post(boom)
+        with pytest.raises(LookupError):
+            Dialog(run.host).show()
+        await asyncio.sleep(0.001)
+        return asyncio.current_task() is run.guest.task
+
+    run.start(main)
+    assert run.finish() is True
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
+def test_system_exit_inside_a_dialog_cancels_the_run_and_spares_the_dialogs_frames(drive, error):
+    run = Run(drive)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reports = Reports(loop)
+        dialog = Dialog(run.host)
+
+        def boom():
+            dialog.close()
+            raise error
+
+        loop.call_soon(boom)
+        dialog.show()  # returns by itself, nothing passes through it
+        assert len(reports.of(type(error))) == 1
+        await asyncio.sleep(60)
+
+    run.start(main)
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()

@@ -1,0 +1,180 @@
+"""Contract 15: the interpreter ends while runs live: `finally` blocks run, the status is right, nothing hangs."""
+
+from __future__ import annotations
+
+import pytest
+from scripts import run_script
+
+RUN = """
+async def main():
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0.01)
+        say("finally", await asyncio.to_thread(lambda: "executor works"))
+
+drive = sys.argv[1]
+host = QueueHost(drive)
+guest = asyncguest.Guest(host, done_callback=lambda task: say("done", task.cancelled()), name="the run")
+task = guest.start(main)
+for _ in range(3):
+    host.run_once(0.01)
+"""
+
+ENDINGS = {
+    "end of script": ("", 0),
+    "sys.exit": ("sys.exit(7)", 7),
+    "unhandled exception": ("raise LookupError('boom')", 1),
+    "exception out of the host's loop": ("host.post(lambda: 1 / 0); host.run()", 1),
+    "SystemExit out of the host's loop": ("host.post(lambda: sys.exit(3)); host.run()", 3),
+    "a host that was closed": ("guest.unwatch(); host.close()", 0),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_interpreter_ends_first(drive, ending):
+    code, status = ENDINGS[ending]
+    ended = run_script(RUN + code, drive).check(status)
+    assert ended.lines == ["finally executor works", "done True"]
+    assert ended.stderr.count("RuntimeWarning") == 1 and "the run" in ended.stderr
+    # A closed host refuses the post that wakes it, which is told.
+    failures = 1 if status == 1 else ended.stderr.count("could not be posted to")
+    assert ended.stderr.count("Traceback") == failures <= 1, ended.stderr
+
+
+def test_two_runs_and_one_ended_one(drive):
+    ended = run_script(
+        RUN + "asyncguest.Guest(host, done_callback=lambda t: say('second')).start(main); guest.shutdown()", drive
+    ).check()
+    assert ended.lines == ["finally executor works", "done True", "finally executor works", "second"]
+
+
+def test_a_done_callback_that_raises_at_exit(drive):
+    ended = run_script(
+        RUN + "guest2 = asyncguest.Guest(host, done_callback=lambda t: 1 / 0); guest2.start(main)", drive
+    ).check()
+    assert "ZeroDivisionError" in ended.stderr
+    assert "done True" in ended.lines
+
+
+def test_what_does_not_finish_is_abandoned_within_the_deadline(drive):
+    ended = run_script(
+        """
+        from asyncguest import _exit
+        _exit.DEADLINE = 0.2
+
+        async def main():
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    say("refused")
+
+        asyncguest.Guest(QueueHost(sys.argv[1]), done_callback=lambda task: say("done", type(task.exception()).__name__)).start(main)
+        """,
+        drive,
+    ).check(within=10)
+    assert ended.lines[0] == "refused" and ended.lines[-1] == "done GuestError"
+    assert "abandoned" in ended.stderr and "Task was destroyed" not in ended.stderr
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+@pytest.mark.parametrize("host_runs", [True, False], ids=["host runs", "host has returned"])
+def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_runs):
+    # Nobody may drive a run of another thread. A daemon thread's is abandoned and named; one of an ordinary thread is
+    # waited for by Python itself, as long as its host runs.
+    ended = run_script(
+        """
+        drive, daemon, host_runs = sys.argv[1], sys.argv[2] == "True", sys.argv[3] == "True"
+        started = threading.Event()
+
+        async def main():
+            started.set()
+            for _ in range(100):
+                await asyncio.sleep(0.001)
+            say("main ends")
+            if daemon:
+                await asyncio.sleep(600)
+
+        def thread():
+            host = QueueHost(drive)
+            guest = asyncguest.Guest(host, done_callback=host.stop, name="of a thread")
+            guest.start(main)
+            if host_runs:
+                host.run()
+                say("host returned")
+
+        thread = threading.Thread(target=thread, daemon=daemon)
+        thread.start()
+        started.wait()
+        """,
+        drive,
+        daemon,
+        host_runs,
+    ).check(within=15)
+    if host_runs and not daemon:
+        assert ended.lines == ["main ends", "host returned"]
+        assert "Warning" not in ended.stderr, ended.stderr
+    else:
+        assert "of a thread" in ended.stderr, ended.stderr
+    assert "Traceback" not in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("state", ["new", "ended"])
+def test_a_guest_that_does_not_run_says_nothing_at_exit(drive, state):
+    ended = run_script(
+        """
+        host = QueueHost(sys.argv[1])
+        guest = asyncguest.Guest(host, done_callback=host.stop)
+        async def main(): await asyncio.sleep(0.001)
+        if sys.argv[2] == "ended":
+            guest.start(main)
+            host.run()
+        host.close()
+        """,
+        drive,
+        state,
+    ).check()
+    assert ended.stderr == ""
+
+
+def test_exit_from_inside_guest_code(drive):
+    # sys.exit in a task ends the run and reaches done_callback; the host decides what it means.
+    ended = run_script(
+        """
+        async def main():
+            await asyncio.sleep(0)
+            sys.exit(5)
+
+        host = QueueHost(sys.argv[1])
+        task = asyncguest.Guest(host, done_callback=host.stop).start(main)
+        host.run()
+        host.close()
+        say(repr(task.exception()))
+        task.result()
+        """,
+        drive,
+    ).check(5)
+    assert ended.lines == ["SystemExit(5)"] and ended.stderr == ""
+
+
+def test_the_last_reference_goes_while_the_run_lives(drive):
+    # The package keeps runs alive until they end.
+    ended = run_script(
+        """
+        import gc
+        host = QueueHost(sys.argv[1])
+        async def main():
+            await asyncio.sleep(0.02)
+            host.stop()
+            say("main ends")
+        asyncguest.Guest(host).start(main)
+        gc.collect()
+        host.run()
+        while asyncguest.stats().guests:
+            host.run_once(0.1)
+        host.close()
+        """,
+        drive,
+    ).check()
+    assert ended.lines == ["main ends"] and ended.stderr == ""

@@ -1,0 +1,339 @@
+"""Trio programs as hosts (USERS rows 16 and 25, contract 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+
+import asyncguest
+import pytest
+
+trio = pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
+
+from asyncguest.hosts.trio import TrioHost  # noqa: E402
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """Trio's entry queue opens nothing for good, but its first run imports the rest of it."""
+    trio.run(trio.sleep, 0)
+
+
+async def inner(name):
+    await asyncio.sleep(0.01)
+    return f"hello {name}"
+
+
+def test_run_returns_the_result(drive):
+    async def program():
+        return await TrioHost(drive).run(inner, "world", name="inner")
+
+    assert trio.run(program) == "hello world"
+
+
+def test_run_raises_what_the_guest_raises(drive):
+    async def fails():
+        await asyncio.sleep(0)
+        raise ZeroDivisionError("in the guest")
+
+    async def program():
+        with pytest.raises(ZeroDivisionError, match="in the guest"):
+            await TrioHost(drive).run(fails)
+        return "went on"
+
+    assert trio.run(program) == "went on"
+
+
+def test_both_loops_progress(drive):
+    """asyncio's streams talk to Trio's."""
+
+    async def client(port):
+        for number in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"%d" % number)
+            writer.write_eof()
+            assert await reader.read() == b"%d" % number
+            writer.close()
+            await writer.wait_closed()
+        return "all"
+
+    async def echo(stream):
+        async for chunk in stream:
+            await stream.send_all(chunk)
+        await stream.aclose()
+
+    async def program():
+        async with trio.open_nursery() as nursery:
+            (listener, *_) = await nursery.start(trio.serve_tcp, echo, 0)
+            result = await TrioHost(drive).run(client, listener.socket.getsockname()[1])
+            nursery.cancel_scope.cancel()
+        return result
+
+    assert trio.run(program) == "all"
+
+
+def test_the_hosts_state_is_unchanged_between_turns(drive):
+    """Running loop, current task, context, sniffio's name and async generator hooks."""
+    sniffio = pytest.importorskip("sniffio")
+
+    def host_state():
+        return (
+            asyncio._get_running_loop(),
+            trio.lowlevel.current_task(),
+            variable.get(),
+            sniffio.current_async_library(),
+            sys.get_asyncgen_hooks(),
+        )
+
+    def guest_state():
+        return (
+            asyncio.get_running_loop(),
+            asyncio.current_task(),
+            variable.get(),
+            sniffio.current_async_library(),
+            sys.get_asyncgen_hooks(),
+        )
+
+    async def guest_main():
+        variable.set("guest's")
+        mine = guest_state()
+        for _ in range(50):
+            await asyncio.sleep(0.0005)
+            assert guest_state() == mine
+        return mine
+
+    async def program():
+        variable.set("host's")
+        mine = host_state()
+        assert mine[0] is None and mine[3] == "trio"
+        guest = asyncguest.Guest(TrioHost(drive))
+        guest.start(guest_main)
+        assert host_state() == mine
+        while guest.state != "ended":
+            await trio.sleep(0.0002)
+            assert host_state() == mine
+        theirs = guest.task.result()
+        assert theirs[2:4] == ("guest's", "asyncio") and theirs[4] != mine[4]
+
+    trio.run(program)
+
+
+def test_async_generators_die_where_they_were_born(drive):
+    died = []
+
+    async def generator(name):
+        try:
+            yield 1
+            yield 2
+        finally:
+            died.append((name, trio.lowlevel.in_trio_task(), asyncio._get_running_loop() is not None))
+
+    held = []
+
+    async def guest_main():
+        mine = generator("guest's")
+        await mine.__anext__()
+        held.append(mine)
+        del mine
+        held.clear()
+        gc.collect()
+        await asyncio.sleep(0.02)
+
+    async def program():
+        mine = generator("host's")
+        await mine.__anext__()
+        held.append(mine)
+        del mine
+        with pytest.warns(ResourceWarning, match="generator"):  # Trio's opinion of one that is not closed
+            await TrioHost(drive).run(guest_main)
+            await trio.sleep(0.01)
+
+    trio.run(program)
+    assert sorted(died)[0] == ("guest's", True, True) or sorted(died)[0][2] is True
+    assert sorted(died)[1][2] is False
+
+
+def test_a_task_of_trio_may_call_the_guests_loop(drive):
+    """Contract 10: the guest sleeps, and is woken."""
+
+    async def guest_main():
+        event.append(asyncio.Event())
+        await event[0].wait()
+        return "woken"
+
+    event = []
+
+    async def program():
+        guest = asyncguest.Guest(TrioHost(drive))
+        guest.start(guest_main)
+        await trio.sleep(0.02)
+        guest.loop.call_soon(event[0].set)
+        await guest.host.wait(guest)
+        return guest.task.result()
+
+    assert trio.run(program) == "woken"
+
+
+# ---- the end
+
+
+def test_cancelling_the_waiter_cancels_the_guest_and_waits(drive):
+    order = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)
+            order.append("cleaned up")
+
+    async def program():
+        with trio.move_on_after(0.02) as scope:
+            await TrioHost(drive).run(guest_main)
+        assert scope.cancelled_caught
+        order.append("told")
+
+    trio.run(program)
+    assert order == ["cleaned up", "told"]
+
+
+def test_the_program_ends_first(drive):
+    """USERS row 3: `finally` runs with a living host, `done_callback` comes once."""
+    done, order = [], []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)
+            order.append("cleaned up")
+
+    async def program():
+        asyncguest.Guest(TrioHost(drive), done_callback=done.append).start(guest_main)
+        await trio.sleep(0.01)
+
+    trio.run(program)
+    assert order == ["cleaned up"]
+    assert len(done) == 1 and done[0].cancelled()
+
+
+def test_the_program_ends_with_an_exception(drive):
+    done = []
+
+    async def program():
+        asyncguest.Guest(TrioHost(drive), done_callback=done.append).start(asyncio.sleep, 3600)
+        await trio.sleep(0.01)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        trio.run(program)
+    assert len(done) == 1 and done[0].cancelled()
+
+
+def test_a_stubborn_guest_is_abandoned_at_the_deadline(drive):
+    done = []
+
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                pass
+
+    async def program():
+        asyncguest.Guest(TrioHost(drive, deadline=0.05), done_callback=done.append).start(stubborn)
+        await trio.sleep(0.01)
+
+    with pytest.warns(RuntimeWarning, match="abandoned"):
+        trio.run(program)
+    assert len(done) == 1
+    assert isinstance(done[0].exception(), asyncguest.GuestError)
+
+
+def test_a_done_callback_that_raises_is_logged_once(drive, caplog):
+    async def program():
+        host = TrioHost(drive)
+        guest = asyncguest.Guest(host, done_callback=lambda task: 1 // 0)
+        guest.start(inner, "x")
+        await host.wait(guest)
+        await trio.sleep(0.01)
+
+    with caplog.at_level(logging.ERROR, "asyncguest"):
+        trio.run(program)
+    assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
+
+
+# ---- Ctrl-C is Trio's, which took SIGINT
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_ctrl_c_goes_to_trio(drive, busy):
+    order = []
+
+    async def guest_main():
+        try:
+            if busy:
+                await asyncio.sleep(0.01)  # the first step is still the main task's of Trio
+                os.kill(os.getpid(), signal.SIGINT)  # while guest code runs
+                for _ in range(1000):
+                    pass  # here Python runs the handler
+                order.append("guest code is not interrupted")
+            await asyncio.sleep(3600)
+        finally:
+            order.append("cleaned up")
+
+    async def program():
+        host = TrioHost(drive)
+        try:
+            if not busy:
+                killer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+                killer.start()
+            await host.run(guest_main)
+        except BaseException as error:
+            order.append(type(error).__name__)
+            raise
+        finally:
+            if not busy:
+                killer.join()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(program)
+    assert "cleaned up" in order
+    if busy:
+        assert order[0] == "guest code is not interrupted"
+
+
+def test_many_guests_in_one_program(drive):
+    results = []
+
+    async def program():
+        host = TrioHost(drive)
+
+        async def one(number):
+            results.append(await host.run(inner, str(number)))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(one, number)
+
+    trio.run(program)
+    assert sorted(results) == sorted(f"hello {number}" for number in range(20))
+
+
+def test_bad_arguments_say_what_to_do():
+    with pytest.raises(RuntimeError, match="inside trio.run"):
+        TrioHost()
+
+    async def program():
+        with pytest.raises(ValueError, match='"fd", "thread" or None'):
+            TrioHost("poll")
+
+    trio.run(program)

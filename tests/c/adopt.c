@@ -1,0 +1,124 @@
+/* Hazard: a guest that is made on one thread and run on another: what was registered before has to work on the new
+ * host thread, and the old one is a stranger. */
+#include "toy.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static guest_t *g;
+static channel_t pipe_;
+static unsigned fds, timers, posts, signals;
+
+static void on_fd_here(guest_t *guest, guest_id_t id, uint32_t events, void *user_data)
+{
+    (void)guest, (void)id, (void)events, (void)user_data;
+    char byte;
+    ASSERT_EQ_I64(1, read(pipe_.in, &byte, 1));
+    fds++;
+}
+
+static void on_timer_here(guest_t *guest, guest_id_t id, uint64_t expirations, void *user_data)
+{
+    (void)id, (void)expirations, (void)user_data;
+    ASSERT_STATUS(GUEST_EORDER, guest_adopt(guest)); /* a delivery is on the stack */
+    timers++;
+}
+
+static void on_signal_here(guest_t *guest, guest_id_t id, int32_t signum, uint32_t count, void *user_data)
+{
+    (void)guest, (void)id, (void)signum, (void)count, (void)user_data;
+    signals++;
+}
+
+static void on_post_here(guest_t *guest, void *user_data)
+{
+    (void)user_data;
+    posts++;
+    if (fds && timers && signals)
+        ASSERT_OK(guest_cancel(guest));
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    ASSERT_STATUS(GUEST_ETHREAD, guest_run(g, 0));
+    ASSERT_OK(guest_adopt(g));
+    ASSERT_OK(guest_adopt(g)); /* it is ours already */
+    while (!(fds && timers && signals))
+        ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(g, MS(5)));
+    ASSERT_OK(guest_post(g, on_post_here, NULL, NULL));
+    ASSERT_OK(guest_run(g, limit(SECONDS(5))));
+    return NULL;
+}
+
+TEST(adopted_by_another_thread)
+{
+    for (uint32_t drive = GUEST_DRIVE_FD; drive <= GUEST_DRIVE_RUN; drive++) {
+        guest_options_t options = options_for(drive);
+        fds = timers = posts = signals = 0;
+        pipe_ = channel_open();
+        ASSERT_OK(guest_start(NULL, &options, &g));
+        ASSERT_OK(guest_fd_add(g, pipe_.in, GUEST_READABLE, on_fd_here, NULL, NULL, NULL));
+        ASSERT_OK(guest_timer_add(g, MS(1), 0, on_timer_here, NULL, NULL, NULL));
+        ASSERT_OK(guest_signal_add(g, SIGUSR1, on_signal_here, NULL, NULL, NULL));
+        ASSERT_OK(guest_post(g, on_post_here, NULL, NULL));
+        channel_write(&pipe_, 1);
+        ASSERT_EQ_I64(0, raise(SIGUSR1));
+        join(spawn(run, NULL));
+        ASSERT_EQ_U64(1, fds);
+        ASSERT_EQ_U64(1, timers);
+        ASSERT_EQ_U64(1, signals);
+        ASSERT_EQ_U64(2, posts);
+        ASSERT_STATUS(GUEST_ETHREAD, guest_shutdown(g, 0));
+        ASSERT_OK(guest_adopt(g));
+        guest_free(g);
+        channel_close(&pipe_);
+    }
+}
+
+TEST(adopt_refused_in_a_batch)
+{
+    guest_options_t options = options_for(GUEST_DRIVE_FD);
+    options.flags = GUEST_FLAG_PULL;
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    ASSERT_OK(guest_batch_begin(g, 0));
+    ASSERT_STATUS(GUEST_EORDER, guest_adopt(g));
+    ASSERT_OK(guest_batch_end(g));
+    ASSERT_OK(guest_adopt(g));
+    guest_free(g);
+}
+
+/* Not of adoption, but of threads too: a turn that asks for the next one posts it itself, by post_local. */
+static guest_status_t ask_again(toy_t *toy, guest_token_t token)
+{
+    unsigned *left = toy->argument;
+    guest_event_t event;
+    size_t count;
+    guest_status_t status = guest_batch_begin(toy->g, token);
+    if (status != GUEST_OK)
+        return status;
+    ASSERT_OK(guest_batch_next(toy->g, &event, 1, &count));
+    if (*left > 0) {
+        --*left;
+        ASSERT_OK(guest_wake(toy->g));
+    }
+    ASSERT_OK(guest_batch_end(toy->g));
+    return GUEST_OK;
+}
+
+TEST(wake_in_a_batch_is_posted_locally)
+{
+    unsigned left = 50;
+    toy_t toy = {.has_local = true, .deliver = ask_again, .argument = &left};
+    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    options.flags = GUEST_FLAG_PULL;
+    toy_start_on(&toy, NULL, &options);
+    ASSERT_OK(guest_wake(toy.g));
+    RUN_UNTIL(&toy, left == 0);
+    ASSERT(toy.locals >= 49);
+    ASSERT(toy.posts <= 2);
+    ASSERT_OK(guest_cancel(toy.g));
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    toy_free(&toy);
+    toy_close(&toy);
+}
