@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test check bench clean
+.PHONY: all demo test check bench conformance clean
 
 all:
 	cargo build --release
@@ -20,6 +20,12 @@ check:
 bench:
 	./scripts/setup.sh test
 	./benches/run.sh
+	./scripts/python.sh bench
+
+# CPython's own asyncio tests, of every interpreter found, with our loop.
+conformance:
+	./scripts/setup.sh test
+	./scripts/python.sh conformance
 
 clean:
 	cargo clean

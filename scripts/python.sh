@@ -87,6 +87,8 @@ install_wheel() { # NAME
 
 do_wheel() {
     local python
+    # scripts/test.sh has just built it.
+    [ -z "${ASYNCGUEST_WHEEL_IS_FRESH:-}" ] || [ -z "${1:-}" ] || return 0
     # The oldest, as it should be for a wheel that is to work with all.
     python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
     if [ -z "$python" ]; then
@@ -100,15 +102,22 @@ do_wheel() {
     [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
 }
 
+# Two interpreters at a time: much of the tests' time is waiting.
 do_test() {
     local version python found=0 failed=0 newest
     do_wheel quietly || return
     newest=$(interpreters | tail -n 1 | cut -d ' ' -f 1)
     while read -r version python <&3; do
         [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
+        if [ "$(jobs -rp | wc -l)" -ge 2 ]; then
+            wait -n || failed=$((failed + 1))
+        fi
         found=$((found + 1))
-        test_on "$version" "$python" "$([ "$version" = "$newest" ] || echo "not once")" || failed=$((failed + 1))
+        test_on "$version" "$python" "$([ "$version" = "$newest" ] || echo "not once")" &
     done 3< <(interpreters)
+    while [ -n "$(jobs -p)" ]; do
+        wait -n || failed=$((failed + 1))
+    done
     if [ "$found" = 0 ] || { [ $# != 0 ] && [ "$found" != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.10 on}"
         return 1

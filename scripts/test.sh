@@ -45,6 +45,7 @@ without() { # NAME REASON: a stage that cannot run here
 # How many tests a log tells of, cargo's and ctest's.
 figures() {
     awk '/^test result: ok/ { n += $4 } /tests passed/ { n += $NF } /^on: / { on = ", " $0 }
+         /^ok +3\.[0-9]+ / { for (i = 3; i <= NF; i++) if ($i ~ /^passed/) n += $(i - 1); on = on ", " $2 }
          END { if (n) printf "%d tests%s", n, on }' "$1"
 }
 
@@ -108,6 +109,14 @@ fi
 stage examples python3 examples/test_fetch.py
 stage bench ./benches/run.sh --quick
 stage docs docs
+export ASYNCGUEST_WHEEL_IS_FRESH=
+stage wheel ./scripts/python.sh wheel
+ASYNCGUEST_WHEEL_IS_FRESH=1
+stage types ./scripts/python.sh types
+stage python ./scripts/python.sh test
+stage conform ./scripts/python.sh conformance short
+stage manual ./scripts/python.sh docs
+stage pybench ./scripts/python.sh bench --quick
 stage msrv msrv
 
 [ "$skipped" = 0 ] || echo "$skipped skipped"

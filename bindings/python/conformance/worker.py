@@ -1,6 +1,7 @@
 """Runs one module of CPython's `test.test_asyncio` in this process, and says what became of each test.
 
-    python worker.py MODE MODULE REPORT [SKIPPED-ID...]     or, to run only some: REPORT --only ID...
+    python worker.py MODE MODULE REPORT [ID...]     all but these; ID may be a pattern
+    python worker.py MODE MODULE REPORT --only ID...
 
 Owns: this process. REPORT gets one line of JSON when a test starts and one when it has ended, so that the parent
 knows which test was running if the process dies. What is printed is for the log.
@@ -9,6 +10,7 @@ knows which test was running if the process dies. What is printed is for the log
 from __future__ import annotations
 
 import faulthandler
+import fnmatch
 import itertools
 import json
 import os
@@ -94,6 +96,10 @@ def short_id(test: Any, module: str) -> str:
     return name[len(prefix) :] if name.startswith(prefix) else f"{module}.({name})"
 
 
+def among(patterns: tuple[str, ...], name: str) -> bool:
+    return name in patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns if "*" in pattern)
+
+
 def tests_of(suite: Any) -> Any:
     """The tests of a suite, flat."""
     for test in suite:
@@ -118,7 +124,7 @@ def main(mode: str, module: str, report_path: str, *ids: str) -> None:
     support.use_resources = []
     loaded = unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}")
     only = ids[:1] == ("--only",)
-    wanted = [test for test in tests_of(loaded) if (short_id(test, module) in ids) == only]
+    wanted = [test for test in tests_of(loaded) if among(ids, short_id(test, module)) == only]
     with open(report_path, "a", encoding="utf-8") as report:
         runner = unittest.TextTestRunner(
             stream=sys.stdout,

@@ -135,3 +135,20 @@ def host_until(run: Run, condition: Callable[[], Any], seconds: float = 10.0) ->
 def settle(run: Run) -> None:
     """Lets the host go on until the guest is idle: it sleeps, and only a call or an event can wake it."""
     host_until(run, lambda: run.guest.loop.asleep)
+
+
+class Dialog:
+    """A nested loop of a run's host, until `close` is called."""
+
+    def __init__(self, host: QueueHost) -> None:
+        self.host = host
+        self.is_open = False
+
+    def show(self) -> None:
+        self.is_open = True
+        while self.is_open:
+            self.host.run_once()
+
+    def close(self) -> None:
+        self.is_open = False
+        self.host.post(lambda: None)  # run_once comes back to look

@@ -68,7 +68,7 @@ for number, (what, error, text) in enumerate(
         (lambda: main(1), TypeError, "pass the async function and its arguments instead"),
         (lambda: None, TypeError, "an async function was expected"),
         (lambda: 7, TypeError, "an async function was expected"),
-        (lambda: print, TypeError, "is not an async function"),
+        (lambda: int, TypeError, "is not an async function"),
         (lambda: generator, TypeError, "is not an async function"),
         (lambda: generator(), TypeError, "an async function was expected"),
         (lambda: old_style, TypeError, "is not an async function"),

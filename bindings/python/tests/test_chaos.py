@@ -11,6 +11,7 @@ import os
 import random
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncguest
@@ -177,18 +178,26 @@ def test_cancelling_and_failing_main_tasks_end_cleanly(drive):
             run_in_chaos(main, drive, seed=3)
 
 
-def test_a_host_that_inlines_every_other_post_is_followed():
-    """Inlined posts alone: the guest must neither run on the posting thread nor wait for ever."""
+def test_inlined_posts_are_noticed_and_come_again_at_once():
+    """The guest must not run on the posting thread; but a call there tells it at once that the post went wrong."""
+    host = ChaosHost(seed=1, drop=0, double=0, fail=0, inline=0.3)
+    guest = asyncguest.Guest(host, done_callback=host.inner.stop)
     threads = set()
 
     async def main():
-        for _ in range(5):
+        for _ in range(30):
             await asyncio.sleep(0.001)
             threads.add(threading.get_ident())
 
-    _, faults = run_in_chaos(main, "thread", seed=1, drop=0, double=0, fail=0, inline=0.5)
-    assert faults["inlined"] > 0
+    began = time.monotonic()
+    guest.start(main)
+    host.inner.run()
+    took = time.monotonic() - began
+    host.inner.close()
     assert threads == {threading.get_ident()}
+    inlined = guest.stats().inlined_tokens
+    assert inlined == host.faults["inlined"] > 5
+    assert took < inlined * 0.2, "each of them was waited for as for a lost one"
 
 
 def test_a_dropped_or_refused_post_is_counted_and_posted_again():

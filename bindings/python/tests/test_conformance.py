@@ -125,7 +125,7 @@ def judged(judge, monkeypatch, tmp_path, standard, ours):
     """What the judge says of these results."""
     run = judge["run"]
 
-    def run_module(mode, module, out, only=None):
+    def run_module(mode, module, out, only=None, without=()):
         found = standard if mode == "standard" else ours
         kept = judge["results"].Results({test: found[test] for test in found if only is None or test in only})
         kept.loops = found.loops

@@ -10,7 +10,7 @@ import warnings
 
 import asyncguest
 import pytest
-from helpers import open_fds
+from helpers import Run, open_fds, run_anywhere
 
 
 async def main() -> str:
@@ -116,8 +116,6 @@ def test_close_gives_every_fd_back() -> None:
 
 def test_a_run_that_is_over_holds_no_fds(drive: str) -> None:
     """A program that keeps its finished tasks keeps their loops; it must not run out of fds by that."""
-    from helpers import Run
-
     before = open_fds()
     tasks = []
     for _ in range(5):
@@ -139,22 +137,19 @@ def test_a_loop_that_nobody_closed_says_so() -> None:
 
 def test_cancelled_timers_do_not_pile_up_while_it_is_busy(where: str) -> None:
     """wait_for with a long timeout in a loop that never rests: CPython throws the cancelled ones out as it goes."""
-    from helpers import run_anywhere
-
     async def busy() -> int:
         loop = asyncio.get_running_loop()
-        for _ in range(20_000):
+        loop.set_debug(False)  # which would note a traceback for each
+        for _ in range(3_000):
             loop.call_later(60, print).cancel()
             await asyncio.sleep(0)
         gc.collect()
         return sum(isinstance(thing, asyncio.TimerHandle) for thing in gc.get_objects())
 
-    assert run_anywhere(where, busy) < 5_000
+    assert run_anywhere(where, busy) < 1_000
 
 
 def test_timers_keep_their_order(where: str) -> None:
-    from helpers import run_anywhere
-
     async def ordered() -> list[int]:
         loop = asyncio.get_running_loop()
         order: list[int] = []

@@ -131,15 +131,14 @@ def test_debug_mode(where: str, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert loop.get_debug()
-        loop.slow_callback_duration = 0.01
-        loop.call_soon(time.sleep, 0.02)
+        loop.slow_callback_duration = 0.1
+        loop.call_soon(time.sleep, 0.12)
         await asyncio.sleep(0.001)
         with pytest.raises(RuntimeError, match="Non-thread-safe"):
             await asyncio.to_thread(loop.call_soon, print)
         with pytest.raises(TypeError):
             loop.call_soon(main)  # type: ignore[arg-type]  # a coroutine function
-        origin = asyncio.current_task().get_coro()  # type: ignore[union-attr]
-        assert "debug" not in repr(origin)
+        assert sys.get_coroutine_origin_tracking_depth() > 0
         loop.set_debug(False)
         await asyncio.sleep(0)
         assert not loop.get_debug()
@@ -147,7 +146,7 @@ def test_debug_mode(where: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "asyncio"):
         run_anywhere(where, main, debug=True)
     slow = [record.getMessage() for record in caplog.records if "Executing" in record.getMessage()]
-    assert len(slow) == 1 and "sleep" in slow[0] and "took 0.0" in slow[0]
+    assert len(slow) == 1 and "sleep" in slow[0] and "took 0.1" in slow[0]
 
 
 def test_a_callback_that_raises_goes_to_the_exception_handler(where: str, caplog: pytest.LogCaptureFixture) -> None:

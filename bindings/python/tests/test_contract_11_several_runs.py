@@ -282,20 +282,6 @@ def test_a_random_storm_of_starts_and_ends(drive):
     assert ended == [True] * 60 and not live
 
 
-def test_two_runs_of_one_async_function_are_two_runs(drive):
-    run_one, run_two = Run(drive), Run(drive)
-
-    async def main():
-        await asyncio.sleep(0.001)
-        return id(asyncio.current_task())
-
-    run_one.start(main)
-    run_two.start(main)
-    assert run_one.finish() == id(run_one.guest.task)
-    assert run_two.finish() == id(run_two.guest.task)
-    assert run_one.guest.task is not run_two.guest.task
-
-
 def test_a_guest_is_one_run(drive):
     run = Run(drive)
 

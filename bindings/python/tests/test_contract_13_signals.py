@@ -231,3 +231,30 @@ def test_the_hosts_fd_stays_the_hosts(drive, own_wakeup_fd):
     run_guest(main, drive=drive)
     assert current_wakeup_fd() == number
     assert bytes([signal.SIGUSR1]) in reading_end.recv(100)
+
+
+def test_a_handler_that_runs_just_before_the_guest_falls_asleep(drive):
+    # A Python handler or a destructor may run between any two bytecodes, also after the last look at the ready queue,
+    # where no wake-up fd of the guest's tells of it. The loop of this test has one run exactly there.
+    called = []
+
+    class Loop(asyncguest.EventLoop):
+        armed = False
+
+        def next_deadline(self):
+            if self.armed:
+                self.armed = False
+                self.call_soon(heard)
+            return super().next_deadline()
+
+    def heard():
+        called.append(True)
+        main.gate.set()
+
+    async def main():
+        main.gate = asyncio.Event()
+        asyncio.get_running_loop().armed = True
+        await main.gate.wait()
+
+    run_guest(main, drive=drive, loop_factory=Loop)
+    assert called == [True]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import asyncguest
 import pytest
-from helpers import Run
-from test_contract_14_nesting import Dialog
+from asyncguest.hosts.queue import QueueHost
+from helpers import Dialog, Run
 
 
 class Reports:
@@ -75,8 +76,6 @@ def test_the_limit_is_reported_once_and_the_guest_goes_on_afterwards(drive):
 
 def later(host, seconds, fn):
     """The host's own timer: a thread that posts."""
-    import threading
-
     timer = threading.Timer(seconds, host.post, [fn])
     timer.daemon = True
     timer.start()
@@ -209,3 +208,42 @@ def test_system_exit_inside_a_dialog_cancels_the_run_and_spares_the_dialogs_fram
     run.start(main)
     with pytest.raises(asyncio.CancelledError):
         run.finish()
+
+
+def test_dialogs_of_two_guests_stand_in_each_other(drive):
+    # A opens a dialog, in which B's turn opens one, in which A's turn opens a third: each finds its own state again.
+    host = QueueHost(drive)
+    seen, ended = [], []
+
+    def done(task):
+        ended.append(task)
+        if len(ended) == 2:
+            host.stop()
+
+    async def open_one(name, then):
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        await asyncio.sleep(0.001)
+        dialog = Dialog(host)
+        if then is None:
+            later(host, 0.01, dialog.close)
+        else:
+            guest, rest = then
+            inner = guest.loop.create_task(open_one(*rest))
+            inner.add_done_callback(lambda _: dialog.close())
+        dialog.show()
+        assert asyncio.get_running_loop() is loop and asyncio.current_task() is task
+        assert asyncguest.current_guest() is loop.guest
+        seen.append(name)
+        await asyncio.sleep(0)
+
+    async def idle():
+        await asyncio.Event().wait()
+
+    a, b = (asyncguest.Guest(host, done_callback=done) for _ in range(2))
+    b.start(idle)
+    a.start(open_one, "first of a", (b, ("first of b", (a, ("second of a", None)))))
+    a.task.add_done_callback(lambda _: b.cancel())
+    host.run()
+    host.close()
+    assert seen == ["second of a", "first of b", "first of a"]
+    a.task.result()

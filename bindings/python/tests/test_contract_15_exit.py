@@ -178,3 +178,30 @@ def test_the_last_reference_goes_while_the_run_lives(drive):
         drive,
     ).check()
     assert ended.lines == ["main ends"] and ended.stderr == ""
+
+
+def test_a_host_that_takes_no_posts_is_cleaned_up_at_exit():
+    # Contract 4: a host whose post always raises counts as gone; the run's clean-up is left to the exit hook.
+    ended = run_script(
+        """
+        def post(job):
+            raise ReferenceError("the window is gone")
+
+        async def main():
+            try:
+                await asyncio.sleep(600)
+            finally:
+                await asyncio.sleep(0.01)
+                say("finally")
+
+        task = asyncguest.start_guest_run(main, run_sync_soon_threadsafe=post, done_callback=lambda task: say("done"))
+        guest = task.get_loop().guest
+        task.get_loop().call_soon(int)
+        while not guest.abandoned:
+            time.sleep(0.01)
+        say("abandoned")
+        """
+    ).check(within=15)
+    assert ended.lines == ["abandoned", "finally", "done"]
+    assert ended.stderr.count("RuntimeWarning") == 2, ended.stderr  # of the posts that failed, and of the exit
+    assert "the window is gone" in ended.stderr

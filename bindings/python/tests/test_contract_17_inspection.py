@@ -12,7 +12,7 @@ import time
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run, run_guest
+from helpers import Run, run_guest, settle
 
 
 def test_counters_grow_and_stay_after_the_end(drive):
@@ -195,7 +195,8 @@ def test_all_tasks_and_stacks_between_turns(drive):
     seen = {}
 
     async def inner():
-        await asyncio.sleep(0.05)
+        seen["event"] = asyncio.Event()
+        await seen["event"].wait()
 
     async def main():
         side = asyncio.get_running_loop().create_task(inner(), name="side")
@@ -211,11 +212,12 @@ def test_all_tasks_and_stacks_between_turns(drive):
         tasks["main"].print_stack(file=out)
         seen["printed"] = out.getvalue()
         seen["repr"] = repr(tasks["side"])
+        seen["event"].set()
 
     run.start(main)
     run.guest.task.set_name("main")
-    run.host.post(lambda: run.host.post(look))
-    run.host.run_once(0.01)
+    settle(run)
+    run.host.post(look)
     run.finish()
     assert seen["names"] == {"main", "side"}
     assert seen["current"] is None

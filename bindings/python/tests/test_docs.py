@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import shutil
@@ -101,6 +102,19 @@ def test_reference_names_all_that_is_public() -> None:
     missing = [name for name in asyncguest.__all__ if f" asyncguest.{name}" not in page and name != "__version__"]
     missing += [name for name in hosts if f"asyncguest.hosts.{name}" not in page]
     assert not missing
+
+
+def test_all_that_is_public_says_what_it_is() -> None:
+    silent = []
+    for name in asyncguest.__all__:
+        thing = getattr(asyncguest, name)
+        members = [key for key in vars(thing) if key[0] != "_"] if isinstance(thing, type) else []
+        for where, part in [(name, thing), *((f"{name}.{key}", inspect.getattr_static(thing, key)) for key in members)]:
+            if inspect.isroutine(part) or isinstance(part, (type, property)):
+                # What is overridden says it in the base class: getdoc looks there.
+                if not inspect.getdoc(thing if part is thing else getattr(thing, where.split(".")[1])):
+                    silent.append(where)
+    assert not silent
 
 
 def messages() -> "list[tuple[str, str]]":

@@ -323,8 +323,8 @@ def test_ctrl_c_cancels_the_run_and_the_window_lives(display, drive, load):
     ],
     ids=["sys.exit in a callback", "the same with a status", "quit", "mainloop never ran", "exception", "no reference"],
 )
-def test_the_interpreter_exits_while_the_run_lives(display, drive, leave, status):
-    process = python(display, drive, leave)
+def test_the_interpreter_exits_while_the_run_lives(display, leave, status):
+    process = python(display, "thread" if "sys.exit" in leave else "fd", leave)
     lines, err = outcome(process, status)
     assert lines == ["cleaned up", "cancelled"], err
     assert err.count("RuntimeWarning") == 1 and "the host ended before the run" in err, err

@@ -10,9 +10,13 @@ from functools import partial
 
 import asyncguest
 import bad_hosts
+import good_hosts
 import pytest
+import tkhelp
 from asyncguest import hostcheck
 from asyncguest.hosts.queue import QueueHost
+
+display = tkhelp.display
 
 # The fault; the host's drive; the checks to run; what is found, and in the remedy; seconds for each check.
 SEEDED = [
@@ -43,8 +47,8 @@ SEEDED = [
         "must not end the host's queue",
         1,
     ),
-    (bad_hosts.greedy, "thread", "busy", "timers of the host's own ran", "must have its own", 10),
-    (bad_hosts.greedy, "fd", "busy", "timers of the host's own ran", "leave the fd out for one round", 10),
+    (bad_hosts.greedy, "thread", "busy", "the host's own timers were", "must have its own", 10),
+    (bad_hosts.greedy, "fd", "busy", "the host's own timers were", "leave the fd out for one round", 10),
     (bad_hosts.not_reentrant, "thread", "nesting", "of 25 ticks came", "same queue", 10),
     (bad_hosts.dies_badly, "thread", "destroy", "RuntimeError('wrapped object has been deleted')", "do nothing", 10),
     (bad_hosts.dies_badly, "fd", "destroy", "RuntimeError('wrapped object has been deleted')", "do nothing", 10),
@@ -71,6 +75,7 @@ def reports():
         )
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", range(len(SEEDED)), ids=[f"{case[0].__name__}-{case[1]}" for case in SEEDED])
@@ -84,9 +89,10 @@ def test_a_seeded_fault_is_found(reports, number):
     assert found[0].check.startswith(check) or found[0].check == "exit"
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_good_host_passes_every_check_in_both_drives(capfd):
-    report = hostcheck(bad_hosts.full, verbose=True)
+    report = hostcheck(good_hosts.full, verbose=True)
     assert report.ok and not report.findings, str(report)
     assert {check.outcome for check in report.checks} == {"ok"}
     assert len(report.checks) == 20
@@ -95,11 +101,35 @@ def test_a_good_host_passes_every_check_in_both_drives(capfd):
 
 
 def test_the_queue_host_and_a_plain_function_pass_and_what_cannot_be_checked_is_said():
-    report = hostcheck(bad_hosts.functions, only=["post", "start", "nesting", "exceptions", "quit"])
+    report = hostcheck(good_hosts.functions, only=["post", "start", "nesting", "exceptions", "quit"])
     assert report.ok, str(report)
     skipped = {check.name: check.why for check in report.checks if check.outcome == "skipped"}
     assert skipped == {"nesting": "the harness has no nested="}
     assert hostcheck(QueueHost, only=["start", "destroy"]).ok
+
+
+def test_a_host_that_can_only_watch_fds_passes():
+    report = hostcheck(good_hosts.fd_only, only=["watch", "wake", "nesting", "quit", "chaos"])
+    assert report.ok and len(report.checks) == 5, str(report)
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_the_packages_own_hosts_pass(name):
+    if name == "trio":
+        pytest.importorskip("trio", reason="Trio is not installed")
+    report = hostcheck(partial(getattr(good_hosts, f"{name}_host"), None), timeout=20)
+    assert report.ok, str(report)
+    assert len(report.checks) == 20, "both drives"
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_the_tk_host_passes_every_check(display):
+    report = hostcheck(partial(good_hosts.tk_host, None), timeout=20)
+    assert report.ok, str(report)
+    assert [check.outcome for check in report.checks] == ["ok"] * 20
 
 
 def test_harmless_things_are_notes():
@@ -152,9 +182,18 @@ def test_a_harness_that_cannot_be_made_is_a_finding(adapter, what):
     assert not report.ok and what in report.findings[0].what
 
 
+@pytest.mark.parametrize("adapter", [bad_hosts.never_made, partial(bad_hosts.HoldsTheLock, "thread")])
+def test_a_process_that_cannot_even_tell_that_it_hangs_is_ended(adapter, monkeypatch):
+    monkeypatch.setattr("asyncguest._hostcheck._parent._GRACE", 1.0)
+    report = hostcheck(adapter, only=["post"], timeout=0.5)
+    assert not report.ok
+    (finding,) = report.findings
+    assert "did not answer any more" in finding.what and "held its lock" in finding.remedy
+
+
 def test_bad_arguments_raise():
     with pytest.raises(TypeError, match="must be a function"):
-        hostcheck(QueueHost.run_once and 3)
+        hostcheck(3)
     with pytest.raises(TypeError, match="top level of a module"):
         hostcheck(lambda: QueueHost())
     with pytest.raises(ValueError, match="no such check: nothing; there are post, watch"):
@@ -176,14 +215,14 @@ def command(*args, cwd, text=None):
 
 def test_the_command(tmp_path):
     run = partial(command, "-W", "error", "-m", "asyncguest.hostcheck", cwd=tmp_path)
-    status, out, err = run("bad_hosts:functions", "--only", "start")
+    status, out, err = run("good_hosts:functions", "--only", "start")
     assert (status, err) == (0, "") and "ok      start" in out and "1 check, nothing wrong" in out
     status, out, err = run("bad_hosts:Inlines", "--quiet", "--only", "post")
     assert (status, err) == (1, "") and out.startswith("WRONG [post]")
     for wrong in ("bad_hosts:Missing", "no_such_module:x", "bad_hosts"):
         status, _, err = run(wrong)
         assert status == 2 and "give it as module:function" in err
-    status, _, err = run("bad_hosts:functions", "--only", "nothing")
+    status, _, err = run("good_hosts:functions", "--only", "nothing")
     assert status == 2 and "no such check" in err
 
 
@@ -196,16 +235,25 @@ def test_a_script_checks_its_own_adapter(tmp_path):
         "if __name__ == '__main__':\n"
         "    raise SystemExit(not asyncguest.hostcheck(Mine, only=['start'], verbose=True).ok)\n"
     )
-    status, out, err = command("mine.py", cwd=tmp_path)
-    assert (status, err) == (0, ""), out
-    assert "'mine'>: 2 checks, nothing wrong" in out
+    for how in (["mine.py"], ["-m", "mine"]):
+        status, out, err = command(*how, cwd=tmp_path)
+        assert (status, err) == (0, ""), out
+        assert "'mine'>: 2 checks, nothing wrong" in out
+    (tmp_path / "mine.py").rename(tmp_path / "unguarded.py")
+    status, out, err = command(
+        "-c",
+        "import unguarded; unguarded.Mine.__module__ = '__main__'; Mine = unguarded.Mine\n"
+        "import asyncguest; asyncguest.hostcheck(Mine)",
+        cwd=tmp_path,
+    )
+    assert status == 0 and "the adapter could not be imported in a process of its own" in out
 
 
 def test_the_module_can_be_called_like_the_function(tmp_path):
     status, out, err = command(
         "-c",
-        "import asyncguest, asyncguest.hostcheck, bad_hosts\n"
-        "print(asyncguest.hostcheck(bad_hosts.functions, only=['start']).ok)",
+        "import asyncguest, asyncguest.hostcheck, good_hosts\n"
+        "print(asyncguest.hostcheck(good_hosts.functions, only=['start']).ok)",
         cwd=tmp_path,
     )
     assert (status, out, err) == (0, "True\n", "")

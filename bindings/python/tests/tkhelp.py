@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,26 +30,31 @@ def display() -> Iterator[str]:
     """An X server: the one that there is, or an Xvfb of our own."""
     if tkinter is None:
         pytest.skip("this interpreter has no tkinter")
-    server = None
+    server = client = None
     if not os.environ.get("DISPLAY"):
         if shutil.which("Xvfb") is None:
             pytest.skip("DISPLAY is not set, and there is no Xvfb to make one")
         read_fd, write_fd = os.pipe()
-        # -noreset: the server stays the same when the last window of one test is gone.
-        command = ["Xvfb", "-displayfd", str(write_fd), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
-        server = subprocess.Popen(command, pass_fds=[write_fd], stderr=subprocess.DEVNULL)
+        command = ["Xvfb", "-displayfd", str(write_fd), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-terminate"]
+        server = subprocess.Popen(command, pass_fds=[write_fd], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(write_fd)
-        with os.fdopen(read_fd) as number:
-            os.environ["DISPLAY"] = ":" + number.readline().strip()
+        with os.fdopen(read_fd) as line:
+            number = line.readline().strip()
+        os.environ["DISPLAY"] = f":{number}"
+        # -terminate: the server goes when its last client has gone, also if this process is killed. Here is that client.
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(f"/tmp/.X11-unix/X{number}")
+        client.send(struct.pack("<cxHHHHxx", b"l", 11, 0, 0, 0))
+        client.recv(8)
     try:
         window = tkinter.Tk()
         window.update()  # starts Tcl's own thread, whose fds stay from here on
         window.destroy()
         yield os.environ["DISPLAY"]
     finally:
-        if server is not None:
+        if server is not None and client is not None:
             del os.environ["DISPLAY"]
-            server.terminate()
+            client.close()
             server.wait()
 
 

@@ -6,7 +6,8 @@ Owns: nothing. It runs inside the loop that it cleans up, so that a host lives o
 from __future__ import annotations
 
 import asyncio
-import sys
+
+from ._compat import end_executor
 
 __all__ = ["clean_up"]
 
@@ -25,10 +26,7 @@ async def clean_up(loop: asyncio.BaseEventLoop) -> None:
         try:
             await loop.shutdown_asyncgens()
         finally:
-            if sys.version_info >= (3, 12):
-                await loop.shutdown_default_executor(_EXECUTOR_SECONDS)
-            else:
-                await loop.shutdown_default_executor()
+            await end_executor(loop, _EXECUTOR_SECONDS)
 
 
 async def _cancel_others(loop: asyncio.BaseEventLoop) -> None:

@@ -387,6 +387,38 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
         asyncio.Future.set_exception(task, error)
 
 
+if sys.version_info >= (3, 12):
+
+    async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
+        """Waits for the jobs of the default executor, and ends it."""
+        await loop.shutdown_default_executor(timeout)
+
+else:
+
+    async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
+        """Waits for the jobs of the default executor, and ends it.
+
+        The method of 3.10 and 3.11 joins a thread when the waiting is given up, which blocks until the last job is done.
+        """
+        loop._executor_shutdown_called = True  # type: ignore[attr-defined]
+        executor = loop._default_executor  # type: ignore[attr-defined]
+        if executor is None:
+            return
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def shut_down() -> None:
+            executor.shutdown(wait=True)
+            try:
+                loop.call_soon_threadsafe(ended.cancel)
+            except RuntimeError:
+                pass  # the loop was closed, since nobody waited any more
+
+        threading.Thread(target=shut_down).start()
+        done, _ = await asyncio.wait([ended], timeout=timeout)
+        if not done:
+            executor.shutdown(wait=False)
+
+
 def before_threads_end(hook: Callable[[], None]) -> None:
     """Registers `hook` for the end of the main thread, before executors are joined.
 

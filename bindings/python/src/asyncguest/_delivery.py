@@ -138,9 +138,12 @@ class Turns:
     def rest(self, more: bool) -> None:
         """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
         loop = self._loop
+        # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
+        loop.asleep = True
         when = loop.next_deadline()
-        more = more or (when is not None and when <= monotonic())
-        loop.asleep = not more
+        more = more or loop.has_ready() or (when is not None and when <= monotonic())
+        if more:
+            loop.asleep = False
         self._reactor.end(when, more)
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:

@@ -21,17 +21,27 @@ if TYPE_CHECKING:
 
 __all__ = ["drive_to_end"]
 
+# Of the deadline.
+_LAST_PART = 0.2
+
 
 def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -> bool:
     """Cancels the main task and runs the loop here until the clean-up is over, or the deadline. See Guest.shutdown."""
     until = monotonic() + deadline
-    guest.cancel("the host has ended")
+    # A task that is being cancelled already may be in its finally blocks, which a second time would cut off; or it may
+    # have swallowed the first one, so that near the end it is asked again.
+    insist_at = until - deadline * _LAST_PART if guest.is_cancelling else until
+    if not guest.is_cancelling:
+        guest.cancel("the host has ended")
     impatient: KeyboardInterrupt | None = None
     with loop.reactor.batch(), turns.inside():
         loop.asleep = False
         while not guest.is_over and monotonic() < until:
+            if monotonic() >= insist_at:
+                insist_at = until
+                guest.cancel("the host has ended")
             try:
-                loop.run_waiting(until)
+                loop.run_waiting(insist_at)
             except (SystemExit, KeyboardInterrupt) as error:
                 guest.interrupted(error)
                 if isinstance(error, KeyboardInterrupt):

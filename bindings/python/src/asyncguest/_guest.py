@@ -10,6 +10,7 @@ Owns: the life of a run, from `start` to `done_callback`. Host thread only, exce
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -104,6 +105,7 @@ class Guest:
         self._turns: Turns | None = None
         self._watching = False
         self._is_ambient = False
+        self._was_cancelled = False
         self._posting = Posting(self)
         self._ctrl_c = CtrlC(self.cancel)
         self._kept: set[asyncio.Task[Any]] = set()
@@ -294,10 +296,19 @@ class Guest:
         task, loop = self._task, self._loop
         if task is None or loop is None or task.done() or self._state == "ended":
             return False
+        self._was_cancelled = True
         if threading.get_ident() == self._thread:
             return task.cancel(msg)
         loop.call_soon_threadsafe(task.cancel, msg)
         return True
+
+    @property
+    def is_cancelling(self) -> bool:
+        """The main task was cancelled and has not ended yet. For the package."""
+        task = self._task
+        if task is None or task.done():
+            return False
+        return self._was_cancelled or (sys.version_info >= (3, 11) and task.cancelling() > 0)
 
     def shutdown(self, deadline: float = 5.0) -> bool:
         """Ends the run without the host's help: for a host whose loop is over, or about to be.

@@ -44,7 +44,7 @@ class Posting:
         self._by(post, token)
 
     def _by(self, post: Callable[[Callable[[], object]], object], token: int) -> None:
-        if self.given_up:
+        if self.given_up or self._guest.state == "ended":
             return
         self.inside = get_ident()
         try:

@@ -38,7 +38,7 @@ def post(trial: Trial) -> None:
                 "a job that was posted before the main loop ran was lost",
                 "Keep what is posted before the loop runs, and run it when it does: a program starts its guest first.",
             )
-            run.guest.loop.call_soon_threadsafe(run.guest.cancel)
+            runs[0].guest.loop.call_soon_threadsafe(runs[0].guest.cancel)
             return
         if trial.found:
             trial.abort()  # all that follows would only say it again
@@ -65,24 +65,23 @@ def post(trial: Trial) -> None:
                 trial.wrong("a job ran while the one that posted it was still running", QUEUE_IT)
             if trial.host.post_local is not None:
                 trial.expect("a job that was given to post_local() on the host thread", "Queue it as post() does.")
-                trial.host.post_local(run.guest.cancel)
+                trial.host.post_local(runs[0].guest.cancel)
             else:
                 trial.expect("the guest to end", QUEUE_IT)
-                run.guest.cancel()
+                runs[0].guest.cancel()
 
         trial.host.post(second)
         inside = False
 
     def begin() -> None:
-        nonlocal run, worker
-        run = trial.start(main)
+        runs.append(trial.start(main))
         trial.host.post(early.set)
-        worker = trial.worker(work)
+        workers.append(trial.worker(work))
 
-    run: Run
-    worker: threading.Thread
+    runs: list[Run] = []
+    workers: list[threading.Thread] = []
     trial.run(begin)
-    worker.join()
+    workers[0].join()
     if trial.found:
         return
     if sorted(set(order)) != list(range(100)):
@@ -182,7 +181,7 @@ def watch(trial: Trial) -> None:
 
     def the_end() -> None:
         trial.host.unwatch(again)
-        run.guest.cancel()
+        runs[0].guest.cancel()
 
     # Things that are to happen a little later in the host's loop, by a second fd.
     due: list[Callable[[], None]] = []
@@ -200,13 +199,12 @@ def watch(trial: Trial) -> None:
         await asyncio.get_running_loop().create_future()
 
     def begin() -> None:
-        nonlocal run
-        run = trial.start(main)
+        runs.append(trial.start(main))
         trial.host.watch(inner, ready)
         trial.host.watch(again, happen)
 
     step = first
-    run: Run
+    runs: list[Run] = []
     trial.expect("the first report of a readable fd", "watch() must have the host's loop poll the fd and call ready().")
     os.write(outer, b"x")
     trial.run(begin)

@@ -45,7 +45,7 @@ def main() -> None:
         factory = None
         why = trace_of(error)
     for line in sys.stdin:
-        # Toolkits want their objects freed on the thread that made them: here, and not where a collection happens to run.
+        # Toolkits want their objects freed on the thread that made them: here, not wherever a collection runs.
         gc.collect()
         request = json.loads(line)
         if factory is None:
@@ -64,9 +64,14 @@ def main() -> None:
 
 def load(config: dict[str, Any]) -> Callable[[], Any]:
     """The adapter's factory; if it comes from a script, from the script, which does not run as the main program."""
-    if config["main"] is not None:
+    found = config["main"]
+    if found is not None:
         main_module = types.ModuleType("__main__")
-        main_module.__dict__.update(runpy.run_path(config["main"], run_name="__hostcheck__"))
+        if "script" in found:
+            names = runpy.run_path(found["script"], run_name="__hostcheck__")
+        else:
+            names = runpy.run_module(found["module"], run_name="__hostcheck__")
+        main_module.__dict__.update(names)
         sys.modules["__main__"] = main_module
     factory: Callable[[], Any] = pickle.loads(base64.b64decode(config["adapter"]))
     return factory

@@ -62,7 +62,8 @@ class Harness:
                 f"{made!r} has no run() and quit() of its own: let the factory make "
                 "asyncguest.Harness(host, run=..., quit=...), which says how its main loop is run and ended"
             )
-        return cls(made, run, leave, getattr(made, "nested", None), None, getattr(made, "close", None))
+        nested, later, close = (getattr(made, name, None) for name in ("nested", "later", "close"))
+        return cls(made, run, leave, nested, later, close)
 
     def make_host(self) -> Host:
         """The host as an adapter."""

@@ -104,16 +104,18 @@ def idle(trial: Trial) -> None:
 
 def busy(trial: Trial) -> None:
     """A guest that always has something to do, and the host's own jobs and timers beside it."""
-    seconds, step = 0.6, 0.01
-    late: dict[str, list[float]] = {"jobs": [], "timers": []}
+    step, shortest, longest = 0.01, 0.6, max(0.6, min(3.0, trial.timeout / 3))
+    later = trial.harness.later
+    late: dict[str, list[float]] = {"jobs": []} if later is None else {"jobs": [], "timers": []}
     ran, over = threading.Event(), threading.Event()
 
     async def main() -> None:
-        until = monotonic() + seconds
+        began = monotonic()
         worker = trial.worker(work)
-        if trial.harness.later is not None:
+        if later is not None:
             timer()
-        while monotonic() < until:
+        # A slow machine gets more time, not a bad mark.
+        while (took := monotonic() - began) < shortest or (took < longest and min(map(len, late.values())) < 10):
             await asyncio.sleep(0)
         over.set()
         await asyncio.get_running_loop().run_in_executor(None, worker.join)
@@ -130,22 +132,21 @@ def busy(trial: Trial) -> None:
         late["jobs"].append(monotonic() - asked)
         ran.set()
 
-    def timer(asked: float = 0.0) -> None:
+    def timer(due: float | None = None) -> None:
         now = monotonic()
-        if asked:
-            late["timers"].append(now - asked)
-        if not over.is_set() and trial.harness.later is not None:
-            trial.harness.later(step, lambda: timer(now + step))
+        if due is not None:
+            late["timers"].append(now - due)
+        if not over.is_set() and later is not None:
+            later(step, lambda: timer(now + step))
 
     trial.expect("a busy guest to end", QUEUE_IT)
     trial.run(lambda: trial.start(main))
     for what, times in late.items():
-        if what == "timers" and trial.harness.later is None:
-            continue
-        if len(times) < 5 or statistics.median(times) > 0.05:
-            median = f", half of them more than {statistics.median(times) * 1000:.0f} ms late" if times else ""
+        # The best half decides: the others may be the machine's fault.
+        usual = statistics.median(sorted(times)[: len(times) // 2 + 1]) if times else longest
+        if len(times) < 5 or usual > 0.05:
             trial.wrong(
-                f"beside a busy guest {len(times)} of about {seconds / step:.0f} {what} of the host's own ran{median}",
+                f"beside a busy guest the host's own {what} were {usual * 1000:.0f} ms late, and only {len(times)} ran",
                 "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and "
                 "run what is in the queue now, not what is added meanwhile. If fds come before everything else in the "
                 "host's poll, leave the fd out for one round when ready() has returned True.",
@@ -202,6 +203,7 @@ def chaos(trial: Trial) -> None:
         "The adapter does well without that, but stumbles over a doubled, late or missing job: keep no count of jobs, "
         "and no flag that only a job resets.",
     )
+
     def begin() -> None:
         can_post = type(trial.adapter).post is not Host.post
         host = ChaosHost(trial.host, drive=trial.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import pickle
+import re
 import select
 import subprocess
 import sys
@@ -130,8 +131,17 @@ class Checking:
         return {}
 
     def _note(self, check: str, wrong: bool, what: str, remedy: str, where: str = "") -> None:
-        # The same fault shows in many checks: it is told once.
-        self._findings.setdefault(what, Finding(check, wrong, what, remedy, where))
+        # The same fault shows in many checks: it is told once, whatever its figures.
+        self._findings.setdefault(re.sub(r"[\d.]+", "#", what), Finding(check, wrong, what, remedy, where))
+
+
+def main_program() -> dict[str, str] | None:
+    """How another process finds what this one has as `__main__`: as a script, or as a module if it was run with -m."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:
+        return {"module": main.__spec__.name}
+    script = getattr(main, "__file__", None)
+    return {"script": os.path.abspath(script)} if script else None
 
 
 class _Child:
@@ -154,15 +164,13 @@ class _Child:
             raise
         finally:
             os.close(write)
-        main = getattr(sys.modules.get("__main__"), "__file__", None)
-        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
         self._buffer = b""
         self.send(
             {
                 "adapter": base64.b64encode(adapter).decode(),
                 "answers": write,
                 "timeout": timeout,
-                "main": os.path.abspath(main) if main and spec is None and b"__main__" in adapter else None,
+                "main": main_program() if b"__main__" in adapter else None,
             }
         )
 
@@ -178,13 +186,15 @@ class _Child:
     def answers(self, timeout: float) -> Iterator[dict[str, Any]]:
         """What it answers, until it ends or is silent for too long."""
         until = monotonic() + timeout
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
         while True:
             line, newline, rest = self._buffer.partition(b"\n")
             if newline:
                 self._buffer = rest
                 yield json.loads(line)
                 continue
-            if not select.select([self._read], [], [], max(0.0, until - monotonic()))[0]:
+            if not poll.poll(max(0.0, until - monotonic()) * 1000):
                 return
             data = os.read(self._read, 65536)
             if not data:

@@ -150,7 +150,7 @@ class Trial:
         return run
 
     def run(self, begin: Callable[[], object]) -> None:
-        """Runs the main loop until `quit`. `begin()` starts what is to run: before, or in a loop that wants it inside."""
+        """Runs the main loop until `quit`. `begin()` starts what is to run in it: before, or inside if need be."""
 
         def first() -> None:
             if self.harness.inside:

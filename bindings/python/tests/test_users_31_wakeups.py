@@ -1,0 +1,111 @@
+"""USERS 31: redundant wake-ups, and a stale timeout after a nested run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from helpers import Run, host_until, settle
+
+
+def quiet(run: Run, seconds: float = 0.06) -> int:
+    """How many turns the guest takes while nothing is due."""
+    before = run.guest.stats().batches
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        run.host.run_once(left)  # type: ignore[attr-defined]
+    return run.guest.stats().batches - before
+
+
+def idle_run(drive: str) -> tuple[Run, asyncio.Event]:
+    end = asyncio.Event()
+    run = Run(drive, debug=False, batch_budget=60.0)
+    run.start(end.wait)
+    settle(run)
+    quiet(run, 0.02)
+    return run, end
+
+
+def test_idle_is_free(drive: str) -> None:
+    run, end = idle_run(drive)
+    run.guest.loop.call_later(3600, print)
+    quiet(run, 0.01)
+    assert quiet(run) == 0
+    end.set()
+    run.finish()
+
+
+def test_a_burst_is_one_turn(drive: str) -> None:
+    run, end = idle_run(drive)
+    before = run.guest.stats()
+    ran: list[int] = []
+    for number in range(200):
+        run.guest.loop.call_soon(ran.append, number)
+    host_until(run, lambda: len(ran) == 200)
+    quiet(run, 0.02)
+    after = run.guest.stats()
+    assert after.batches - before.batches <= 2, "one turn, and at most one that found nothing"
+    assert after.tokens - before.tokens <= 1
+    end.set()
+    run.finish()
+
+
+def test_a_cancelled_timer_wakes_nobody(drive: str) -> None:
+    run, end = idle_run(drive)
+    timers = [run.guest.loop.call_later(0.02 + number / 1000, print) for number in range(10)]
+    quiet(run, 0.005)
+    for timer in timers:
+        timer.cancel()
+    quiet(run, 0.005)
+    assert quiet(run) == 0
+    end.set()
+    run.finish()
+
+
+def test_a_timer_moved_later_wakes_once(drive: str) -> None:
+    """The common `handle.cancel(); handle = call_later(...)` of a debounced handler."""
+    run, end = idle_run(drive)
+    fired: list[float] = []
+    timer = run.guest.loop.call_later(0.01, fired.append, 0)
+    for _ in range(20):
+        timer.cancel()
+        timer = run.guest.loop.call_later(0.03, fired.append, 1)
+    before = run.guest.stats().batches
+    host_until(run, lambda: fired)
+    assert fired == [1] and run.guest.stats().batches - before <= 3
+    end.set()
+    run.finish()
+
+
+def test_no_stale_timeout_after_a_nested_run(drive: str) -> None:
+    """A callback opens a dialog while a timer far away is set; the dialog sets a near one; after it, that one still counts."""
+    end = asyncio.Event()
+    fired: list[str] = []
+    run = Run(drive, debug=False)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(3600, print)
+        await asyncio.sleep(0.001)
+        loop.call_soon(dialog)
+        await end.wait()
+
+    def dialog() -> None:
+        loop = run.guest.loop
+        inside = asyncio.Event()
+        loop.call_later(0.005, inside.set)
+        loop.call_later(0.04, fired.append, "set inside, due after")
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            run.host.run_once(max(0.0, until - time.monotonic()))  # type: ignore[attr-defined]
+        assert inside.is_set(), "the nested loop's own timer did not fire in it"
+        fired.append("closed")
+
+    run.start(main)
+    began = time.monotonic()
+    host_until(run, lambda: len(fired) == 2)
+    assert fired == ["closed", "set inside, due after"] and time.monotonic() - began < 5
+    quiet(run, 0.02)
+    assert quiet(run) == 0
+    end.set()
+    run.finish()
