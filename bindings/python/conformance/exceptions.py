@@ -67,14 +67,14 @@ class Excused:
             line.used.add(test)
         return bool(matching)
 
-    def stale(self, ran: Iterable[str]) -> list[str]:
-        """The lines that cover a test which does not differ, or no test at all."""
+    def stale(self, ran: Iterable[str], complete: bool = True) -> list[str]:
+        """The lines that cover a test which does not differ, or, if all tests ran, no test at all."""
         tests = list(ran)
         found = []
         for line in self._listed:
             covered = {test for test in tests if fnmatch.fnmatchcase(test, line.pattern)}
             if covered - line.used:
                 found.append(f"{line.pattern} ({', '.join(sorted(covered - line.used))})")
-            elif not line.used:
+            elif complete and not line.used:
                 found.append(line.pattern)
         return found

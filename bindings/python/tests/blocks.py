@@ -10,7 +10,6 @@ A block is a program of its own unless comments right before it say otherwise; t
     -->
     <!-- not run: REASON -->    another project's code, which is not installed
     <!-- prints -->             the next block is not code: it is what the one before it prints, `...` for anything
-    <!-- complains -->          the same for what it writes to stderr
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pathlib import Path
 __all__ = ["Block", "blocks_of", "is_like"]
 
 _TOKEN = re.compile(
-    r"^<!-- (?P<word>before|after|not run:|prints|complains)(?P<text>.*?)-->\n"
+    r"^<!-- (?P<word>before|after|not run:|prints)(?P<text>.*?)-->\n"
     r"|^```(?P<language>\w*)\n(?P<code>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
@@ -34,11 +33,10 @@ class Block:
 
     page: Path
     line: int
-    #: The code between `before` and `after`, which stand on the lines above it, so that line numbers are the page's.
+    #: With what stands before and after it.
     code: str
     reason_not_to_run: str = ""
     prints: str = ""
-    complains: str = ""
 
     @property
     def name(self) -> str:
@@ -57,9 +55,10 @@ def blocks_of(page: Path) -> list[Block]:
         if word is not None:
             assert word not in said, f"{where}: two comments of one kind"
             said[word] = token["text"].strip("\n") if word in ("before", "after") else token["text"].strip()
-        elif said.keys() & {"prints", "complains"}:
+        elif "prints" in said:
             assert len(said) == 1 and found, f"{where}: a block is needed before what it prints"
-            setattr(found[-1], said.popitem()[0], code)
+            said.clear()
+            found[-1].prints = code
         elif language == "python":
             parts = [said.pop("before", ""), code, said.pop("after", "")]
             found.append(Block(page, line, "\n".join(parts), said.pop("not run:", "")))

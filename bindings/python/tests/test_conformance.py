@@ -47,6 +47,7 @@ def test_a_line_that_is_not_needed_any_more_is_found(judge, listed):
     excused = judge["exceptions"].Excused("alone", ["test_a"])
     assert excused.use("test_a.C.test_x") and not excused.use("test_a.C.test_new")
     assert excused.stale({"test_a.C.test_x", "test_a.C.test_new"}) == ["test_a.C.test_old"]
+    assert excused.stale({"test_a.C.test_x", "test_a.C.test_new"}, complete=False) == []
 
 
 def test_a_pattern_that_covers_a_test_which_passes_is_found(judge, listed):

@@ -61,7 +61,9 @@ def test_timeout_and_task_group(where: str) -> None:
                 group.create_task(fails())
         assert isinstance(caught.value.exceptions[0], LookupError) and other.cancelled()
         task = asyncio.current_task()
-        assert task is not None and task.cancelling() == 0
+        assert task is not None
+        if sys.version_info >= (3, 13):
+            assert task.cancelling() == 0  # before, a TaskGroup left its own request standing
 
     run_anywhere(where, main)
 

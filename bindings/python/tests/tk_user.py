@@ -25,7 +25,8 @@ class User:
         root.after(PAUSE, self.act)
 
     def act(self) -> None:
-        again = self.root.after(PAUSE, self.act)  # first: pressing a button may open a dialog, and return when it is closed
+        # First: pressing a button may open a dialog, and comes back when that is closed.
+        again = self.root.after(PAUSE, self.act)
         if not self.answer_dialog() and not self.press_button():
             self.root.after_cancel(again)
             self.root.after(5 * PAUSE, self.close)

@@ -55,6 +55,7 @@ def display() -> Iterator[str]:
         if server is not None and client is not None:
             del os.environ["DISPLAY"]
             client.close()
+            server.terminate()
             server.wait()
 
 

@@ -78,7 +78,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         The heart of the guest: it goes on while there is work, and looks at the reactor between the ticks. `pairs`:
         what the first look has found.
         """
-        ready, look = self._ready, self._selector.reactor.look
+        ready, look, resolution = self._ready, self._selector.reactor.look, self._clock_resolution
         now = monotonic()
         look_at = now + LOOK_EVERY
         while True:
@@ -88,7 +88,8 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             if pairs:
                 self.queue_readiness(pairs)
                 pairs = _NOTHING
-            if self._scheduled:
+            scheduled = self._scheduled
+            if scheduled and scheduled[0]._when < now + resolution:  # type: ignore[attr-defined]
                 self.queue_due_timers(now)
             if not ready:
                 return False
@@ -341,17 +342,14 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         return transport  # type: ignore[no-any-return]
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The running loop of this thread and process, or None."""
-    return asyncio._get_running_loop()
+#: The running loop of this thread and process, or None. The function itself and no wrapper: each turn calls it.
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop
+
+#: Sets what `running_loop` returns.
+set_running_loop: Callable[[asyncio.AbstractEventLoop | None], None] = asyncio._set_running_loop
 
 
-def set_running_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Sets what `running_loop` returns."""
-    asyncio._set_running_loop(loop)
-
-
-if sys.version_info >= (3, 12):
+if sys.version_info >= (3, 13):  # in 3.12.1 _swap_current_task(loop, None) is a KeyError when no task is current
 
     def swap_current_task(
         loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None

@@ -13,9 +13,15 @@ for when a turn ends. Host thread only.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from sys import (
+    get_asyncgen_hooks,
+    get_coroutine_origin_tracking_depth,
+    modules,
+    set_asyncgen_hooks,
+    set_coroutine_origin_tracking_depth,
+)
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -66,7 +72,11 @@ class Turns:
         pairs = reactor.begin(token)
         if pairs is None:
             return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
-        outside = self.enter()
+        try:
+            outside = self.enter()
+        except BaseException:  # a second Ctrl-C: the batch may not stay open
+            reactor.end(loop.next_deadline(), True)
+            raise
         if self.depth > 1 and loop.has_ready():
             # The library has begun this nested turn because the outer one lasts, and knows nothing of asyncio's queue,
             # whose callbacks may begin a nested loop again: that one needs its turns too.
@@ -103,12 +113,12 @@ class Turns:
         before = running_loop()
         if before is not loop:
             set_running_loop(loop)
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
-        origins = sys.get_coroutine_origin_tracking_depth()
+        hooks = get_asyncgen_hooks()
+        set_asyncgen_hooks(*self._hooks)
+        origins = get_coroutine_origin_tracking_depth()
         if loop.get_debug():
-            sys.set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
-        sniffio = sys.modules.get("sniffio")
+            set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
+        sniffio = modules.get("sniffio")
         library = None
         if sniffio is not None:
             library = sniffio.thread_local.name
@@ -127,8 +137,8 @@ class Turns:
             loop.leave_nested(nested)
         if sniffio is not None:
             sniffio.thread_local.name = library
-        sys.set_coroutine_origin_tracking_depth(origins)
-        sys.set_asyncgen_hooks(*hooks)
+        set_coroutine_origin_tracking_depth(origins)
+        set_asyncgen_hooks(*hooks)
         if before is not loop:
             set_running_loop(before)
         if self._refused:  # there is room for one more now

@@ -342,10 +342,9 @@ class Guest:
         """Whether this thread is inside the host's `post`. For the package."""
         return self._posting.inside == threading.get_ident()
 
-    def deliver_token(self, token: int) -> None:
-        """The turn that a post was for. For the package."""
-        if self._turns is not None:
-            self._turns.deliver(token)
+    def deliver_token(self, token: int) -> bool:
+        """The turn that a post was for; like `deliver`, for a host that looks at it. For the package."""
+        return self._turns.deliver(token) if self._turns is not None else False
 
     def watch(self) -> None:
         """Has the host watch the guest's fd. For the package."""

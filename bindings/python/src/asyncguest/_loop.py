@@ -82,7 +82,7 @@ class EventLoop(CPythonLoop):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Schedules a coroutine. As a guest: one that host code starts between the turns is kept alive until done."""
         task = super().create_task(coro, **options)
-        if self.guest is not None and self.running_handle is None:
+        if self.guest is not None and (self.running_handle is None or self.asleep):
             self.guest.keep(task)
         return task
 

@@ -30,6 +30,10 @@ __all__ = ["Reactor", "NO_TIME", "seconds"]
 #: A duration or deadline that never comes.
 NO_TIME: int = lib.GUEST_FOREVER
 
+# What a turn calls, looked up once: an attribute of `lib` costs more each time than one of a module.
+_begin, _poll, _end = lib.asyncguest_py_begin, lib.asyncguest_py_poll, lib.asyncguest_py_end
+_unpack = ffi.unpack
+
 _CAPACITY = 512
 _AGES = 1e10
 _HARMLESS = (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED)
@@ -199,9 +203,9 @@ class Reactor:
 
     def begin(self, token: int = 0) -> list[int] | None:
         """Opens a batch and looks. None for a token that is old, doubled or delivered inside `post`: harmless."""
-        count = lib.asyncguest_py_begin(self._g, token, self._pairs, _CAPACITY)
+        count = _begin(self._g, token, self._pairs, _CAPACITY)
         if count > 0:
-            return ffi.unpack(self._pairs, count)
+            return _unpack(self._pairs, count)
         if count == 0:
             return _NOTHING
         if count not in _HARMLESS:
@@ -211,11 +215,11 @@ class Reactor:
     def end(self, when: float | None, more: bool) -> None:
         """Ends the innermost batch: the alarm is set to `when`, or the next turn is asked for."""
         if more or when == self._alarm_at:
-            check(lib.asyncguest_py_end(self._g, self._alarm, 0, 0, more))
+            check(_end(self._g, self._alarm, 0, 0, more))
         else:
             delay = NO_TIME if when is None else seconds(when - monotonic())
             self._alarm_at = when
-            check(lib.asyncguest_py_end(self._g, self._alarm, 1, delay, 0))
+            check(_end(self._g, self._alarm, 1, delay, 0))
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -229,22 +233,22 @@ class Reactor:
 
     def look(self) -> list[int]:
         """What is ready now, without waiting: fd and readiness, or -signum and how often, by turns."""
-        count = lib.asyncguest_py_poll(self._g, 0, self._pairs, _CAPACITY)
+        count = _poll(self._g, 0, self._pairs, _CAPACITY)
         if count <= 0:
             if count == 0:
                 return _NOTHING
             check(count)
-        return ffi.unpack(self._pairs, count)
+        return _unpack(self._pairs, count)
 
     def poll(self, nanoseconds: int | None) -> list[int]:
         """The same, waiting without the interpreter lock for the first event; None waits for ever."""
         timeout = NO_TIME if nanoseconds is None else nanoseconds
-        count = lib.asyncguest_py_poll(self._g, timeout, self._pairs, _CAPACITY)
+        count = _poll(self._g, timeout, self._pairs, _CAPACITY)
         if count <= 0:
             if count == 0:
                 return _NOTHING
             check(count)
-        return ffi.unpack(self._pairs, count)
+        return _unpack(self._pairs, count)
 
     def wait_readable(self, timeout: float | None) -> bool:
         """Waits until something is due, at most `timeout` seconds. Any thread; takes nothing up."""

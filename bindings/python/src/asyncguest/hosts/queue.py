@@ -65,7 +65,8 @@ class QueueHost(Host):
 
     def run_once(self, timeout: float | None = None) -> None:
         """Waits for something to do, at most `timeout` seconds, and does what is there."""
-        for fd, _ in self._poll.poll(0 if self._jobs else timeout):
+        # Room for what there is: by default epoll.poll() makes some for a thousand, each time.
+        for fd, _ in self._poll.poll(0 if self._jobs else timeout, len(self._ready) + 1):
             if fd == self._wake_fd:
                 os.eventfd_read(self._wake_fd)
             elif fd in self._ready:

@@ -131,12 +131,14 @@ class TkHost(Host):
         """Runs what was posted until now. Returns whether a guest has more to do than fitted into its turn."""
         assert self._bell is not None
         self._bell.silence()
-        more = False
         for _ in range(len(self._jobs)):
             if not self._jobs:
-                break  # a nested loop has run them
-            more |= self._jobs.popleft()() is True
-        return more
+                break  # a nested loop has run them, or the last guest has gone
+            if self._jobs.popleft()() is True:
+                if self._jobs and self._bell is not None:
+                    self._bell.ring()  # the other guests' turns come after Tk's
+                return True
+        return False
 
     # ---- turns and rests
 
