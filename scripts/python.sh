@@ -6,6 +6,8 @@
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
 #                                       and if no interpreter is named on the oldest and the newest only
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
+#   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found; for what may
+#                                       follow see benches/python/run.py; --quick: a smoke run, on the newest alone
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
 # Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.10 on, one per minor version.
@@ -201,6 +203,26 @@ do_docs() {
     logged docs "$out/venv-docs/bin/python" -m sphinx --fail-on-warning --keep-going -q -E -b html \
         -d "$out/docs-trees" docs/python "$out/docs" &&
         echo "ok    docs   build/python/docs/index.html, $(find "$out/docs" -name '*.html' | wc -l) pages"
+}
+
+do_bench() { # [--quick] [--rounds N] [WORD...]
+    local version python ran=0 failed=0 wanted="3.11 3.13"
+    do_wheel quietly || return
+    if [[ " $* " == *" --quick "* ]]; then
+        wanted=$(interpreters | tail -n 1 | cut -d ' ' -f 1)
+    fi
+    while read -r version python <&3; do
+        [[ " $wanted " == *" $version "* ]] || continue
+        venv "bench-$version" "$python" benches/python/requirements.txt && install_wheel "bench-$version" || return
+        ran=$((ran + 1))
+        "$root/examples/demo/with_display.sh" "$out/venv-bench-$version/bin/python" benches/python/run.py "$@" ||
+            failed=$((failed + 1))
+    done 3< <(interpreters)
+    if [ "$ran" = 0 ]; then
+        echo "python.sh: none of these interpreters is here: $wanted"
+        return 1
+    fi
+    [ "$failed" = 0 ]
 }
 
 mypy_with() { # X.Y WHAT...

@@ -1,4 +1,7 @@
-"""The list of tests that may differ, `exceptions.txt`: what it means and whether all of it is still true."""
+"""The list of tests that may differ, `exceptions.txt`: what it means and whether all of it is still true.
+
+Owns: nothing.
+"""
 
 from __future__ import annotations
 

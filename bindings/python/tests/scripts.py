@@ -9,6 +9,10 @@ import textwrap
 import time
 from dataclasses import dataclass
 
+# For `finally` blocks that run when the interpreter ends: CPython 3.12 alone starts no threads any more then, so that there
+# the block has to do without an executor.
+IN_EXECUTOR = 'await asyncio.to_thread(lambda: "ran")' if sys.version_info[:2] != (3, 12) else '"ran"'
+
 PRELUDE = """
 import asyncio, os, signal, sys, threading, time
 import asyncguest

@@ -104,6 +104,58 @@ def test_a_post_from_any_thread_arrives_on_tks(root):
     assert seen == [threading.get_ident()]
 
 
+@pytest.fixture
+def without_file_handlers(monkeypatch):
+    """Tcl as it is on Windows: no file handlers, so that a connection of Tcl's own is what wakes it."""
+    monkeypatch.setattr("asyncguest.hosts.tk.can_watch_fds", lambda tk: False)
+
+
+def test_tcl_without_file_handlers(without_file_handlers, root):
+    with pytest.raises(ValueError, match='drive="thread"'):
+        TkHost(root, "fd")
+    host = TkHost(root)
+    assert host.watches_fds is False
+    assert run_in_tk(root, three_ticks, host=host) == "done"
+
+
+def test_the_same_under_load_and_with_a_dialog(without_file_handlers, root):
+    ticks = []
+
+    async def tick():
+        while True:
+            await asyncio.sleep(0.01)
+            ticks.append(1)
+
+    async def main():
+        keep = asyncio.ensure_future(tick())
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        window = tkinter.Toplevel(root)
+        window.after(200, window.destroy)
+        before = len(ticks)
+        root.wait_window(window)
+        keep.cancel()
+        return len(ticks) - before
+
+    assert run_in_tk(root, main, drive=None) >= 4
+
+
+def test_a_stranger_cannot_ring_the_bell(without_file_handlers, root, monkeypatch):
+    """The port is open until Tcl has accepted the one connection that it is for. Here somebody else comes first."""
+    strangers = []
+    connect = socket.create_connection
+
+    def connect_second(address):
+        strangers.append(connect(address))
+        return connect(address)
+
+    monkeypatch.setattr("asyncguest.hosts._tcl.socket.create_connection", connect_second)
+    assert run_in_tk(root, three_ticks, drive=None) == "done"
+    (stranger,) = strangers
+    with stranger:
+        assert stranger.recv(1) == b"", "it should have been closed"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [

@@ -210,7 +210,7 @@ def test_a_done_callback_that_destroys_the_window_while_it_is_destroyed(root, dr
 
 def test_windows_and_guests_in_every_order_many_times(display, drive):
     """USERS row 32."""
-    for number in range(100 if os.environ.get("ASYNCGUEST_FULL") else 12):
+    for number in range(100 if os.environ.get("ASYNCGUEST_FULL") else 8):
         window = tkinter.Tk()
         first, second = Ending(window, drive, clean_up=0), Ending(window, drive, clean_up=0)
         window.update()

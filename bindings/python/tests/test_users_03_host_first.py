@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripts import run_script
+from scripts import IN_EXECUTOR, run_script
 
 PROGRAM = """
 drive, ending = sys.argv[1:3]
@@ -34,7 +34,7 @@ async def main():
         await asyncio.sleep(600)
     finally:
         await asyncio.sleep(0.005)
-        say("finally", await asyncio.to_thread(lambda: "ran"))
+        say("finally", IN_EXECUTOR)
 
 host = WindowHost(drive)
 guest = asyncguest.Guest(host, done_callback=lambda task: say("done", task.cancelled()))
@@ -82,7 +82,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_host_ends_first(drive, ending):
-    ended = run_script(PROGRAM, drive, ending).check(within=15)
+    ended = run_script(PROGRAM.replace("IN_EXECUTOR", IN_EXECUTOR), drive, ending).check(within=15)
     lines = [line for line in ended.lines if line != "script ends"]
     assert lines == ["finally ran", "side", "done True"]
     # The library's own warning only where the program left the end to the exit hook.

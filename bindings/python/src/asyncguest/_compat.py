@@ -389,7 +389,11 @@ if sys.version_info >= (3, 12):
 
     async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
         """Waits for the jobs of the default executor, and ends it."""
-        await loop.shutdown_default_executor(timeout)
+        try:
+            await loop.shutdown_default_executor(timeout)
+        except RuntimeError:
+            # 3.12 starts no thread any more when the main one has ended, not even this method's own.
+            loop._default_executor.shutdown(wait=False)
 
 else:
 

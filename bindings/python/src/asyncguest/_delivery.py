@@ -155,6 +155,8 @@ class Turns:
         if more:
             loop.asleep = False
         self._reactor.end(when, more)
+        if not more and loop.earliest() != when:
+            self._reactor.set_alarm(loop.next_deadline())  # such a handler has called call_at just before the end
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
         """Runs a task that was just made of `coroutine` up to its first suspension."""

@@ -164,8 +164,14 @@ _interruptible: list[CtrlC] = []
 
 def _on_sigint(signum: int, frame: FrameType | None) -> None:
     """Python's handler while a run has taken SIGINT: ends them all; KeyboardInterrupt when there is none to end."""
-    if not [run for run in _interruptible if run.interrupt()]:
-        raise KeyboardInterrupt
+    if [run for run in _interruptible if run.interrupt()]:
+        return
+    if frame is not None and str(frame.f_globals.get("__name__")).startswith("asyncguest._"):
+        # A turn is being begun or ended, which may not be cut in two: the tasks hear of it instead.
+        for run in _interruptible:
+            run.insist()
+        return
+    raise KeyboardInterrupt
 
 
 class CtrlC:
@@ -204,3 +210,7 @@ class CtrlC:
         """Ctrl-C has come. Returns whether the run ends by it; False for a second time."""
         self.count += 1
         return self.count == 1 and self._cancel()
+
+    def insist(self) -> None:
+        """Ctrl-C has come again, at a moment when nothing can be raised."""
+        self._cancel()

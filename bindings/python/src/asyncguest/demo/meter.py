@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
 from typing import NamedTuple
 
@@ -21,8 +22,9 @@ __all__ = ["Meter", "Sample"]
 # Seconds between two timers of the guest that are looked at.
 TICK = 0.02
 
-# What a plot can show.
+# What the plot can show, and how many timers the figures at the end are taken from: the last ones.
 MOST_SAMPLES = 600
+MOST_TIMERS = 100_000
 
 
 class Sample(NamedTuple):
@@ -42,11 +44,15 @@ class Meter:
     def __init__(self, guest: asyncguest.Guest) -> None:
         self._guest = guest
         self.samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
-        self._all_guest_late: list[float] = []
-        self._all_host_late: list[float] = []
+        self._all_guest_late: deque[float] = deque(maxlen=MOST_TIMERS)
+        self._all_host_late: deque[float] = deque(maxlen=MOST_TIMERS)
         self._guest_late: list[float] = []
         self._host_late: list[float] = []
         self._last: GuestStats | None = None
+        self._last_time = self.began = monotonic()
+
+    def start(self) -> None:
+        """The window stands: what was before does not count."""
         self._last_time = self.began = monotonic()
 
     async def tick(self) -> None:
@@ -93,8 +99,9 @@ class Meter:
         return percentile(self._all_host_late, percent)
 
 
-def percentile(values: list[float], percent: float) -> float:
+def percentile(values: Iterable[float], percent: float) -> float:
     """0.0 if there are no values."""
-    if not values:
+    ordered = sorted(values)
+    if not ordered:
         return 0.0
-    return sorted(values)[min(len(values) - 1, int(len(values) * percent / 100))]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
