@@ -8,6 +8,8 @@
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
 #   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found; for what may
 #                                       follow see benches/python/run.py; --quick: a smoke run, on the newest alone
+#   scripts/python.sh demo [OPTION...]  python -m asyncguest.demo, with the wheel installed, on the newest Python that has
+#                                       tkinter; without options and without a display: by a script, on an Xvfb
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
 # Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.10 on, one per minor version.
@@ -223,6 +225,23 @@ do_bench() { # [--quick] [--rounds N] [WORD...]
         return 1
     fi
     [ "$failed" = 0 ]
+}
+
+do_demo() {
+    local line python=
+    do_wheel quietly || return
+    while read -r _ line <&3; do
+        if "$line" -c 'import tkinter' 2>/dev/null; then python=$line; fi
+    done 3< <(interpreters)
+    if [ -z "$python" ]; then
+        echo "python.sh: no Python from 3.10 on here has tkinter (Debian: apt-get install python3-tk)"
+        return 1
+    fi
+    venv demo "$python" "$package/build_support/demo.txt" && install_wheel demo || return
+    if [ $# = 0 ] && [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then # nobody would close the window
+        set -- --screenshot "$out/demo_tk.png"
+    fi
+    (cd / && exec "$root/examples/demo/with_display.sh" "$out/venv-demo/bin/python" -m asyncguest.demo "$@")
 }
 
 mypy_with() { # X.Y WHAT...

@@ -79,8 +79,11 @@ if [ "$1" = test ]; then
     need_module tcl tcl-dev
     need_module tk tk-dev
     need_module libuv libuv1-dev
-elif [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
-    need_command Xvfb xvfb
+else
+    need_command import imagemagick # the Python demo's screenshot
+    if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+        need_command Xvfb xvfb
+    fi
 fi
 
 if [ ${#missing[@]} = 0 ]; then

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 # The work and its size: for the table, and for the smoke run.
 SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "ticks": ((100_000,), (500,)),
-    "wake": ((1000,), (20,)),
-    "pair": ((10_000,), (50,)),
+    "ticks": ((30_000,), (500,)),
+    "wake": ((600,), (20,)),
+    "pair": ((3000,), (50,)),
     "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
-    "idle": ((2.0,), (0.05,)),
-    "storm": ((2.0,), (0.05,)),
+    "idle": ((1.0,), (0.05,)),
+    "storm": ((1.5,), (0.05,)),
     "burst": ((20_000, 10), (200, 1)),
 }
 

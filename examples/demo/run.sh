@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make demo: downloads files of 1 KiB to 64 MiB at once, in a GTK window and then in a plain poll loop.
+# make demo: downloads files of 1 KiB to 64 MiB at once, in a GTK window and then in a plain poll loop; after that the same
+# sort of thing in Python, in a Tk window with asyncio as its guest.
 #
 #   make demo                         from a local server, with one URL that stalls and has to be given up
 #   make demo URLS="URL URL ..."      from anywhere
@@ -80,4 +81,25 @@ run "GTK 4, drive THREAD" examples/demo/with_display.sh "$hosts/fetch_gtk" -o "$
 # 4. The same in a poll loop, faster.
 run "poll(2), drive FD" "$hosts/fetch_poll" -o "$files" --stall 2 \
     "${urls[@]/\#/${stall:+?seconds=2}#}" || result=1
+
+# 5. Python. On the user's display the window is the user's: it stays until it is closed. Without one a script acts, in
+# both drives: a message box stands for a while, one download is cancelled and one repeated. The server runs in the same
+# guest, unless the user names URLs.
+urls=()
+if [ -n "${URLS:-}" ]; then read -ra urls <<<"$URLS"; fi
+echo
+if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+    echo "== Python: asyncio as a guest of Tk; close the window to end it"
+    scripts/python.sh demo "${urls[@]}" || result=1
+else
+    for drive in fd thread; do
+        echo "== Python: asyncio as a guest of Tk, drive ${drive^^}"
+        if scripts/python.sh demo --drive "$drive" --seconds 5 --screenshot "$build/demo_tk_$drive.png" "${urls[@]}"; then
+            export ASYNCGUEST_WHEEL_IS_FRESH=1 # for the second time
+        else
+            result=1
+        fi
+        echo
+    done
+fi
 exit "$result"

@@ -49,4 +49,10 @@ def forget() -> None:
 def in_trio() -> bool:
     """Whether this code runs inside Trio."""
     trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
+    if trio is None:
+        return False
+    try:
+        trio.lowlevel.current_trio_token()
+    except (AttributeError, RuntimeError):  # half imported; not inside
+        return False
+    return True

@@ -393,7 +393,7 @@ if sys.version_info >= (3, 12):
             await loop.shutdown_default_executor(timeout)
         except RuntimeError:
             # 3.12 starts no thread any more when the main one has ended, not even this method's own.
-            loop._default_executor.shutdown(wait=False)
+            loop._default_executor.shutdown(wait=False)  # type: ignore[attr-defined]
 
 else:
 

@@ -39,10 +39,10 @@ def main() -> None:
     # What the library has to say of a bad host is said in the findings.
     logging.getLogger("asyncguest").propagate = False
     logging.getLogger("asyncguest").addHandler(logging.NullHandler())
+    factory, why = None, ""
     try:
         factory = load(config)
     except BaseException as error:
-        factory = None
         why = trace_of(error)
     for line in sys.stdin:
         # Toolkits want their objects freed on the thread that made them: here, not wherever a collection runs.

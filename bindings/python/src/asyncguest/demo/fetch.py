@@ -38,6 +38,7 @@ class Fetcher(Protocol):
 
     def open(self, url: str) -> AbstractAsyncContextManager[Body]:
         """The answer to a GET of `url`. Raises `FetchError` or `OSError`, also while the body is read."""
+        ...
 
     async def __aenter__(self) -> Fetcher: ...
 

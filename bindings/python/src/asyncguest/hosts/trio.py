@@ -48,9 +48,10 @@ class TrioHost(Host):
     def __init__(self, drive: str | None = None, deadline: float = 5.0) -> None:
         if drive not in ("fd", "thread", None):
             raise ValueError(f'drive must be "fd", "thread" or None, not {drive!r}')
-        if not trio.lowlevel.in_trio_run():
-            raise RuntimeError("a TrioHost is made inside trio.run()")
-        self._token = trio.lowlevel.current_trio_token()
+        try:
+            self._token = trio.lowlevel.current_trio_token()
+        except RuntimeError:
+            raise RuntimeError("a TrioHost is made inside trio.run()") from None
         self._deadline = deadline
         self.watches_fds = drive == "fd" or (drive is None and not hasattr(trio.lowlevel, "current_iocp"))
         self._watched: dict[int, Callable[[], bool]] = {}
@@ -100,8 +101,11 @@ class TrioHost(Host):
 
     def detached(self, guest: Any) -> None:
         end = self._ends.pop(guest, None)
-        if end is not None and trio.lowlevel.in_trio_run():
-            end.set()
+        if end is not None:
+            try:
+                end.set()
+            except RuntimeError:
+                pass  # Trio has ended before, and with it who waited
 
     async def _serve(self, fd: int, ready: Callable[[], bool]) -> None:
         """Gives a guest its turns. Trio's end does not stop it: the guest's own does."""
