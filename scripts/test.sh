@@ -46,6 +46,7 @@ without() { # NAME REASON: a stage that cannot run here
 figures() {
     awk '/^test result: ok/ { n += $4 } /tests passed/ { n += $NF } /^on: / { on = ", " $0 }
          /^ok +3\.[0-9]+ / { for (i = 3; i <= NF; i++) if ($i ~ /^passed/) n += $(i - 1); on = on ", " $2 }
+         / excepted, / { n += $4 }
          END { if (n) printf "%d tests%s", n, on }' "$1"
 }
 

@@ -24,6 +24,7 @@ def run(design: str, host: str, main: Main) -> Any:
 
 
 def run_alone(design: str, main: Main) -> Any:
+    loop: asyncio.AbstractEventLoop
     if design == "uvloop":
         import uvloop
 

@@ -177,9 +177,9 @@ class Qt(BenchHost):
 
     def __init__(self) -> None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        import PyQt6.QtWidgets as widgets
+        from PyQt6 import QtWidgets  # type: ignore[import-not-found, unused-ignore]
 
-        self.application = widgets.QApplication(["bench"])
+        self.application: Any = QtWidgets.QApplication(["bench"])
 
 
 def host_named(name: str) -> BenchHost:

@@ -11,9 +11,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from load import load_generator
 
@@ -36,6 +36,16 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+
+class Answer(Echo):
+    """The same, for a peer that hangs up when it has said what it had to."""
+
+    def __init__(self) -> None:
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set_result(None)
 
 
 class Client(Echo):
@@ -100,13 +110,9 @@ async def idle(host: BenchHost | None, seconds: float) -> Figures:
 async def _answer(script: str, *args: str) -> Figures:
     """Echoes what a child sends on a socket; returns what it has printed at its end."""
     ours, theirs = socket.socketpair()
-    loop = asyncio.get_running_loop()
     out, out_of_child = os.pipe()
-    transport, _ = await loop.create_connection(Echo, sock=ours)
-    # By hand and not by asyncio, whose subprocesses would have to be alike in all the loops. The end of its output
-    # is waited for on the connection: the child closes that after the printing.
-    gone: asyncio.Future[None] = loop.create_future()
-    transport.get_protocol().connection_lost = lambda error: gone.set_result(None)  # type: ignore[method-assign]
+    _, answer = await asyncio.get_running_loop().create_connection(Answer, sock=ours)
+    # By hand and not by asyncio, whose subprocesses are not alike in all these loops.
     command = [sys.executable, "-I", "-S", str(_HERE / script), str(theirs.fileno()), *args]
     theirs.set_inheritable(True)
     child = os.posix_spawn(
@@ -114,7 +120,7 @@ async def _answer(script: str, *args: str) -> Figures:
     )
     theirs.close()
     os.close(out_of_child)
-    await gone
+    await answer.gone
     os.waitpid(child, 0)
     with open(out) as printed:
         figures: Figures = json.load(printed)
@@ -196,6 +202,6 @@ async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
     return {**costs.per(times * callbacks), "late_ms": probe.late_ms(99)}
 
 
-WORK: dict[str, Callable[..., Awaitable[Figures]]] = {
+WORK: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
     function.__name__: function for function in (ticks, wake, pair, load, idle, storm, burst)
 }

@@ -14,7 +14,9 @@ import tkhelp
 
 display = tkhelp.display
 
-COMMAND = [sys.executable, "-X", "dev", "-W", "error", "-m", "asyncguest.demo"]
+# Not -X dev: asyncio's debug mode would tell of each callback that a busy machine makes slow.
+COMMAND = [sys.executable, "-W", "error", "-m", "asyncguest.demo"]
+LONGEST_GAP = r"longest gap ([\d.]+) ms"
 
 
 def can_take_pictures():
@@ -33,29 +35,32 @@ def figure(pattern, text):
     return float(found[1])
 
 
+def session(drive, file):
+    """A visit by a script; what it printed."""
+    command = [*COMMAND, "--drive", drive, "--seconds", "0.7", "--screenshot", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=file.parent)
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr  # no warning of a leak either
+    return ran.stdout
+
+
 def test_a_session_with_a_message_box(display, drive, tmp_path):
     if not can_take_pictures():
         pytest.skip("neither ImageMagick nor Pillow is here to take the screenshot")
     file = tmp_path / "demo.png"
-    ran = subprocess.run(
-        [*COMMAND, "--drive", drive, "--seconds", "0.7", "--screenshot", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        cwd=tmp_path,
-    )
-    out = ran.stdout
-    assert (ran.returncode, ran.stderr) == (0, ""), out + ran.stderr  # no warning of a leak either
+    out = session(drive, file)
     assert f"drive {drive.upper()}," in out
     assert "4 complete (4 with the right SHA-256), 1 cancelled, 0 failed" in out
     assert figure(r"(\d+) bytes arrived meanwhile", out) > 0
     assert figure(r"in (\d+) turns", out) > 5
-    # A window that freezes stands still for as long as a download takes. The rest is room for a busy machine.
-    assert figure(r"longest gap ([\d.]+) ms", out) < 500, out
     assert "finally blocks: 6 of 6 ran" in out
     head = file.read_bytes()[:24]
     width, height = struct.unpack(">II", head[16:])
     assert head[:8] == b"\x89PNG\r\n\x1a\n" and width > 600 and height > 500
+    # A window that freezes does so in each session; a machine that is busy with other things hardly does.
+    gaps = [figure(LONGEST_GAP, out)]
+    while gaps[-1] >= 150 and len(gaps) < 4:
+        gaps.append(figure(LONGEST_GAP, session(drive, file)))
+    assert min(gaps) < 150, gaps
 
 
 def test_ctrl_c_ends_it_cleanly(display, tmp_path):

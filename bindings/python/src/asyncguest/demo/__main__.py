@@ -39,11 +39,13 @@ def options() -> argparse.Namespace:
 
 
 def cannot(why: object) -> int:
+    """Says why the demo does not run here; returns the exit status."""
     print(f"{PROGRAM}: {why}", file=sys.stderr)
     return 2
 
 
 def main() -> int:
+    """Runs the demo; returns the exit status."""
     chosen = options()
     try:
         import tkinter

@@ -19,7 +19,7 @@ __all__ = ["Plot"]
 # Seconds, logarithmic: from what is nothing to what can be seen with the naked eye.
 LOWEST, HIGHEST = 1e-5, 0.1
 SHORTEST_SPAN, LONGEST_SPAN = 6.0, 30.0
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 22
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 10, 46
 
 CURVES: Sequence[tuple[str, str, Callable[[Sample], float | None]]] = (
     ("asyncio timers, late", style.BLUE, lambda sample: sample.guest_late),
@@ -90,10 +90,10 @@ class Plot:
             second += step
 
     def _paint_legend(self) -> None:
-        x = LEFT
+        x, y = LEFT, self._height + BOTTOM - 12  # below the axis, where no message box covers it
         for name, colour, _ in CURVES:
-            self.canvas.create_line(x, 12, x + 18, 12, fill=colour, width=3, capstyle="round")
-            text = self.canvas.create_text(x + 25, 12, anchor="w", text=name, fill=style.INK, font="DemoSmall")
+            self.canvas.create_line(x, y, x + 18, y, fill=colour, width=3, capstyle="round")
+            text = self.canvas.create_text(x + 25, y, anchor="w", text=name, fill=style.INK, font="DemoSmall")
             x = self.canvas.bbox(text)[2] + 22
 
     def _paint_curve(self, colour: str, values: Iterable[tuple[float, float | None]]) -> None:

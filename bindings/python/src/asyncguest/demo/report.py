@@ -15,12 +15,12 @@ def report(demo: Demo) -> str:
     downloads, stats, meter = demo.downloads, demo.guest.stats(), demo.meter
     states = [download.state for download in downloads]
     checked = sum(download.state == "complete" and download.digest is not None for download in downloads)
-    duration = stats.delivery_duration
+    duration, animation = stats.delivery_duration, demo.window.animation
     lines = [
         f"drive {demo.drive}, {demo.fetcher.name}, {monotonic() - meter.began:.1f} s",
         f"downloads: {states.count('complete')} complete ({checked} with the right SHA-256), "
         f"{states.count('cancelled')} cancelled, {states.count('failed')} failed; {bytes_text(demo.arrived)} arrived",
-        f"animation: {demo.window.animation.frames} frames, longest gap {demo.window.animation.longest_gap * 1e3:.1f} ms",
+        f"animation: {animation.frames} frames, longest gap {animation.longest_gap * 1e3:.1f} ms",
         f"message box: stood {demo.dialog_seconds:.2f} s, {demo.dialog_bytes} bytes arrived meanwhile, "
         f"in {demo.dialog_turns} turns",
         f"late: asyncio timers p50 {ms(meter.guest_late(50))}, p99 {ms(meter.guest_late(99))}; "

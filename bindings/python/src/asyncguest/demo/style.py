@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter
 from tkinter import font, ttk
 
-__all__ = ["CARD", "apply", "bytes_text", "seconds_text"]
+__all__ = ["apply", "bytes_text", "seconds_text"]
 
 PAGE = "#eef1f6"
 CARD = "#ffffff"
@@ -94,7 +94,7 @@ def bytes_text(size: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """34 us, 1.2 ms, 3.4 s"""
+    """34 µs, 1.2 ms, 3.4 s"""
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
