@@ -24,7 +24,9 @@ mkdir -p "$out/dist" "$out/logs"
 PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
 unset PYTHONPATH PYTHONHOME PYTHONWARNINGS VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
-export PYTHONPYCACHEPREFIX=$out/pycache # the source tree stays as it is
+# The source tree stays as it is; and the tests' many programs do not compile the standard library each.
+export PYTHONPYCACHEPREFIX=$out/pycache
+unset PYTHONDONTWRITEBYTECODE
 
 # Runs a command with its output in a log; shows the end of that if the command fails.
 logged() { # LOG COMMAND...

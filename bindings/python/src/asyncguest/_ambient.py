@@ -29,16 +29,24 @@ def enter(loop: EventLoop, host: Host) -> bool:
         return False
     _here.loops = loops
     loops.append(loop)
-    set_running_loop(loops[0])
+    if now is None:  # else it is one of these, or that of the turn in which the guest is started
+        set_running_loop(loop)
     return True
+
+
+def first() -> EventLoop | None:
+    """The loop that is the running one between turns, if there is one."""
+    loops: list[EventLoop] = getattr(_here, "loops", [])
+    return loops[0] if loops else None
 
 
 def leave(loop: EventLoop) -> None:
     """The guest has ended, outside of its turns: the next one takes its place."""
-    loops: list[EventLoop] = _here.loops
-    loops.remove(loop)
+    loops: list[EventLoop] = getattr(_here, "loops", [])
+    if loop in loops:  # not if the thread that started it is gone and another one ends it
+        loops.remove(loop)
     if running_loop() is loop:
-        set_running_loop(loops[0] if loops else None)
+        set_running_loop(first())
 
 
 def forget() -> None:

@@ -30,7 +30,7 @@ async def clean_up(loop: asyncio.BaseEventLoop) -> None:
 
 
 async def _cancel_others(loop: asyncio.BaseEventLoop) -> None:
-    others = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    others = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     if not others:
         return
     for task in others:

@@ -202,6 +202,8 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         ready = self._ready
         now = 0.0
         for _ in range(len(ready)):
+            if not ready:
+                break  # a nested turn has run the rest
             handle = ready.popleft()
             if handle._cancelled:
                 continue
@@ -218,6 +220,8 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         ready = self._ready
         now = monotonic()
         for _ in range(len(ready)):
+            if not ready:
+                break  # a nested turn has run the rest
             handle = ready.popleft()
             if handle._cancelled:
                 continue
@@ -282,6 +286,10 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             self._parked = [parked for parked in self._parked if parked[0] <= depth]
             self._ready.extendleft(handle for handle in reversed(free) if handle is not None)
             self._selector.unmute()
+
+    def has_parked(self) -> bool:
+        """Whether something waits for a callback that stands, or stood, in a nested host loop."""
+        return bool(self._parked)
 
     def run_inside(self, handle: asyncio.Handle) -> None:
         """Runs a handle's callback on the spot, inside whatever is being run."""

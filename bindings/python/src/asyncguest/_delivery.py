@@ -26,6 +26,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from . import _ambient
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
 from ._errors import NestingLimit
 from ._reports import log
@@ -91,12 +92,20 @@ class Turns:
                 raise  # the child of a fork made here: its exit is its own affair
             self._guest.interrupted(error)
         finally:
-            self.leave(outside)
-            if not reactor.closed:
-                self.rest(more)
+            try:
+                self.leave(outside)
+            finally:
+                if not reactor.closed:
+                    self.rest(more)
+        if self._refused:
+            self._watch_again()
         if self._guest.is_over and self.depth == 0:
             self._guest.conclude()
         return more
+
+    def take_over(self) -> None:
+        """The calling thread is the host thread from here on."""
+        self._thread = get_ident()
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -106,6 +115,8 @@ class Turns:
             yield
         finally:
             self.leave(outside)
+            if self.depth == 0 and self._loop.has_parked():
+                self._loop.rouse()  # a dialog in there has kept something waiting, and has ended
 
     def enter(self) -> tuple[Any, ...]:
         """Puts the guest's state in place; returns the host's."""
@@ -118,11 +129,11 @@ class Turns:
         origins = get_coroutine_origin_tracking_depth()
         if loop.get_debug():
             set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
-        sniffio = modules.get("sniffio")
+        # Another thread may be in the middle of importing it.
+        sniffio = getattr(modules.get("sniffio"), "thread_local", None)
         library = None
         if sniffio is not None:
-            library = sniffio.thread_local.name
-            sniffio.thread_local.name = "asyncio"
+            library, sniffio.name = sniffio.name, "asyncio"
         nested = loop.enter_nested() if self.depth else None
         self.depth += 1
         return before, hooks, origins, sniffio, library, nested
@@ -136,14 +147,12 @@ class Turns:
         if nested is not None:
             loop.leave_nested(nested)
         if sniffio is not None:
-            sniffio.thread_local.name = library
+            sniffio.name = library
         set_coroutine_origin_tracking_depth(origins)
         set_asyncgen_hooks(*hooks)
         if before is not loop:
-            set_running_loop(before)
-        if self._refused:  # there is room for one more now
-            self._refused = False
-            self._guest.watch()
+            # That one may have ended meanwhile.
+            set_running_loop(_ambient.first() if before is not None and before.is_closed() else before)
 
     def rest(self, more: bool) -> None:
         """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
@@ -179,6 +188,17 @@ class Turns:
                 "post() has to queue the job for the host thread.",
                 self._guest.host,
             )
+
+    def _watch_again(self) -> None:
+        """A turn has ended, so that there is room for one more."""
+        self._refused = False
+        if not self._guest.is_over:
+            try:
+                self._guest.watch()
+            except Exception as error:
+                self._loop.call_exception_handler(
+                    {"message": "the host does not watch the guest's fd again", "exception": error}
+                )
 
     def _refuse(self) -> None:
         """A nested host loop is deeper than allowed: the guest stands still until it returns."""

@@ -30,7 +30,7 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
     until = monotonic() + deadline
     # A task that is being cancelled already may be in its finally blocks, which a second time would cut off; or it may
     # have swallowed the first one, so that near the end it is asked again.
-    insist_at = until - deadline * _LAST_PART if guest.is_cancelling else until
+    insist_at = monotonic() + deadline * (1 - _LAST_PART) if guest.is_cancelling else until
     if not guest.is_cancelling:
         guest.cancel("the host has ended")
     impatient: KeyboardInterrupt | None = None
@@ -60,7 +60,7 @@ def abandon(guest: Guest, loop: EventLoop, deadline: float) -> None:
     tasks = asyncio.all_tasks(loop)
     left = sorted(task.get_name() for task in tasks if task is not guest.clean_up_task)
     what = ", ".join(left) if left else "the default executor"
-    warn(f"asyncguest: the run {guest.name or ''} was abandoned after {deadline:g} s; not finished: {what}")
+    warn(f"asyncguest: {guest.title} was abandoned after {deadline:g} s; not finished: {what}")
     error = GuestError(f"the run was abandoned: its host had ended, and it did not finish within {deadline:g} s")
     for task in tasks | {guest.task}:
         if not task.done():

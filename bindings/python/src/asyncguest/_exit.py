@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from . import _ambient
 from ._compat import before_threads_end, set_running_loop
 from ._native import lib
+from ._reactor import Reactor
 from ._reports import log, warn
 
 if TYPE_CHECKING:
@@ -41,20 +42,24 @@ def alive() -> list[Guest]:
 
 
 def _at_exit() -> None:
-    """The main thread is at its end, and threads and executors still work: the runs that live on it are shut down."""
-    mine = [guest for guest in _alive if guest.host_thread == threading.get_ident()]
-    for guest in mine:
-        warn(f"asyncguest: the host ended before the run {guest.name or ''} did; it is being shut down")
+    """The main thread is at its end, and threads and executors still work: the runs that live on it are shut down.
+
+    So are those whose own thread is no more. They share one deadline, in equal parts of what is left of it.
+    """
+    mine = [guest for guest in alive() if guest.host_thread == threading.get_ident() or guest.is_orphaned]
+    until = monotonic() + DEADLINE
+    for left, guest in zip(range(len(mine), 0, -1), mine):
+        warn(f"asyncguest: the host ended before {guest.title} did; it is being shut down")
         try:
-            guest.shutdown(DEADLINE)
+            guest.shutdown(max(0.0, until - monotonic()) / left)
         except BaseException:
             log.exception("%r could not be shut down", guest)
 
 
 def _after_threads() -> None:
     """The interpreter is about to go: no thread of the library may enter it from here on."""
-    for guest in _alive:
-        warn(f"asyncguest: the run {guest.name or ''} of another thread had not ended when the interpreter did")
+    for guest in alive():
+        warn(f"asyncguest: {guest.title} of another thread had not ended when the interpreter did")
     # A thread of the library that is inside Python waits for the interpreter lock: let it through.
     until = monotonic() + 1.0
     while lib.asyncguest_py_finalize() > 0 and monotonic() < until:
@@ -63,9 +68,11 @@ def _after_threads() -> None:
 
 def _in_child() -> None:
     lib.asyncguest_py_note_fork()
-    for guest in _alive:
+    for guest in alive():
         guest.forget_in_child()
     _alive.clear()
+    for reactor in list(Reactor.open):
+        reactor.forget_in_child()
     _ambient.forget()
     set_running_loop(None)
 

@@ -10,6 +10,7 @@ Owns: the life of a run, from `start` to `done_callback`. Host thread only, exce
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -110,7 +111,7 @@ class Guest:
         self._ctrl_c = CtrlC(self.cancel)
         self._kept: set[asyncio.Task[Any]] = set()
         self._last_stats: GuestStats | None = None
-        self._thread = 0
+        self._thread = self._native_thread = 0
         #: This process is a fork of the one that started the run: the run is the parent's.
         self.forked = False
 
@@ -149,6 +150,16 @@ class Guest:
     def abandoned(self) -> bool:
         """The host took no posts any more; what is left is `shutdown`, which the exit hook calls too. Any thread."""
         return self._posting.given_up
+
+    @property
+    def title(self) -> str:
+        """The run in a sentence. Any thread. For the package."""
+        return f"the run {self.name!r}" if self.name else "the run"
+
+    @property
+    def is_orphaned(self) -> bool:
+        """The thread that started the run has ended: any other may shut it down. Any thread. For the package."""
+        return self._state in ("running", "ending") and not os.path.exists(f"/proc/self/task/{self._native_thread}")
 
     def stats(self) -> GuestStats:
         """Counters and histograms of the run so far; after its end, the last ones. Any thread while it runs."""
@@ -214,7 +225,7 @@ class Guest:
         """Takes the host thread's asyncio and signal state, as far as it is free."""
         loop = self._loop
         assert loop is not None
-        self._thread = threading.get_ident()
+        self._thread, self._native_thread = threading.get_ident(), threading.get_native_id()
         self._turns = Turns(self, loop, self._budget, self._max_nesting)
         self._wakeup = WakeupFd(loop.wakeup_fd())
         self._state = "running"
@@ -299,7 +310,10 @@ class Guest:
         self._was_cancelled = True
         if threading.get_ident() == self._thread:
             return task.cancel(msg)
-        loop.call_soon_threadsafe(task.cancel, msg)
+        try:
+            loop.call_soon_threadsafe(task.cancel, msg)
+        except RuntimeError:
+            return False  # the run has ended meanwhile
         return True
 
     @property
@@ -319,10 +333,20 @@ class Guest:
         """
         if self._state in ("new", "ended") or self.forked:
             return True
+        if self.is_orphaned:
+            self._take_over()
         loop, turns = self._in_charge("shutdown")
         if turns.depth:
             raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
         return drive_to_end(self, loop, turns, deadline)
+
+    def _take_over(self) -> None:
+        """This thread is the host thread from here on: the one that started the run has ended."""
+        assert self._loop is not None and self._turns is not None
+        self._loop.reactor.take_over()
+        self._thread, self._native_thread = threading.get_ident(), threading.get_native_id()
+        self._turns.take_over()
+        self._loop.claim(self._thread)
 
     def _in_charge(self, what: str) -> tuple[EventLoop, Turns]:
         """The loop and its turns, for a call that needs a live run on its own thread."""
@@ -366,7 +390,8 @@ class Guest:
         if self._state == "running":
             self._state = "ending"
             assert self._loop is not None
-            self._ending = self._loop.create_task(clean_up(self._loop), name="asyncguest clean-up")
+            # Not by the loop's task factory, which is the user's and may fail.
+            self._ending = asyncio.Task(clean_up(self._loop), loop=self._loop, name="asyncguest clean-up")
 
     @property
     def is_over(self) -> bool:

@@ -7,6 +7,7 @@ thread, except `call_soon_threadsafe`. How a host drives it is in `_delivery.py`
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class EventLoop(CPythonLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
+        if when != when:
+            raise ValueError("a timer cannot be set to NaN")
         timer = super().call_at(when, callback, *args, context=context)
         if self._debug:
             forget_last_frame(timer)
@@ -106,8 +109,11 @@ class EventLoop(CPythonLoop):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         # asyncio's own hook. A guest must not be woken for a timer that is not there any more.
         super()._timer_handle_cancelled(handle)  # type: ignore[misc]
-        if self.asleep and self.drop_next_timer(handle):
-            self._reactor.set_alarm(self.next_deadline())
+        if self.asleep:
+            if self.drop_next_timer(handle):
+                self._reactor.set_alarm(self.next_deadline())
+            else:
+                self.prune_timers()
 
     def _write_to_self(self) -> None:
         # asyncio's own hook of call_soon_threadsafe: any thread, and also late, when the loop is closed.
@@ -273,16 +279,22 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
         raise RuntimeError("asyncguest.run() cannot be called from a running event loop")
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}: call the async function, as in run(main())")
+    process = os.getpid()
     if sys.version_info >= (3, 11):
-        with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
+        runner = asyncio.Runner(debug=debug, loop_factory=EventLoop)
+        try:
             return runner.run(main)
+        finally:
+            if os.getpid() == process:  # the child of a fork inside goes its own way
+                runner.close()
     loop = EventLoop()  # 3.10 has no Runner
     try:
         if debug is not None:
             loop.set_debug(debug)
         return loop.run_until_complete(main)
     finally:
-        try:
-            loop.run_until_complete(clean_up(loop))
-        finally:
-            loop.close()
+        if os.getpid() == process:
+            try:
+                loop.run_until_complete(clean_up(loop))
+            finally:
+                loop.close()

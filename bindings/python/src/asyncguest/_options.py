@@ -17,11 +17,12 @@ _slot = threading.local()
 @contextmanager
 def new_loops_get(**options: Any) -> Iterator[None]:
     """Loops made inside this block, on this thread, get these arguments for their reactor."""
+    before = for_new_loop()
     _slot.options = options
     try:
         yield
     finally:
-        _slot.options = {}
+        _slot.options = before
 
 
 def for_new_loop() -> dict[str, Any]:

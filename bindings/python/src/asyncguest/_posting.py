@@ -65,7 +65,7 @@ class Posting:
             self.given_up = True
             log.error("%r is abandoned", guest, exc_info=error)
             warn(
-                f"asyncguest: {guest.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: the "
-                f"run {guest.name or ''} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
+                f"asyncguest: {guest.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: "
+                f"{guest.title} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
                 "interpreter ends."
             )

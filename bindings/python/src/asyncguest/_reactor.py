@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import select
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
@@ -47,13 +48,17 @@ _REFUSED: dict[int, type[Exception]] = {
 
 def seconds(value: float) -> int:
     """Seconds as the library's nanoseconds, rounded up: nothing may be early."""
-    return NO_TIME if value >= _AGES else max(0, math.ceil(value * 1e9))
+    if not value < _AGES:  # NaN too is a time that never comes
+        return NO_TIME
+    return math.ceil(value * 1e9) if value > 0 else 0
 
 
 def check(status: int) -> None:
     """Raises what a failed call of the library means."""
     if status >= 0:
         return
+    if status == lib.GUEST_ENULL:
+        raise GuestClosed("the loop is closed, or this process is a fork of the one that it runs in: make a new loop")
     text = ffi.new("char[400]")
     os_error = ffi.new("int32_t *")
     lib.guest_last_error(ffi.NULL, os_error, text, 400, ffi.NULL)
@@ -73,7 +78,7 @@ class Reactor:
     """
 
     #: Those that are not closed.
-    open_count = 0
+    open: weakref.WeakSet[Reactor] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -113,8 +118,9 @@ class Reactor:
         if on_stall is not None and stall_after:
             options.stall_after = seconds(stall_after)
             host.on_stall = lib.asyncguest_c_stall
-        # Reentrant, for a signal handler of Python's that comes in between and wakes as well.
-        self._poster_lock = RLock()
+        # For what any thread may use, which the end of the loop takes away. Reentrant, for a signal handler of Python's
+        # that comes in between and wakes as well.
+        self._lock = RLock()
         out = ffi.new("guest_t **")
         check(lib.guest_start(host, options, out))
         self._g = out[0]
@@ -138,7 +144,7 @@ class Reactor:
             raise
         self._alarm_at: float | None = None
         self._signals: dict[int, int] = {}
-        Reactor.open_count += 1
+        Reactor.open.add(self)
 
     # ---- threads
 
@@ -148,8 +154,12 @@ class Reactor:
         asyncio allows a loop to be made on one thread, run on another and closed on a third, one after the other.
         """
         if get_ident() != self.host_thread and not self._hosted:
-            check(lib.guest_adopt(self._g))
-            self.host_thread = get_ident()
+            self.take_over()
+
+    def take_over(self) -> None:
+        """The same for the loop of a run, whose host thread is no more."""
+        check(lib.guest_adopt(self._g))
+        self.host_thread = get_ident()
 
     # ---- what is watched
 
@@ -229,7 +239,8 @@ class Reactor:
         try:
             yield
         finally:
-            check(lib.guest_batch_end(self._g))
+            if not self.closed:  # by a fork inside, for the child
+                check(lib.guest_batch_end(self._g))
 
     def look(self) -> list[int]:
         """What is ready now, without waiting: fd and readiness, or -signum and how often, by turns."""
@@ -256,11 +267,11 @@ class Reactor:
             raise GuestError("the library's own thread waits for this loop: it cannot be polled by hand")
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
+        return bool(poll.poll(None if timeout is None or timeout >= _AGES else math.ceil(timeout * 1000)))
 
     def wake(self) -> None:
         """Asks for a batch. Any thread, also after the end."""
-        with self._poster_lock:
+        with self._lock:
             if self._poster != ffi.NULL:
                 lib.guest_poster_wake(self._poster)
 
@@ -276,7 +287,8 @@ class Reactor:
         """The library's counters, as the C struct."""
         out = ffi.new("guest_stats_t *")
         out.struct_size = ffi.sizeof("guest_stats_t")
-        check(lib.guest_stats(self._g, out))
+        with self._lock:  # another thread may ask, while the loop is being closed
+            check(lib.guest_stats(self._g, out))
         return out
 
     @property
@@ -292,9 +304,12 @@ class Reactor:
             self.adopt()
         except GuestError:
             pass  # in the child of a fork, or in use on another thread: then the library refuses, and nothing is freed
-        g, self._g = self._g, ffi.NULL
-        Reactor.open_count -= 1
+        with self._lock:
+            g, self._g = self._g, ffi.NULL
+        Reactor.open.discard(self)
         self._signals.clear()
+        while lib.guest_batch_end(g) == 0:
+            pass  # one that an exception of a signal handler has left open
         lib.guest_free(g)
         self._free_poster()
 
@@ -304,12 +319,12 @@ class Reactor:
 
     def forget_in_child(self) -> None:
         """The same in the child of a fork, where the thread that held the lock may not exist."""
-        self._poster_lock = RLock()
+        self._lock = RLock()
         self.close()
 
     def _free_poster(self) -> None:
         # A poster keeps fds open, so it may not last until this object is collected.
-        with self._poster_lock:
+        with self._lock:
             poster, self._poster = self._poster, ffi.NULL
             lib.guest_poster_free(poster)
 

@@ -101,9 +101,12 @@ class GuestSelector(selectors.BaseSelector):
 
     def unmute(self) -> None:
         """Watches them again."""
-        for fd in self._muted:
-            self.reactor.rewatch(self._ids[fd], self.keys[fd].events)
-        self._muted.clear()
+        muted, self._muted = self._muted, {}
+        for fd in muted:
+            try:
+                self.reactor.rewatch(self._ids[fd], self.keys[fd].events)
+            except OSError:  # it was closed meanwhile, and nobody has said so
+                self.unregister(fd)
 
     def fd_of(self, fileobj: FileDescriptorLike) -> int:
         """The fd that `fileobj` was registered with, also if it is closed by now."""

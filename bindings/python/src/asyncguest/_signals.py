@@ -80,11 +80,27 @@ class SignalHandlers:
         """Stops listening; the last loop to do so puts the default back, as asyncio does."""
         self._reactor.unwatch_signal(sig)
         _listeners[sig] -= 1
-        if _listeners[sig]:
+        if _listeners[sig] > 0:
+            return
+        if not on_main_thread():
+            # Only the main thread can put the default back; the next loop that listens there and leaves does.
+            warnings.warn(
+                f"{self._loop!r} was closed on another thread than the main one: signal {sig} stays without effect",
+                ResourceWarning,
+                source=self._loop,
+            )
             return
         del _listeners[sig]
-        if on_main_thread() and signal.getsignal(sig) is _nothing:
-            signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+        if signal.getsignal(sig) is not _nothing:
+            return
+        if sig != signal.SIGINT:
+            signal.signal(sig, signal.SIG_DFL)
+        elif _interruptible:
+            signal.signal(sig, _on_sigint)
+            for run in _interruptible:
+                run.watch_again()
+        else:
+            signal.signal(sig, signal.default_int_handler)
 
     def remove(self, sig: int) -> bool:
         """See `EventLoop.remove_signal_handler`."""
@@ -182,16 +198,28 @@ class CtrlC:
 
     def __init__(self, cancel: Callable[[], bool]) -> None:
         self._cancel = cancel
+        self._reactor: Reactor | None = None
         #: How often Ctrl-C came during the run.
         self.count = 0
 
     def enter(self, reactor: Reactor) -> None:
         """Takes SIGINT, if it is free. The reactor watches it too: then it wakes the guest in any loop."""
-        if on_main_thread() and signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _on_sigint):
-            if not _interruptible:
+        if not on_main_thread():
+            return
+        handler = signal.getsignal(signal.SIGINT)
+        # `_nothing`: a loop listens for SIGINT itself; when it stops, Ctrl-C is for the runs again.
+        if handler in (signal.default_int_handler, _on_sigint, _nothing):
+            if handler is signal.default_int_handler:
                 signal.signal(signal.SIGINT, _on_sigint)
             _interruptible.append(self)
+            self._reactor = reactor
             reactor.watch_signal(signal.SIGINT)
+
+    def watch_again(self) -> None:
+        """Python has put its own C handler over the library's."""
+        if self._reactor is not None:
+            self._reactor.unwatch_signal(signal.SIGINT)
+            self._reactor.watch_signal(signal.SIGINT)
 
     def leave(self, reactor: Reactor) -> None:
         """Gives it back."""

@@ -111,4 +111,4 @@ def stats() -> ProcessStats:
     live = ffi.new("guest_live_t *")
     live.struct_size = ffi.sizeof("guest_live_t")
     lib.guest_live(live)
-    return ProcessStats(Reactor.open_count, live.sources, live.threads, tuple(_exit.alive()))
+    return ProcessStats(len(Reactor.open), live.sources, live.threads, tuple(_exit.alive()))
