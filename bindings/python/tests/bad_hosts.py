@@ -53,6 +53,10 @@ class Twice(QueueHost):
 
 
 class Blocks(QueueHost):
+    def __init__(self, drive="thread"):
+        super().__init__(drive)
+        self._thread = threading.get_ident()
+
     def post(self, job):
         ran = threading.Event()
 
@@ -73,7 +77,7 @@ class Raises(QueueHost):
 class Lifo(QueueHost):
     def post(self, job):
         self._jobs.appendleft(job)
-        if threading.get_ident() != self._thread:
+        if self._waiting:
             os.eventfd_write(self._wake_fd, 1)
 
 

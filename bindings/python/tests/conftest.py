@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import asyncguest
@@ -13,6 +14,9 @@ from helpers import DRIVES, EVERYWHERE, nothing_left_behind
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than a second or two")
     config.addinivalue_line("markers", "leaves_fds: the test leaves fds behind, for a reason that it gives")
+    # A shell starts what runs in its background with Ctrl-C ignored, and so do its children. Here it is tested.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once  # the judge is the same for each interpreter
+
 FOLDER = Path(__file__).resolve().parents[1] / "conformance"
 
 

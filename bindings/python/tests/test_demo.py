@@ -12,6 +12,8 @@ import sys
 import pytest
 import tkhelp
 
+pytestmark = pytest.mark.once  # the demo is the same for each interpreter
+
 display = tkhelp.display
 
 # Not -X dev: asyncio's debug mode would tell of each callback that a busy machine makes slow.
@@ -58,9 +60,9 @@ def test_a_session_with_a_message_box(display, drive, tmp_path):
     assert head[:8] == b"\x89PNG\r\n\x1a\n" and width > 600 and height > 500
     # A window that freezes does so in each session; a machine that is busy with other things hardly does.
     gaps = [figure(LONGEST_GAP, out)]
-    while gaps[-1] >= 150 and len(gaps) < 4:
+    while gaps[-1] >= 500 and len(gaps) < 4:
         gaps.append(figure(LONGEST_GAP, session(drive, file)))
-    assert min(gaps) < 150, gaps
+    assert min(gaps) < 500, gaps
 
 
 def test_ctrl_c_ends_it_cleanly(display, tmp_path):

@@ -18,6 +18,8 @@ from blocks import Block, blocks_of, is_like
 
 import asyncguest
 
+pytestmark = pytest.mark.once  # the pages are the same for each interpreter
+
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent
 ROOT = PACKAGE.parent.parent

@@ -17,6 +17,8 @@ import tkhelp
 from asyncguest.hosts.tk import TkHost
 from tkhelp import TkRun
 
+pytestmark = pytest.mark.once  # what is measured here is Tk and the budget, not the interpreter
+
 display, root = tkhelp.display, tkhelp.root
 
 BUDGET = 0.004

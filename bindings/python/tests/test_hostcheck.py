@@ -132,6 +132,7 @@ def test_the_tk_host_passes_every_check(display):
     assert [check.outcome for check in report.checks] == ["ok"] * 20
 
 
+@pytest.mark.once
 def test_harmless_things_are_notes():
     twice = hostcheck(partial(bad_hosts.Twice, "thread"), only=["post", "start"])
     assert twice.ok and ["was run twice" in finding.what for finding in twice.findings] == [True]
@@ -139,6 +140,7 @@ def test_harmless_things_are_notes():
     assert lifo.ok and ["another order" in finding.what for finding in lifo.findings] == [True]
 
 
+@pytest.mark.once
 def test_when_posts_do_not_work_the_rest_is_spared(capfd):
     report = hostcheck(partial(bad_hosts.Inlines, "thread"), verbose=True)
     assert {check.outcome for check in report.checks} == {"failed", "skipped"}
@@ -168,6 +170,7 @@ def neither():
     return asyncguest.Harness(asyncguest.Host(), run=print, quit=print)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "adapter, what",
     [
@@ -182,6 +185,7 @@ def test_a_harness_that_cannot_be_made_is_a_finding(adapter, what):
     assert not report.ok and what in report.findings[0].what
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("adapter", [bad_hosts.never_made, partial(bad_hosts.HoldsTheLock, "thread")])
 def test_a_process_that_cannot_even_tell_that_it_hangs_is_ended(adapter, monkeypatch):
     monkeypatch.setattr("asyncguest._hostcheck._parent._GRACE", 1.0)
@@ -213,6 +217,7 @@ def command(*args, cwd, text=None):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.once
 def test_the_command(tmp_path):
     run = partial(command, "-W", "error", "-m", "asyncguest.hostcheck", cwd=tmp_path)
     status, out, err = run("good_hosts:functions", "--only", "start")
@@ -249,6 +254,7 @@ def test_a_script_checks_its_own_adapter(tmp_path):
     assert status == 0 and "the adapter could not be imported in a process of its own" in out
 
 
+@pytest.mark.once
 def test_the_module_can_be_called_like_the_function(tmp_path):
     status, out, err = command(
         "-c",

@@ -99,7 +99,8 @@ def test_a_dialog_with_an_entry(root):
     async def main():
         def fill_in():
             for child in root.winfo_children():
-                if isinstance(child, simpledialog.Dialog):
+                # It waits until it is visible; answered before, it would wait for ever.
+                if isinstance(child, simpledialog.Dialog) and child.winfo_viewable():
                     child.entry.insert(0, "42")
                     child.ok()
                     return

@@ -68,6 +68,7 @@ def test_structs_are_those_of_the_header() -> None:
         assert [field for field, _ in ffi.typeof(name).fields] == fields
 
 
+@pytest.mark.once
 def test_layout_and_values_are_those_of_the_compiler(tmp_path: Path) -> None:
     """What a C program sees of the header, and what the module believes."""
     lines, expected = [], []
@@ -88,6 +89,7 @@ def test_layout_and_values_are_those_of_the_compiler(tmp_path: Path) -> None:
     assert printed.splitlines() == expected
 
 
+@pytest.mark.once
 def test_the_type_stub_is_up_to_date() -> None:
     script = "from build_support import stub; print(stub.stub(), end='')"
     written = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
@@ -127,6 +129,7 @@ def test_the_package_says_that_it_is_typed_and_brings_no_sources() -> None:
     assert len([file for file in files if "/licenses/LICENSE-" in file]) == 2
 
 
+@pytest.mark.once
 def test_nothing_but_the_module_itself_is_visible_to_other_libraries() -> None:
     symbols = subprocess.run(["nm", "-D", "--defined-only", _native.__file__], check=True, capture_output=True, text=True)
     assert [line.split()[-1] for line in symbols.stdout.splitlines()] == ["PyInit__native"]
@@ -140,6 +143,7 @@ def wheel() -> Path:
     return found[0]
 
 
+@pytest.mark.once
 def test_auditwheel_finds_a_manylinux_wheel(wheel: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
     command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path, wheel]
@@ -178,6 +182,7 @@ def fake_cargo(folder: Path, script: str) -> str:
     return str(cargo)
 
 
+@pytest.mark.once
 def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", tmp_path, PROJECT]
@@ -188,17 +193,20 @@ def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
     assert f"Install Rust {needed_rust()} or newer (https://rustup.rs), or install a ready wheel" in said
 
 
+@pytest.mark.once
 def test_a_cargo_that_is_too_old(tmp_path: Path) -> None:
     said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, "echo 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n"))
     assert "is version 1.63, which is too old to build asyncguest" in said
     assert f"Install Rust {needed_rust()} or newer" in said
 
 
+@pytest.mark.once
 def test_a_cargo_that_does_not_work(tmp_path: Path) -> None:
     said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, "echo no toolchain is installed >&2; exit 1\n"))
     assert "cargo --version does not work: no toolchain is installed" in said
 
 
+@pytest.mark.once
 def test_a_build_that_fails_shows_the_words_of_cargo(tmp_path: Path) -> None:
     script = "[ $1 = --version ] && echo cargo 9.0.0 && exit; echo the words of cargo >&2; exit 101\n"
     said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, script))
@@ -206,11 +214,13 @@ def test_a_build_that_fails_shows_the_words_of_cargo(tmp_path: Path) -> None:
     assert "error: cargo could not build libasyncguest" in said
 
 
+@pytest.mark.once
 def test_a_ready_library_that_is_not_there(tmp_path: Path) -> None:
     said = build_ext(tmp_path, ASYNCGUEST_STATICLIB=str(tmp_path / "lib.a"))
     assert f"ASYNCGUEST_STATICLIB names {tmp_path / 'lib.a'}, and there is no such file" in said
 
 
+@pytest.mark.once
 def test_the_folder_alone_is_not_enough(tmp_path: Path) -> None:
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(PROJECT / name, tmp_path)

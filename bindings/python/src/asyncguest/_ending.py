@@ -34,6 +34,8 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
     if not guest.is_cancelling:
         guest.cancel("the host has ended")
     impatient: KeyboardInterrupt | None = None
+    # The first Ctrl-C of a run cancels it; whoever presses once more does not want to wait for its clean-up.
+    interrupts = max(2, guest.interrupted_count + 1)
     with loop.reactor.batch(), turns.inside():
         loop.asleep = False
         while not guest.is_over and monotonic() < until:
@@ -46,6 +48,8 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
                 guest.interrupted(error)
                 if isinstance(error, KeyboardInterrupt):
                     impatient, until = error, 0.0
+            if guest.interrupted_count >= interrupts:
+                impatient, until = KeyboardInterrupt(), 0.0
     finished = guest.is_over
     if not finished:
         abandon(guest, loop, deadline)

@@ -10,7 +10,6 @@ Owns: the life of a run, from `start` to `done_callback`. Host thread only, exce
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -111,7 +110,8 @@ class Guest:
         self._ctrl_c = CtrlC(self.cancel)
         self._kept: set[asyncio.Task[Any]] = set()
         self._last_stats: GuestStats | None = None
-        self._thread = self._native_thread = 0
+        self._thread = 0
+        self._host_thread: threading.Thread | None = None
         #: This process is a fork of the one that started the run: the run is the parent's.
         self.forked = False
 
@@ -159,13 +159,25 @@ class Guest:
     @property
     def is_orphaned(self) -> bool:
         """The thread that started the run has ended: any other may shut it down. Any thread. For the package."""
-        return self._state in ("running", "ending") and not os.path.exists(f"/proc/self/task/{self._native_thread}")
+        host = self._host_thread
+        # The main thread counts as ended while the exit hook runs on it.
+        return (
+            self._state in ("running", "ending")
+            and host is not None
+            and host is not threading.main_thread()
+            and not host.is_alive()
+        )
 
     def stats(self) -> GuestStats:
         """Counters and histograms of the run so far; after its end, the last ones. Any thread while it runs."""
         if self._last_stats is not None:
             return self._last_stats
-        return GuestStats.of(self.loop.reactor, self._turns.budget_spent if self._turns else 0)
+        try:
+            return GuestStats.of(self.loop.reactor, self._turns.budget_spent if self._turns else 0)
+        except GuestClosed:
+            if self._last_stats is None:
+                raise
+            return self._last_stats  # it has ended while another thread asked
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -225,7 +237,7 @@ class Guest:
         """Takes the host thread's asyncio and signal state, as far as it is free."""
         loop = self._loop
         assert loop is not None
-        self._thread, self._native_thread = threading.get_ident(), threading.get_native_id()
+        self._thread, self._host_thread = threading.get_ident(), threading.current_thread()
         self._turns = Turns(self, loop, self._budget, self._max_nesting)
         self._wakeup = WakeupFd(loop.wakeup_fd())
         self._state = "running"
@@ -344,7 +356,7 @@ class Guest:
         """This thread is the host thread from here on: the one that started the run has ended."""
         assert self._loop is not None and self._turns is not None
         self._loop.reactor.take_over()
-        self._thread, self._native_thread = threading.get_ident(), threading.get_native_id()
+        self._thread, self._host_thread = threading.get_ident(), threading.current_thread()
         self._turns.take_over()
         self._loop.claim(self._thread)
 

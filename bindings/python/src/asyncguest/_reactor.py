@@ -318,9 +318,16 @@ class Reactor:
         lib.guest_batch_begin(self._g, token)
 
     def forget_in_child(self) -> None:
-        """The same in the child of a fork, where the thread that held the lock may not exist."""
+        """The same in the child of a fork, where the thread that held the lock may not exist.
+
+        A loop that lives on a thread that does not exist here is left as it is: that thread may have been inside it.
+        """
         self._lock = RLock()
-        self.close()
+        if self.host_thread == get_ident():
+            self.close()
+        else:
+            self._g = self._poster = ffi.NULL
+            Reactor.open.discard(self)
 
     def _free_poster(self) -> None:
         # A poster keeps fds open, so it may not last until this object is collected.

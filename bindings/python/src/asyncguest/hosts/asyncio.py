@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 __all__ = ["AsyncioHost"]
 
+# Seconds that a run has for a clean-up it has begun when the program ends, before it is cancelled a second time.
+_PATIENCE = 4.0
+
 
 class AsyncioHost(Host):
     """A running asyncio program: any loop, also uvloop's.
@@ -55,6 +58,7 @@ class AsyncioHost(Host):
             raise ValueError(f'{loop!r} cannot watch fds: use drive="thread", or None')
         self._loop = loop
         self.watches_fds = can_watch and drive != "thread"
+        self._watched: dict[int, Callable[[], bool]] = {}
         self._ends: dict[Guest, asyncio.Future[None]] = {}
         self._keepers: set[asyncio.Task[None]] = set()
 
@@ -77,23 +81,39 @@ class AsyncioHost(Host):
                 await asyncio.shield(end)
             except asyncio.CancelledError as error:
                 cancelled = error
-                guest.cancel()
+                if not guest.is_cancelling:  # a second time would cut its clean-up off
+                    guest.cancel()
         if cancelled is not None:
             raise cancelled
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        self._loop.add_reader(fd, ready)
+        def turn() -> None:
+            if ready() and self._watched.get(fd) is ready:
+                # asyncio takes what it polled before timers that have become due: without a pause two turns would fit
+                # in before them. In the next iteration only `go_on` is called, and the timers.
+                loop.remove_reader(fd)
+                loop.call_soon(go_on)
+
+        def go_on() -> None:
+            if self._watched.get(fd) is ready:
+                loop.add_reader(fd, turn)
+
+        loop = self._loop
+        loop.add_reader(fd, turn)
+        self._watched[fd] = ready
 
     def unwatch(self, fd: int) -> None:
+        del self._watched[fd]
         if not self._loop.is_closed():
             self._loop.remove_reader(fd)
 
     def post(self, job: Callable[[], object]) -> None:
-        self._loop.call_soon_threadsafe(job)
+        # By way of one more iteration of the loop, whose timers come in between, as in `watch`.
+        self._loop.call_soon_threadsafe(self._loop.call_soon, job)
 
     def attached(self, guest: Any) -> None:
-        self._ends[guest] = self._loop.create_future()
-        keeper = self._loop.create_task(self._keep(guest), name=f"keeper of {guest!r}")
+        end = self._ends[guest] = self._loop.create_future()
+        keeper = _Keeper(guest, end, self._loop)
         self._keepers.add(keeper)
         keeper.add_done_callback(self._keepers.discard)
 
@@ -102,6 +122,22 @@ class AsyncioHost(Host):
         if end is not None and not end.done() and not self._loop.is_closed():
             end.set_result(None)
 
-    async def _keep(self, guest: Guest) -> None:
-        """Is cancelled when the program ends."""
-        await self.wait(guest)
+
+class _Keeper(asyncio.Task[None]):
+    """Ends with its guest. When the program ends and cancels all its tasks, the guest is cancelled instead."""
+
+    def __init__(self, guest: Guest, end: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(_until(end), loop=loop, name=f"keeper of {guest!r}")
+        self._guest = guest
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Also before the task's first step, which a cancelled task would never take."""
+        if self._guest.is_cancelling:  # in its clean-up, or it has swallowed it and goes on
+            self.get_loop().call_later(_PATIENCE, self._guest.cancel)
+        else:
+            self._guest.cancel()
+        return not self.done()
+
+
+async def _until(end: asyncio.Future[None]) -> None:
+    await end

@@ -9,7 +9,6 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
 
 from .._host import Host
 
@@ -32,14 +31,14 @@ class QueueHost(Host):
         self._jobs: deque[Callable[[], object]] = deque()
         self._ready: dict[int, Callable[[], bool]] = {}
         self._stopped = False
-        self._thread = get_ident()
+        self._waiting = False
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
         self._poll.register(self._wake_fd, select.EPOLLIN)
 
     def post(self, job: Callable[[], object]) -> None:
         self._jobs.append(job)
-        if get_ident() != self._thread:
+        if self._waiting:
             os.eventfd_write(self._wake_fd, 1)
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
@@ -65,8 +64,14 @@ class QueueHost(Host):
 
     def run_once(self, timeout: float | None = None) -> None:
         """Waits for something to do, at most `timeout` seconds, and does what is there."""
-        # Room for what there is: by default epoll.poll() makes some for a thousand, each time.
-        for fd, _ in self._poll.poll(0 if self._jobs else timeout, len(self._ready) + 1):
+        before = self._waiting  # a signal handler that runs a nested loop comes back into poll()
+        self._waiting = True  # before the look at the queue: a job that this misses, also a signal handler's, wakes it
+        try:
+            # Room for what there is: by default epoll.poll() makes some for a thousand, each time.
+            events = self._poll.poll(0 if self._jobs else timeout, len(self._ready) + 1)
+        finally:
+            self._waiting = before
+        for fd, _ in events:
             if fd == self._wake_fd:
                 os.eventfd_read(self._wake_fd)
             elif fd in self._ready:
@@ -80,5 +85,6 @@ class QueueHost(Host):
         """Gives the host's own fds back. Posts fail from here on."""
         if not self._poll.closed:
             self._poll.close()
+            self._waiting = True
             wake_fd, self._wake_fd = self._wake_fd, -1
             os.close(wake_fd)

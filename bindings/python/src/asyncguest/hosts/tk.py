@@ -89,7 +89,7 @@ class TkHost(Host):
         self._destroyed = False
         self._jobs: deque[Callable[[], object]] = deque()
         self._bell: PipeBell | SocketBell | None = None
-        self._bell_lock = threading.Lock()  # between a ring and the close
+        self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
 
     def mainloop(self) -> None:
         """`root.mainloop()`. Runs that have not ended when it returns, for whatever reason, are shut down."""

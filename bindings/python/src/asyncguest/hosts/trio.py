@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 __all__ = ["TrioHost"]
 
+# The part of its deadline that a run has for a clean-up it has begun already, before it is cancelled a second time.
+_PATIENCE = 0.8
+
 
 class TrioHost(Host):
     """A running Trio program; make it inside `trio.run`.
@@ -76,7 +79,8 @@ class TrioHost(Host):
         try:
             await end.wait()
         except BaseException:  # cancelled, or Ctrl-C; a second one ends the waiting
-            guest.cancel()
+            if not guest.is_cancelling:  # a second time would cut its clean-up off
+                guest.cancel()
             with trio.CancelScope(shield=True):
                 await end.wait()
             raise
@@ -93,7 +97,14 @@ class TrioHost(Host):
             pass  # Trio has ended before
 
     def post(self, job: Callable[[], object]) -> None:
-        self._token.run_sync_soon(_reported, job)
+        self._token.run_sync_soon(self._post_again, job)
+
+    def _post_again(self, job: Callable[[], object]) -> None:
+        """Trio's tasks that became due during a turn have theirs before the next one, as in `_serve`."""
+        try:
+            self._token.run_sync_soon(_reported, job)
+        except trio.RunFinishedError:
+            pass  # and so are all runs in it
 
     def attached(self, guest: Any) -> None:
         end = self._ends[guest] = trio.Event()
@@ -115,25 +126,31 @@ class TrioHost(Host):
                     await trio.lowlevel.wait_readable(fd)
                 except trio.ClosedResourceError:
                     return
-                _reported(ready)
+                if _reported(ready):
+                    # Trio takes what it polled, in any order. One round without this task: those that are due come first.
+                    await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _keep(self, guest: Guest, end: trio.Event) -> None:
         """Is cancelled when the program ends."""
         try:
             await end.wait()
         except trio.Cancelled:
-            guest.cancel("the Trio program has ended")
             with trio.move_on_after(self._deadline) as scope:
                 scope.shield = True
+                if guest.is_cancelling:  # in its clean-up, or it has swallowed it and goes on
+                    with trio.move_on_after(self._deadline * _PATIENCE):
+                        await end.wait()
+                guest.cancel("the Trio program has ended")
                 await end.wait()
             if scope.cancelled_caught:
                 guest.shutdown(0)  # names what is left, and tells
             raise
 
 
-def _reported(job: Callable[[], object]) -> None:
+def _reported(job: Callable[[], object]) -> object:
     """Runs a guest's job. An exception here is a done_callback's, and would make Trio report a bug of its own."""
     try:
-        job()
+        return job()
     except Exception:
         log.exception("a done_callback raised")
+        return None

@@ -1,0 +1,121 @@
+"""The queue host: no post is lost, from wherever it comes (signal handlers and destructors run on the host's thread too)."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+
+import pytest
+from asyncguest.hosts.queue import QueueHost
+
+# A post that is not seen waits for the end of this.
+LONG = 20.0
+
+
+@pytest.fixture
+def host():
+    host = QueueHost()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def alarm():
+    """Calls a function in a signal handler, soon."""
+
+    def soon(function):
+        signal.signal(signal.SIGALRM, lambda *_: function())
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+
+    before = signal.getsignal(signal.SIGALRM)
+    yield soon
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def waited(host):
+    """How long the host waits for its next job."""
+    began = time.monotonic()
+    host.run_once(LONG)
+    return time.monotonic() - began
+
+
+def test_a_post_of_a_signal_handler_wakes_the_host(host, alarm):
+    ran = []
+    alarm(lambda: host.post(lambda: ran.append(1)))
+    assert waited(host) < LONG / 2
+    assert ran == [1]
+
+
+def test_a_nested_loop_in_a_signal_handler_leaves_the_waiting_host_awake_to_posts(host, alarm):
+    ran = []
+    thread = threading.Thread(target=host.post, args=(lambda: ran.append(1),))
+
+    def handler():
+        host.run_once(0)
+        thread.start()
+
+    alarm(handler)
+    assert waited(host) < LONG / 2
+    thread.join()
+    assert ran == [1]
+
+
+def test_a_post_at_any_step_of_run_once_is_seen():
+    """Between each two bytecodes, where a signal handler or a destructor may run, or another thread."""
+    step = steps = 0
+    while step == steps:  # the last one was reached
+        step, steps = step + 1, 0
+        host, ran = QueueHost(), []
+
+        def trace(frame, event, argument):
+            nonlocal steps
+            if frame.f_code is not QueueHost.run_once.__code__:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                steps += 1
+                if steps == step:
+                    sys.settrace(None)
+                    frame.f_trace = None
+                    host.post(lambda: ran.append(1))
+            return trace
+
+        host.stop()  # so that it waits only for what it does after this has been read
+        former = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            host.run_once(LONG)
+        finally:
+            sys.settrace(former)
+        if steps == step and not ran:
+            assert waited(host) < LONG / 2, f"not seen at step {step}"
+            assert ran == [1]
+        host.close()
+    assert step > 30
+
+
+def test_posts_of_many_threads_all_arrive(host):
+    """Each thread posts while the host is about to wait, or waits, or works."""
+    ran = []
+
+    def poster(number):
+        for count in range(500):
+            host.post(lambda: ran.append((number, count)))
+
+    threads = [threading.Thread(target=poster, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(ran) < 2000:
+        assert waited(host) < LONG / 2
+    for thread in threads:
+        thread.join()
+
+
+def test_a_closed_host_takes_no_posts():
+    host = QueueHost()
+    host.close()
+    with pytest.raises(OSError):
+        host.post(lambda: None)

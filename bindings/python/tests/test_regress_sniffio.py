@@ -1,0 +1,68 @@
+"""Modules that another thread is importing just now: they are in `sys.modules` before they have their names."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+
+import asyncguest
+import pytest
+from asyncguest.hosts.queue import QueueHost
+from helpers import run_guest
+
+
+async def two_turns():
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
+    return "fine"
+
+
+def test_a_half_imported_sniffio_is_left_alone(drive, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sniffio", types.ModuleType("sniffio"))
+    assert run_guest(two_turns, drive=drive) == "fine"
+
+
+def test_a_sniffio_whose_import_ends_during_a_turn(drive, monkeypatch):
+    """What was not set when the turn began is not put back at its end."""
+    half = types.ModuleType("sniffio")
+    monkeypatch.setitem(sys.modules, "sniffio", half)
+
+    class Local:
+        name = None
+
+    async def main():
+        half.thread_local = Local()
+        await asyncio.sleep(0.001)
+        return half.thread_local.name
+
+    assert run_guest(main, drive=drive) == "asyncio"
+    assert half.thread_local.name is None
+
+
+def test_a_sniffio_that_is_replaced_during_a_turn(drive, monkeypatch):
+    """Each turn gives back to what it has taken from."""
+    sniffio = pytest.importorskip("sniffio")
+
+    async def main():
+        monkeypatch.setitem(sys.modules, "sniffio", types.ModuleType("sniffio"))
+        await asyncio.sleep(0.001)
+        return "fine"
+
+    assert run_guest(main, drive=drive) == "fine"
+    assert sniffio.thread_local.name is None
+
+
+@pytest.mark.parametrize("has_lowlevel", (False, True))
+def test_a_half_imported_trio_is_no_trio(monkeypatch, has_lowlevel):
+    trio = types.ModuleType("trio")
+    if has_lowlevel:
+        trio.lowlevel = types.ModuleType("trio.lowlevel")
+    monkeypatch.setitem(sys.modules, "trio", trio)
+    jobs = QueueHost("thread")
+    done = []
+    guest = asyncguest.Guest(asyncguest.CallbackHost(jobs.post), done_callback=lambda task: (done.append(task), jobs.stop()))
+    guest.start(two_turns)
+    jobs.run()
+    jobs.close()
+    assert done[0].result() == "fine"

@@ -1,0 +1,205 @@
+"""What another thread does while a run ends, and a run whose own thread has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+
+import asyncguest
+import pytest
+from asyncguest import _reactor
+from asyncguest.hosts.queue import QueueHost
+from helpers import DRIVES, Run
+from scripts import run_script
+
+
+class Slow:
+    """The native module with one call that stands, as it would at its end, when it waits for the interpreter lock."""
+
+    def __init__(self, lib, name, instead):
+        self._lib, self._name, self._instead = lib, name, instead
+
+    def __getattr__(self, name):
+        return self._instead if name == self._name else getattr(self._lib, name)
+
+
+def in_thread(function, *args):
+    """Runs it on another thread; returns the thread and where its outcome will be."""
+    outcome = []
+
+    def work():
+        try:
+            outcome.append(function(*args))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, outcome
+
+
+def test_the_guest_is_not_freed_under_the_stats_of_another_thread(drive, monkeypatch):
+    """The call reads the native guest without the interpreter lock: close() has to wait for it."""
+    lib = _reactor.lib
+    inside, freed, under_it = threading.Event(), threading.Event(), []
+
+    def guest_stats(guest, out):
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            if freed.wait(0.1):
+                under_it.append("freed")
+                return 0
+        return lib.guest_stats(guest, out)
+
+    def guest_free(guest):
+        freed.set()
+        lib.guest_free(guest)
+
+    async def main():
+        await asyncio.sleep(0)
+
+    run = Run(drive)
+    run.start(main)
+    monkeypatch.setattr(_reactor, "lib", Slow(Slow(lib, "guest_stats", guest_stats), "guest_free", guest_free))
+    thread, outcome = in_thread(run.guest.stats)
+    assert inside.wait(5)
+    run.finish()
+    thread.join()
+    assert not under_it
+    assert outcome[0].deliveries >= 0  # the figures, no exception
+
+
+def test_the_stats_of_a_closed_loop_are_refused():
+    loop = asyncguest.EventLoop()
+    loop.close()
+    with pytest.raises(asyncguest.GuestClosed, match="closed"):
+        loop.reactor.stats()
+
+
+def test_cancel_of_another_thread_that_comes_too_late_says_so(drive):
+    """Between its look and its call the run has ended: that is False, no RuntimeError of a closed loop."""
+    calls, closed = threading.Event(), threading.Event()
+
+    class Loop(asyncguest.EventLoop):
+        def call_soon_threadsafe(self, *args, **options):
+            if threading.current_thread() is not threading.main_thread():
+                calls.set()
+                assert closed.wait(5)
+            return super().call_soon_threadsafe(*args, **options)
+
+    async def main():
+        await asyncio.sleep(0)
+        return "fine"
+
+    run = Run(drive, loop_factory=Loop)
+    run.start(main)
+    thread, outcome = in_thread(run.guest.cancel)
+    assert calls.wait(5)
+    assert run.finish() == "fine"
+    closed.set()
+    thread.join()
+    assert outcome == [False]
+
+
+def abandoned_run(drive):
+    """A run whose host thread has returned without ending it."""
+    log, guests = [], []
+
+    async def main():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            assert asyncio.get_running_loop() is guests[0].loop
+            await asyncio.sleep(0)
+            log.append("saved")
+
+    def program():
+        host = QueueHost(drive)
+        guest = asyncguest.Guest(host, done_callback=lambda task: (log.append("done"), host.close()))
+        guests.append(guest)
+        guest.start(main)
+        while not guest.loop.asleep:
+            host.run_once(1)
+
+    thread, outcome = in_thread(program)
+    thread.join()
+    assert outcome == [None]
+    return guests[0], log
+
+
+@pytest.mark.parametrize("where", ("main thread", "later thread"))
+def test_a_run_whose_thread_has_ended_can_be_shut_down(drive, where):
+    """On any thread; a later one usually has the same identifier, and must not be mistaken for the run's own."""
+    guest, log = abandoned_run(drive)
+
+    def shut_down():
+        before = asyncio._get_running_loop()
+        finished = guest.shutdown(5)
+        return finished, asyncio._get_running_loop() is before
+
+    if where == "main thread":
+        outcome = [shut_down()]
+    else:
+        thread, outcome = in_thread(shut_down)
+        thread.join()
+    assert outcome == [(True, True)]
+    assert log == ["saved", "done"]
+    assert guest.state == "ended"
+
+
+def test_a_run_whose_thread_lives_is_still_that_threads(drive):
+    """The remedy for dead threads must not open the door to the living."""
+
+    async def main():
+        await asyncio.sleep(1000)
+
+    run = Run(drive)
+    run.start(main)
+    thread, outcome = in_thread(run.guest.shutdown, 1)
+    thread.join()
+    assert isinstance(outcome[0], asyncguest.WrongThread)
+    assert run.guest.shutdown(5)
+    run.host.close()
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_a_run_whose_thread_has_ended_is_cleaned_up_at_exit(drive):
+    ended = run_script(
+        f"""
+        async def main():
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(0)
+                say("saved")
+
+        def program():
+            host = QueueHost({drive!r})
+            guest = asyncguest.Guest(host, done_callback=lambda task: say("done", task.cancelled()))
+            guest.start(main)
+            while not guest.loop.asleep:
+                host.run_once(1)
+
+        thread = threading.Thread(target=program)
+        thread.start()
+        thread.join()
+        """
+    ).check()
+    assert ended.lines == ["saved", "done True"]
+
+
+def test_a_loop_with_signal_handlers_that_is_closed_on_another_thread_says_what_it_leaves():
+    """Only the main thread can give a signal back. asyncio's own loop raises here; to be silent would be the worst."""
+    before = signal.getsignal(signal.SIGUSR1)
+    loop = asyncguest.EventLoop()
+    loop.add_signal_handler(signal.SIGUSR1, int)
+    with pytest.warns(ResourceWarning, match="signal"):
+        thread, outcome = in_thread(loop.close)
+        thread.join()
+    assert outcome == [None]
+    # The next loop on the main thread that listens puts it right.
+    loop = asyncguest.EventLoop()
+    loop.add_signal_handler(signal.SIGUSR1, int)
+    loop.close()
+    assert signal.getsignal(signal.SIGUSR1) is before
