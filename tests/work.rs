@@ -107,6 +107,11 @@ fn work_pool_is_bounded() {
             let [running, most, finished] = &*counts;
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             pass(MS / 2);
+            // On a busy machine the second thread may come late: the first piece waits for it.
+            let since = std::time::Instant::now();
+            while most.load(Ordering::SeqCst) < 2 && since.elapsed().as_secs() < 5 {
+                pass(MS);
+            }
             running.fetch_sub(1, Ordering::SeqCst);
             finished.fetch_add(1, Ordering::SeqCst);
         });

@@ -88,6 +88,7 @@ async def serve_http(reader, writer):
     await writer.wait_closed()
 
 
+@pytest.mark.once
 def test_httpx_over_tls(animated, drive, certificate):
     httpx = wheel("httpx")
     server_side, client_side = certificate
@@ -157,6 +158,7 @@ def test_a_pipeline_of_subprocesses(animated, drive):
     assert run_in_tk(animated, main, drive=drive) == ([number * 4 for number in range(200)], 0, 0)
 
 
+@pytest.mark.once
 def test_streams_over_tls_with_a_megabyte(animated, drive, certificate):
     server_side, client_side = certificate
     payload = bytes(range(256)) * 4096

@@ -77,6 +77,7 @@ def test_no_name_of_another_module_is_replaced() -> None:
 ALLOWED = {("_hostcheck", "sys.excepthook"), ("_hostcheck", "sys.unraisablehook")}
 
 
+@pytest.mark.once
 def test_no_source_file_assigns_to_an_attribute_of_an_imported_module() -> None:
     offenders: list[str] = []
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -103,6 +104,7 @@ def test_no_source_file_assigns_to_an_attribute_of_an_imported_module() -> None:
     assert offenders == []
 
 
+@pytest.mark.once
 def test_private_names_are_touched_in_one_file_alone() -> None:
     """`module._name` of a foreign module appears in _compat.py only, where the versions are written down."""
     foreign = {"asyncio", "threading", "signal", "selectors", "contextvars", "socket", "concurrent", "heapq"}

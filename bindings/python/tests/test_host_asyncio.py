@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import sys
 import threading
@@ -229,6 +230,42 @@ def test_a_callback_of_the_host_may_call_the_guests_loop(run_host, drive):
     assert run_host(program()) == "woken"
 
 
+class RecordingHost(AsyncioHost):
+    """Asks for a timer at the beginning of each turn; notes how many had not come at the beginning of the next one."""
+
+    def __init__(self, drive):
+        super().__init__(drive=drive)
+        self.due = []
+        self.overtaken = []
+
+    def watch(self, fd, ready):
+        super().watch(fd, functools.partial(self._note, ready))
+
+    def post(self, job):
+        super().post(functools.partial(self._note, job))
+
+    def _note(self, turn):
+        self.overtaken.append(len(self.due))
+        timer = self._loop.call_at(self._loop.time() - 1, lambda: self.due.remove(timer))
+        self.due.append(timer)
+        return turn()
+
+
+def test_the_hosts_timers_come_between_two_turns_of_a_guest_that_is_never_done(run_host, drive):
+    async def guest_main(host):
+        while len(host.overtaken) < 50:
+            await asyncio.sleep(0)
+
+    async def program():
+        host = RecordingHost(drive)
+        await host.run(guest_main, host, batch_budget=0.001)
+        while host.due:
+            await asyncio.sleep(0)
+        assert set(host.overtaken) == {0}, host.overtaken
+
+    run_host(program())
+
+
 # ---- the end
 
 
@@ -271,6 +308,68 @@ def test_the_program_ends_first(run_host, drive):
 
     run_host(program())
     assert order == ["cleaned up"]
+    assert len(done) == 1 and done[0].cancelled()
+
+
+def test_the_program_ends_at_once(run_host, drive):
+    """No task that the host has made has had a step of its own."""
+    order = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)
+            order.append("cleaned up")
+
+    async def program():
+        asyncguest.Guest(AsyncioHost(drive=drive)).start(guest_main)
+
+    run_host(program())
+    assert order == ["cleaned up"]
+
+
+def test_a_clean_up_that_has_begun_is_not_cut_off(run_host, drive):
+    """The waiter is cancelled twice, then the program ends: the guest is cancelled once."""
+    order = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.05)
+            order.append("cleaned up")
+
+    async def program():
+        waiter = asyncio.ensure_future(AsyncioHost(drive=drive).run(guest_main))
+        await asyncio.sleep(0.01)
+        for _ in range(2):
+            waiter.cancel()
+            await asyncio.sleep(0)
+
+    run_host(program())
+    assert order == ["cleaned up"]
+
+
+def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(run_host, drive, monkeypatch):
+    monkeypatch.setattr("asyncguest.hosts.asyncio._PATIENCE", 0.01)
+    done = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+        await asyncio.sleep(3600)
+
+    async def program():
+        guest = asyncguest.Guest(AsyncioHost(drive=drive), done_callback=done.append)
+        guest.start(guest_main)
+        guest.cancel()
+        await asyncio.sleep(0.01)
+        assert not done
+
+    run_host(program())
     assert len(done) == 1 and done[0].cancelled()
 
 

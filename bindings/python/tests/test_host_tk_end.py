@@ -279,7 +279,7 @@ def outcome(process, status=0):
     return out.splitlines(), err
 
 
-@pytest.mark.parametrize("load", ["idle", "busy host", "busy guest"])
+@pytest.mark.parametrize("load", ["idle", "busy guest", pytest.param("busy host", marks=pytest.mark.once)])
 def test_ctrl_c_cancels_the_run_and_the_window_lives(display, drive, load):
     """USERS row 7: while nothing happens, while Tk's callbacks run without end, and while the guest's do."""
     process = python(

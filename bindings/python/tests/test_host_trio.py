@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import logging
 import os
@@ -16,6 +17,7 @@ import pytest
 
 trio = pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
 
+import trio.testing  # noqa: E402
 from asyncguest.hosts.trio import TrioHost  # noqa: E402
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -181,6 +183,48 @@ def test_a_task_of_trio_may_call_the_guests_loop(drive):
     assert trio.run(program) == "woken"
 
 
+class RecordingHost(TrioHost):
+    """Wakes a task at the beginning of each turn; notes how often it had not come at the beginning of the next one."""
+
+    def __init__(self, drive):
+        super().__init__(drive)
+        self.wake = trio.Event()
+        self.overtaken = []
+
+    def watch(self, fd, ready):
+        super().watch(fd, functools.partial(self._note, ready))
+
+    def post(self, job):
+        super().post(functools.partial(self._note, job))
+
+    def _note(self, turn):
+        self.overtaken.append(self.wake.is_set())
+        self.wake.set()
+        return turn()
+
+    async def wake_up(self):
+        while True:
+            await self.wake.wait()
+            self.wake = trio.Event()
+
+
+def test_trios_tasks_come_between_two_turns_of_a_guest_that_is_never_done(drive):
+    async def guest_main(host):
+        while len(host.overtaken) < 50:
+            await asyncio.sleep(0)
+
+    async def program():
+        host = RecordingHost(drive)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(host.wake_up)
+            await trio.testing.wait_all_tasks_blocked()
+            await host.run(guest_main, host, batch_budget=0.001)
+            nursery.cancel_scope.cancel()
+        assert not any(host.overtaken), host.overtaken
+
+    trio.run(program)
+
+
 # ---- the end
 
 
@@ -221,6 +265,54 @@ def test_the_program_ends_first(drive):
 
     trio.run(program)
     assert order == ["cleaned up"]
+    assert len(done) == 1 and done[0].cancelled()
+
+
+def test_a_clean_up_that_has_begun_is_not_cut_off(drive):
+    """The run and its waiter are cancelled, then the program ends: the guest is cancelled once."""
+    order = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.05)
+            order.append("cleaned up")
+
+    async def wait(host, guest):
+        await host.wait(guest)
+
+    async def program():
+        host = TrioHost(drive)
+        guest = asyncguest.Guest(host)
+        guest.start(guest_main)
+        trio.lowlevel.spawn_system_task(wait, host, guest)
+        await trio.sleep(0.01)
+        guest.cancel()
+        await trio.sleep(0.01)
+
+    trio.run(program)
+    assert order == ["cleaned up"]
+
+
+def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(drive):
+    done = []
+
+    async def guest_main():
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+        await asyncio.sleep(3600)
+
+    async def program():
+        guest = asyncguest.Guest(TrioHost(drive, deadline=0.1), done_callback=done.append)
+        guest.start(guest_main)
+        guest.cancel()
+        await trio.sleep(0.01)
+        assert not done
+
+    trio.run(program)
     assert len(done) == 1 and done[0].cancelled()
 
 

@@ -231,6 +231,7 @@ def test_the_command(tmp_path):
     assert status == 2 and "no such check" in err
 
 
+@pytest.mark.once
 def test_a_script_checks_its_own_adapter(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import asyncguest\n"

@@ -161,7 +161,7 @@ def test_every_kind_of_callback_may_open_one(root, drive, opener):
     assert run_in_tk(root, main, drive=drive) >= 2
 
 
-@pytest.mark.parametrize("depth", [3, 50])
+@pytest.mark.parametrize("depth", [3, pytest.param(50, marks=pytest.mark.once)])
 def test_dialogs_in_dialogs(root, drive, depth):
     """Each dialog is opened by a task of its own while the ones before stand; they close from the inside out."""
     entered, left = [], []

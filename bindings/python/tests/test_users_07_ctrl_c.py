@@ -82,8 +82,11 @@ say(json.dumps({"late": late, "bad": bad}))
 """
 
 
+ONCE = [pytest.param(load, marks=pytest.mark.once) for load in ("timers", "threads")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("load", ["idle", "busy", "timers", "threads", "side tasks"])
+@pytest.mark.parametrize("load", ["idle", "busy", "side tasks", *ONCE])
 def test_ctrl_c_at_random_instants(drive, load):
     ended = run_script(PROGRAM, drive, load, RUNS, os.getpid(), options=(), timeout=58).check(within=58)
     result = json.loads(ended.lines[-1])

@@ -40,6 +40,7 @@ def spend(seconds):
         pass
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_20_000_callbacks_of_5_us(drive):
     host = Window(drive)
@@ -68,6 +69,7 @@ def test_20_000_callbacks_of_5_us(drive):
     assert figures["guest"] < 2 * figures["bare"], figures
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_storm_of_sleep_0(drive):
     host = Window(drive)

@@ -45,6 +45,7 @@ def test_fifty_guests_on_one_thread(drive):
     many_on_this_thread(drive, 50, 20)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_eight_threads_with_guests(drive):
     failed = []

@@ -99,8 +99,11 @@ else:
 """
 
 
+ONCE = [pytest.param(load, marks=pytest.mark.once) for load in ("idle", "timers")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("load", ["idle", "busy", "timers", "executor", "posts", "other thread"])
+@pytest.mark.parametrize("load", ["busy", "executor", "posts", "other thread", *ONCE])
 def test_exit_at_random_instants(drive, load):
     count = 500 if FULL else 10
     ended = run_script(

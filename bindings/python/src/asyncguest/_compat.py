@@ -13,7 +13,7 @@ import heapq
 import inspect
 import sys
 import threading
-from asyncio import base_events, format_helpers
+from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import monotonic
@@ -441,11 +441,6 @@ def forget_last_frame(handle: asyncio.Handle) -> None:
     """Debug mode remembers where a handle was made: that is to be the caller's line, not the loop's own method."""
     if handle._source_traceback:  # type: ignore[attr-defined]
         del handle._source_traceback[-1]  # type: ignore[attr-defined]
-
-
-def callback_source(callback: Callable[..., object]) -> str:
-    """A callback's name and where it was defined, for messages."""
-    return str(format_helpers._format_callback_source(callback, ()))
 
 
 def new_task(

@@ -60,7 +60,7 @@ class Turns:
         self._told_wrong_thread = False
 
     def deliver(self, token: int = 0) -> bool:
-        """One turn. Returns whether there is more to do than fitted into it. Never raises what guest code raises."""
+        """One turn. Returns whether there is more to do than fitted into it. What guest code raises stays inside; what done_callback raises comes out."""
         if self._guest.state == "ended":
             return False
         if get_ident() != self._thread:

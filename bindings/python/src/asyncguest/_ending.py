@@ -69,5 +69,4 @@ def abandon(guest: Guest, loop: EventLoop, deadline: float) -> None:
     for task in tasks | {guest.task}:
         if not task.done():
             settle_abandoned(task, error)
-            if task is not guest.task:
-                task.exception()  # it has been told of: nobody need say "never retrieved"
+            task.exception()  # the warning has told of it: nobody need say "never retrieved"

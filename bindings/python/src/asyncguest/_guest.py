@@ -315,7 +315,10 @@ class Guest:
         return self._turns.deliver() if self._turns is not None else False
 
     def cancel(self, msg: str | None = None) -> bool:
-        """Cancels the main task, which ends the run. Any thread. Returns False if the main task is done already."""
+        """Cancels the main task, which ends the run. Any thread.
+
+        Returns False if the main task is done already; from another thread than the host's, as far as can be seen there.
+        """
         task, loop = self._task, self._loop
         if task is None or loop is None or task.done() or self._state == "ended":
             return False
@@ -433,7 +436,8 @@ class Guest:
         """Closes the loop and tells the host. Outside of any turn. For the package."""
         assert self._loop is not None and self._task is not None
         loop, ending = self._loop, self._ending
-        if ending is not None and ending.done() and not ending.cancelled() and (error := ending.exception()):
+        error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
+        if error is not None and not isinstance(error, GuestError):  # that of an abandoned run, which has been told
             loop.call_exception_handler({"message": "the clean-up of the run failed", "exception": error})
         self._last_stats = self.stats()
         self._state = "ended"

@@ -60,7 +60,7 @@ class Host:
         """The guest is about to start: the place to hook the host's own end, which calls `guest.shutdown()`."""
 
     def detached(self, guest: Any) -> None:
-        """The run is over, just before its `done_callback`."""
+        """The run is over; its loop is about to be closed, and `done_callback` to be called."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"

@@ -1,0 +1,222 @@
+"""Ctrl-C: shared by two runs, and at every step of a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+
+import asyncguest
+import pytest
+from asyncguest.hosts.queue import QueueHost
+from helpers import Run, host_until, settle
+
+PACKAGE = os.path.dirname(asyncguest.__file__)
+
+
+async def forever():
+    await asyncio.Event().wait()
+
+
+def press():
+    """Ctrl-C, in the host's code."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        pytest.fail("Ctrl-C ended no run and came through to the host")
+
+
+@pytest.mark.parametrize("how", ("removes it", "ends"))
+def test_a_run_with_a_sigint_handler_of_its_own_gives_ctrl_c_back_to_the_others(drive, how):
+    host = QueueHost(drive)
+    a, b = Run(host=host), Run(host=host)
+
+    async def with_handler():
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, int)
+        if how == "removes it":
+            loop.remove_signal_handler(signal.SIGINT)
+            await forever()
+
+    a.start(with_handler)
+    b.start(forever)
+    if how == "ends":
+        host_until(a, lambda: a.done)
+    try:
+        press()
+        host_until(b, lambda: b.done and a.done, 2)
+    finally:
+        for run in (a, b):
+            run.guest.shutdown(0.1)
+        host.close()
+    assert b.done[0].cancelled()
+    assert b.guest.interrupted_count == 1
+    assert a.done[0].cancelled() == (how == "removes it")
+
+
+def test_a_run_that_starts_while_another_listens_for_sigint_gets_ctrl_c_afterwards(drive):
+    host = QueueHost(drive)
+    a, b = Run(host=host), Run(host=host)
+
+    async def with_handler():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, int)
+
+    a.start(with_handler)
+    b.start(forever)
+    host_until(a, lambda: a.done)
+    try:
+        press()
+        host_until(b, lambda: b.done, 2)
+    finally:
+        b.guest.shutdown(0.1)
+        host.close()
+    assert b.done[0].cancelled()
+
+
+def test_a_run_watches_for_ctrl_c_again_when_its_own_handler_is_gone(drive):
+    """Only so is it woken in a main loop that runs no Python of its own."""
+    run = Run(drive)
+    run.start(forever)
+    settle(run)
+    before = asyncguest.stats().sources
+    run.guest.loop.add_signal_handler(signal.SIGINT, int)
+    run.guest.loop.remove_signal_handler(signal.SIGINT)
+    assert asyncguest.stats().sources == before
+    assert run.guest.shutdown(5)
+    run.host.close()
+
+
+def test_the_second_ctrl_c_during_a_shutdown_ends_it(drive):
+    """The waiting is in the package's own frames, which are not cut in two: the shutdown itself has to notice."""
+    run, swallowed = Run(drive), threading.Semaphore(0)
+
+    async def stubborn():
+        while True:
+            try:
+                await forever()
+            except asyncio.CancelledError:
+                swallowed.release()
+
+    def hit():
+        for _ in range(2):
+            if swallowed.acquire(timeout=5):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    run.start(stubborn)
+    thread = threading.Thread(target=hit)
+    thread.start()
+    try:
+        with pytest.warns(RuntimeWarning, match="abandoned"), pytest.raises(KeyboardInterrupt):
+            run.guest.shutdown(4)
+    finally:
+        thread.join()
+        run.host.close()
+    assert run.guest.interrupted_count == 2
+    assert run.done
+
+
+@contextmanager
+def at_step(number, act):
+    """Calls `act(frame)` at the given bytecode of the package's frames; yields a list of where that was."""
+    count, where = 0, []
+
+    def in_frame(frame, event, arg):
+        nonlocal count
+        if event == "opcode":
+            count += 1
+            if count == number:
+                where.append((frame.f_code.co_name, frame.f_lineno))
+                act(frame)
+        return in_frame
+
+    def tracer(frame, event, arg):
+        if not frame.f_code.co_filename.startswith(os.path.join(PACKAGE, "_")):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return in_frame
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        yield where
+    finally:
+        sys.settrace(before)
+
+
+# Every so many bytecodes of a turn: all of them take some seconds.
+STRIDE = 1 if os.environ.get("ASYNCGUEST_FULL") else 5
+
+
+def each_step():
+    """The numbers of the steps to interrupt, until `send(False)` says that there are no more."""
+    number = 1
+    while (yield number):
+        number += STRIDE
+
+
+def test_a_second_ctrl_c_at_any_step_of_a_turn(drive):
+    """It cuts no turn in two: the batch is ended, the state is given back, and the run ends by it."""
+
+    async def main():
+        for _ in range(2):  # survives the first one
+            try:
+                await forever()
+            except asyncio.CancelledError:
+                pass
+
+    def second_ctrl_c(frame):
+        signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
+
+    steps = each_step()
+    number = next(steps)
+    while number:
+        run = Run(drive)
+        run.start(main)
+        press()
+        settle(run)
+        run.guest.loop.call_soon(int)
+        with at_step(number, second_ctrl_c) as where:
+            run.host.run_once(1)
+        if where:
+            assert run.guest.interrupted_count == 2, where
+            host_until(run, lambda: run.done, 2)  # noqa: B023
+            assert asyncio._get_running_loop() is None, where
+        else:
+            run.guest.shutdown(5)
+        run.host.close()
+        number = steps.send(True) if where else None
+    assert asyncguest.stats().sources == 0
+
+
+def test_an_exception_of_a_foreign_signal_handler_at_any_step_of_a_turn(drive):
+    """The package cannot keep it out; but the run can be shut down afterwards, and nothing is left."""
+
+    class Raised(BaseException):
+        pass
+
+    def raises(frame):
+        raise Raised
+
+    steps = each_step()
+    number = next(steps)
+    while number:
+        run = Run(drive)
+        run.start(forever)
+        settle(run)
+        run.guest.loop.call_soon(int)
+        with at_step(number, raises) as where:
+            try:
+                run.host.run_once(1)
+            except Raised:
+                pass
+        if where:
+            assert run.guest._turns.depth == 0, where
+        assert run.guest.shutdown(5), where
+        run.host.close()
+        assert len(run.done) == 1, where
+        assert asyncguest.stats().sources == 0, where
+        asyncio._set_running_loop(None)
+        number = steps.send(True) if where else None

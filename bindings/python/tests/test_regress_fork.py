@@ -1,0 +1,168 @@
+"""Forks at bad moments: another thread is inside the loop, or the child goes on as if nothing had happened.
+
+Each child ends by an alarm if it hangs, so that its status tells.
+"""
+
+from __future__ import annotations
+
+import pytest
+from helpers import DRIVES
+from scripts import run_script
+
+# A thread that wakes the loop of the main thread, held fast in the middle of the call until `release`.
+WAKER = """
+        from asyncguest import _reactor
+        lib = _reactor.lib
+        inside, release = threading.Event(), threading.Event()
+
+        class Slow:
+            def __getattr__(self, name):
+                return getattr(lib, name)
+
+            def guest_poster_wake(self, poster):
+                if threading.current_thread().name == "waker":
+                    inside.set()
+                    assert release.wait(10)
+                return lib.guest_poster_wake(poster)
+
+        _reactor.lib = Slow()
+
+        def fork_while_another_thread_wakes(loop):
+            thread = threading.Thread(target=loop.call_soon_threadsafe, args=(int,), name="waker")
+            thread.start()
+            assert inside.wait(10)
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(4)
+                return True
+            release.set()
+            thread.join()
+            say("child", os.waitpid(pid, 0)[1])
+            return False
+"""
+
+
+def test_run_ends_in_the_child_of_a_fork_made_while_another_thread_wakes_it():
+    """The thread holds the loop's lock, and does not exist in the child."""
+    ended = run_script(
+        WAKER
+        + """
+        async def main():
+            if fork_while_another_thread_wakes(asyncio.get_running_loop()):
+                raise SystemExit(0)
+
+        asyncguest.run(main())
+        """
+    ).check()
+    assert ended.lines == ["child 0"]
+
+
+def test_a_loop_can_be_closed_in_the_child_of_a_fork_made_while_another_thread_wakes_it():
+    ended = run_script(
+        WAKER
+        + """
+        loop = asyncguest.EventLoop()
+        if fork_while_another_thread_wakes(loop):
+            loop.close()
+            say("closed", asyncguest.stats().loops)
+            os._exit(0)
+        loop.close()
+        """
+    ).check()
+    assert ended.lines == ["closed 0", "child 0"]
+
+
+def test_a_loop_made_in_the_child_works_although_one_of_another_thread_was_being_woken():
+    """What is left of the parent's loops must not be in its way."""
+    ended = run_script(
+        WAKER
+        + """
+        host, old = QueueHost(), asyncguest.EventLoop()
+
+        async def main():
+            await asyncio.sleep(0.001)
+            return "works"
+
+        if fork_while_another_thread_wakes(old):
+            say(asyncguest.run(main()))
+            guest = asyncguest.Guest(host, done_callback=host.stop)
+            task = guest.start(main)
+            host.run()
+            say(task.result())
+            del old
+            import gc
+            gc.collect()
+            os._exit(0)
+        old.close()
+        """
+    ).check()
+    assert ended.lines == ["works", "works", "child 0"]
+
+
+@pytest.mark.parametrize("status", (0, 3))
+def test_the_child_of_a_fork_inside_run_has_its_own_exit_status(status):
+    """As with asyncio.run: no traceback of a loop that is the parent's."""
+    ended = run_script(
+        f"""
+        async def main():
+            await asyncio.sleep(0)
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(4)
+                raise SystemExit({status})
+            say("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            await asyncio.sleep(0.001)
+            say("parent")
+
+        asyncguest.run(main())
+        """
+    ).check()
+    assert ended.lines == [f"child {status}", "parent"]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_the_child_of_a_guest_that_goes_on_is_told_why_it_cannot(drive):
+    ended = run_script(
+        f"""
+        host = QueueHost({drive!r})
+
+        async def main():
+            await asyncio.sleep(0)
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(4)
+                await asyncio.sleep(0.001)
+                say("never")
+            say("child", os.waitpid(pid, 0)[1])
+
+        asyncguest.Guest(host, done_callback=host.stop).start(main)
+        try:
+            host.run()
+        except asyncguest.GuestClosed as error:
+            say("fork" in str(error))
+            os._exit(0)
+        """
+    ).check()
+    assert ended.lines == ["True", "child 0"]
+
+
+def test_the_child_of_a_fork_inside_run_that_goes_on_is_told_why_it_cannot():
+    ended = run_script(
+        """
+        async def main():
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(4)
+                await asyncio.sleep(0.001)
+                say("never")
+            say("child", os.waitpid(pid, 0)[1])
+
+        try:
+            asyncguest.run(main())
+        except asyncguest.GuestClosed as error:
+            say("fork" in str(error))
+            os._exit(0)
+        """
+    ).check()
+    assert ended.lines == ["True", "child 0"]
