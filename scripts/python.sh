@@ -108,7 +108,7 @@ do_wheel() {
     [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
 }
 
-# Two interpreters at a time: much of the tests' time is waiting.
+# Two interpreters at a time: much of the tests' time is waiting. The newest, which has the most to do, begins.
 do_test() {
     local version python found=0 failed=0 newest
     do_wheel quietly || return
@@ -120,7 +120,7 @@ do_test() {
         fi
         found=$((found + 1))
         test_on "$version" "$python" "$([ "$version" = "$newest" ] || echo "not once")" &
-    done 3< <(interpreters)
+    done 3< <(interpreters | tac)
     while [ -n "$(jobs -p)" ]; do
         wait -n || failed=$((failed + 1))
     done
@@ -136,21 +136,37 @@ summary() { # LOG
     grep -E '[0-9]+ (passed|failed|error|deselected)' "$1" | tail -n 1 | tr -d = || true
 }
 
+# What fails is run once more by itself: these machines are shared, and some tests are about time. Such tests are named.
 test_on() { # X.Y PYTHON MARKERS
-    local log=$out/logs/test-$1.log empty status
+    local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status again=
     venv "$1" "$2" "$package/tests/requirements.txt" && install_wheel "$1" || return
+    rm -f "$failed"
     empty=$(mktemp -d)
-    (cd "$empty" && ASYNCGUEST_DIST="$out/dist" "$root/examples/demo/with_display.sh" \
-        "$out/venv-$1/bin/python" -X dev -W error -m pytest -p no:cacheprovider -q -m "$3" "$package/tests") >"$log" 2>&1
+    (pytest_in "$empty" "$1" -m "$3" "$package/tests") >"$log" 2>&1
     status=$?
+    if [ "$status" = 1 ] && [ -s "$failed" ]; then
+        sort -u -o "$failed" "$failed"
+        cp "$failed" "$empty/again"
+        if [ "$(wc -l <"$failed")" -le 10 ] && (pytest_in "$empty" "$1" "@$empty/again") >>"$log" 2>&1; then
+            status=0
+            again="; on a second try: $(sed "s|$package/tests/||" "$empty/again" | paste -sd ' ')"
+        fi
+    fi
     rm -rf "$empty"
     if [ "$status" = 0 ]; then
-        echo "ok    $1   $(summary "$log")"
+        echo "ok    $1   $(grep -E '[0-9]+ passed' "$log" | head -n 1 | tr -d =)$again"
     else
         echo "FAIL  $1   $(summary "$log")   ${log#"$root/"}"
         tail -n 60 "$log" | sed 's/^/      | /'
     fi
     return "$status"
+}
+
+pytest_in() { # FOLDER X.Y ARGUMENT...
+    local folder=$1 python=$out/venv-$2/bin/python failed=$out/logs/failed-$2.txt
+    shift 2
+    cd "$folder" && ASYNCGUEST_DIST="$out/dist" ASYNCGUEST_FAILED="$failed" "$root/examples/demo/with_display.sh" \
+        "$python" -X dev -W error -m pytest -p no:cacheprovider -q "$@"
 }
 
 do_conformance() { # [short] [X.Y...]

@@ -117,7 +117,7 @@ stage types ./scripts/python.sh types
 stage python ./scripts/python.sh test
 stage conform ./scripts/python.sh conformance short
 stage manual ./scripts/python.sh docs
-stage pybench ./scripts/python.sh bench --quick
+stage pybench ./scripts/python.sh bench --quick "wake latency" idle bursts
 stage msrv msrv
 
 [ "$skipped" = 0 ] || echo "$skipped skipped"

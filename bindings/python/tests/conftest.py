@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncguest
 import pytest
@@ -23,6 +25,14 @@ def pytest_collection_finish() -> None:
     """What is there before the first test is left out of the collections after each: they take a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes which tests have failed, for scripts/python.sh, which gives each a second try on a calmer machine."""
+    failed = os.environ.get("ASYNCGUEST_FAILED")
+    if failed and report.failed:
+        with open(failed, "a", encoding="utf-8") as file:
+            file.write(f"{Path(__file__).parents[1] / report.nodeid}\n")
 
 
 @pytest.fixture(autouse=True)

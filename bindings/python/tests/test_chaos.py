@@ -7,7 +7,6 @@ again after 2 ms, so that a short test meets many faults; the last tests keep th
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import threading
@@ -18,8 +17,8 @@ import asyncguest
 import pytest
 from asyncguest.hosts.chaos import ChaosError, ChaosHost
 from asyncguest.hosts.queue import QueueHost
+from helpers import FULL
 
-FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
 TICKS = 1_000_000 if FULL else 20_000
 SEEDS = range(4)
 FAULTS = {"dropped", "doubled", "inlined", "failed", "late"}

@@ -11,7 +11,7 @@ import warnings
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run
+from helpers import FULL, Run
 
 
 async def tidy(log, delay=0.005):
@@ -222,7 +222,7 @@ def test_cancel_from_another_thread_ends_the_run(drive):
 
 def test_cancels_from_many_threads_while_it_ends(drive):
     # Late ones meet a closed loop: they say False, or at least do not raise.
-    for _ in range(20):
+    for _ in range(100 if FULL else 8):
         run, failed, stop = Run(drive), [], threading.Event()
 
         async def main():

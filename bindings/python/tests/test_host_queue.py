@@ -1,7 +1,9 @@
-"""The queue host: no post is lost, from wherever it comes (signal handlers and destructors run on the host's thread too)."""
+"""The queue host: no post is lost, from wherever it comes: signal handlers and destructors run on its own thread."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
 import threading
@@ -130,6 +132,25 @@ def test_posts_of_many_threads_all_arrive(host):
         assert waited(host) < LONG / 2
     for thread in threads:
         thread.join()
+
+
+def test_a_nested_loop_takes_what_the_outer_one_has_polled(host):
+    ran = []
+    fd = os.eventfd(1)
+
+    def ready():
+        os.eventfd_read(fd)
+        host.run_once(0)
+
+    host.watch(fd, ready)
+    host._waiting = True  # as when the poll has just come back
+    host.post(lambda: ran.append(1))
+    host._waiting = False
+    assert host._poll.poll(0) == [(fd, select.EPOLLIN), (host._wake_fd, select.EPOLLIN)]
+    host.run_once(0)
+    assert ran == [1]
+    host.unwatch(fd)
+    os.close(fd)
 
 
 def test_a_closed_host_takes_no_posts():

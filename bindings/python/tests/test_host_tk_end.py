@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ import asyncguest
 import pytest
 import tkhelp
 from asyncguest.hosts.tk import TkHost
+from helpers import FULL
 from tkhelp import TkRun
 
 display, root = tkhelp.display, tkhelp.root
@@ -210,7 +210,7 @@ def test_a_done_callback_that_destroys_the_window_while_it_is_destroyed(root, dr
 
 def test_windows_and_guests_in_every_order_many_times(display, drive):
     """USERS row 32."""
-    for number in range(100 if os.environ.get("ASYNCGUEST_FULL") else 8):
+    for number in range(100 if FULL else 8):
         window = tkinter.Tk()
         first, second = Ending(window, drive, clean_up=0), Ending(window, drive, clean_up=0)
         window.update()

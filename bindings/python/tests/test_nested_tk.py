@@ -53,19 +53,26 @@ def press(root, answer):
 
 
 def test_ticks_go_on_while_a_task_stands_in_a_dialog(root, drive):
+    beside = []
+
+    def tick_of_tk():
+        beside.append(root.after(20, tick_of_tk))
+
     async def main():
         ticker = Ticker()
         await asyncio.sleep(0.5)
         outside = ticker.count
+        root.after(20, tick_of_tk)
         dialog_of(root, 500)
         inside = ticker.count - outside
+        root.after_cancel(beside[-1])
         assert asyncio.current_task().get_name() == "main"
         await ticker.end()
         return inside, outside
 
     inside, outside = run_in_tk(root, main, drive=drive, name="main")
-    # 23 of 25, or where the machine is busy nearly as many as there were before the dialog
-    assert inside >= min(23, outside * 0.85), (inside, outside)
+    # 23 of 25, or where the machine is busy nearly as many as there were before the dialog, or of Tk's own timer in it
+    assert inside >= min(23, outside * 0.85, len(beside) * 0.85), (inside, outside, len(beside))
 
 
 def test_tks_own_message_box_in_a_coroutine(root, drive):

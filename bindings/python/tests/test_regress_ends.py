@@ -175,7 +175,8 @@ def test_what_is_said_of_a_run_without_a_name():
         assert "  " not in line.strip(), line
 
 
-def test_trio_says_how_long_a_stubborn_guest_had(drive):
+def test_trio_does_not_say_that_a_stubborn_guest_had_no_time(drive):
+    """It had the host's deadline; that the last step, a shutdown, has none is nobody's business."""
     trio = pytest.importorskip("trio")
     from asyncguest.hosts.trio import TrioHost
 
@@ -192,9 +193,10 @@ def test_trio_says_how_long_a_stubborn_guest_had(drive):
         asyncguest.Guest(TrioHost(drive=drive, deadline=0.05), done_callback=tasks.append).start(stubborn)
         await trio.lowlevel.checkpoint()
 
-    with pytest.warns(RuntimeWarning, match=r"0\.05 s"):
+    with pytest.warns(RuntimeWarning, match="abandoned") as told:
         trio.run(program)
-    assert "0.05 s" in str(tasks[0].exception())
+    for text in (str(told[0].message), str(tasks[0].exception())):
+        assert " 0 s" not in text
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Task.uncancel came with 3.11")

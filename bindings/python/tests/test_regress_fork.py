@@ -33,7 +33,7 @@ WAKER = """
             assert inside.wait(10)
             pid = os.fork()
             if pid == 0:
-                signal.alarm(4)
+                signal.alarm(3)
                 return True
             release.set()
             thread.join()
@@ -108,7 +108,7 @@ def test_the_child_of_a_fork_inside_run_has_its_own_exit_status(status):
             await asyncio.sleep(0)
             pid = os.fork()
             if pid == 0:
-                signal.alarm(4)
+                signal.alarm(3)
                 raise SystemExit({status})
             say("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
             await asyncio.sleep(0.001)
@@ -121,8 +121,10 @@ def test_the_child_of_a_fork_inside_run_has_its_own_exit_status(status):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("budget", (60, 1e-6))
 @pytest.mark.parametrize("drive", DRIVES)
-def test_the_child_of_a_guest_that_goes_on_is_told_why_it_cannot(drive):
+def test_the_child_of_a_guest_that_goes_on_is_told_why_it_cannot(drive, budget):
+    """Also if the fork took all of the turn's time, so that there is no further look at the loop's fds."""
     ended = run_script(
         f"""
         host = QueueHost({drive!r})
@@ -131,12 +133,12 @@ def test_the_child_of_a_guest_that_goes_on_is_told_why_it_cannot(drive):
             await asyncio.sleep(0)
             pid = os.fork()
             if pid == 0:
-                signal.alarm(4)
+                signal.alarm(3)
                 await asyncio.sleep(0.001)
                 say("never")
             say("child", os.waitpid(pid, 0)[1])
 
-        asyncguest.Guest(host, done_callback=host.stop).start(main)
+        asyncguest.Guest(host, done_callback=host.stop, batch_budget={budget}).start(main)
         try:
             host.run()
         except asyncguest.GuestClosed as error:
@@ -153,7 +155,7 @@ def test_the_child_of_a_fork_inside_run_that_goes_on_is_told_why_it_cannot():
         async def main():
             pid = os.fork()
             if pid == 0:
-                signal.alarm(4)
+                signal.alarm(3)
                 await asyncio.sleep(0.001)
                 say("never")
             say("child", os.waitpid(pid, 0)[1])

@@ -10,9 +10,9 @@ import json
 import os
 
 import pytest
+from helpers import FULL
 from scripts import run_script
 
-FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
 RUNS = 200 if FULL else 25
 
 PROGRAM = """

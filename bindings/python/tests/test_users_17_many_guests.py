@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import threading
 
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import run_guest
+from helpers import FULL, run_guest
 
-RUNS = 1000 if os.environ.get("ASYNCGUEST_FULL") == "1" else 200
+RUNS = 1000 if FULL else 200
 
 
 async def work(index, count):

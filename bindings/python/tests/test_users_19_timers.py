@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 
 import pytest
-from helpers import Run, host_until, run_anywhere, settle
+from helpers import FULL, Run, host_until, run_anywhere, settle
 
-FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
 SLEEPS = 10_000 if FULL else 1_000
 
 

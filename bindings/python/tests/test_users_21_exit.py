@@ -10,9 +10,8 @@ import json
 import os
 
 import pytest
+from helpers import FULL
 from scripts import run_script
-
-FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
 
 PROGRAM = """
 import json, random

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
+from helpers import FULL
 from scripts import run_script
 
-COUNT = 1000 if os.environ.get("ASYNCGUEST_FULL") == "1" else 12
+COUNT = 1000 if FULL else 12
 
 PROGRAM = """
 import json, random, subprocess

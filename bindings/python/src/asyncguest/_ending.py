@@ -52,20 +52,20 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
                 impatient, until = KeyboardInterrupt(), 0.0
     finished = guest.is_over
     if not finished:
-        abandon(guest, loop, deadline)
+        abandon(guest, loop)
     guest.conclude()
     if impatient is not None:
         raise impatient
     return finished
 
 
-def abandon(guest: Guest, loop: EventLoop, deadline: float) -> None:
+def abandon(guest: Guest, loop: EventLoop) -> None:
     """Names what has not finished and gives it an outcome, so that `done_callback` gets a task that is done."""
     tasks = asyncio.all_tasks(loop)
     left = sorted(task.get_name() for task in tasks if task is not guest.clean_up_task)
     what = ", ".join(left) if left else "the default executor"
-    warn(f"asyncguest: {guest.title} was abandoned after {deadline:g} s; not finished: {what}")
-    error = GuestError(f"the run was abandoned: its host had ended, and it did not finish within {deadline:g} s")
+    warn(f"asyncguest: {guest.title} was abandoned when its time was over; not finished: {what}")
+    error = GuestError("the run was abandoned: its host had ended, and it did not finish in the time that it was given")
     for task in tasks | {guest.task}:
         if not task.done():
             settle_abandoned(task, error)

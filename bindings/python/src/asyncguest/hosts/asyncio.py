@@ -131,7 +131,7 @@ class _Keeper(asyncio.Task[None]):
         self._guest = guest
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Also before the task's first step, which a cancelled task would never take."""
+        """Works before the task's first step too, which a cancelled task would never take."""
         if self._guest.is_cancelling:  # in its clean-up, or it has swallowed it and goes on
             self.get_loop().call_later(_PATIENCE, self._guest.cancel)
         else:

@@ -73,7 +73,10 @@ class QueueHost(Host):
             self._waiting = before
         for fd, _ in events:
             if fd == self._wake_fd:
-                os.eventfd_read(self._wake_fd)
+                try:
+                    os.eventfd_read(self._wake_fd)
+                except BlockingIOError:
+                    pass  # a nested loop has done it
             elif fd in self._ready:
                 self._ready[fd]()
         for _ in range(len(self._jobs)):

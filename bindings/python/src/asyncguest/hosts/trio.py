@@ -127,7 +127,7 @@ class TrioHost(Host):
                 except trio.ClosedResourceError:
                     return
                 if _reported(ready):
-                    # Trio takes what it polled, in any order. One round without this task: those that are due come first.
+                    # Trio takes what it polled in any order. One round without this task: what is due comes first.
                     await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _keep(self, guest: Guest, end: trio.Event) -> None:
