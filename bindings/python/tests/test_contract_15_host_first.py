@@ -105,7 +105,7 @@ def test_what_has_not_finished_by_the_deadline_is_named_in_one_warning(drive):
         assert run.guest.shutdown(0.05) is False
     told = [str(w.message) for w in caught if issubclass(w.category, RuntimeWarning)]
     assert len(told) == 1, told
-    assert "stubborn run" in told[0] and "0.05" in told[0]
+    assert "stubborn run" in told[0]
     assert len(run.done) == 1
     with pytest.raises(asyncguest.GuestError, match="abandoned"):
         run.done[0].result()

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _ambient
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
-from ._errors import NestingLimit
+from ._errors import GuestClosed, NestingLimit
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ class Turns:
         self._told_wrong_thread = False
 
     def deliver(self, token: int = 0) -> bool:
-        """One turn. Returns whether there is more to do than fitted into it. What guest code raises stays inside; what done_callback raises comes out."""
+        """One turn. Returns whether there is more to do than fitted into it.
+
+        What guest code raises stays inside; what `done_callback` raises comes out.
+        """
         if self._guest.state == "ended":
             return False
         if get_ident() != self._thread:
@@ -97,6 +100,8 @@ class Turns:
             finally:
                 if not reactor.closed:
                     self.rest(more)
+        if self._guest.forked:  # the code that has forked in this turn goes on in the child
+            raise GuestClosed("this process is a fork; the run lives in its parent: end the child with os._exit() or exec")
         if self._refused:
             self._watch_again()
         if self._guest.is_over and self.depth == 0:
@@ -115,6 +120,8 @@ class Turns:
             yield
         finally:
             self.leave(outside)
+            if self._refused:
+                self._watch_again()
             if self.depth == 0 and self._loop.has_parked():
                 self._loop.rouse()  # a dialog in there has kept something waiting, and has ended
 

@@ -163,6 +163,15 @@ class EventLoop(CPythonLoop):
         with WakeupFd(self.wakeup_fd()), self._reactor.batch():
             super().run_forever()
 
+    def run_until_complete(self, future: Any) -> Any:
+        """Runs until the future is done; returns its result or raises its exception."""
+        try:
+            return super().run_until_complete(future)
+        except BaseException:
+            if self._reactor.closed and asyncio.isfuture(future) and future.done() and not future.cancelled():
+                future.exception()  # the child of a fork leaves by it: nobody need say "never retrieved"
+            raise
+
     def _run_once(self) -> None:
         # asyncio's own hook: one iteration of run_forever.
         now = monotonic()
