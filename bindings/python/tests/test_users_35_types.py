@@ -14,6 +14,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.once,
     pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed here"),
 ]
 
