@@ -81,6 +81,7 @@ class Poll:
         return events
 
 
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12.1 gives this trace function no opcode events")
 def test_a_post_at_any_step_of_run_once_is_seen():
     """Between each two bytecodes, where a signal handler or a destructor may run, or another thread."""
     step = steps = 0

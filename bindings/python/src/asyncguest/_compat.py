@@ -393,40 +393,33 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
         asyncio.Future.set_exception(task, error)
 
 
-if sys.version_info >= (3, 12):
+async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
+    """Waits for the jobs of the default executor, at most `timeout` seconds, and ends it.
 
-    async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
-        """Waits for the jobs of the default executor, and ends it."""
+    As `loop.shutdown_default_executor`, which up to 3.12.1 joins a thread when the waiting is given up, and so blocks
+    until the last job is done.
+    """
+    loop._executor_shutdown_called = True  # type: ignore[attr-defined]
+    executor = loop._default_executor  # type: ignore[attr-defined]
+    if executor is None:
+        return
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def shut_down() -> None:
+        executor.shutdown(wait=True)
         try:
-            await loop.shutdown_default_executor(timeout)
+            loop.call_soon_threadsafe(ended.cancel)
         except RuntimeError:
-            # 3.12 starts no thread any more when the main one has ended, not even this method's own.
-            loop._default_executor.shutdown(wait=False)  # type: ignore[attr-defined]
+            pass  # the loop was closed, since nobody waited any more
 
-else:
-
-    async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
-        """Waits for the jobs of the default executor, and ends it.
-
-        The method of 3.10 and 3.11 joins a thread when the waiting is given up, which blocks until the last job is done.
-        """
-        loop._executor_shutdown_called = True  # type: ignore[attr-defined]
-        executor = loop._default_executor  # type: ignore[attr-defined]
-        if executor is None:
-            return
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def shut_down() -> None:
-            executor.shutdown(wait=True)
-            try:
-                loop.call_soon_threadsafe(ended.cancel)
-            except RuntimeError:
-                pass  # the loop was closed, since nobody waited any more
-
+    try:
         threading.Thread(target=shut_down).start()
-        done, _ = await asyncio.wait([ended], timeout=timeout)
-        if not done:
-            executor.shutdown(wait=False)
+    except RuntimeError:
+        executor.shutdown(wait=False)  # 3.12 starts no thread any more when the main one has ended
+        return
+    done, _ = await asyncio.wait([ended], timeout=timeout)
+    if not done:
+        executor.shutdown(wait=False)
 
 
 def before_threads_end(hook: Callable[[], None]) -> None:
