@@ -106,8 +106,8 @@ def test_a_dialog_with_an_entry(root):
     async def main():
         def fill_in():
             for child in root.winfo_children():
-                # It waits until it is visible; answered before, it would wait for ever.
-                if isinstance(child, simpledialog.Dialog) and child.winfo_viewable():
+                # It waits until it is visible, then takes the grab, then waits for the answer: not before that.
+                if isinstance(child, simpledialog.Dialog) and child.grab_status():
                     child.entry.insert(0, "42")
                     child.ok()
                     return
