@@ -20,7 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .._errors import GuestError
-from .._host import Host
+from ._loophost import Found, LoopHost, watches
 from ._tcl import FdWatch, PipeBell, SocketBell, can_watch_fds
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Watch: TypeAlias = FdWatch | SocketBell
 
-__all__ = ["TkHost"]
+__all__ = ["TkHost", "find"]
 
 # Milliseconds that a guest rests at the most while Tk finds no idle moment.
 _LONGEST_REST = 10
@@ -38,7 +38,7 @@ _LONGEST_ROW = 0.004
 _PAUSE = 0.001
 
 
-class TkHost(Host):
+class TkHost(LoopHost):
     """The main loop of tkinter, which may run already, start later, or be entered with `update()` alone.
 
     `root`: a `tkinter.Tk` or any widget of it. `drive`: "fd" watches the guest's fd with Tcl's file handlers, where Tcl
@@ -72,21 +72,15 @@ class TkHost(Host):
     def __init__(self, root: tkinter.Misc, drive: str | None = None, deadline: float = 5.0) -> None:
         if not isinstance(root, tkinter.Misc):
             raise TypeError(f"root must be a tkinter.Tk or one of its widgets, not {root!r}")
-        if drive not in ("fd", "thread", None):
-            raise ValueError(f'drive must be "fd", "thread" or None, not {drive!r}')
-        if drive == "fd" and not can_watch_fds(root.tk):
-            raise ValueError('Tcl cannot watch fds on this system: use drive="thread", or None')
+        super().__init__(deadline)
+        self.watches_fds = watches(drive, can_watch_fds(root.tk), "Tcl cannot watch fds on this system")
         self._root: Any = root.nametowidget(".")
         self._tk: Any = root.tk
-        self._deadline = deadline
-        self.watches_fds = drive != "thread" and can_watch_fds(root.tk)
         self._name = f"asyncguest_{id(self)}"
-        self._guests: list[Any] = []
         self._watches: dict[int, FdWatch] = {}
         self._resting: deque[Watch] = deque()
         self._alarms: tuple[Any, ...] = ()
         self._row_began = self._row_ended = 0.0
-        self._destroyed = False
         self._jobs: deque[Callable[[], object]] = deque()
         self._bell: PipeBell | SocketBell | None = None
         self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
@@ -100,19 +94,8 @@ class TkHost(Host):
 
     # ---- what a guest asks for
 
-    def attached(self, guest: Any) -> None:
-        if not self._guests:
-            self._hook()
-        self._guests.append(guest)
-
-    def detached(self, guest: Any) -> None:
-        if guest in self._guests:
-            self._guests.remove(guest)
-            if not self._guests:
-                self._unhook()
-
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        watch = FdWatch(self._tk, fd, lambda: self._turn(watch, ready))
+        watch = FdWatch(self._tk, fd, lambda: self._served(watch, ready))
         watch.on()
         self._watches[fd] = watch
 
@@ -142,21 +125,15 @@ class TkHost(Host):
 
     # ---- turns and rests
 
-    def _turn(self, watch: Watch, ready: Callable[[], bool]) -> None:
+    def _served(self, watch: Watch, ready: Callable[[], object]) -> None:
         """Tcl's notifier has found `watch` readable."""
         began = monotonic()
         if began - self._row_ended > _PAUSE:
             self._row_began = began
         more = False
         try:
-            more = ready()
-        except (SystemExit, KeyboardInterrupt):
-            raise  # out of mainloop, as out of any callback of Tk
-        except BaseException:
-            self._root.report_callback_exception(*sys.exc_info())
+            more = self._turn(ready)
         finally:
-            if self._destroyed:
-                self._shut_down()
             self._row_ended = ended = monotonic()
             if more or ended - self._row_began > _LONGEST_ROW:
                 self._row_began = ended
@@ -201,9 +178,9 @@ class TkHost(Host):
         # A binding tag of its own: the user's bindings stay as they are, and children's <Destroy> does not come here.
         tk.call("bindtags", ".", (self._name, *tk.splitlist(tk.call("bindtags", "."))))
         tk.createcommand(self._name, self._resume)
-        tk.createcommand(f"{self._name}_destroyed", self._root_destroyed)
+        tk.createcommand(f"{self._name}_destroyed", self._over)
         tk.call("bind", self._name, "<Destroy>", f"{self._name}_destroyed")
-        bell = (PipeBell if can_watch_fds(tk) else SocketBell)(tk, lambda: self._turn(bell, self._run_jobs))
+        bell = (PipeBell if can_watch_fds(tk) else SocketBell)(tk, lambda: self._served(bell, self._run_jobs))
         bell.on()
         with self._bell_lock:
             self._bell = bell
@@ -217,24 +194,20 @@ class TkHost(Host):
             bell.close()
         self._jobs.clear()
         self._forget_alarms()
-        if not self._destroyed:
+        if not self._is_over:
             tk.call("bindtags", ".", [tag for tag in tk.splitlist(tk.call("bindtags", ".")) if tag != self._name])
             tk.call("bind", self._name, "<Destroy>", "")
         tk.deletecommand(self._name)
         tk.deletecommand(f"{self._name}_destroyed")
 
-    def _root_destroyed(self) -> None:
-        self._destroyed = True
-        self._shut_down()
+    def _report(self) -> None:
+        self._root.report_callback_exception(*sys.exc_info())
 
-    def _shut_down(self) -> None:
-        """Ends the guests without Tk's help."""
-        for guest in list(self._guests):
-            try:
-                guest.shutdown(self._deadline)
-            except GuestError:
-                pass  # its own code is on the stack: `_turn` comes by here again when that has returned
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException:
-                self._root.report_callback_exception(*sys.exc_info())
+
+def find() -> Found | None:
+    """tkinter's first root window, if it stands and belongs to this thread."""
+    root: Any = getattr(tkinter, "_default_root", None)
+    if root is None:
+        return None
+    # Tk does not tell whether its main loop runs.
+    return Found("Tk", False, lambda: TkHost(root))
