@@ -87,7 +87,8 @@ def nothing_left_behind(fds: bool = True) -> Iterator[None]:
     state = process_state()
     yield
     gc.collect()
-    assert process_state() == state
+    now = process_state()
+    assert now == state, {name: value for name, value in now.items() if value != state[name]}
     if fds and open_fds().keys() - before.keys():
         gc.collect()  # what the first one has freed may have held more
         gc.collect()

@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import asyncguest
@@ -198,3 +199,42 @@ def test_a_batch_that_an_exception_of_a_foreign_signal_handler_has_left_open(bat
     loop.close()
     after = asyncguest.stats()
     assert (after.sources, after.loops) == (before.sources, before.loops)
+
+
+class Foreign(Exception):
+    """What a signal handler of somebody else's raises."""
+
+
+def test_a_foreign_handler_that_raises_at_any_step_of_a_turn_leaves_the_run_endable(drive):
+    """The turn may be lost, and its callbacks late; but afterwards no code of the guest counts as being on the stack."""
+
+    def raises(frame):
+        raise Foreign
+
+    async def main():
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0)
+
+    def at_each_step():
+        where = [True]
+        for number in itertools.count(1, 1 if FULL else 3):
+            if not where:
+                return number
+            run = Run(drive)
+            run.start(main)
+            settle(run)
+            run.guest.loop.call_soon(int)
+            with at_step(number, raises) as where:
+                try:
+                    run.host.run_once(1)
+                except Foreign:
+                    pass
+            assert run.guest.shutdown(5), where
+            assert len(run.done) == 1, where
+            run.host.close()
+
+    # On a thread of its own: the price is that what the turn had put in place may still be there.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(at_each_step).result() > 20

@@ -1,13 +1,13 @@
 """asyncio as a guest in somebody else's main loop, on an unpatched interpreter.
 
     import asyncguest
-    from asyncguest.hosts.tk import TkHost
 
-    guest = asyncguest.Guest(TkHost(root), done_callback=lambda task: root.destroy())
-    guest.start(main)
+    root = tkinter.Tk()
+    asyncguest.start(main, done_callback=lambda task: root.destroy())
     root.mainloop()
 
-`start_guest_run` does the same for any host that can run a function soon on its own thread. `EventLoop` and `run` are
+`start` finds the main loop that the program has; `Guest` with an adapter of `asyncguest.hosts` is the same with a host
+of one's choice, and `start_guest_run` for any host that can run a function soon on its own thread. `EventLoop` and `run` are
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
@@ -17,7 +17,7 @@ from ._host import CallbackHost, Host
 from ._hostcheck import Finding, Harness, HostReport, hostcheck
 from ._loop import EventLoop, run
 from ._stall import StallReport
-from ._start import current_guest, start_guest_run
+from ._start import current_guest, start, start_guest_run
 from ._stats import GuestStats, Histogram, ProcessStats, stats
 from ._version import __version__
 
@@ -41,6 +41,7 @@ __all__ = [
     "current_guest",
     "hostcheck",
     "run",
+    "start",
     "start_guest_run",
     "stats",
 ]

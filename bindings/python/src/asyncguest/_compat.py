@@ -304,6 +304,16 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         finally:
             self.running_handle = outer
 
+    def is_on_stack(self) -> bool:
+        """Whether a callback of this loop is on the stack of this thread. Slow: it looks at each frame."""
+        runners = {run.__code__ for run in (type(self).run_ready, type(self)._run_ready_carefully, type(self).run_inside)}
+        frame = sys._getframe()
+        while frame is not None:
+            if frame.f_code in runners and frame.f_locals["self"] is self:
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
+
     def take_first_step(
         self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]
     ) -> asyncio.Handle | None:

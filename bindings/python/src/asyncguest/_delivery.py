@@ -72,32 +72,31 @@ class Turns:
         if self.depth >= self._max_depth:
             self._refuse()
             return False
-        reactor, loop = self._reactor, self._loop
+        reactor, loop, depth = self._reactor, self._loop, self.depth
         pairs = reactor.begin(token)
         if pairs is None:
             return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
+        outside, more = None, True
         try:
             outside = self.enter()
-        except BaseException:  # a second Ctrl-C: the batch may not stay open
-            reactor.end(loop.next_deadline(), True)
-            raise
-        if self.depth > 1 and loop.has_ready():
-            # The library has begun this nested turn because the outer one lasts, and knows nothing of asyncio's queue,
-            # whose callbacks may begin a nested loop again: that one needs its turns too.
-            reactor.wake()
-        more = True
-        try:
+            if depth and loop.has_ready():
+                # The library has begun this nested turn because the outer one lasts, and knows nothing of asyncio's
+                # queue, whose callbacks may begin a nested loop again: that one needs its turns too.
+                reactor.wake()
             more = loop.run_ticks(monotonic() + self._budget, pairs)
             if more:
                 self.budget_spent += 1
         except (SystemExit, KeyboardInterrupt) as error:
-            if self._guest.forked:
-                raise  # the child of a fork made here: its exit is its own affair
+            if outside is None or self._guest.forked:
+                raise  # a signal handler's, before the turn; or the exit of the child of a fork made here, its own affair
             self._guest.interrupted(error)
         finally:
+            # Each step also if a signal handler raises in the one before it: the batch may not stay open.
             try:
-                self.leave(outside)
+                if outside is not None:
+                    self.leave(outside)
             finally:
+                self.depth = depth
                 if not reactor.closed:
                     self.rest(more)
         if self._guest.forked:  # the code that has forked in this turn goes on in the child
@@ -107,6 +106,16 @@ class Turns:
         if self._guest.is_over and self.depth == 0:
             self._guest.conclude()
         return more
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether code of this guest is on the stack.
+
+        `depth` alone may lie: a signal handler that raises in the few lines that begin or end a turn leaves it behind.
+        """
+        if self.depth and not self._loop.is_on_stack():
+            self.depth = 0
+        return self.depth > 0
 
     def take_over(self) -> None:
         """The calling thread is the host thread from here on."""

@@ -351,7 +351,7 @@ class Guest:
         if self.is_orphaned:
             self._take_over()
         loop, turns = self._in_charge("shutdown")
-        if turns.depth:
+        if turns.in_progress:
             raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
         return drive_to_end(self, loop, turns, deadline)
 

@@ -1,4 +1,5 @@
-"""The two functions beside `Guest`: starting a run by a plain function, and finding the run that this code is part of.
+"""The functions beside `Guest`: starting a run in the host that is there, or by a plain function, and finding the run
+that this code is part of.
 
 Owns: nothing. Host thread.
 """
@@ -11,9 +12,10 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._compat import running_loop
+from ._detect import find_host
 from ._errors import GuestError
 from ._guest import Guest
-from ._host import CallbackHost
+from ._host import CallbackHost, Host
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
@@ -24,7 +26,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["start_guest_run", "current_guest"]
+__all__ = ["start", "start_guest_run", "current_guest"]
+
+
+def start(
+    async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, Any]],
+    *args: Unpack[Ts],
+    host: Host | Callable[[Callable[[], object]], object] | None = None,
+    context: Context | None = None,
+    **options: Any,
+) -> Guest:
+    """Runs `async_fn(*args)` with asyncio as a guest of the main loop that this thread has; returns the run's handle.
+
+    `host`: None finds it: an application, window or loop that is made or runs on this thread, of any toolkit that is
+    imported and that `asyncguest.hosts` has an adapter for. One that runs comes before those that are merely made, one
+    that stands on another (Tornado on asyncio, wx on GTK) before that one; where a guest lives already, its host it is.
+    `context`: for the main task. `options`: those of `Guest`.
+
+        root = tkinter.Tk()
+        asyncguest.start(main, done_callback=lambda task: root.destroy())
+        root.mainloop()
+
+    Raises GuestError, and starts nothing, if there is no main loop or more than one; it tells what was found. Nothing
+    is imported or started by looking. The calling thread becomes the host thread.
+    """
+    guest = Guest(find_host() if host is None else host, **options)
+    guest.start(async_fn, *args, context=context)
+    return guest
 
 
 def start_guest_run(

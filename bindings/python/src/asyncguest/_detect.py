@@ -1,0 +1,123 @@
+"""Which main loop runs on this thread: what `asyncguest.start` asks when it is given no host.
+
+Owns: the one table of toolkits. Any thread. Imports an adapter only when its toolkit is imported already, and starts
+nothing: each adapter's `find()` just looks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ._compat import running_loop
+from ._errors import GuestError
+
+if TYPE_CHECKING:
+    from ._host import Host
+    from .hosts._loophost import Found
+
+__all__ = ["find_host"]
+
+
+class Toolkit(NamedTuple):
+    """A row of the table."""
+
+    label: str
+    #: Any of these in `sys.modules` shows that the program has imported it. None needed: it is part of the system.
+    shown_by: tuple[str, ...]
+    #: The module of `asyncguest.hosts`.
+    adapter: str
+    #: Labels of what it stands on itself: those are then not counted.
+    stands_on: tuple[str, ...] = ()
+    #: The only `sys.platform` that has it.
+    system: str | None = None
+
+
+_SYSTEM_LOOPS = ("Win32", "CFRunLoop")
+
+TOOLKITS = (
+    Toolkit("pywebview", ("webview",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS)),
+    Toolkit("IPython", ("IPython",), "ipython", ("prompt_toolkit", "Tornado", "asyncio")),
+    Toolkit("prompt_toolkit", ("prompt_toolkit",), "prompt_toolkit", ("asyncio",)),
+    Toolkit("Tornado", ("tornado.ioloop",), "tornado", ("asyncio",)),
+    Toolkit("Trio", ("trio",), "trio", ("asyncio",)),  # Trio can be a guest itself
+    Toolkit("asyncio", ("asyncio",), "asyncio"),
+    Toolkit("Tk", ("tkinter",), "tk", _SYSTEM_LOOPS),
+    Toolkit("Qt", tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")), "qt",
+            ("GLib", *_SYSTEM_LOOPS)),  # fmt: skip
+    Toolkit("wx", ("wx",), "wx", ("GLib", *_SYSTEM_LOOPS)),
+    Toolkit("GLib", ("gi.repository.GLib",), "glib", _SYSTEM_LOOPS),
+    Toolkit("pyglet", ("pyglet",), "pyglet", _SYSTEM_LOOPS),
+    Toolkit("GLFW", ("glfw",), "glfw", _SYSTEM_LOOPS),
+    Toolkit("SDL", ("pygame",), "sdl", _SYSTEM_LOOPS),
+    Toolkit("Win32", (), "win32", system="win32"),
+    Toolkit("CFRunLoop", (), "cfrunloop", system="darwin"),
+)
+
+
+def find_host() -> Host:
+    """The host that runs on this thread; GuestError if there is none, or more than one."""
+    guest: Any = getattr(running_loop(), "guest", None)
+    if guest is not None:
+        return guest.host  # type: ignore[no-any-return]  # a run lives here already: the new one joins it
+    found, troubles, absent = _look()
+    for rows in (_topmost({row: what for row, what in found.items() if what.running}), _topmost(found)):
+        if len(rows) == 1:
+            return next(iter(rows.values())).make()
+        if rows:
+            raise GuestError(_ambiguous(rows))
+    raise GuestError(_nothing(troubles, absent))
+
+
+def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
+    """What is found, what was looked at without success and why, and the labels of what is not imported."""
+    found: dict[Toolkit, Found] = {}
+    troubles: list[str] = []
+    absent: list[str] = []
+    for row in TOOLKITS:
+        if row.system not in (None, sys.platform):
+            continue
+        if not _is_imported(row):
+            absent.append(row.label)
+            continue
+        try:
+            what = importlib.import_module(f"{__package__}.hosts.{row.adapter}").find()
+        except Exception as error:  # a toolkit that is broken, or too old, is no reason not to find another one
+            troubles.append(f"{row.label} (could not be looked at: {type(error).__name__}: {error})")
+            continue
+        if what is None:
+            troubles.append(f"{row.label} (imported, but no main loop, window or application of it on this thread)")
+        else:
+            found[row] = what
+    return found, troubles, absent
+
+
+def _is_imported(row: Toolkit) -> bool:
+    """Fully so: one that another thread is just importing runs nothing here, and waiting for it could be for ever."""
+    return not row.shown_by or any(
+        isinstance(module, ModuleType) and not getattr(getattr(module, "__spec__", None), "_initializing", False)
+        for module in map(sys.modules.get, row.shown_by)
+    )
+
+
+def _topmost(found: dict[Toolkit, Found]) -> dict[Toolkit, Found]:
+    """Without those that another one found stands on."""
+    lower = {label for row in found for label in row.stands_on}
+    return {row: what for row, what in found.items() if row.label not in lower}
+
+
+def _ambiguous(rows: dict[Toolkit, Found]) -> str:
+    names = ", ".join(f"{what.what} ({'running' if what.running else 'made'})" for what in rows.values())
+    hosts = " or ".join(f"asyncguest.hosts.{row.adapter}" for row in rows)
+    return f"more than one main loop is on this thread: {names}. Say which: give host=..., of {hosts}"
+
+
+def _nothing(troubles: list[str], absent: list[str]) -> str:
+    looked = "; ".join([*troubles, *([f"not imported: {', '.join(absent)}"] if absent else [])])
+    return (
+        f"no main loop was found on this thread. Looked for: {looked}. Call start() on the thread of the main loop, "
+        "when its application or window is made; or give host=..., see asyncguest.hosts; without any other main loop "
+        "asyncguest.run(...) is the right call"
+    )
