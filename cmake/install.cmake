@@ -1,4 +1,4 @@
-# cmake --install: header, both libraries, the CMake package and the pkg-config file. Both of the
+# cmake --install: headers for C and C++, both libraries, the CMake package and the pkg-config file. Both of the
 # latter find the prefix by their own place, so the installed tree may be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -13,7 +13,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/asyncguest-config-versio
 file(RELATIVE_PATH asyncguest_pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/asyncguest.pc.in "${PROJECT_BINARY_DIR}/asyncguest.pc" @ONLY)
 
-install(FILES include/asyncguest.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES include/asyncguest.h bindings/cpp/include/asyncguest.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(DIRECTORY bindings/cpp/include/asyncguest DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(FILES
     "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so"
     "${asyncguest_static}"

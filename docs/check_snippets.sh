@@ -4,8 +4,9 @@
 #
 #   docs/check_snippets.sh [DIRECTORY]    where libasyncguest.so is; default target/release
 #
-# A snippet is a fenced block after a line <!-- snippet NAME: PACKAGE..., run -->. Packages are pkg-config modules; one that is
-# missing skips the snippet and says so.
+# A snippet is a fenced block after a line <!-- snippet NAME: c++20, PACKAGE..., run -->. Packages are pkg-config modules, or
+# wx-config, or asio.hpp; one that is missing skips the snippet and says so. The language of a C++ snippet is C++17 unless it
+# says otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,14 +36,16 @@ extract() {
 
 # Compiles and, if it is marked so, runs one snippet.
 check() {
-    local name=${1%%:*} needs runs=0 flags="" compile
+    local name=${1%%:*} needs runs=0 flags="" compile standard=c++17
     case $1 in *run) runs=1 ;; esac
-    needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e '' || true)
+    case $1 in *c++20*) standard=c++20 ;; esac
+    needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e 'c++[0-9]*' -e '' || true)
     case $name in
         *.h) return ;; # the others include it
-        *.cpp) compile="c++ -std=c++17 -fPIC" ;;
+        *.cpp) compile="c++ -std=$standard -fPIC -Ibindings/cpp/include" ;;
         *) compile="cc -std=c11 -D_GNU_SOURCE" ;;
     esac
+    if [ "$runs" = 0 ]; then compile+=" -fsyntax-only"; fi
     if [ "$needs" = windows.h ]; then
         compile="${MINGW_CC:-x86_64-w64-mingw32-gcc} -std=c11 -fsyntax-only"
         if ! command -v ${compile%% *} >/dev/null; then
@@ -54,7 +57,12 @@ check() {
         fi
         return
     fi
-    if [ -n "$needs" ]; then
+    if [ "$needs" = wx-config ] && command -v wx-config >/dev/null; then
+        flags=$(wx-config --cxxflags --libs core,base)
+        flags=${flags//-I/-isystem }
+    elif [ "$needs" = asio.hpp ] && [ -e /usr/include/asio.hpp ]; then
+        flags=-pthread
+    elif [ -n "$needs" ]; then
         if ! command -v pkg-config >/dev/null || ! flags=$(pkg-config --cflags --libs "$needs" 2>/dev/null); then
             echo "skipped   $name: pkg-config does not find $needs"
             return
@@ -86,7 +94,7 @@ if [ ! -e "$library/libasyncguest.so.0" ]; then
     library=$work/lib
 fi
 
-for page in README.md docs/hosting.md docs/abi.md; do
+for page in README.md docs/hosting.md docs/abi.md docs/cpp.md docs/hosts/cpp-*.md; do
     extract "$page" >"$work/list"
     while IFS= read -r snippet; do
         case $snippet in
@@ -97,7 +105,7 @@ for page in README.md docs/hosting.md docs/abi.md; do
 done
 
 # What the pages name exists.
-pages=(README.md CHANGELOG.md docs/*.md)
+pages=(README.md CHANGELOG.md docs/*.md docs/hosts/cpp-*.md)
 for name in $(grep -ohE '\b(guest|GUEST)_[A-Za-z0-9_]*[A-Za-z0-9]\b' "${pages[@]}" | sort -u); do
     grep -qw -e "$name" include/asyncguest.h || grep -qrE "\b${name}_" include/asyncguest.h || complain "no $name in asyncguest.h"
 done

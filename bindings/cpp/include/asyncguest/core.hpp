@@ -1,0 +1,150 @@
+// What a guest's parts share: it outlives the guest object for as long as a handle, a poster's call or a task
+// refers to it. Host thread only, but for `gate`.
+#ifndef ASYNCGUEST_CORE_HPP
+#define ASYNCGUEST_CORE_HPP
+
+#include "error.hpp"
+#include "fd_watch.hpp"
+#include "host.hpp"
+#include "tasks.hpp"
+#include "time.hpp"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace asyncguest {
+
+enum class stall : unsigned {
+    undelivered = GUEST_STALL_UNDELIVERED, ///< the loop does not run
+    delivering = GUEST_STALL_DELIVERING    ///< a callback does not return
+};
+
+/// How a guest shall behave; zero means the library's default.
+struct options {
+    /// What one delivery may last before the host gets its turn; default 4 ms.
+    std::chrono::nanoseconds batch_budget{};
+    /// After which a delivery that has not returned is taken for a nested loop, such as a dialog; default 10 ms.
+    std::chrono::nanoseconds nested_after{};
+    /// After which an undelivered token is posted again; default 250 ms.
+    std::chrono::nanoseconds repost_after{};
+    /// After which on_stall reports a host that is stuck; default never.
+    std::chrono::nanoseconds stall_after{};
+    /// Threads for work() and resolve(); default 4.
+    unsigned work_threads = 0;
+    /// The guest has ended. Host thread, once; may destroy the guest; must not throw.
+    std::function<void(status)> on_done{};
+    /// The host has been stuck for that long. On the thread that watches; must not throw.
+    std::function<void(stall, std::chrono::nanoseconds)> on_stall{};
+    /// Takes what callbacks, and tasks that nobody awaits, throw. Without it, that leaves deliver(), run(),
+    /// shutdown() or spawn(), whichever was running them. What this function throws does so too.
+    std::function<void(std::exception_ptr)> on_exception{};
+};
+
+namespace detail {
+
+/// Between the thread that posts and the end of the host.
+class gate {
+public:
+    explicit gate(host *h) : host_(h) {}
+
+    template <class F> int32_t with(F f) noexcept {
+        std::lock_guard<std::timed_mutex> lock(mutex_);
+        return host_ ? f(*host_) : GUEST_HOST_GONE;
+    }
+
+    /// From here on the host is not called. A post that hangs is waited for like guest_free does.
+    void shut() noexcept {
+        std::unique_lock<std::timed_mutex> lock(mutex_, std::chrono::seconds(1));
+        if (lock)
+            host_ = nullptr;
+    }
+
+private:
+    std::timed_mutex mutex_;
+    host *host_;
+};
+
+struct core : std::enable_shared_from_this<core> {
+    guest_t *g = nullptr;    // null once it is freed
+    guest *owner = nullptr;  // null once the guest object is destroyed
+    host *loop = nullptr;
+    bool attached = false, watched = false, ended = false;
+    unsigned frames = 0;     // calls of ours on the stack that run callbacks
+    std::shared_ptr<core> self; // guest_t's reference: until nothing of the library points here any more
+    std::shared_ptr<gate> entrance;
+    std::function<void(status)> on_done;
+    std::function<void(stall, std::chrono::nanoseconds)> on_stall;
+    std::function<void(std::exception_ptr)> on_exception;
+    fd_watches fds;         // that tasks wait for
+    task_list tasks;        // the guest's own, and behind it those of its scopes
+    guest_id_t keeper = 0;  // the source whose drop function ends them; from the first task on
+
+    /// The guest as long as it can be asked for something, else null.
+    guest_t *live() const noexcept { return ended ? nullptr : g; }
+
+    void close(guest_id_t id) noexcept {
+        if (id && live())
+            guest_close(g, id); // GUEST_ESTALE: it has finished, which is as well
+    }
+
+    /// Runs `f`, which runs callbacks. Their exceptions go to on_exception, if there is one.
+    template <class F> guest_status_t run(F f) {
+        auto keep = shared_from_this();
+        struct frame {
+            core &c;
+            explicit frame(core &c) : c(c) { c.frames++; }
+            ~frame() {
+                if (--c.frames == 0 && c.ended && !c.owner)
+                    c.self.reset();
+            }
+        } entered(*this);
+        if (!on_exception)
+            return f();
+        try {
+            return f();
+        } catch (...) {
+            on_exception(std::current_exception());
+            return GUEST_OK;
+        }
+    }
+
+    /// Before the guest ends, or its object does.
+    void leave_host() noexcept {
+        guest_os_fd_t fd;
+        if (std::exchange(watched, false) && guest_fd(g, &fd) == GUEST_OK)
+            loop->unwatch(fd);
+        if (std::exchange(attached, false))
+            loop->detached(*owner);
+    }
+
+    static int32_t post(void *data, guest_token_t token) noexcept {
+        auto entrance = static_cast<core *>(data)->entrance;
+        return entrance->with([&](host &h) { return h.post(token); });
+    }
+
+    static int32_t post_local(void *data, guest_token_t token) noexcept {
+        auto entrance = static_cast<core *>(data)->entrance;
+        return entrance->with([&](host &h) { return h.post_local(token); });
+    }
+
+    static void done(void *data, guest_status_t how) noexcept {
+        auto keep = static_cast<core *>(data)->shared_from_this();
+        keep->leave_host();
+        keep->ended = true;
+        if (!keep->owner)
+            keep->g = nullptr; // guest_free was called in a callback, and happens now
+        if (keep->on_done)
+            keep->on_done(static_cast<status>(how));
+    }
+
+    static void stalled(void *data, uint32_t kind, uint64_t nanoseconds) noexcept {
+        static_cast<core *>(data)->on_stall(static_cast<stall>(kind), std::chrono::nanoseconds(nanoseconds));
+    }
+};
+
+} // namespace detail
+} // namespace asyncguest
+
+#endif
