@@ -1,0 +1,149 @@
+// asyncguest: a guest in Node's own loop. Times are milliseconds, fractions allowed, of the monotonic clock;
+// nothing happens early. Everything is called on the thread that started the guest, and calls back there.
+// Errors have a `code`: the library's ("GUEST_ECLOSED", ...), Node's ("ERR_INVALID_ARG_TYPE"), or the system's
+// ("ECONNREFUSED").
+
+export interface StartOptions {
+  /**
+   * How the guest gets its turns. 'fd' (default but on Windows): libuv watches one fd of the guest's, no thread.
+   * 'thread': an I/O thread of the guest's calls a thread-safe function; nothing but Node-API is used.
+   */
+  drive?: 'fd' | 'thread';
+  /** With drive 'fd', how long callbacks run before Node's loop has its turn. Default 4. */
+  budget?: number;
+  /** Counts in `stats().stalls` each time that the loop does not serve the guest for so long. Default: never. */
+  stallAfter?: number;
+  /** Threads for `resolve` and for native code's work, started as needed. Default 4. */
+  workThreads?: number;
+}
+
+export interface Abortable {
+  /** Rejects the promise with the signal's reason when it aborts, and takes back what was registered. */
+  signal?: AbortSignal;
+}
+
+export interface Address {
+  address: string;
+  port: number;
+  family: 4 | 6;
+}
+
+/** A timer. It need not be held: it goes on until it is closed or its guest ends. */
+export interface Timer {
+  /** Arms it anew, whether it has fired or not yet. `repeat` as in setTimer. */
+  restart(delay: number, options?: { repeat?: number }): void;
+  /** Whether it was open. From here on its callback does not run. */
+  close(): boolean;
+}
+
+/** A watched fd. */
+export interface Watch {
+  /** What to watch it for from now on; 0 pauses it. */
+  modify(events: number): void;
+  /** Whether it was open. Close it before the fd. */
+  close(): boolean;
+}
+
+/** A connected stream socket. Its fd is closed by close() and by the end of its guest. */
+export interface Socket extends AsyncIterable<Uint8Array> {
+  /** The next bytes, at most `most` (default 65536); null at the end of the stream. One read at a time. */
+  read(most?: number, options?: Abortable): Promise<Uint8Array | null>;
+  /** Resolves when the system has taken all of it. Need not be awaited to keep the order. Text is sent as UTF-8. */
+  write(data: Uint8Array | string): Promise<void>;
+  /** Ends the stream after what was written. Reading goes on. */
+  end(): Promise<void>;
+  /** Closes it at once; what waits on it is rejected with GUEST_ECLOSED. Whether it was open. */
+  close(): boolean;
+}
+
+/** A listening socket. */
+export interface Server extends AsyncIterable<Socket> {
+  readonly address: string;
+  readonly port: number;
+  accept(options?: Abortable): Promise<Socket>;
+  close(): boolean;
+}
+
+export interface Stats {
+  batches: number;
+  events: number;
+  tokens: number;
+  reposts: number;
+  postFailures: number;
+  staleTokens: number;
+  inlinedTokens: number;
+  budgetSpent: number;
+  nested: number;
+  polls: number;
+  stalls: number;
+  ioWakeups: number;
+  liveSources: number;
+  livePosts: number;
+  /** Bucket i counts durations from 2^i up to 2^(i+1) - 1 ns. */
+  deliveryLatency: number[];
+  deliveryDuration: number[];
+}
+
+export interface Guest {
+  /** Resolves when the guest has ended: nothing of it runs after that. */
+  readonly done: Promise<void>;
+  readonly ended: boolean;
+  /** For another native add-on: asyncguest_node_get of include/asyncguest_node.h takes it. */
+  readonly native: object;
+
+  /**
+   * Calls back after `delay`, then every `repeat` if that is given. A late repeating timer keeps its grid:
+   * `expirations` tells how many periods have passed.
+   */
+  setTimer(callback: (expirations: number) => void, delay: number, options?: { repeat?: number }): Timer;
+  /** Resolves after `delay`; rejected with GUEST_ECLOSED if the guest ends first. */
+  sleep(delay: number, options?: Abortable): Promise<void>;
+  /**
+   * Calls back as long as `fd` is ready for `events` (READABLE | WRITABLE | PRIORITY; 0 for later). The callback
+   * gets the bits, ERROR and HANGUP among them. The fd is borrowed, and should be non-blocking.
+   */
+  watch(fd: number, events: number, callback: (events: number) => void): Watch;
+  /** Looks a name up on the guest's pool. `port`: a number or a name such as 'http'. */
+  resolve(host: string | null, port?: number | string | null,
+    options?: { family?: 0 | 4 | 6 } & Abortable): Promise<Address[]>;
+  /** Connects to the first address of `host` (default 'localhost') that answers. */
+  connect(port: number | string, host?: string, options?: { family?: 0 | 4 | 6 } & Abortable): Promise<Socket>;
+  /** Listens on the first address of `host` (default 'localhost'); port 0 (default) takes a free one. */
+  listen(port?: number | string, host?: string, options?: { family?: 0 | 4 | 6; backlog?: number }): Promise<Server>;
+
+  /** Asks the guest to end, with whatever it has open. May be repeated. Returns `done`. */
+  cancel(): Promise<void>;
+  /**
+   * Ends it inside this call (inside a callback: when that has returned). Waits at most `timeout` (default 1000)
+   * for native work that is running, and throws GUEST_ETIMEDOUT if that goes on. Returns `done`.
+   */
+  shutdown(timeout?: number): Promise<void>;
+  /** The process lives as long as the guest (the state at the start), */
+  ref(): this;
+  /** or does not wait for it: then the guest is ended at 'exit'. */
+  unref(): this;
+  /** Counters and histograms; after the end, the last ones. */
+  stats(): Stats;
+}
+
+/** What of the native library is alive in the process, all environments together; all 0 when all is freed. */
+export interface Live {
+  guests: number;
+  sources: number;
+  posts: number;
+  threads: number;
+  posters: number;
+}
+
+/** Starts a guest in the loop of the calling thread: the main one, or a worker's. Several may live there. */
+export function start(options?: StartOptions): Guest;
+export function live(): Live;
+/** The version of the native library. */
+export const version: string;
+/** The directory of asyncguest_node.h and asyncguest.h. */
+export const includeDir: string;
+export const READABLE: 1;
+export const WRITABLE: 2;
+export const PRIORITY: 4;
+export const ERROR: 8;
+export const HANGUP: 16;

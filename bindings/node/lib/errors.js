@@ -1,0 +1,16 @@
+'use strict';
+// Errors made in JavaScript, with the same `code`s as those of the native part.
+const { getSystemErrorName } = require('node:util');
+
+/** What waits on a guest that has ended, or on a socket that was closed. */
+function closed(what) {
+  return Object.assign(new Error(what), { code: 'GUEST_ECLOSED' });
+}
+
+/** A system call's error in Node's shape. `errno`: negative. */
+function system(errno, syscall) {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno, syscall });
+}
+
+module.exports = { closed, system };

@@ -1,0 +1,35 @@
+// Checked by tsc alone: what the types allow, and what they refuse.
+import * as asyncguest from 'asyncguest';
+import { start, type Guest, type Socket, type Stats } from 'asyncguest';
+
+const guest: Guest = start({ drive: 'fd', budget: 4, stallAfter: 100, workThreads: 2 }).unref().ref();
+
+export async function main(): Promise<number> {
+  const timer = guest.setTimer((expirations: number) => console.log(expirations), 10, { repeat: 1.5 });
+  timer.restart(5, { repeat: 2 });
+  const closed: boolean = timer.close();
+  await guest.sleep(1, { signal: AbortSignal.timeout(10) });
+  const watch = guest.watch(0, asyncguest.READABLE | asyncguest.WRITABLE, (events) => watch.modify(events));
+  const [first] = await guest.resolve('localhost', 'http', { family: 4 });
+  const socket: Socket = await guest.connect(first!.port, first!.address);
+  await socket.write('text');
+  const bytes: Uint8Array | null = await socket.read();
+  for await (const peer of await guest.listen()) {
+    for await (const part of peer) await peer.write(part);
+    break;
+  }
+  const stats: Stats = guest.stats();
+  await guest.cancel();
+  await guest.shutdown(10);
+  await guest.done;
+
+  // @ts-expect-error there is no such drive
+  start({ drive: 'steam' });
+  // @ts-expect-error a callback is needed
+  guest.setTimer(5);
+  // @ts-expect-error the result of a read may be null
+  (await socket.read()).length;
+  // @ts-expect-error it is read-only
+  guest.ended = true;
+  return stats.events + (bytes?.length ?? 0) + Number(closed) + asyncguest.live().guests;
+}
