@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test check bench conformance clean
+.PHONY: all demo test check hosts bench conformance clean
 
 all:
 	cargo build --release
@@ -16,6 +16,11 @@ test:
 # What CI runs.
 check:
 	./.ci/run
+
+# All hosts, each on its real toolkit: the table of what passed. HOSTS="tk gtk4" plays some of them alone.
+hosts:
+	./scripts/setup.sh test
+	./scripts/hosts.sh $(HOSTS)
 
 bench:
 	./scripts/setup.sh test

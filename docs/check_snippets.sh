@@ -105,7 +105,7 @@ for page in README.md docs/hosting.md docs/abi.md docs/cpp.md docs/hosts/cpp-*.m
 done
 
 # What the pages name exists.
-pages=(README.md CHANGELOG.md docs/*.md docs/hosts/cpp-*.md)
+pages=(README.md CHANGELOG.md docs/*.md docs/hosts/*.md)
 for name in $(grep -ohE '\b(guest|GUEST)_[A-Za-z0-9_]*[A-Za-z0-9]\b' "${pages[@]}" | sort -u); do
     grep -qw -e "$name" include/asyncguest.h || grep -qrE "\b${name}_" include/asyncguest.h || complain "no $name in asyncguest.h"
 done

@@ -30,6 +30,21 @@ need_python() { # MODULES PACKAGE
     python3 -c "import $1" 2>/dev/null || missing+=("$2")
 }
 
+libraries=$(/sbin/ldconfig -p 2>/dev/null || true)
+need_library() { # SONAME PACKAGE
+    grep -q "^[[:space:]]*$1 " <<<"$libraries" || missing+=("$2")
+}
+
+need_debian_python() { # MODULE PACKAGE
+    # For the system's own Python, which alone has the modules that Debian packages, whatever python3 is on the path.
+    [ ! -x /usr/bin/python3 ] ||
+        /usr/bin/python3 -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$1'))" || missing+=("$2")
+}
+
+need_typelib() { # NAME PACKAGE
+    compgen -G "/usr/lib/*/girepository-1.0/$1.typelib" >/dev/null || missing+=("$2")
+}
+
 need_by_hand() { # COMMAND REMEDY
     if ! command -v "$1" >/dev/null; then
         echo "setup: $1 is missing: $2" >&2
@@ -79,6 +94,44 @@ if [ "$1" = test ]; then
     need_module tcl tcl-dev
     need_module tk tk-dev
     need_module libuv libuv1-dev
+    # Other hosts in C and C++, and Node.
+    need_module gtk+-3.0 libgtk-3-dev
+    need_module sdl2 libsdl2-dev
+    need_module Qt6Widgets qt6-base-dev
+    need_module Qt5Widgets qtbase5-dev
+    need_command wx-config libwxgtk3.2-dev
+    need_file /usr/include/asio.hpp libasio-dev
+    need_command node nodejs
+    need_command npm npm
+    # Other hosts in Python: Debian's own bindings, and the libraries that wheels from PyPI expect to find.
+    need_debian_python ensurepip python3-venv
+    need_debian_python gi python3-gi
+    need_debian_python wx python3-wxgtk4.0
+    need_typelib Gtk-3.0 gir1.2-gtk-3.0
+    need_typelib Gtk-4.0 gir1.2-gtk-4.0
+    need_typelib WebKit2-4.1 gir1.2-webkit2-4.1
+    need_library libXtst.so.6 libxtst6
+    need_library libXcursor.so.1 libxcursor1
+    need_library libXi.so.6 libxi6
+    need_library libXrandr.so.2 libxrandr2
+    need_library libX11-xcb.so.1 libx11-xcb1
+    need_library libEGL.so.1 libegl1
+    need_library libGL.so.1 libgl1
+    need_library libGLX_mesa.so.0 libglx-mesa0
+    need_library libdbus-1.so.3 libdbus-1-3
+    need_library libfontconfig.so.1 libfontconfig1
+    need_library libxkbcommon-x11.so.0 libxkbcommon-x11-0
+    need_library libxcb-cursor.so.0 libxcb-cursor0
+    need_library libxcb-icccm.so.4 libxcb-icccm4
+    need_library libxcb-image.so.0 libxcb-image0
+    need_library libxcb-keysyms.so.1 libxcb-keysyms1
+    need_library libxcb-randr.so.0 libxcb-randr0
+    need_library libxcb-render-util.so.0 libxcb-render-util0
+    need_library libxcb-shape.so.0 libxcb-shape0
+    need_library libxcb-sync.so.1 libxcb-sync1
+    need_library libxcb-xfixes.so.0 libxcb-xfixes0
+    need_library libxcb-xinerama.so.0 libxcb-xinerama0
+    need_library libxcb-xkb.so.1 libxcb-xkb1
 else
     need_command import imagemagick # the Python demo's screenshot
     if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then

@@ -47,6 +47,7 @@ figures() {
     awk '/^test result: ok/ { n += $4 } /tests passed/ { n += $NF } /^on: / { on = ", " $0 }
          /^ok +3\.[0-9]+ / { for (i = 3; i <= NF; i++) if ($i ~ /^passed/) n += $(i - 1); on = on ", " $2 }
          / excepted, / { n += $4 }
+         /^[0-9]+ passed, [0-9]+ failed, / { n += $1 }
          END { if (n) printf "%d tests%s", n, on }' "$1"
 }
 
@@ -110,11 +111,14 @@ fi
 stage examples python3 examples/test_fetch.py
 stage bench ./benches/run.sh --quick
 stage docs docs
+stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
+stage winit ./scripts/rust_host.sh test
 export ASYNCGUEST_WHEEL_IS_FRESH=
 stage wheel ./scripts/python.sh wheel
 ASYNCGUEST_WHEEL_IS_FRESH=1
 stage types ./scripts/python.sh types
 stage python ./scripts/python.sh test
+stage hosts ./scripts/hosts.sh --short
 stage conform ./scripts/python.sh conformance short
 stage manual ./scripts/python.sh docs
 stage pybench ./scripts/python.sh bench --quick "wake latency" idle bursts

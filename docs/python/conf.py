@@ -22,6 +22,8 @@ html_show_sphinx = False
 html_copy_source = False
 templates_path: list[str] = []
 
+# What the adapters import, and these pages do not need.
+autodoc_mock_imports = ["gi", "wx", "pygame", "pyglet", "glfw", "webview", "IPython", "prompt_toolkit", "tornado"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

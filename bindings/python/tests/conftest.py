@@ -22,6 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What the contract says, the hosts and the packaging depend on the version of Python; these less so.
+TWICE = ("test_users_", "test_regress_", "test_chaos", "test_hostcheck", "test_clients", "test_bad_input")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the markers choose
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is not run with each interpreter: see scripts/python.sh."""
+    for item in items:
+        if item.path.name.startswith(TWICE):
+            item.add_marker("twice")
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test is left out of the collections after each: they take a tenth of the time."""
     gc.collect()

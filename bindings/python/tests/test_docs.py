@@ -26,6 +26,8 @@ ROOT = PACKAGE.parent.parent
 DOCS = ROOT / "docs" / "python"
 PAGES = [*sorted(DOCS.rglob("*.md")), PACKAGE / "README.md"]
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+# Their programs need the toolkits: tests/hosts/pages.py runs them.
+HOST_PAGES = sorted((ROOT / "docs" / "hosts").glob("*.md"))
 EXAMPLES = sorted((PACKAGE / "examples").glob("*.py"))
 WITH_DISPLAY = ROOT / "examples" / "demo" / "with_display.sh"
 
@@ -103,14 +105,14 @@ def test_a_block_that_does_not_do_what_the_page_says_is_caught(code: str, tmp_pa
         check(run(program, block.code), block.prints)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, *HOST_PAGES], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
     for link in re.findall(r"\]\(([^)#: ]+)[)#]", text):
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, *HOST_PAGES], ids=lambda page: page.stem)
 def test_commands_exist(page: Path) -> None:
     text = page.read_text()
     for module in re.findall(r"python -m (asyncguest[.a-z]*)", text):
@@ -119,6 +121,11 @@ def test_commands_exist(page: Path) -> None:
         assert not spec.submodule_search_locations or importlib.util.find_spec(f"{module}.__main__"), module
     for word in re.findall(r"scripts/python.sh ([a-z]+)", text):
         assert f"do_{word}()" in (ROOT / "scripts" / "python.sh").read_text(), f"{page.name}: no word {word}"
+
+
+def test_each_page_about_a_host_is_in_the_table_of_them() -> None:
+    table = (ROOT / "docs" / "hosts" / "README.md").read_text()
+    assert [page.name for page in HOST_PAGES if page.name != "README.md" and f"]({page.name})" not in table] == []
 
 
 def test_reference_names_all_that_is_public() -> None:

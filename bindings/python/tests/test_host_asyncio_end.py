@@ -97,7 +97,7 @@ def test_a_clean_up_that_has_begun_is_not_cut_off(run_host, drive):
 
 
 def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(run_host, drive, monkeypatch):
-    monkeypatch.setattr("asyncguest.hosts.asyncio._PATIENCE", 0.01)
+    monkeypatch.setattr("asyncguest.hosts._awaited._PATIENCE", 0.002)  # of the 5 s
     done = []
 
     async def guest_main():
@@ -116,6 +116,26 @@ def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(run_ho
 
     run_host(program())
     assert len(done) == 1 and done[0].cancelled()
+
+
+def test_a_guest_that_will_not_end_is_given_up_at_its_deadline(run_host, drive):
+    done = []
+
+    async def guest_main():
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                pass
+
+    async def program():
+        guest = asyncguest.Guest(AsyncioHost(drive=drive, deadline=0.05), done_callback=done.append, name="stubborn")
+        guest.start(guest_main)
+        await asyncio.sleep(0)
+
+    with pytest.warns(RuntimeWarning, match="stubborn"):
+        run_host(program())
+    assert len(done) == 1
 
 
 def test_a_loop_that_is_closed_without_a_word(drive):

@@ -49,7 +49,8 @@ def _at_exit() -> None:
     mine = [guest for guest in alive() if guest.host_thread == threading.get_ident() or guest.is_orphaned]
     until = monotonic() + DEADLINE
     for left, guest in zip(range(len(mine), 0, -1), mine):
-        warn(f"asyncguest: the host ended before {guest.title} did; it is being shut down")
+        if not guest.host.ends_with_interpreter:
+            warn(f"asyncguest: the host ended before {guest.title} did; it is being shut down")
         try:
             guest.shutdown(max(0.0, until - monotonic()) / left)
         except BaseException:

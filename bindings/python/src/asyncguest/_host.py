@@ -33,6 +33,8 @@ class Host:
     is_async: bool | None = False
     #: The host uses `signal.set_wakeup_fd`, now or later: the guest then leaves it alone.
     uses_wakeup_fd: bool = False
+    #: `sys.exit` in the host's handlers ends the interpreter right there, and that is its way: no warning then.
+    ends_with_interpreter: bool = False
     #: Seconds after which a posted turn that has not come is posted again, at first; None: 0.25. For a host that is
     #: known to lose posts, such as one with an event queue of limited length.
     repost_after: float | None = None

@@ -1,6 +1,11 @@
 """Adapters: one module for each main loop that a guest can live in.
 
-`queue` (a plain thread with a queue), `asyncio` (an asyncio program), `trio` (a Trio program), `tk` (tkinter). Each
-module imports its toolkit, so import just the one you need. `chaos` makes any of them fail on purpose, for tests. For
-any other loop derive from `asyncguest.Host` and let `asyncguest.hostcheck` look at it.
+Windows: `tk` (tkinter), `qt` (PySide6, PyQt6, PyQt5), `glib` (GTK 3 and 4), `wx` (wxPython), `webview` (pywebview).
+Games: `sdl` (pygame), `pyglet`, `glfw`, and `frames` for a loop that draws all the time. Programs that are asynchronous
+themselves: `asyncio`, `tornado`, `trio`. Terminals: `prompt_toolkit`, `ipython`. The system's own loops: `win32`,
+`cfrunloop`. A plain thread with a queue: `queue`.
+
+`asyncguest.start` finds the one that is there. Each module imports its toolkit, so import just the one you need.
+`chaos` makes any of them fail on purpose, for tests. For any other loop derive from `asyncguest.Host` and let
+`asyncguest.hostcheck` look at it.
 """

@@ -5,14 +5,20 @@ Owns: the list of the guests that live in one host. Host thread only.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple
 
 from .._errors import GuestError
 from .._host import Host
 
-__all__ = ["LoopHost", "Found", "watches"]
+__all__ = ["LoopHost", "Found", "Row", "exit_status", "watches"]
+
+# Seconds of turns with pauses below _PAUSE after which the host is given an idle moment.
+_LONGEST_ROW = 0.004
+_PAUSE = 0.001
 
 
 class Found(NamedTuple):
@@ -33,6 +39,37 @@ def watches(drive: str | None, can_watch: bool = True, why_not: str = "this host
     if drive == "fd" and not can_watch:
         raise ValueError(f'{why_not}: use drive="thread", or None')
     return can_watch and drive != "thread"
+
+
+def exit_status(error: BaseException) -> int:
+    """What the process is to return for SystemExit or KeyboardInterrupt where a toolkit lets only a number pass."""
+    if not isinstance(error, SystemExit):
+        return 128 + signal.SIGINT
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+class Row:
+    """Turns so close to each other that what a host does in its idle moments has no place in between."""
+
+    def __init__(self) -> None:
+        self._began = self._ended = 0.0
+
+    def begin(self) -> None:
+        """A turn begins."""
+        now = monotonic()
+        if now - self._ended > _PAUSE:
+            self._began = now
+
+    def end(self, more: bool) -> bool:
+        """It has ended, with more to do or not. Returns whether the host needs an idle moment now."""
+        self._ended = now = monotonic()
+        if not more and now - self._began <= _LONGEST_ROW:
+            return False
+        self._began = now
+        return True
 
 
 class LoopHost(Host):

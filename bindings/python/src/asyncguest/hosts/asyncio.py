@@ -1,31 +1,33 @@
 """asyncio: a guest in a program that asyncio runs already.
 
 Owns: the host's tasks that look after its guests. Host thread only, except `post`.
+
+asyncio takes what it polled before timers that have become due, so without a pause two turns of a busy guest would fit
+in before them. After a turn with more to do, the guest waits for one iteration of the loop, which has only its timers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
 
+from .._compat import running_loop
 from .._guest import Guest
-from .._host import Host
+from ._awaited import AwaitedHost
+from ._loophost import Found, watches
 
-T = TypeVar("T")
-
-__all__ = ["AsyncioHost"]
-
-# Seconds that a run has for a clean-up it has begun when the program ends, before it is cancelled a second time.
-_PATIENCE = 4.0
+__all__ = ["AsyncioHost", "find"]
 
 
-class AsyncioHost(Host):
+class AsyncioHost(AwaitedHost):
     """A running asyncio program: any loop, also uvloop's.
 
     `loop`: default the running one. `drive`: "fd" has the loop watch the guest's fd with `add_reader`; "thread" has a
     thread of the library call `call_soon_threadsafe`, for loops without (Windows' proactor loop); None takes the
-    better one. The guest's loop is the running loop in the guest's own turns alone: outside of them the host's is.
+    better one. `deadline`: seconds that a run has for its clean-up when the program ends before it. The guest's loop is
+    the running loop in the guest's own turns alone: outside of them the host's is.
 
         import asyncio, asyncguest
         from asyncguest.hosts.asyncio import AsyncioHost
@@ -40,59 +42,54 @@ class AsyncioHost(Host):
         asyncio.run(program())
 
     When the program ends first, `asyncio.run` cancels a task of this host as it cancels all others; that cancels the
-    guests and waits until their clean-up is done.
+    guests and waits until their clean-up is done, or their time is over. A program that runs its loop by itself does so
+    by `host.run_forever()`. What a `done_callback` raises goes to the host loop's exception handler.
     """
 
     name = "asyncio"
-    is_async = True
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, drive: str | None = None) -> None:
-        if drive not in ("fd", "thread", None):
-            raise ValueError(f'drive must be "fd", "thread" or None, not {drive!r}')
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop | None = None, drive: str | None = None, deadline: float = 5.0
+    ) -> None:
+        super().__init__(deadline)
         if loop is None:
             loop = asyncio.get_running_loop()
         elif not isinstance(loop, asyncio.AbstractEventLoop):
             raise TypeError(f"loop must be an asyncio event loop, not {loop!r}")
         can_watch = type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
-        if drive == "fd" and not can_watch:
-            raise ValueError(f'{loop!r} cannot watch fds: use drive="thread", or None')
+        self.watches_fds = watches(drive, can_watch, f"{loop!r} cannot watch fds")
         self._loop = loop
-        self.watches_fds = can_watch and drive != "thread"
         self._watched: dict[int, Callable[[], bool]] = {}
-        self._ends: dict[Guest, asyncio.Future[None]] = {}
         self._keepers: set[asyncio.Task[None]] = set()
 
-    async def run(self, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
-        """Runs `async_fn(*args)` as a guest, for host code to await; returns or raises what it does.
+    def run_forever(self) -> None:
+        """`loop.run_forever()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
+        self._until_stopped(self._loop.run_forever)
 
-        `options`: those of `Guest`. If the waiting task is cancelled, the guest is, and its clean-up is awaited.
-        """
-        guest = Guest(self, **options)
-        task = guest.start(async_fn, *args)
-        await self.wait(guest)
-        return task.result()
+    def _until_stopped(self, run: Callable[[], object]) -> None:
+        try:
+            run()
+        finally:
+            self._shut_down()
 
     async def wait(self, guest: Guest) -> None:
         """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
-        end = self._ends.get(guest)
+        keeper = self._ends.get(guest)
         cancelled: asyncio.CancelledError | None = None
-        while end is not None and not end.done():
+        while keeper is not None and not keeper.end.done():
             try:
-                await asyncio.shield(end)
+                await asyncio.shield(keeper.end)
             except asyncio.CancelledError as error:
                 cancelled = error
-                if not guest.is_cancelling:  # a second time would cut its clean-up off
-                    guest.cancel()
+                self._ask_to_end(guest)
         if cancelled is not None:
             raise cancelled
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         def turn() -> None:
             if ready() and self._watched.get(fd) is ready:
-                # asyncio takes what it polled before timers that have become due: without a pause two turns would fit
-                # in before them. In the next iteration only `go_on` is called, and the timers.
                 loop.remove_reader(fd)
-                loop.call_soon(go_on)
+                loop.call_soon(go_on)  # in the next iteration, in which only this is called, and the timers
 
         def go_on() -> None:
             if self._watched.get(fd) is ready:
@@ -111,33 +108,63 @@ class AsyncioHost(Host):
         # By way of one more iteration of the loop, whose timers come in between, as in `watch`.
         self._loop.call_soon_threadsafe(self._loop.call_soon, job)
 
-    def attached(self, guest: Any) -> None:
-        end = self._ends[guest] = self._loop.create_future()
-        keeper = _Keeper(guest, end, self._loop)
+    def _keep(self, guest: Guest) -> _Keeper:
+        keeper = _Keeper(self, guest, self._loop)
         self._keepers.add(keeper)
         keeper.add_done_callback(self._keepers.discard)
+        return keeper
 
-    def detached(self, guest: Any) -> None:
-        end = self._ends.pop(guest, None)
-        if end is not None and not end.done() and not self._loop.is_closed():
-            end.set_result(None)
+    def _tell(self, end: _Keeper) -> None:
+        end.guest_is_over()
+
+    def _end(self, guest: Guest) -> None:
+        """The program has ended, and `guest` has not."""
+        if not self._ask_to_end(guest):
+            self._loop.call_later(self._patience, guest.cancel)  # or it has swallowed it and goes on
+        self._loop.call_later(self._deadline, self._give_up, guest)
 
 
 class _Keeper(asyncio.Task[None]):
     """Ends with its guest. When the program ends and cancels all its tasks, the guest is cancelled instead."""
 
-    def __init__(self, guest: Guest, end: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(_until(end), loop=loop, name=f"keeper of {guest!r}")
-        self._guest = guest
+    def __init__(self, host: AsyncioHost, guest: Guest, loop: asyncio.AbstractEventLoop) -> None:
+        self.end: asyncio.Future[None] = loop.create_future()
+        super().__init__(_Until(self.end), loop=loop, name=f"keeper of {guest!r}")
+        self._log_destroy_pending = False  # a loop that has stopped for good leaves it as it is, and that is well
+        self._cancel_guest: Callable[[], object] | None = partial(host._end, guest)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Works before the task's first step too, which a cancelled task would never take."""
-        if self._guest.is_cancelling:  # in its clean-up, or it has swallowed it and goes on
-            self.get_loop().call_later(_PATIENCE, self._guest.cancel)
-        else:
-            self._guest.cancel()
-        return not self.done()
+        if self._cancel_guest is None:
+            return super().cancel(msg)
+        self._cancel_guest()
+        return True
+
+    def guest_is_over(self) -> None:
+        self._cancel_guest = None  # the loop may hold this task for long, if it has stopped
+        if not self.end.done() and not self.get_loop().is_closed():
+            self.end.set_result(None)
 
 
-async def _until(end: asyncio.Future[None]) -> None:
-    await end
+class _Until(Coroutine[Any, Any, None]):
+    """Waits for `end`. Not a coroutine of `async def`, of which Python complains if it is never begun."""
+
+    def __init__(self, end: asyncio.Future[None]) -> None:
+        self._steps: Any = end.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._steps.throw(*error)
+
+    def close(self) -> None:
+        self._steps.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from self._steps
+
+
+def find() -> Found | None:
+    """The loop that runs here. One that does not run yet cannot be seen: `AsyncioHost(loop)` says it."""
+    return Found("asyncio", True, AsyncioHost) if running_loop() is not None else None

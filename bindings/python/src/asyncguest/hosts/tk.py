@@ -4,41 +4,25 @@ Owns: its guests' places in Tcl's notifier, and their rests. Everything runs on 
 
 Tcl serves its queue before it looks at timers and X events, and these before what waits for an idle moment, which is
 where Tk redraws. A guest with much to do is in the queue again whenever its turn ends, and the window would freeze. So
-after a turn that ran out of its time, or many short ones in a row, the guest is not watched until Tk has been idle. A
-host that is never idle (a storm of `after(0)`) does not starve the guest either: it rests 10 ms at the most. The idle
-moment only switches the watch on again: a turn in it would run callbacks inside any `update_idletasks()`.
+it rests (see `_rests.py`). The idle moment only switches the watch on again: a turn in it would run callbacks inside
+any `update_idletasks()`.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 import tkinter
-from collections import deque
 from collections.abc import Callable
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._errors import GuestError
-from ._loophost import Found, LoopHost, watches
+from ._loophost import Found, watches
+from ._rests import LONGEST_REST, JobBell, RestingHost
 from ._tcl import FdWatch, PipeBell, SocketBell, can_watch_fds
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Watch: TypeAlias = FdWatch | SocketBell
 
 __all__ = ["TkHost", "find"]
 
-# Milliseconds that a guest rests at the most while Tk finds no idle moment.
-_LONGEST_REST = 10
 
-# Seconds of turns with pauses below _PAUSE after which Tk is given an idle moment.
-_LONGEST_ROW = 0.004
-_PAUSE = 0.001
-
-
-class TkHost(LoopHost):
+class TkHost(RestingHost):
     """The main loop of tkinter, which may run already, start later, or be entered with `update()` alone.
 
     `root`: a `tkinter.Tk` or any widget of it. `drive`: "fd" watches the guest's fd with Tcl's file handlers, where Tcl
@@ -78,12 +62,7 @@ class TkHost(LoopHost):
         self._tk: Any = root.tk
         self._name = f"asyncguest_{id(self)}"
         self._watches: dict[int, FdWatch] = {}
-        self._resting: deque[Watch] = deque()
         self._alarms: tuple[Any, ...] = ()
-        self._row_began = self._row_ended = 0.0
-        self._jobs: deque[Callable[[], object]] = deque()
-        self._bell: PipeBell | SocketBell | None = None
-        self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
 
     def mainloop(self) -> None:
         """`root.mainloop()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
@@ -102,73 +81,17 @@ class TkHost(LoopHost):
     def unwatch(self, fd: int) -> None:
         self._stop(self._watches.pop(fd))
 
-    def post(self, job: Callable[[], object]) -> None:
-        """Runs `job()` on Tk's thread, soon, while a guest lives here. Any thread."""
-        with self._bell_lock:
-            if self._bell is None:
-                raise GuestError("a TkHost takes posts while a guest lives in it, and none does")
-            self._jobs.append(job)
-            self._bell.ring()
-
-    def _run_jobs(self) -> bool:
-        """Runs what was posted until now. Returns whether a guest has more to do than fitted into its turn."""
-        assert self._bell is not None
-        self._bell.silence()
-        for _ in range(len(self._jobs)):
-            if not self._jobs:
-                break  # a nested loop has run them, or the last guest has gone
-            if self._jobs.popleft()() is True:
-                if self._jobs and self._bell is not None:
-                    self._bell.ring()  # the other guests' turns come after Tk's
-                return True
-        return False
-
-    # ---- turns and rests
-
-    def _served(self, watch: Watch, ready: Callable[[], object]) -> None:
-        """Tcl's notifier has found `watch` readable."""
-        began = monotonic()
-        if began - self._row_ended > _PAUSE:
-            self._row_began = began
-        more = False
-        try:
-            more = self._turn(ready)
-        finally:
-            self._row_ended = ended = monotonic()
-            if more or ended - self._row_began > _LONGEST_ROW:
-                self._row_began = ended
-                self._rest(watch)
-
-    def _rest(self, watch: Watch) -> None:
-        """Tk's own turn: `watch` is off until `_resume`."""
-        if watch.is_on:
-            watch.off()
-            self._resting.append(watch)
-            if not self._alarms:
-                self._wait_for_idle()
+    def _make_bell(self, served: Callable[[], None]) -> JobBell:
+        return (PipeBell if can_watch_fds(self._tk) else SocketBell)(self._tk, served)
 
     def _wait_for_idle(self) -> None:
         name = self._name
-        self._alarms = (self._tk.call("after", "idle", name), self._tk.call("after", _LONGEST_REST, name))
-
-    def _resume(self) -> None:
-        """An idle moment, or the longest rest is over: one guest goes on, so that many do not make one long turn."""
-        self._forget_alarms()
-        if self._resting:
-            self._resting.popleft().on()
-        if self._resting:
-            self._wait_for_idle()
+        self._alarms = (self._tk.call("after", "idle", name), self._tk.call("after", LONGEST_REST, name))
 
     def _forget_alarms(self) -> None:
         for alarm in self._alarms:
             self._tk.call("after", "cancel", alarm)
         self._alarms = ()
-
-    def _stop(self, watch: Watch) -> None:
-        """`watch` is off for good."""
-        watch.off()
-        if watch in self._resting:
-            self._resting.remove(watch)
 
     # ---- the end
 
@@ -180,19 +103,11 @@ class TkHost(LoopHost):
         tk.createcommand(self._name, self._resume)
         tk.createcommand(f"{self._name}_destroyed", self._over)
         tk.call("bind", self._name, "<Destroy>", f"{self._name}_destroyed")
-        bell = (PipeBell if can_watch_fds(tk) else SocketBell)(tk, lambda: self._served(bell, self._run_jobs))
-        bell.on()
-        with self._bell_lock:
-            self._bell = bell
+        super()._hook()
 
     def _unhook(self) -> None:
         tk = self._tk
-        with self._bell_lock:
-            bell, self._bell = self._bell, None
-        if bell is not None:
-            self._stop(bell)
-            bell.close()
-        self._jobs.clear()
+        super()._unhook()
         self._forget_alarms()
         if not self._is_over:
             tk.call("bindtags", ".", [tag for tag in tk.splitlist(tk.call("bindtags", ".")) if tag != self._name])
@@ -207,7 +122,10 @@ class TkHost(LoopHost):
 def find() -> Found | None:
     """tkinter's first root window, if it stands and belongs to this thread."""
     root: Any = getattr(tkinter, "_default_root", None)
-    if root is None:
+    try:
+        if root is None or root.tk.exprlong("1") != 1:
+            return None
+    except RuntimeError:  # Tcl's refusal on other threads than its own; of its calls this one asks no other thread
         return None
     # Tk does not tell whether its main loop runs.
     return Found("Tk", False, lambda: TkHost(root))

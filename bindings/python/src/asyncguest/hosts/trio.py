@@ -1,28 +1,28 @@
 """Trio: asyncio as a guest in a program that Trio runs already.
 
 Owns: Trio's system tasks that serve the guests and look after them. Host thread only, except `post`.
+
+Trio takes what it polled in any order. After a turn with more to do, the guest leaves out one round of its scheduler,
+so that tasks that became due during the turn have theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import trio
 
+from .._ambient import in_trio
 from .._guest import Guest
-from .._host import Host
 from .._reports import log
+from ._awaited import AwaitedHost
+from ._loophost import Found, watches
 
-T = TypeVar("T")
-
-__all__ = ["TrioHost"]
-
-# The part of its deadline that a run has for a clean-up it has begun already, before it is cancelled a second time.
-_PATIENCE = 0.8
+__all__ = ["TrioHost", "find"]
 
 
-class TrioHost(Host):
+class TrioHost(AwaitedHost):
     """A running Trio program; make it inside `trio.run`.
 
     `drive`: "fd" has a system task of Trio wait for the guest's fd; "thread" has a thread of the library post with
@@ -41,34 +41,37 @@ class TrioHost(Host):
 
         trio.run(program)
 
-    What a `done_callback` raises is logged: Trio takes no exceptions there.
+    What a `done_callback` raises is logged: Trio takes no exceptions there, and calls SystemExit an internal error of
+    its own. `async with TrioHost.open() as host:` is for a program that wants such ends.
     """
 
     name = "Trio"
-    is_async = True
     uses_wakeup_fd = True
 
     def __init__(self, drive: str | None = None, deadline: float = 5.0) -> None:
-        if drive not in ("fd", "thread", None):
-            raise ValueError(f'drive must be "fd", "thread" or None, not {drive!r}')
-        try:
-            self._token = trio.lowlevel.current_trio_token()
-        except RuntimeError:
-            raise RuntimeError("a TrioHost is made inside trio.run()") from None
-        self._deadline = deadline
-        self.watches_fds = drive == "fd" or (drive is None and not hasattr(trio.lowlevel, "current_iocp"))
+        super().__init__(deadline)
+        can_watch = not hasattr(trio.lowlevel, "current_iocp")
+        self.watches_fds = watches(drive, can_watch, "Trio cannot wait for all kinds of fds on this system")
+        if not in_trio():
+            raise RuntimeError("a TrioHost is made inside trio.run()")
+        self._token = trio.lowlevel.current_trio_token()
         self._watched: dict[int, Callable[[], bool]] = {}
-        self._ends: dict[Guest, trio.Event] = {}
+        self._scope: trio.CancelScope | None = None
+        self._leaving: BaseException | None = None
 
-    async def run(self, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
-        """Runs `async_fn(*args)` as a guest, for host code to await; returns or raises what it does.
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, drive: str | None = None, deadline: float = 5.0) -> AsyncIterator[TrioHost]:
+        """`async with TrioHost.open() as host:` makes one for a block of code.
 
-        `options`: those of `Guest`. If the waiting task is cancelled, the guest is, and its clean-up is awaited.
+        SystemExit or KeyboardInterrupt that comes out of a `done_callback` cancels the block, and is raised at its end.
         """
-        guest = Guest(self, **options)
-        task = guest.start(async_fn, *args)
-        await self.wait(guest)
-        return task.result()
+        host = cls(drive, deadline)
+        with trio.CancelScope() as host._scope:
+            yield host
+        host._scope = None
+        if host._leaving is not None:
+            raise host._leaving
 
     async def wait(self, guest: Guest) -> None:
         """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
@@ -79,8 +82,7 @@ class TrioHost(Host):
         try:
             await end.wait()
         except BaseException:  # cancelled, or Ctrl-C; a second one ends the waiting
-            if not guest.is_cancelling:  # a second time would cut its clean-up off
-                guest.cancel()
+            self._ask_to_end(guest)
             with trio.CancelScope(shield=True):
                 await end.wait()
             raise
@@ -102,21 +104,9 @@ class TrioHost(Host):
     def _post_again(self, job: Callable[[], object]) -> None:
         """Trio's tasks that became due during a turn have theirs before the next one, as in `_serve`."""
         try:
-            self._token.run_sync_soon(_reported, job)
+            self._token.run_sync_soon(self._turn, job)
         except trio.RunFinishedError:
             pass  # and so are all runs in it
-
-    def attached(self, guest: Any) -> None:
-        end = self._ends[guest] = trio.Event()
-        trio.lowlevel.spawn_system_task(self._keep, guest, end, name=f"keeper of {guest!r}")
-
-    def detached(self, guest: Any) -> None:
-        end = self._ends.pop(guest, None)
-        if end is not None:
-            try:
-                end.set()
-            except RuntimeError:
-                pass  # Trio has ended before, and with it who waited
 
     async def _serve(self, fd: int, ready: Callable[[], bool]) -> None:
         """Gives a guest its turns. Trio's end does not stop it: the guest's own does."""
@@ -126,31 +116,50 @@ class TrioHost(Host):
                     await trio.lowlevel.wait_readable(fd)
                 except trio.ClosedResourceError:
                     return
-                if _reported(ready):
-                    # Trio takes what it polled in any order. One round without this task: what is due comes first.
+                if self._turn(ready):
                     await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def _keep(self, guest: Guest, end: trio.Event) -> None:
+    def _keep(self, guest: Guest) -> trio.Event:
+        end = trio.Event()
+        trio.lowlevel.spawn_system_task(self._until, guest, end, name=f"keeper of {guest!r}")
+        return end
+
+    def _tell(self, end: trio.Event) -> None:
+        try:
+            end.set()
+        except RuntimeError:
+            pass  # Trio has ended before, and with it who waited
+
+    async def _until(self, guest: Guest, end: trio.Event) -> None:
         """Is cancelled when the program ends."""
         try:
             await end.wait()
         except trio.Cancelled:
             with trio.move_on_after(self._deadline) as scope:
                 scope.shield = True
-                if guest.is_cancelling:  # in its clean-up, or it has swallowed it and goes on
-                    with trio.move_on_after(self._deadline * _PATIENCE):
+                if not self._ask_to_end(guest):
+                    with trio.move_on_after(self._patience):
                         await end.wait()
-                guest.cancel("the Trio program has ended")
+                    guest.cancel("the Trio program has ended")  # it has swallowed the first one and goes on
                 await end.wait()
             if scope.cancelled_caught:
-                guest.shutdown(0)  # names what is left, and tells
+                self._give_up(guest)
             raise
 
+    def _turn(self, ready: Callable[[], object]) -> bool:
+        try:
+            return super()._turn(ready)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if self._scope is None:
+                raise
+            self._leaving = error
+            self._scope.cancel()
+            return False
 
-def _reported(job: Callable[[], object]) -> object:
-    """Runs a guest's job. An exception here is a done_callback's, and would make Trio report a bug of its own."""
-    try:
-        return job()
-    except Exception:
-        log.exception("a done_callback raised")
-        return None
+    def _report(self) -> None:
+        log.exception("a done_callback raised")  # passed on, it would make Trio report a bug of its own
+
+
+def find() -> Found | None:
+    """Whether this is inside `trio.run`."""
+    return Found("Trio", True, TrioHost) if in_trio() else None

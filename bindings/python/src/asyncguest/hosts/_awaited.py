@@ -1,0 +1,86 @@
+"""What the adapters of async libraries share: a program that can await the runs of its guests.
+
+Owns: for each guest an event of the library that tells its end. Host thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._guest import Guest
+from ._loophost import LoopHost
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Ts = TypeVarTuple("Ts")
+
+T = TypeVar("T")
+
+__all__ = ["AwaitedHost"]
+
+# The part of its deadline that a run has for a clean-up it has begun already, before it is cancelled a second time.
+_PATIENCE = 0.8
+
+
+class AwaitedHost(LoopHost):
+    """Base of an adapter whose host's code can await.
+
+    When the program ends first, its last act is to cancel what is left: a task of the adapter, the guest's keeper, sees
+    that, calls `_ask_to_end`, keeps the program alive for `deadline` seconds at most, and then calls `_give_up`.
+    """
+
+    is_async = True
+
+    def __init__(self, deadline: float = 5.0) -> None:
+        super().__init__(deadline)
+        self._patience = deadline * _PATIENCE
+        self._ends: dict[Guest, Any] = {}
+
+    async def run(
+        self, async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: Unpack[Ts], **options: Any
+    ) -> T:
+        """Runs `async_fn(*args)` as a guest, for host code to await; returns or raises what it does.
+
+        `options`: those of `Guest`. If the waiting task is cancelled, the guest is, and its clean-up is awaited.
+        """
+        guest = Guest(self, **options)
+        task = guest.start(async_fn, *args)
+        await self.wait(guest)
+        return task.result()
+
+    async def wait(self, guest: Guest) -> None:
+        """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
+        raise NotImplementedError
+
+    def attached(self, guest: Any) -> None:
+        super().attached(guest)
+        self._ends[guest] = self._keep(guest)
+
+    def detached(self, guest: Any) -> None:
+        super().detached(guest)
+        end = self._ends.pop(guest, None)
+        if end is not None:
+            self._tell(end)
+
+    def _keep(self, guest: Guest) -> Any:
+        """Starts the guest's keeper; returns the event that it and the waiters wait for."""
+        raise NotImplementedError
+
+    def _tell(self, end: Any) -> None:
+        """Sets that event. The library may have ended before."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _ask_to_end(guest: Guest) -> bool:
+        """Cancels the run, unless it is in its clean-up, which that would cut off. Returns whether it did."""
+        if guest.is_cancelling:
+            return False
+        guest.cancel("the host's program has ended, or what waited for this run was cancelled")
+        return True
+
+    @staticmethod
+    def _give_up(guest: Guest) -> None:
+        """Ends the run as it stands: names what is left of it, and tells."""
+        guest.shutdown(0)

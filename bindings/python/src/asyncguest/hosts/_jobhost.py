@@ -1,0 +1,54 @@
+"""What the adapters share that keep their own list of what was posted, because the toolkit can only be woken.
+
+Owns: the posted jobs. Host thread only, except `post`.
+
+The job is in the list before the toolkit is told, and whoever looks finds all of them. So a wake that the toolkit
+loses, doubles or has no room for costs nothing but time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from ._loophost import LoopHost
+
+__all__ = ["LONGEST_ROUND", "JobHost"]
+
+#: Seconds after which no further guest has its turn before the toolkit has its own.
+LONGEST_ROUND = 0.005
+
+
+class JobHost(LoopHost):
+    """An adapter says with `_ring` how its toolkit is woken, and calls `_run_jobs` when it has been."""
+
+    def __init__(self, deadline: float = 5.0) -> None:
+        super().__init__(deadline)
+        self._jobs: deque[Callable[[], object]] = deque()
+
+    def post(self, job: Callable[[], object]) -> None:
+        """Runs `job()` on the host thread, soon. Any thread."""
+        self._jobs.append(job)
+        self._ring()
+
+    def _ring(self) -> None:
+        """Wakes the toolkit, so that it calls `_run_jobs`. Any thread."""
+
+    def _run_jobs(self) -> bool:
+        """Runs what was posted until now, or as much of it as is fit for one round.
+
+        Returns whether a guest has more to do: then input and paint come first. Jobs may be left in any case.
+        """
+        end = monotonic() + LONGEST_ROUND
+        more = False
+        for _ in range(len(self._jobs)):
+            if not self._jobs:
+                break  # a nested loop has run them
+            more = self._turn(self._jobs.popleft()) or more
+            if monotonic() > end:
+                break
+        return more
+
+    def _unhook(self) -> None:
+        self._jobs.clear()

@@ -1,0 +1,265 @@
+"""macOS: CoreFoundation's run loop, which is the main loop of every Cocoa program.
+
+Owns: a run loop source, a timer and the watched fds' descriptors, while guests live here. The run loop's thread only,
+except `post`. Written by Apple's documentation and tested against a stand-in for CoreFoundation alone.
+
+All of it is in the common modes, so menus, modal panels and the tracking of the mouse give turns too. In each pass a
+run loop serves timers, then sources, then events. A guest with more to do than fitted into its turn has the next one by the
+timer, a millisecond later, so that a pass for events, and for what paints before the loop sleeps, lies between any two.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ._jobhost import JobHost
+from ._loophost import Found, watches
+
+__all__ = ["CFRunLoopHost", "find"]
+
+READ_CALLBACK = 1  # kCFFileDescriptorReadCallBack
+_REST = 0.001
+_NEVER = 1e10  # seconds after 2001: a timer that is not set
+
+_PERFORM = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_FIRED = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+_READABLE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p)
+
+
+class _Context(ctypes.Structure):
+    """The beginning of CFRunLoopSourceContext, and all of CFRunLoopTimerContext and CFFileDescriptorContext."""
+
+    _fields_ = [("version", ctypes.c_long), ("info", ctypes.c_void_p), ("of_info", ctypes.c_void_p * 3)]
+
+
+class _SourceContext(ctypes.Structure):
+    """CFRunLoopSourceContext."""
+
+    _fields_ = [("base", _Context), ("unused", ctypes.c_void_p * 4), ("perform", _PERFORM)]
+
+
+class CFRunLoopHost(JobHost):
+    """The run loop of the thread that starts the guest; in a Cocoa program `NSApplication` runs it.
+
+    `drive`: "fd" has the run loop watch the guest's fd, a kqueue, by a CFFileDescriptor; "thread" has a thread of the
+    library signal a source; None takes the first. `deadline`: seconds that a run has for its clean-up when `run`
+    returns.
+
+        import asyncio, asyncguest
+        from asyncguest.hosts.cfrunloop import CFRunLoopHost
+
+        async def main():
+            for number in range(3):
+                print(number)
+                await asyncio.sleep(0.1)
+
+        host = CFRunLoopHost()
+        guest = asyncguest.Guest(host, done_callback=lambda task: host.quit())
+        guest.start(main)
+        host.run()  # or NSApplication's
+
+    `run` shuts down the runs that have not ended when it returns, and raises what came out of a turn: SystemExit or
+    KeyboardInterrupt, which cannot pass through CoreFoundation. Where the program runs the loop by other means, that
+    calls `guest.shutdown()`, for example in `applicationWillTerminate:`. What a `done_callback` raises goes to
+    `sys.excepthook`.
+    """
+
+    name = "CFRunLoop"
+
+    def __init__(self, drive: str | None = None, deadline: float = 5.0) -> None:
+        super().__init__(deadline)
+        self.watches_fds = watches(drive)
+        self._cf = _load()
+        self._loop: int | None = None
+        self._source: int | None = None
+        self._timer: int | None = None
+        self._watched: dict[int, tuple[int, Callable[[], bool]]] = {}
+        self._resting: list[int] = []
+        self._is_resting = False
+        self._raised: BaseException | None = None
+
+    def run(self) -> None:
+        """`CFRunLoopRun()`, until `quit` or `CFRunLoopStop`."""
+        self._raised = None
+        try:
+            self._cf.CFRunLoopRun()
+        finally:
+            self._shut_down()
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
+
+    def quit(self) -> None:
+        """Ends the innermost run of this thread's run loop."""
+        self._cf.CFRunLoopStop(self._cf.CFRunLoopGetCurrent())
+
+    # ---- what a guest asks for
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        cf = self._cf
+        descriptor = cf.CFFileDescriptorCreate(None, fd, False, _callbacks[2], ctypes.byref(_context(self)))
+        if not descriptor:
+            raise OSError(f'CoreFoundation cannot watch fd {fd}: use drive="thread"')
+        source = cf.CFFileDescriptorCreateRunLoopSource(None, descriptor, 0)
+        cf.CFRunLoopAddSource(self._loop, source, cf.common_modes)
+        cf.CFRelease(source)  # the run loop has it
+        self._watched[fd] = descriptor, ready
+        cf.CFFileDescriptorEnableCallBacks(descriptor, READ_CALLBACK)
+
+    def unwatch(self, fd: int) -> None:
+        descriptor, _ = self._watched.pop(fd)
+        self._cf.CFFileDescriptorInvalidate(descriptor)  # and its source with it
+        self._cf.CFRelease(descriptor)
+
+    def _ring(self) -> None:
+        source, loop = self._source, self._loop
+        if source is not None and loop is not None and not self._is_resting:
+            self._cf.CFRunLoopSourceSignal(source)
+            self._cf.CFRunLoopWakeUp(loop)
+
+    # ---- turns
+
+    def _read(self, descriptor: int) -> None:
+        """A descriptor reports once, unless it is enabled again: before the turn, in which a nested loop may run."""
+        fd, ready = next(((fd, ready) for fd, (it, ready) in self._watched.items() if it == descriptor), (-1, None))
+        if ready is None:
+            return  # a turn before has unwatched it
+        self._cf.CFFileDescriptorEnableCallBacks(descriptor, READ_CALLBACK)
+        if self._safely(lambda: self._turn(ready)) and fd in self._watched:
+            self._cf.CFFileDescriptorDisableCallBacks(descriptor, READ_CALLBACK)
+            self._resting.append(fd)
+            self._rest()
+
+    def _perform(self) -> None:
+        """The source was signalled."""
+        if self._is_resting:
+            return  # just before the rest began: the timer comes
+        if self._safely(self._run_jobs) or self._jobs:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Events, and what paints, come first."""
+        if self._timer is not None:
+            self._is_resting = True
+            self._cf.CFRunLoopTimerSetNextFireDate(self._timer, self._cf.CFAbsoluteTimeGetCurrent() + _REST)
+
+    def _rested(self) -> None:
+        """The timer: busy guests go on."""
+        self._is_resting = False
+        resting, self._resting = self._resting, []
+        for fd in resting:
+            if fd in self._watched:
+                self._cf.CFFileDescriptorEnableCallBacks(self._watched[fd][0], READ_CALLBACK)
+        self._perform()
+
+    def _safely(self, function: Callable[[], bool]) -> bool:
+        """What comes out may not pass through CoreFoundation."""
+        try:
+            return function()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._raised = error
+            self.quit()
+            return False
+
+    # ---- beginning and end
+
+    def _hook(self) -> None:
+        cf = self._cf
+        _hosts[id(self)] = self
+        self._is_over = self._is_resting = False
+        self._loop = cf.CFRunLoopGetCurrent()
+        context = _SourceContext(base=_context(self), perform=_callbacks[0])
+        self._source = cf.CFRunLoopSourceCreate(None, 0, ctypes.byref(context))
+        cf.CFRunLoopAddSource(self._loop, self._source, cf.common_modes)
+        self._timer = cf.CFRunLoopTimerCreate(None, _NEVER, _NEVER, 0, 0, _callbacks[1], ctypes.byref(_context(self)))
+        cf.CFRunLoopAddTimer(self._loop, self._timer, cf.common_modes)
+
+    def _unhook(self) -> None:
+        super()._unhook()
+        source, self._source = self._source, None
+        timer, self._timer = self._timer, None
+        self._resting.clear()
+        self._cf.CFRunLoopSourceInvalidate(source)
+        self._cf.CFRunLoopTimerInvalidate(timer)
+        self._cf.CFRelease(source)
+        self._cf.CFRelease(timer)
+        _hosts.pop(id(self), None)
+
+
+# CoreFoundation may call once more for what has just been given up: these functions stay, and look for the host.
+_hosts: weakref.WeakValueDictionary[int, CFRunLoopHost] = weakref.WeakValueDictionary()
+
+
+def _on_perform(info: int) -> None:
+    host = _hosts.get(info)
+    if host is not None:
+        host._perform()
+
+
+def _on_fired(timer: int, info: int) -> None:
+    host = _hosts.get(info)
+    if host is not None:
+        host._rested()
+
+
+def _on_readable(descriptor: int, kinds: int, info: int) -> None:
+    host = _hosts.get(info)
+    if host is not None:
+        host._read(descriptor)
+
+
+_callbacks = _PERFORM(_on_perform), _FIRED(_on_fired), _READABLE(_on_readable)
+
+
+def _context(host: CFRunLoopHost) -> _Context:
+    return _Context(info=id(host))
+
+
+def _load() -> Any:
+    """CoreFoundation, with the types of the functions that are used."""
+    path = ctypes.util.find_library("CoreFoundation") if sys.platform == "darwin" else None
+    if path is None:
+        raise OSError(f"CFRunLoopHost is for macOS, and this is {sys.platform}: use the host of your toolkit")
+    cf: Any = ctypes.CDLL(path)
+    ref, index, flags, time = ctypes.c_void_p, ctypes.c_long, ctypes.c_ulong, ctypes.c_double
+    for name, result, arguments in (
+        ("CFRunLoopGetCurrent", ref, []),
+        ("CFRunLoopCopyCurrentMode", ref, [ref]),
+        ("CFRunLoopRun", None, []),
+        ("CFRunLoopStop", None, [ref]),
+        ("CFRunLoopWakeUp", None, [ref]),
+        ("CFRunLoopSourceCreate", ref, [ref, index, ref]),
+        ("CFRunLoopAddSource", None, [ref, ref, ref]),
+        ("CFRunLoopSourceSignal", None, [ref]),
+        ("CFRunLoopSourceInvalidate", None, [ref]),
+        ("CFRunLoopTimerCreate", ref, [ref, time, time, flags, index, _FIRED, ref]),
+        ("CFRunLoopAddTimer", None, [ref, ref, ref]),
+        ("CFRunLoopTimerSetNextFireDate", None, [ref, time]),
+        ("CFRunLoopTimerInvalidate", None, [ref]),
+        ("CFAbsoluteTimeGetCurrent", time, []),
+        ("CFFileDescriptorCreate", ref, [ref, ctypes.c_int, ctypes.c_bool, _READABLE, ref]),
+        ("CFFileDescriptorCreateRunLoopSource", ref, [ref, ref, index]),
+        ("CFFileDescriptorEnableCallBacks", None, [ref, flags]),
+        ("CFFileDescriptorDisableCallBacks", None, [ref, flags]),
+        ("CFFileDescriptorInvalidate", None, [ref]),
+        ("CFRelease", None, [ref]),
+    ):
+        function = getattr(cf, name)
+        function.restype, function.argtypes = result, arguments
+    cf.common_modes = ctypes.c_void_p.in_dll(cf, "kCFRunLoopCommonModes")
+    return cf
+
+
+def find() -> Found | None:
+    """This thread's run loop, while it runs."""
+    cf = _load()
+    mode = cf.CFRunLoopCopyCurrentMode(cf.CFRunLoopGetCurrent())
+    if not mode:
+        return None
+    cf.CFRelease(mode)
+    return Found("CFRunLoop", True, CFRunLoopHost)

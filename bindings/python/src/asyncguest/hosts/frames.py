@@ -1,0 +1,164 @@
+"""A loop that runs all the time, a game's or a simulation's: no toolkit, and a turn in each frame.
+
+Owns: the list of watched fds, and a bell that ends the pause between two frames. Host thread only, except `post`.
+
+The program decides when the guests have their turns, so nothing has a priority over anything: a round of turns ends
+after 5 ms at the latest, and who did not come in comes first in the next one.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from ._jobhost import LONGEST_ROUND, JobHost
+from ._loophost import watches
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["FramesHost"]
+
+
+class FramesHost(JobHost):
+    """A program that calls `step()` once per frame.
+
+    `drive`: "fd" looks at the guests' fds in each step and needs no thread; "thread" has a thread of the library say
+    that something is due; None takes the first, except on Windows. `deadline`: seconds that a run has for its
+    clean-up when the `with` block ends.
+
+        import asyncio, asyncguest
+        from asyncguest.hosts.frames import FramesHost
+
+        async def main():
+            for number in range(3):
+                await asyncio.sleep(0.1)
+                print(number)
+
+        with FramesHost() as host:
+            guest = asyncguest.Guest(host, batch_budget=0.002)
+            guest.start(main)
+            while guest.state != "ended":
+                host.step()          # or guest.deliver(), for one guest alone
+                ...                  # move and draw
+                host.sleep(1 / 60)   # turns go on meanwhile
+
+    At the end of the `with` block, also by an exception, runs that have not ended are shut down. What a
+    `done_callback` raises goes to `sys.excepthook`; SystemExit and KeyboardInterrupt come out of `step`.
+    """
+
+    name = "frames"
+
+    def __init__(self, drive: str | None = None, deadline: float = 5.0) -> None:
+        super().__init__(deadline)
+        self.watches_fds = watches(drive, hasattr(select, "poll"), "this system cannot poll fds")
+        self._watched: dict[int, Callable[[], bool]] = {}
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        self._bell: socket.socket | None = None
+        self._clapper: socket.socket | None = None
+        self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
+
+    def step(self) -> bool:
+        """One turn for each guest that has something due, for about 5 ms in all. Returns whether there is more."""
+        self._silence()
+        more = self._run_jobs()
+        end = monotonic() + LONGEST_ROUND
+        for fd in self._readable():
+            ready = self._watched.pop(fd, None)
+            if ready is None:
+                continue  # a turn before has unwatched it
+            self._watched[fd] = ready  # the last one in the next round
+            more = self._turn(ready) or more
+            if monotonic() > end:
+                break
+        return more or bool(self._jobs)
+
+    def sleep(self, seconds: float) -> None:
+        """The pause between two frames: guests that are due meanwhile have their turns in it."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            if self._nap(left):
+                self.step()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._shut_down()
+
+    # ---- what a guest asks for
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        if self._poll is None:
+            raise OSError('this system cannot poll fds: use drive="thread"')
+        self._poll.register(fd, select.POLLIN)
+        self._watched[fd] = ready
+
+    def unwatch(self, fd: int) -> None:
+        del self._watched[fd]
+        if self._poll is not None:
+            self._poll.unregister(fd)
+
+    def _ring(self) -> None:
+        with self._bell_lock:
+            if self._clapper is not None:
+                try:
+                    self._clapper.send(b"\0")
+                except BlockingIOError:
+                    pass  # it rings already
+
+    # ---- waiting
+
+    def _readable(self) -> list[int]:
+        """The watched fds that are readable now, who waits longest first."""
+        if self._poll is None or not self._watched:
+            return []
+        found = {fd for fd, _ in self._poll.poll(0)}
+        return [fd for fd in self._watched if fd in found]
+
+    def _nap(self, seconds: float) -> bool:
+        """Waits at most so long; returns whether something is due before."""
+        if self._jobs:
+            return True
+        if self._poll is None:
+            if self._bell is not None:
+                return bool(select.select([self._bell], (), (), seconds)[0])
+            sleep(seconds)
+            return False
+        milliseconds = int(seconds * 1000)
+        if self._poll.poll(milliseconds):
+            return True
+        if milliseconds == 0:
+            sleep(seconds)  # poll() knows no shorter time
+        return False
+
+    def _silence(self) -> None:
+        if self._bell is not None:
+            try:
+                self._bell.recv(4096)
+            except BlockingIOError:
+                pass
+
+    def _hook(self) -> None:
+        bell, clapper = socket.socketpair()
+        for end in (bell, clapper):
+            end.setblocking(False)
+        if self._poll is not None:
+            self._poll.register(bell, select.POLLIN)
+        with self._bell_lock:
+            self._bell, self._clapper = bell, clapper
+
+    def _unhook(self) -> None:
+        super()._unhook()
+        with self._bell_lock:
+            bell, self._bell = self._bell, None
+            clapper, self._clapper = self._clapper, None
+        assert bell is not None and clapper is not None
+        if self._poll is not None:
+            self._poll.unregister(bell)
+        bell.close()
+        clapper.close()

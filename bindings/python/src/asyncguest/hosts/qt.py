@@ -1,0 +1,175 @@
+"""Qt: a guest in the main loop of PySide6, PyQt6, PyQt5 or PySide2, or of one of their QThreads.
+
+Owns: its guests' socket notifiers, and the bells that are rung by posted events. Everything runs on the thread of the
+loop, except `post`.
+
+Each round of Qt's loop has a turn for posted events (with them painting), for input, for notifiers and for timers, on
+its own dispatcher as on GLib's: nobody starves. A guest with much to do rests all the same (see `_rests.py`), until a
+posted event of low priority comes by, which is after all painting that was asked for by then. So Qt has two rounds for
+each turn of a busy guest, and several such guests have theirs one by one, not all in the same round.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .._errors import GuestError
+from .._reports import log
+from ._loophost import Found, exit_status, watches
+from ._qt import EventBell, Notifier, applications, binding_of, if_it_lives
+from ._rests import JobBell, RestingHost, Switch
+
+__all__ = ["QtHost", "find"]
+
+# Qt.LowEventPriority, which Qt gives its own requests to paint.
+_LOW = -1
+
+
+class QtHost(RestingHost):
+    """The main loop of Qt, which may run already, start later, or be entered with `processEvents()` alone.
+
+    `app`: the QApplication, QGuiApplication or QCoreApplication, or a QThread; None: the one that runs the loop of this
+    thread. Make the host, and start guests, there: for a QThread in its `run`, or in a slot of its worker.
+    `drive`: "fd" watches the guest's fd with a QSocketNotifier, where Qt can (not on Windows or macOS); "thread" has a
+    thread of the library wait and post an event; None takes the better one. `deadline`: seconds that a run has for its
+    clean-up when the loop ends first.
+
+        import asyncio, asyncguest
+        from PySide6.QtWidgets import QApplication, QLabel
+        from asyncguest.hosts.qt import QtHost
+
+        async def main(label):
+            for number in range(3):
+                label.setText(str(number))
+                await asyncio.sleep(0.1)
+
+        app = QApplication([])
+        label = QLabel()
+        label.show()
+        host = QtHost(app)
+        guest = asyncguest.Guest(host, done_callback=lambda task: app.quit())
+        guest.start(main, label)
+        host.exec()
+
+    When the loop ends first (`quit()`, the last window closed, `exit()` of the QThread), its guests are shut down before
+    `exec()` returns: their `finally` blocks run, and still find the widgets. So they are when the application is deleted,
+    but then there are no widgets any more.
+
+    No exception can pass through Qt. What a `done_callback` raises goes to `sys.excepthook`; SystemExit and
+    KeyboardInterrupt end the loop, with the status they stand for (130 for the latter), which `app.exec()` returns.
+    `host.exec()` is `app.exec()` that raises them again.
+    """
+
+    name = "Qt"
+
+    def __init__(self, app: Any = None, drive: str | None = None, deadline: float = 5.0) -> None:
+        super().__init__(deadline)
+        can_watch = sys.platform not in ("win32", "cygwin", "darwin")
+        self.watches_fds = watches(drive, can_watch, "Qt cannot watch the guest's fd on this system")
+        self._qt = binding_of(app)
+        self._home = self._qt.home() if app is None else app
+        if self._home is None:
+            raise GuestError("Qt runs no loop on this thread: make the QtHost where the QApplication lives, or in a QThread")
+        self._notifiers: dict[int, Notifier] = {}
+        self._rest_bell: EventBell | None = None
+        self._in_exec = 0
+        self._leaving: BaseException | None = None
+
+    def exec(self, run: Callable[[], Any] | None = None) -> int:
+        """`app.exec()`, or that of the QThread. Runs that have not ended when it returns are shut down.
+
+        `run`: what to call in its place, a function that runs that loop itself. Returns what that does.
+        """
+        self._in_exec += 1
+        self.ends_with_interpreter = True  # sys.exit in a slot: the bindings end the process on the spot
+        try:
+            run = run or (self._home.exec if hasattr(self._home, "exec") else self._home.exec_)
+            status: int = run()
+            self._shut_down()
+            if self._leaving is not None:
+                raise self._leaving
+            return status
+        finally:
+            self._in_exec -= 1
+            self.ends_with_interpreter = self._in_exec > 0
+            self._leaving = None
+
+    # ---- what a guest asks for
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        notifier = self._notifiers[fd] = Notifier(self._qt, fd, lambda *_: self._served(notifier, ready))
+
+    def unwatch(self, fd: int) -> None:
+        notifier = self._notifiers.pop(fd)
+        self._stop(notifier)
+        notifier.close()
+
+    def _make_bell(self, served: Callable[[], None]) -> JobBell:
+        return EventBell(self._qt, served)
+
+    def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
+        try:
+            super()._served(switch, ready)
+        except (SystemExit, KeyboardInterrupt) as error:  # no exception may pass through Qt
+            self._leave(error)
+
+    # ---- rests
+
+    def _wait_for_idle(self) -> None:
+        if self._rest_bell is not None:
+            self._rest_bell.ring()
+
+    def _forget_alarms(self) -> None:
+        """An event that comes when nobody rests does no harm."""
+
+    # ---- the end
+
+    def _hook(self) -> None:
+        if self._qt.home() != self._home:
+            raise GuestError("start the guest on the thread whose loop its QtHost was made for, while that loop lives")
+        self._is_over = False  # exec() may be called again
+        super()._hook()
+        self._rest_bell = EventBell(self._qt, self._resume, _LOW)
+        self._rest_bell.on()
+        for name in self._ends():
+            getattr(self._home, name).connect(self._ended, self._qt.direct)
+
+    def _unhook(self) -> None:
+        super()._unhook()
+        bell, self._rest_bell = self._rest_bell, None
+        if bell is not None:
+            bell.close()
+        for name in self._ends():
+            with if_it_lives():
+                getattr(self._home, name).disconnect(self._ended)
+
+    def _ends(self) -> tuple[str, ...]:
+        """The signals of the loop's end."""
+        return ("aboutToQuit", "destroyed") if isinstance(self._home, self._qt.App) else ("finished",)
+
+    def _ended(self, *_: object) -> None:
+        try:
+            self._over()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._leave(error)
+
+    def _leave(self, error: BaseException) -> None:
+        """SystemExit or KeyboardInterrupt came out of a `done_callback`: the loop is to end."""
+        if self._in_exec:
+            self._leaving = self._leaving or error
+        elif self._is_over:
+            log.error("%r came when Qt's loop had ended: host.exec() would have raised it", error, exc_info=error)
+        if not self._is_over:
+            self._home.exit(0 if self._in_exec else exit_status(error))
+
+
+def find() -> Found | None:
+    """The application of the binding that is imported, or the QThread, if it runs or is to run on this thread."""
+    for binding in applications():
+        home = binding.home()
+        if home is not None:
+            return Found(f"Qt ({binding.name})", binding.Thread.currentThread().loopLevel() > 0, partial(QtHost, home))
+    return None

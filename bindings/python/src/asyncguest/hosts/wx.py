@@ -1,0 +1,170 @@
+"""wx: a guest in the main loop of wxPython.
+
+Owns: what wakes its guests, and their rests. Everything runs on the main thread of wx, except `post`.
+
+wx handles posted events before it paints, or, where it stands on GTK, not before it has painted and every timer of the
+program has had its turn: then a busy program would starve its guests. So on GTK they are woken beside the input, by the
+GLib below. A guest with much to do would keep the window from being painted, and rests (see `_rests.py`) until wx sends
+an idle event, which it does after painting. `wx.Yield()` sends none, and so comes to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._errors import GuestError
+from . import _wxgtk
+from ._loophost import Found, watches
+from ._rests import LONGEST_REST, Bell, JobBell, Switch
+from ._sealed import SealedHost
+from ._wxgtk import wx
+
+__all__ = ["WxHost", "find"]
+
+
+class WxHost(SealedHost):
+    """The main loop of wxPython. It may run already, or start later.
+
+    `app`: the wx.App; None: the one that there is. `drive`: "fd" watches the guest's fd with the GLib under wxGTK;
+    "thread" has a thread of the library wait and wake wx, on all platforms; None takes the better one. `deadline`:
+    seconds that a run has for its clean-up when its host ends first.
+
+        import asyncio, wx, asyncguest
+        from asyncguest.hosts.wx import WxHost
+
+        async def main(label):
+            for number in range(3):
+                label.SetLabel(str(number))
+                await asyncio.sleep(0.1)
+
+        app = wx.App(clearSigInt=False)
+        frame = wx.Frame(None, title="Numbers")
+        label = wx.StaticText(frame)
+        frame.Show()
+        host = WxHost(app)
+        guest = asyncguest.Guest(host, done_callback=lambda task: frame.Close())
+        guest.start(main, label)
+        host.MainLoop()
+
+    When the last window is destroyed, and wx is about to leave its main loop for it, the guests are shut down: their
+    `finally` blocks run, but find no widgets any more. wx does not tell when the loop ends otherwise
+    (`ExitMainLoop()`): `host.MainLoop()` shuts them down then, or else the interpreter when it exits. To let a run end
+    before its window goes, bind wx.EVT_CLOSE, veto it, cancel the run, and let `done_callback` destroy the window.
+
+    wxPython lets no exception through wx: it prints what a `done_callback` raises and goes on, but ends the process at
+    SystemExit. `host.MainLoop()` leaves the loop instead, and raises SystemExit or KeyboardInterrupt when it has ended.
+    Ctrl-C: `wx.App()` has it kill the process; with `clearSigInt=False` the first one cancels the run.
+    """
+
+    name = "wx"
+
+    def __init__(self, app: Any = None, drive: str | None = None, deadline: float = 5.0) -> None:
+        if app is not None and not isinstance(app, wx.AppConsole):
+            raise TypeError(f"app must be a wx.App or None, not {app!r}")
+        super().__init__(deadline)
+        self.watches_fds = watches(drive, _wxgtk.glib() is not None, "wx can watch fds where it stands on GTK alone")
+        self._app: Any = app or wx.GetApp()
+        if not self._app:
+            raise GuestError("there is no wx.App: make it before the WxHost, and keep it")
+        self._sources: dict[int, _wxgtk.FdSource] = {}
+        self._alarm: Any = None
+
+    def MainLoop(self) -> Any:
+        """`app.MainLoop()`. Runs that have not ended when it returns, for whatever reason, are shut down.
+
+        Raises SystemExit or KeyboardInterrupt that came out of a `done_callback`.
+        """
+        return self._run_loop(self._app.MainLoop, self._app.ExitMainLoop)
+
+    # ---- what a guest asks for
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        source = self._sources[fd] = _wxgtk.FdSource(fd, lambda: self._served(source, ready))
+        source.on()
+
+    def unwatch(self, fd: int) -> None:
+        source = self._sources.pop(fd)
+        self._stop(source)
+        source.close()
+
+    def _make_bell(self, served: Callable[[], None]) -> JobBell:
+        return EventBell(served) if _wxgtk.glib() is None else _wxgtk.GtkBell(served)
+
+    def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
+        super()._served(switch, ready)
+        wx.WakeUpIdle()  # then wx does what guest code has asked of it, as after an event: Destroy, UpdateUI
+
+    def _leave(self, error: BaseException) -> None:
+        if self._quit is None:
+            wx.CallAfter(_raise, error)  # in a handler of wx: it is wxPython's affair
+        else:
+            super()._leave(error)
+
+    # ---- rests
+
+    def _wait_for_idle(self) -> None:
+        self._alarm.StartOnce(LONGEST_REST)
+
+    def _forget_alarms(self) -> None:
+        if self._app:
+            self._alarm.Stop()
+
+    def _idle(self, event: Any) -> None:
+        event.Skip()
+        if self._resting:
+            self._resume()
+
+    # ---- the end
+
+    def _hook(self) -> None:
+        self._is_over = False  # for a guest that starts with the next window
+        self._alarm = wx.PyTimer(self._resume)
+        self._app.Bind(wx.EVT_IDLE, self._idle)
+        self._app.Bind(wx.EVT_WINDOW_DESTROY, self._destroyed)
+        super()._hook()
+
+    def _unhook(self) -> None:
+        super()._unhook()
+        if self._app:  # else it was deleted, with all that was bound to it
+            self._alarm.Stop()
+            self._app.Unbind(wx.EVT_IDLE, handler=self._idle)
+            self._app.Unbind(wx.EVT_WINDOW_DESTROY, handler=self._destroyed)
+        self._alarm = None
+
+    def _destroyed(self, event: Any) -> None:
+        """A window of the program is going. With the last one at top level, wx leaves its main loop."""
+        event.Skip()
+        app, window = self._app, event.GetEventObject()
+        if app.IsMainLoopRunning() and app.GetExitOnFrameDelete() and window.IsTopLevel():
+            if not [other for other in wx.GetTopLevelWindows() if other != window and not other.IsBeingDeleted()]:
+                self._over()
+
+
+class EventBell(Bell):
+    """A bell by events of wx."""
+
+    def __init__(self, served: Callable[[], object]) -> None:
+        super().__init__(served)
+        self._type = wx.NewEventType()
+        self._handler: Any = wx.EvtHandler()
+        self._handler.Connect(-1, -1, self._type, lambda event: self.arrived())
+
+    def _send(self) -> None:
+        wx.QueueEvent(self._handler, wx.CommandEvent(self._type))
+
+    def close(self) -> None:
+        super().close()
+        self._handler.Disconnect(-1, -1, self._type)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def find() -> Found | None:
+    """The wx.App, if it was made and this is its thread."""
+    app = wx.GetApp()
+    if app is None or not wx.IsMainThread():
+        return None
+    return Found("wx", app.IsMainLoopRunning(), lambda: WxHost(app))

@@ -1,0 +1,159 @@
+"""What only wx can do: yield, pop up menus that do not return, and be without a GLib.
+
+Owns: nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from typing import Any
+
+import stages
+import xclick
+
+__all__ = ["ALL"]
+
+
+def yielding_comes_to_an_end(stage: Any) -> None:
+    """`wx.Yield()` in a program whose guest is never idle."""
+    took: list[float] = []
+
+    async def main() -> None:
+        while not took:
+            await asyncio.sleep(0)
+
+    def look() -> None:
+        began = time.monotonic()
+        stage.wx.Yield()
+        took.append(time.monotonic() - began)
+
+    stage.later(0.05, look)
+    stage.play(main)
+    stage.figures["seconds"] = round(took[0], 3)
+    assert took[0] < 2, took
+
+
+def a_menu_is_up(stage: Any) -> None:
+    """PopupMenu does not return before the menu is gone."""
+
+    async def main() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        menu = stage.wx.Menu()
+        menu.Append(-1, "Item")
+        stage.later(0.2, lambda: xclick.click(600, 500))
+        stage.frame_window.PopupMenu(menu, 20, 20)
+        ticker.cancel()
+        return ticks
+
+    stage.figures["ticks"] = ticks = stage.play(main)
+    assert ticks >= 8, ticks
+
+
+def posted_events_alone(stage: Any) -> None:
+    """As on Windows and macOS, where there is no GLib under wx."""
+    from asyncguest.hosts import _wxgtk
+    from asyncguest.hosts.wx import WxHost
+
+    _wxgtk.glib = lambda: None
+    try:
+        WxHost(stage.app, "fd")
+    except ValueError as error:
+        assert "GTK" in str(error)
+    else:
+        raise AssertionError("fds cannot be watched")
+    stage.host = WxHost(stage.app)
+
+    async def main() -> tuple[int, int]:
+        ticks, loop = 0, asyncio.get_running_loop()
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        stage.dialog(0.2)
+        in_dialog = ticks
+        before, until = len(stage.frames), loop.time() + 0.3
+        while loop.time() < until:
+            await asyncio.sleep(0)
+        ticker.cancel()
+        return in_dialog, len(stage.frames) - before
+
+    stage.play(main)
+    stage.figures["ticks"], stage.figures["frames"] = ticks, frames = stage.runs[0].result()
+    assert ticks >= 3 and frames >= 6, (ticks, frames)  # on GTK events that are posted wait for idle moments
+
+
+def guest_code_destroys_the_last_window(stage: Any) -> None:
+    """What wx leaves for an idle moment is done soon, although nothing has happened that wx knows of."""
+    ended: list[float] = []
+
+    def close(_: object) -> None:
+        ended.append(time.monotonic())
+        stage.frame_window.Close()
+
+    stage.moving = False
+    stages.Run(stage, asyncio.sleep, 0.3, then=close)
+    stage.run()
+    assert time.monotonic() - ended[0] < 1
+
+
+def sys_exit_in_done_callback_without_the_wrapper(stage: Any) -> None:
+    """It is wxPython's affair, which ends the process, with the right status. Before there is a wx.App, no host is."""
+    program = """
+import asyncio, sys, wx, asyncguest
+from asyncguest.hosts.wx import WxHost
+try:
+    WxHost()
+except asyncguest.GuestError as error:
+    assert "there is no wx.App" in str(error)
+else:
+    sys.exit("a host without an application")
+app = wx.App()
+frame = wx.Frame(None)
+guest = asyncguest.Guest(WxHost(drive=sys.argv[1]), done_callback=lambda task: sys.exit(3))
+guest.start(asyncio.sleep, 0.01)
+app.MainLoop()
+"""
+    done = subprocess.run([sys.executable, "-c", program, stage.drive], capture_output=True, timeout=10)
+    assert (done.returncode, done.stderr) == (3, b""), done
+
+
+def bad_arguments_say_what_to_do(stage: Any) -> None:
+    for arguments, error, says in (
+        ((stage.frame_window,), TypeError, "app must be a wx.App"),
+        ((None, "fast"), ValueError, '"fd", "thread" or None'),
+        ((None, None, -1), ValueError, "deadline is in seconds"),
+    ):
+        try:
+            type(stage.host)(*arguments)
+        except error as raised:
+            assert says in str(raised), raised
+        else:
+            raise AssertionError(f"{arguments} were taken")
+
+
+ALL = {
+    function.__name__: function
+    for function in (
+        yielding_comes_to_an_end,
+        a_menu_is_up,
+        posted_events_alone,
+        guest_code_destroys_the_last_window,
+        sys_exit_in_done_callback_without_the_wrapper,
+        bad_arguments_say_what_to_do,
+    )
+}

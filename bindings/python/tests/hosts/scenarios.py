@@ -1,0 +1,75 @@
+"""The list of scenarios: what must hold in every host, each written once and run in a process of its own.
+
+Owns: the list. A scenario is a function that takes a stage, plays on it until its loop has ended, and asserts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stages import HERE, Stage
+
+__all__ = ["Scenario", "scenario", "scenarios_for"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario, and how its process is to end."""
+
+    name: str
+    play: Callable[[Any], object]
+    #: What of the stage it needs: attributes that are not None, or flags that are not False.
+    needs: tuple[str, ...] = ()
+    #: The process's exit status; and what it noted, in order, or None for whatever.
+    status: int = 0
+    notes: tuple[str, ...] | None = None
+    #: What is to be found on stderr; otherwise no traceback and no warning may be there.
+    says: str = ""
+
+    def lacks(self, stage: type[Stage]) -> str:
+        """Why it cannot be played on that stage; "" if it can."""
+        for need in self.needs:
+            if not getattr(stage, need):
+                return _LACKS.get(need, f"{stage.name} has no {need.replace('_', ' ')}")
+        return ""
+
+
+_LACKS = {
+    "close_window": "the host has no window",
+    "click": "the host has no handlers of its own",
+    "dialog": "the host has no dialogs",
+    "later": "the host has no timers",
+    "destroy": "nothing is left to be destroyed when the loop has ended",
+    "idles": "a loop that draws all the time is never idle",
+    "ctrl_c": "Ctrl-C is the host's own affair",
+    "is_found": "a program names this host: there is nothing to find",
+    "again": "this toolkit can be started once per process",
+}
+_all: dict[str, Scenario] = {}
+
+
+def scenario(
+    *needs: str, status: int = 0, notes: tuple[str, ...] | None = None, says: str = ""
+) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
+    """Puts a function on the list."""
+
+    def put(function: Callable[[Any], object]) -> Callable[[Any], object]:
+        name = function.__name__
+        assert name not in _all, f"two scenarios of one name: {name}"
+        _all[name] = Scenario(name, function, needs, status, notes, says)
+        return function
+
+    return put
+
+
+def scenarios_for(stage: type[Stage]) -> dict[str, Scenario]:
+    """The common ones, and the stage's own."""
+    for path in sorted(HERE.glob("scenarios_*.py")):
+        importlib.import_module(path.stem)
+    own = {name: Scenario(name, function) for name, function in stage.extra.items()}
+    assert not own.keys() & _all.keys(), f"{stage.name} has a scenario of a common name"
+    assert set(stage.only) <= _all.keys(), f"{stage.name} wants scenarios that there are not"
+    return {**{name: each for name, each in _all.items() if name in (stage.only or _all)}, **own}

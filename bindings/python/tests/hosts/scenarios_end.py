@@ -1,0 +1,204 @@
+"""Every end: of the window, the application, the program, the main task; and Ctrl-C (USERS 3, 7, 13)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from scenarios import scenario
+from stages import Run, Stage
+
+
+async def sleeper(stage: Stage, act: Callable[[], object] | None = None) -> None:
+    """A main task whose clean-up awaits. `act`: what it does first."""
+    try:
+        if act is not None:
+            await asyncio.sleep(0.02)
+            act()
+        await asyncio.sleep(3600)
+    finally:
+        await asyncio.sleep(0.03)
+        stage.note("clean-up")
+
+
+def stay(_: object) -> None:
+    """For a `done_callback` that does not end the loop."""
+
+
+def ends_first(stage: Stage, end: Callable[[], object]) -> None:
+    """`end` ends the loop in mid-run: the guest is shut down, and the loop's function returns."""
+    began = 0.0
+
+    def act() -> None:
+        nonlocal began
+        began = monotonic()
+        end()
+
+    assert stage.later is not None
+    stage.enter(lambda: (Run(stage, sleeper, stage, then=stay), stage.later(0.05, act)))
+    took = monotonic() - began
+    assert began, "the loop ended by itself"
+    (run,) = stage.runs
+    assert len(run.done) == 1 and run.done[0].cancelled(), f"{run.guest!r}, done_callback came {len(run.done)} times"
+    assert run.guest.state == "ended"
+    stage.figures["seconds"] = round(took, 2)
+    assert took < 3, f"it took {took:.2f} s"
+
+
+ENDED = ("clean-up", "done")
+
+
+@scenario("close_window", "later", notes=ENDED)
+def the_window_is_closed_in_mid_run(stage: Stage) -> None:
+    assert stage.close_window is not None
+    ends_first(stage, stage.close_window)
+
+
+@scenario("later", notes=ENDED)
+def the_application_quits_first(stage: Stage) -> None:
+    ends_first(stage, stage.quit)
+
+
+@scenario("close_window", notes=("after", *ENDED))
+def guest_code_closes_the_window(stage: Stage) -> None:
+    def act() -> None:
+        assert stage.close_window is not None
+        stage.close_window()
+        stage.note("after")
+
+    stage.enter(lambda: Run(stage, sleeper, stage, act, then=stay))
+    assert len(stage.runs[0].done) == 1 and stage.runs[0].done[0].cancelled()
+
+
+@scenario("click", status=3, notes=ENDED)
+def sys_exit_in_a_click(stage: Stage) -> None:
+    assert stage.click is not None
+    stage.enter(lambda: (Run(stage, sleeper, stage, then=stay), stage.click(lambda: sys.exit(3))))
+
+
+@scenario(status=3, notes=ENDED)
+def sys_exit_in_the_main_task(stage: Stage) -> None:
+    """Its `done_callback` asks for the result, and so raises SystemExit again."""
+    stage.enter(lambda: Run(stage, sleeper, stage, lambda: sys.exit(3), then=lambda task: task.result()))
+
+
+@scenario(status=3, notes=ENDED)
+def sys_exit_in_the_main_task_of_a_script(stage: Stage) -> None:
+    """Its `done_callback` only quits; the script asks for the result after the loop."""
+    stage.play(sleeper, stage, lambda: sys.exit(3))
+
+
+@scenario(status=3, notes=ENDED, says="SystemExit: 3")
+def sys_exit_in_a_side_task(stage: Stage) -> None:
+    async def main() -> None:
+        side = asyncio.create_task(exiting())
+        try:
+            await sleeper(stage)
+        finally:
+            assert side.done()
+
+    async def exiting() -> None:
+        sys.exit(3)
+
+    def then(task: asyncio.Task[Any]) -> None:
+        assert task.cancelled(), "SystemExit in a side task cancels the main task"
+        stage.quit()
+
+    stage.enter(lambda: Run(stage, main, then=then))
+    sys.exit(3)
+
+
+def alive_afterwards(stage: Stage, run: Run) -> Callable[[object], None]:
+    """For `then`: the host goes on for a while, which its own timer and its window prove, and is quit."""
+
+    def still_there(frames: int) -> None:
+        stage.note("alive")
+        if stage.moving and frames:
+            assert len(stage.frames) > frames, "the window stands still"
+        stage.quit()
+
+    def then(_: object) -> None:
+        if stage.later is None:
+            still_there(0)
+        else:
+            stage.later(0.06, lambda frames=len(stage.frames): still_there(frames))
+
+    return then
+
+
+@scenario(notes=("clean-up", "done", "alive"))
+def an_exception_in_the_main_task_reaches_done_callback(stage: Stage) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("in the main task")
+
+    def first() -> None:
+        run = Run(stage, sleeper, stage, fail)
+        run.then = alive_afterwards(stage, run)
+
+    stage.enter(first)
+    assert isinstance(stage.runs[0].done[0].exception(), ZeroDivisionError)
+
+
+@scenario("later", notes=("done", "alive"), says="ZeroDivisionError: in done_callback")
+def an_exception_in_done_callback_is_reported_and_the_host_lives_on(stage: Stage) -> None:
+    def first() -> None:
+        run = Run(stage, asyncio.sleep, 0.02)
+        goes_on = alive_afterwards(stage, run)
+
+        def then(task: asyncio.Task[Any]) -> None:
+            goes_on(task)
+            raise ZeroDivisionError("in done_callback")
+
+        run.then = then
+
+    stage.enter(first)
+
+
+def ctrl_c(stage: Stage, busy: bool) -> None:
+    """SIGINT from outside cancels the main task, soon, and leaves the host as it was."""
+    sent = cancelled = 0.0
+
+    def send() -> None:
+        nonlocal sent
+        sent = monotonic()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def main() -> None:
+        nonlocal cancelled
+        await asyncio.sleep(0.1)
+        threading.Timer(0.1, send).start()
+        try:
+            while busy:
+                await asyncio.sleep(0)
+            await asyncio.sleep(3600)
+        finally:
+            cancelled = monotonic()
+            await asyncio.sleep(0.01)
+            stage.note("clean-up")
+
+    def first() -> None:
+        run = Run(stage, main)
+        run.then = alive_afterwards(stage, run)
+
+    stage.moving = busy
+    stage.enter(first)
+    (run,) = stage.runs
+    assert run.done[0].cancelled() and run.guest.interrupted_count == 1
+    stage.figures["cancelled_ms"] = round((cancelled - sent) * 1000, 1)
+    assert cancelled - sent < 1, f"Ctrl-C took {cancelled - sent:.3f} s"
+
+
+@scenario("ctrl_c", notes=("clean-up", "done", "alive"))
+def ctrl_c_while_all_is_idle(stage: Stage) -> None:
+    ctrl_c(stage, busy=False)
+
+
+@scenario("ctrl_c", notes=("clean-up", "done", "alive"))
+def ctrl_c_while_guest_and_window_are_busy(stage: Stage) -> None:
+    ctrl_c(stage, busy=True)

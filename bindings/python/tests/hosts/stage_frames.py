@@ -1,0 +1,75 @@
+"""A plain game loop on stage: no toolkit, no window, 60 frames per second."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import asyncguest
+import stages
+from extra_frames import EXTRA
+
+
+class Frames(stages.Stage):
+    """A turn in each frame, and in the pause after it."""
+
+    name = "game loop"
+    idles = False
+    is_found = False
+    imports = ("asyncguest.hosts.frames",)
+    extra = EXTRA
+
+    def __init__(self, drive: str) -> None:
+        from asyncguest.hosts.frames import FramesHost
+
+        super().__init__(drive)
+        self.host = FramesHost(drive)
+        self.goes_on = True
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self.frame()
+
+    def version(self) -> str:
+        return f"asyncguest {asyncguest.__version__}"
+
+    def run(self, first: object = None) -> None:
+        self.goes_on = True
+        next_frame = monotonic()
+        with self.host:
+            while self.goes_on:
+                self.host.step()
+                for _ in range(len(self._due)):
+                    if self._due and self._due[0][0] <= monotonic():
+                        heapq.heappop(self._due)[2]()
+                self.frame()
+                next_frame = max(next_frame + 1 / 60, monotonic())
+                if self.goes_on:
+                    self.pause(next_frame - monotonic())
+
+    def pause(self, seconds: float) -> None:
+        self.host.sleep(seconds)
+
+    def quit(self) -> None:
+        self.goes_on = False
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        heapq.heappush(self._due, (monotonic() + seconds, next(self._numbers), function))
+
+    def click(self, function: Callable[[], object]) -> None:
+        self.later(0, function)
+
+
+class Deliver(Frames):
+    """`guest.deliver()` once per frame and a plain sleep: the host is there for the guest's options alone."""
+
+    name = "game loop, deliver"
+    variant = True
+    extra: dict[str, Any] = {}
+
+    def pause(self, seconds: float) -> None:
+        from time import sleep
+
+        sleep(max(0.0, seconds))

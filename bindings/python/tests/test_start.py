@@ -1,0 +1,291 @@
+"""`asyncguest.start`: the host that is found on this thread, and what is said when there is none, or more than one."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.machinery
+import sys
+import threading
+import types
+
+import asyncguest
+import pytest
+import tkhelp
+from asyncguest import _detect
+from asyncguest.hosts._loophost import Found
+from asyncguest.hosts.asyncio import AsyncioHost
+from asyncguest.hosts.queue import QueueHost
+
+display, root = tkhelp.display, tkhelp.root
+
+
+@pytest.fixture
+def toolkits(monkeypatch):
+    """Makes a table of toolkits that this test has invented: label, what it finds, and what it stands on."""
+    monkeypatch.setattr(_detect, "TOOLKITS", ())
+
+    def add(label, find, stands_on=(), shown_by=("sys",), system=None):
+        adapter = types.ModuleType(f"asyncguest.hosts.{label.lower()}")
+        adapter.find = find
+        monkeypatch.setitem(sys.modules, adapter.__name__, adapter)
+        row = _detect.Toolkit(label, shown_by, label.lower(), stands_on, system)
+        monkeypatch.setattr(_detect, "TOOLKITS", (*_detect.TOOLKITS, row))
+
+    return add
+
+
+class Toolkit:
+    """A QueueHost that is found."""
+
+    def __init__(self, name, running):
+        self.host = QueueHost()
+        self.host.name = name
+        self.found = Found(name, running, lambda: self.host)
+
+    def find(self):
+        return self.found
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def toolkit(name, running=False):
+        made.append(Toolkit(name, running))
+        return made[-1]
+
+    yield toolkit
+    for one in made:
+        one.host.close()
+
+
+async def nothing():
+    await asyncio.sleep(0)
+
+
+# ---- what is found
+
+
+def test_the_one_that_is_made_is_taken_and_gets_the_options(toolkits, make):
+    done = []
+    mine = make("mine")
+    toolkits("Other", lambda: None)
+    toolkits("Mine", mine.find)
+
+    async def main(number):
+        await asyncio.sleep(0)
+        return number
+
+    guest = asyncguest.start(main, 7, name="the name", done_callback=lambda task: (done.append(task), mine.host.stop()))
+    assert guest.host is mine.host and guest.name == "the name" and guest.state == "running"
+    mine.host.run()
+    assert guest.task.result() == 7 and done == [guest.task]
+
+
+def test_one_that_runs_comes_before_those_that_are_made(toolkits, make):
+    first, second, third = make("first"), make("second", running=True), make("third")
+    for one in (first, second, third):
+        toolkits(one.host.name, one.find)
+    assert _detect.find_host() is second.host
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_one_that_stands_on_another_counts_once(toolkits, make, running):
+    lower, upper = make("lower", running), make("upper", running)
+    toolkits("Lower", lower.find)
+    toolkits("Upper", upper.find, stands_on=("Lower", "Win32"))
+    assert _detect.find_host() is upper.host
+
+
+def test_a_second_guest_lives_where_the_first_one_does(toolkits, make):
+    """Also between the guests' turns, and whatever else is there."""
+    mine = make("mine")
+    hosts = []
+
+    async def main():
+        hosts.append(asyncguest.start(nothing).host)
+        await asyncio.sleep(0)
+
+    guest = asyncguest.start(main, host=mine.host, done_callback=mine.host.stop)
+    toolkits("Mine", make("other").find)
+    hosts.append(asyncguest.start(nothing).host)
+    mine.host.run()
+    guest.task.result()
+    while asyncguest.stats().guests:
+        mine.host.run_once()
+    assert hosts == [mine.host, mine.host]
+
+
+def test_a_host_that_is_given_is_taken_unseen(toolkits, make):
+    def never():
+        raise AssertionError
+
+    toolkits("Never", never)
+    mine = make("mine").host
+    guest = asyncguest.start(nothing, host=mine, done_callback=mine.stop)
+    mine.run()
+    assert guest.state == "ended" and guest.host is mine
+
+
+def test_a_function_is_a_host_too(make):
+    mine = make("mine").host
+    guest = asyncguest.start(nothing, host=mine.post, done_callback=mine.stop)
+    mine.run()
+    assert guest.state == "ended"
+
+
+def test_in_an_asyncio_program():
+    async def program():
+        guest = asyncguest.start(nothing)
+        assert type(guest.host) is AsyncioHost
+        await guest.host.wait(guest)
+        assert guest.state == "ended"
+
+    asyncio.run(program())
+
+
+def test_in_a_trio_program():
+    trio = pytest.importorskip("trio")
+    from asyncguest.hosts.trio import TrioHost
+
+    async def program():
+        guest = asyncguest.start(nothing)
+        assert type(guest.host) is TrioHost
+        await guest.host.wait(guest)
+
+    trio.run(program)
+
+
+def test_a_window_of_tk_on_its_own_thread_alone(root):
+    from asyncguest.hosts import tk
+
+    found, elsewhere = tk.find(), []
+    thread = threading.Thread(target=lambda: elsewhere.append(tk.find()))
+    thread.start()
+    thread.join()
+    assert found is not None and type(found.make()) is tk.TkHost and elsewhere == [None]
+    guest = asyncguest.start(nothing, done_callback=lambda task: root.quit())
+    assert type(guest.host) is tk.TkHost
+    root.mainloop()
+    assert guest.state == "ended"
+
+
+# ---- what is not
+
+
+def refusal():
+    """The message, when nothing can be chosen; and then nothing is left of the coroutine or of a run."""
+    with pytest.raises(asyncguest.GuestError) as caught:
+        asyncguest.start(nothing)
+    return str(caught.value)
+
+
+def test_none_says_what_was_looked_for(toolkits):
+    toolkits("Absent", None, shown_by=("no_such_toolkit",))
+    toolkits("Quiet", lambda: None)
+    message = refusal()
+    assert "no main loop was found on this thread" in message and "not imported: Absent" in message
+    assert "Quiet (imported, but no main loop" in message and "give host=" in message
+
+
+def test_several_are_named(toolkits, make):
+    toolkits("Tk", make("Tk").find)
+    toolkits("Qt", make("Qt (PyQt6)").find)
+    message = refusal()
+    assert "Tk (made), Qt (PyQt6) (made)" in message
+    assert "give host=..., of asyncguest.hosts.tk or asyncguest.hosts.qt" in message
+
+
+def test_several_that_run_are_named_without_those_that_do_not(toolkits, make):
+    toolkits("One", make("One", running=True).find)
+    toolkits("Two", make("Two", running=True).find)
+    toolkits("Three", make("Three").find)
+    assert "One (running), Two (running). Say" in refusal()
+
+
+def test_a_broken_toolkit_does_not_hide_another_one(toolkits, make):
+    def fails():
+        raise AttributeError("QtCore has no QCoreApplication")
+
+    mine = make("mine")
+    toolkits("Broken", fails)
+    assert "Broken (could not be looked at: AttributeError: QtCore has no QCoreApplication)" in refusal()
+    toolkits("Mine", mine.find)
+    assert _detect.find_host() is mine.host
+
+
+def test_a_toolkit_that_another_thread_is_importing_is_not_waited_for(toolkits, monkeypatch):
+    def never():
+        raise AssertionError
+
+    half = types.ModuleType("half")
+    half.__spec__ = importlib.machinery.ModuleSpec("half", None)
+    half.__spec__._initializing = True
+    monkeypatch.setitem(sys.modules, "half", half)
+    monkeypatch.setitem(sys.modules, "blocked", None)  # what `import blocked` then refuses
+    toolkits("Half", never, shown_by=("half", "blocked"))
+    assert "not imported: Half" in refusal()
+
+
+def test_a_real_import_on_another_thread(toolkits, tmp_path, monkeypatch):
+    """As above, but with the import system's own marks."""
+    (tmp_path / "slow_toolkit.py").write_text("import sys\nsys.slow_begun.set()\nsys.slow_go.wait(10)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "slow_begun", threading.Event(), raising=False)
+    monkeypatch.setattr(sys, "slow_go", threading.Event(), raising=False)
+    toolkits("Slow", lambda: None, shown_by=("slow_toolkit",))
+    thread = threading.Thread(target=importlib.import_module, args=("slow_toolkit",))
+    thread.start()
+    try:
+        assert sys.slow_begun.wait(10)
+        assert "not imported: Slow" in refusal()
+    finally:
+        sys.slow_go.set()
+        thread.join()
+        sys.modules.pop("slow_toolkit", None)
+
+
+def test_another_systems_loop_is_not_looked_for(toolkits):
+    toolkits("Elsewhere", None, shown_by=(), system="another")
+    assert "Elsewhere" not in refusal()
+
+
+def test_another_threads_loop_is_not_this_threads():
+    """The running loop of the main thread is not the host of a worker."""
+    messages = []
+
+    def look():
+        with pytest.raises(asyncguest.GuestError) as caught:
+            asyncguest.start(nothing)
+        messages.append(str(caught.value))
+
+    async def program():
+        thread = threading.Thread(target=look)
+        thread.start()
+        while thread.is_alive():
+            await asyncio.sleep(0.001)
+
+    asyncio.run(program())
+    assert "asyncio (imported, but no main loop" in messages[0]
+
+
+# ---- the table
+
+
+def test_looking_imports_no_toolkit_and_no_adapter_of_another():
+    import subprocess
+
+    program = (
+        "import sys, asyncguest\n"
+        "try:\n    asyncguest.start(print)\nexcept asyncguest.GuestError: pass\n"
+        "print(sorted(name for name in sys.modules if name.startswith('asyncguest.hosts.')))\n"
+    )
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert eval(out) == ["asyncguest.hosts._awaited", "asyncguest.hosts._loophost", "asyncguest.hosts.asyncio"]
+
+
+def test_every_row_stands_on_known_ones_and_has_its_adapter():
+    labels = {row.label for row in _detect.TOOLKITS}
+    for row in _detect.TOOLKITS:
+        assert set(row.stands_on) <= labels - {row.label}
+        assert importlib.util.find_spec(f"asyncguest.hosts.{row.adapter}") is not None, row

@@ -1,0 +1,95 @@
+# The Python interpreters of this machine, virtual environments of them, and the wheel in these: for scripts/python.sh
+# and scripts/hosts.sh, which source it from the root of the tree.
+#
+# All products are in build/python; what was printed is in build/python/logs.
+
+root=$PWD
+package=$root/bindings/python
+out=$root/build/python
+mkdir -p "$out/dist" "$out/logs"
+PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
+unset PYTHONPATH PYTHONHOME PYTHONWARNINGS VIRTUAL_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# The source tree stays as it is; and the tests' many programs do not compile the standard library each.
+export PYTHONPYCACHEPREFIX=$out/pycache
+unset PYTHONDONTWRITEBYTECODE
+
+# Runs a command with its output in a log; shows the end of that if the command fails.
+logged() { # LOG COMMAND...
+    local log=$out/logs/$1.log
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        echo "python: this failed: $*"
+        tail -n 60 "$log" | sed 's/^/      | /'
+        echo "python: all of it is in ${log#"$root/"}"
+        return 1
+    fi
+}
+
+# "X.Y PATH" of each interpreter, the oldest first.
+interpreters() {
+    local python
+    {
+        printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python | sort -rV
+        command -v python3
+    } | while read -r python; do
+        # Free-threaded interpreters have no stable ABI, so that the one wheel is not for them.
+        "$python" - 2>/dev/null <<'PYTHON'
+import sys, sysconfig
+if sys.implementation.name == "cpython" and sys.version_info >= (3, 10) and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print("%d.%d" % sys.version_info[:2], sys.executable)
+PYTHON
+    done | awk '!seen[$1]++' | sort -V
+}
+
+# Makes build/python/venv-NAME, or takes the one that is there, unless the interpreter or what is wanted has changed.
+venv() { # NAME PYTHON REQUIREMENTS-FILE [OPTION-OF-VENV...]
+    local folder=$out/venv-$1 stamp line
+    stamp=$("$2" -VV && cat "$3")
+    [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
+    rm -rf "$folder"
+    logged "venv-$1" "$2" -m venv "${@:4}" "$folder" || return
+    if "$folder/bin/python" -m pip install --only-binary :all: -r "$3" >>"$out/logs/venv-$1.log" 2>&1; then
+        echo "$stamp" >"$folder/stamp"
+        return
+    fi
+    # What has no wheel for this interpreter yet is left out: the tests that want it say so. Tried again next time.
+    while read -r line; do
+        "$folder/bin/python" -m pip install --only-binary :all: "$line" >>"$out/logs/venv-$1.log" 2>&1 ||
+            echo "python: venv-$1 does without $line: see ${out#"$root/"}/logs/venv-$1.log"
+    done < <(grep -v '^#' "$3")
+}
+
+# Puts the wheel into build/python/venv-NAME, in place of the one before.
+install_wheel() { # NAME
+    local python=$out/venv-$1/bin/python empty where
+    logged "install-$1" "$python" -m pip install --no-index --no-deps --no-compile \
+        --force-reinstall "$out"/dist/*.whl || return
+    empty=$(mktemp -d)
+    where=$(cd "$empty" && "$python" -c 'import asyncguest; print(asyncguest.__file__)')
+    rmdir "$empty"
+    case $where in
+        "$out/venv-$1"/*) ;;
+        *)
+            echo "python: asyncguest comes from '$where' and not from venv-$1"
+            return 1
+            ;;
+    esac
+}
+
+do_wheel() {
+    local python
+    # scripts/test.sh has just built it.
+    [ -z "${ASYNCGUEST_WHEEL_IS_FRESH:-}" ] || [ -z "${1:-}" ] || return 0
+    # The oldest, as it should be for a wheel that is to work with all.
+    python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
+    if [ -z "$python" ]; then
+        echo "python: there is no CPython 3.10 or newer here"
+        return 1
+    fi
+    venv build "$python" "$package/build_support/requirements.txt" || return
+    rm -f "$out"/dist/*.whl
+    ASYNCGUEST_WERROR=1 logged wheel "$out/venv-build/bin/python" -m build --wheel --no-isolation \
+        --outdir "$out/dist" "$package" || return
+    [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
+}
