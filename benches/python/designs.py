@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -101,10 +103,59 @@ def run_qasync(host: BenchHost, main: Main) -> Any:
     return loop.run_until_complete(main(host))
 
 
+def run_qtasyncio(host: BenchHost, main: Main) -> Any:
+    from PySide6 import QtAsyncio  # type: ignore[import-not-found, unused-ignore]
+
+    return QtAsyncio.run(main(host), keep_running=False)
+
+
+def run_gbulb(host: BenchHost, main: Main) -> Any:
+    if sys.version_info >= (3, 13):
+        raise ImportError("gbulb 0.6 fails on CPython 3.13")
+    import gbulb  # type: ignore[import-not-found, unused-ignore]
+
+    policy = gbulb.GLibEventLoopPolicy()
+    asyncio.set_event_loop_policy(policy)
+    loop = policy.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop.run_until_complete(main(host))
+
+
+def run_pygobject(host: BenchHost, main: Main) -> Any:
+    try:
+        events: Any = importlib.import_module("gi.events")
+    except ImportError:
+        raise ImportError("PyGObject has gi.events from 3.50 on") from None
+    policy = events.GLibEventLoopPolicy()
+    asyncio.set_event_loop_policy(policy)
+    return policy.get_event_loop().run_until_complete(main(host))
+
+
+def run_nothing(host: BenchHost, main: Main) -> Any:
+    """The host alone: no asyncio, `main` awaits but one pause."""
+    ended: list[Any] = []
+    coroutine = main(host)
+
+    def go_on() -> None:
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            ended.append(end.value)
+        host.stop()
+
+    host.later(coroutine.send(None), go_on)
+    host.run()
+    return ended[0]
+
+
 IN_A_HOST: dict[str, Callable[[BenchHost, Main], Any]] = {
     "asyncguest": run_ours,
     "asyncguest-unbudgeted": run_ours_unbudgeted,
     "semaphore": run_semaphore,
     "aioguest": run_aioguest,
     "qasync": run_qasync,
+    "qtasyncio": run_qtasyncio,
+    "gbulb": run_gbulb,
+    "pygobject": run_pygobject,
+    "nothing": run_nothing,
 }

@@ -5,9 +5,11 @@ Owns: the toolkit's objects. Everything runs on the host thread, except `soon`.
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import random
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -173,13 +175,75 @@ class Tk(BenchHost):
 
 
 class Qt(BenchHost):
-    """Qt's, without a screen, for qasync."""
+    """Qt's, without a screen."""
 
-    def __init__(self) -> None:
+    def __init__(self, binding: str, drive: str) -> None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        from PyQt6 import QtWidgets  # type: ignore[import-not-found, unused-ignore]
+        if binding == "PySide6" and sys.version_info < (3, 12):
+            raise ImportError("PySide6 6.12 aborts on CPython 3.11 after some thousand events")
+        core: Any = importlib.import_module(f"{binding}.QtCore")
+        self.application: Any = importlib.import_module(f"{binding}.QtWidgets").QApplication(["bench"])
+        self._drive = drive
+        self._single_shot = core.QTimer.singleShot  # a precise one
+        self._jobs: deque[Job] = deque()
 
-        self.application: Any = QtWidgets.QApplication(["bench"])
+        class Caller(core.QObject):  # type: ignore[misc, name-defined, unused-ignore]
+            called = (core.pyqtSignal if hasattr(core, "pyqtSignal") else core.Signal)()
+
+        self._caller = Caller()
+        self._caller.called.connect(lambda: self._jobs.popleft()(), core.Qt.ConnectionType.QueuedConnection)
+
+    def adapter(self) -> asyncguest.Host:
+        from asyncguest.hosts.qt import QtHost
+
+        return QtHost(self.application, self._drive)
+
+    def soon(self, job: Job) -> None:
+        self._jobs.append(job)
+        self._caller.called.emit()
+
+    def later(self, seconds: float, job: Job) -> None:
+        self._single_shot(round(seconds * 1000), job)
+
+    def run(self) -> None:
+        self.application.exec()
+
+    def stop(self) -> None:
+        self.application.exit()
+
+
+class Gtk(BenchHost):
+    """GLib's, with GTK in it."""
+
+    def __init__(self, drive: str) -> None:
+        import gi  # type: ignore[import-not-found, unused-ignore]
+
+        try:
+            gi.require_version("Gtk", "3.0")
+        except ValueError as error:
+            raise ImportError(str(error)) from None
+        if not importlib.import_module("gi.repository.Gtk").init_check(None)[0]:
+            raise ImportError("GTK has no display")
+        self._glib: Any = importlib.import_module("gi.repository.GLib")
+        self._loop = self._glib.MainLoop()
+        self._drive = drive
+
+    def adapter(self) -> asyncguest.Host:
+        from asyncguest.hosts.glib import GLibHost
+
+        return GLibHost(drive=self._drive)
+
+    def soon(self, job: Job) -> None:
+        self._glib.idle_add(lambda: job() and False, priority=self._glib.PRIORITY_DEFAULT)
+
+    def later(self, seconds: float, job: Job) -> None:
+        self._glib.timeout_add(round(seconds * 1000), lambda: job() and False)
+
+    def run(self) -> None:
+        self._loop.run()
+
+    def stop(self) -> None:
+        self._loop.quit()
 
 
 def host_named(name: str) -> BenchHost:
@@ -191,6 +255,10 @@ def host_named(name: str) -> BenchHost:
         "asyncio": Asyncio,
         "tk": lambda: Tk("fd"),
         "tk-thread": lambda: Tk("thread"),
-        "qt": Qt,
+        "qt": lambda: Qt("PyQt6", "fd"),
+        "qt-thread": lambda: Qt("PyQt6", "thread"),
+        "qt-pyside": lambda: Qt("PySide6", "fd"),
+        "gtk": lambda: Gtk("fd"),
+        "gtk-thread": lambda: Gtk("thread"),
     }
     return makers[name]()

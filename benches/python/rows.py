@@ -17,6 +17,7 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "idle": ((1.0,), (0.05,)),
     "storm": ((1.5,), (0.05,)),
+    "calm": ((1.5,), (0.05,)),
     "burst": ((20_000, 10), (200, 1)),
 }
 
@@ -57,49 +58,54 @@ def rows() -> Iterator[Row]:
 
 def _ticks() -> Iterator[Row]:
     title, alone = "await sleep(0)", Cell("ticks", "standard", "alone", tuned=True)
-    for host in ("queue", "queue-thread", "tk", "tk-thread"):
+    for host in ("queue", "queue-thread", "tk", "tk-thread", "qt", "qt-thread", "gtk", "gtk-thread"):
         yield Row(title, "cpu_us", Cell("ticks", "asyncguest", host), alone, 0.8)
-    yield Row(title, "cpu_us", Cell("ticks", "asyncguest", "asyncio"), alone, None)
+    for host in ("asyncio", "qt-pyside"):
+        yield Row(title, "cpu_us", Cell("ticks", "asyncguest", host), alone, None)
     ours = Cell("ticks", "asyncguest", "queue")
     yield Row(title, "cpu_us", ours, Cell("ticks", "standard", "alone"), None)
     yield Row(title, "cpu_us", ours, Cell("ticks", "uvloop", "alone"), None)
-    for ours, peer in _field("ticks", "queue", "tk"):
-        yield Row(title + ", on the wall", "wall_us", ours, peer, None)
+    for ours, peer in _field("ticks", "queue", "tk", "qt", "qt-pyside", "gtk"):
+        yield Row(title + ", on the wall", "wall_us", ours, peer, 1.0 if _is_new(ours) else None)
 
 
 def _wakes() -> Iterator[Row]:
     title, alone = "wake latency, p50", Cell("wake", "standard", "alone", tuned=True)
-    for host, goal in (("queue", 1.3), ("asyncio", 1.3), ("tk", 2.0), ("queue-thread", 3.0), ("tk-thread", 3.0)):
+    goals = {"queue": 1.3, "asyncio": 1.3, "qt": 1.3, "qt-pyside": 1.3, "gtk": 1.3, "tk": 2.0}
+    threads = {f"{host}-thread": 3.0 for host in ("queue", "tk", "qt", "gtk")}
+    for host, goal in {**goals, **threads}.items():
         yield Row(title, "p50_us", Cell("wake", "asyncguest", host), alone, goal)
     yield Row(title, "p50_us", Cell("wake", "asyncguest", "queue"), Cell("wake", "uvloop", "alone"), None)
-    for ours, peer in _field("wake", "queue-thread", "tk-thread"):
-        yield Row(title, "p50_us", ours, peer, 1.0)
+    for tuned in (False, True):
+        for ours, peer in _field("wake", "queue-thread", "tk-thread", "qt", "gtk", tuned=tuned):
+            if _is_new(ours) or not tuned:
+                yield Row(title, "p50_us", ours, peer, 1.0)
 
 
 def _echoes() -> Iterator[Row]:
     title = "echo round trip, both ends in the guest"
-    for host in ("queue", "queue-thread", "tk"):
+    for host in ("queue", "queue-thread", "tk", "qt", "gtk"):
         ours = Cell("pair", "asyncguest", host)
         yield Row(title, "cpu_us", ours, Cell("pair", "standard", "alone", tuned=True), 1.1)
     ours = Cell("pair", "asyncguest", "queue")
     yield Row(title, "cpu_us", ours, Cell("pair", "standard", "alone"), None)
     yield Row(title, "cpu_us", ours, Cell("pair", "uvloop", "alone"), None)
-    for ours, peer in _field("pair", "queue", "tk"):
-        yield Row(title + ", on the wall", "wall_us", ours, peer, None)
+    for ours, peer in _field("pair", "queue", "tk", "qt", "gtk"):
+        yield Row(title + ", on the wall", "wall_us", ours, peer, 1.0 if _is_new(ours) else None)
 
     title = "echo, 50 connections, 1 KiB, processor time"
-    for host in ("queue", "queue-thread", "tk"):
+    for host in ("queue", "queue-thread", "tk", "qt", "qt-pyside", "gtk"):
         ours = Cell("load", "asyncguest", host)
         yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone"), 1 / 3)
         yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone", tuned=True), 1.0)
     yield Row(title, "cpu_us", Cell("load", "asyncguest", "queue"), Cell("load", "uvloop", "alone"), None)
     for tuned in (False, True):
-        for ours, peer in _field("load", "queue", "tk", tuned):
-            yield Row(title, "cpu_us", ours, peer, None)
+        for ours, peer in _field("load", "queue", "tk", "qt", "gtk", tuned=tuned):
+            yield Row(title, "cpu_us", ours, peer, 1.0 if _is_new(ours) else None)
 
 
 def _idle() -> Iterator[Row]:
-    for host in ("queue", "queue-thread", "asyncio", "tk", "tk-thread"):
+    for host in ("queue", "queue-thread", "asyncio", *_WINDOWS):
         cell = Cell("idle", "asyncguest", host)
         yield Row("idle, processor time in a second", "cpu_ms", cell, None, 0.1)
         yield Row("idle, wake-ups in a second", "wakes", cell, None, 0)
@@ -107,16 +113,40 @@ def _idle() -> Iterator[Row]:
 
 def _host_timers() -> Iterator[Row]:
     for work, title in (("storm", "sleep(0) without end"), ("burst", "bursts of 20 000 x 5 us")):
-        for host in ("queue", "queue-thread", "asyncio", "tk", "tk-thread"):
+        for host in ("queue", "queue-thread", "asyncio", *_WINDOWS):
             ours = Cell(work, "asyncguest", host)
             yield Row(f"{title}: host timer late, p99", "late_ms", ours, None, 5.0)
             unbudgeted = Cell(work, "asyncguest-unbudgeted", host)
             yield Row(f"{title}: cost with the budget", "cpu_us", ours, unbudgeted, 1.25)
+        for ours, peer in _field(work, "qt", "qt-pyside", "gtk"):
+            yield Row(f"{title}: host timer late, p99", "late_ms", ours, peer, None)
+    for host in ("qt", "qt-pyside", "gtk"):
+        ours, nothing = Cell("storm", "asyncguest", host), Cell("calm", "nothing", host)
+        yield Row("host timer late, p99: beside sleep(0) without end, and beside nothing", "late_ms", ours, nothing, None)
 
 
-def _field(work: str, queue: str, tk: str, tuned: bool = False) -> Iterator[tuple[Cell, Cell]]:
-    """Ours and each guest design of the field, in the same kind of host."""
-    for design in ("semaphore", "aioguest"):
-        yield Cell(work, "asyncguest", queue), Cell(work, design, "queue", tuned)
-        yield Cell(work, "asyncguest", tk), Cell(work, design, "tk", tuned)
-    yield Cell(work, "asyncguest", tk), Cell(work, "qasync", "qt", tuned)
+_WINDOWS = ("tk", "tk-thread", "qt", "qt-thread", "qt-pyside", "gtk", "gtk-thread")
+
+# The guest designs of the field, by the kind of host.
+_DESIGNS = {
+    "queue": ("semaphore", "aioguest"),
+    "tk": ("semaphore", "aioguest"),
+    "qt": ("semaphore", "aioguest", "qasync"),
+    "qt-pyside": ("qtasyncio",),
+    "gtk": ("semaphore", "aioguest", "gbulb", "pygobject"),
+}
+
+
+def _is_new(ours: Cell) -> bool:
+    """In a host whose goal is to be ahead of every peer on every row."""
+    return ours.host.startswith(("qt", "gtk"))
+
+
+def _field(work: str, *hosts: str, tuned: bool = False) -> Iterator[tuple[Cell, Cell]]:
+    """Ours, and each of them in the same kind of host."""
+    for host in hosts:
+        kind = host.removesuffix("-thread")
+        for design in _DESIGNS[kind]:
+            if (design, work) == ("gbulb", "load"):
+                continue  # gbulb 0.6 cannot read from a pipe, and the load generator reports by one
+            yield Cell(work, "asyncguest", host), Cell(work, design, kind, tuned)

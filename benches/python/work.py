@@ -11,7 +11,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -181,6 +182,19 @@ async def storm(host: BenchHost | None, seconds: float) -> Figures:
     return {**costs.per(count), "late_ms": probe.late_ms(99)}
 
 
+@types.coroutine
+def _pause(seconds: float) -> Generator[float, None, None]:
+    yield seconds
+
+
+async def calm(host: BenchHost | None, seconds: float) -> Figures:
+    """The host and its timers, and nothing else. For the design "nothing"."""
+    assert host is not None
+    probe = host.probe()
+    await _pause(seconds)
+    return {"late_ms": probe.late_ms(99)}
+
+
 async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
     """So many callbacks of 5 us at once, while the host has timers."""
     assert host is not None
@@ -208,5 +222,5 @@ async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
 
 
 WORK: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
-    function.__name__: function for function in (ticks, wake, pair, load, idle, storm, burst)
+    function.__name__: function for function in (ticks, wake, pair, load, idle, storm, calm, burst)
 }
