@@ -17,6 +17,7 @@ class Wx(stages.Stage):
     python = "system"
     extra = extra_wx.ALL
     again = False  # wx allows one wx.App per process
+    kept: Any = None
 
     def __init__(self, drive: str) -> None:
         super().__init__(drive)
@@ -24,7 +25,9 @@ class Wx(stages.Stage):
         from asyncguest.hosts.wx import WxHost
 
         self.wx = wx
-        self.app = wx.App(clearSigInt=False)
+        # hostcheck makes a stage several times in a process, and wx crashes now and then in the second wx.App.
+        self.app = wx.GetApp() or wx.App(clearSigInt=False)
+        type(self).kept = self.app
         self.frame_window = frame = wx.Frame(None, title="asyncguest", size=(300, 140), pos=(0, 0))
         self.label = wx.StaticText(frame, label=self.text)
         self.button = wx.Button(frame, label="Click")
