@@ -2,7 +2,8 @@
 
 Owns: one thread's run loop. The host thread, except `CFRunLoopWakeUp`, `CFRunLoopSourceSignal` and `input`.
 
-A pass serves timers, signalled sources, events and readable descriptors, each once, as Apple documents it.
+A pass serves timers, signalled sources, events and readable descriptors, each once, as Apple documents it; a timer whose
+function is on the stack does not fire.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class FakeCoreFoundation:
         self.things[source].valid = False
 
     def CFRunLoopTimerCreate(self, allocator, date, interval, flags, order, callout, context):
-        return self.new(kind="timer", date=date, callout=callout, info=context._obj.info)
+        return self.new(kind="timer", date=date, fires=False, callout=callout, info=context._obj.info)
 
     def CFRunLoopAddTimer(self, loop, timer, mode):
         assert (loop, mode) == (LOOP, "common")
@@ -126,9 +127,10 @@ class FakeCoreFoundation:
 
         now = monotonic()
         for timer in valid("timer"):
-            if timer.valid and timer.date <= now:
-                timer.date = now + 1e10
+            if timer.valid and not timer.fires and timer.date <= now:
+                timer.date, timer.fires = now + 1e10, True
                 timer.callout(timer.number, timer.info)
+                timer.fires = False
         for source in valid("source"):
             if source.valid and source.signalled:
                 source.signalled = False

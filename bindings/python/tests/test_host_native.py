@@ -7,6 +7,7 @@ import ctypes
 import gc
 import sys
 import threading
+import types
 import weakref
 from time import monotonic
 
@@ -181,6 +182,29 @@ def test_ticks_in_a_modal_loop(stand):
     assert stand.done[0].result() >= 10
 
 
+def test_a_busy_guest_goes_on_in_a_modal_loop_that_it_opens(stand):
+    """Whatever gave the turn in which it is opened, a message, a source or a timer."""
+
+    async def main():
+        last = 0.0
+
+        async def work():
+            nonlocal last
+            while True:
+                await asyncio.sleep(0)
+                last = monotonic()
+
+        working = asyncio.create_task(work())
+        await asyncio.sleep(0.05)  # the guest rests after each turn by now
+        stand.nested(0.2)
+        working.cancel()
+        return monotonic() - last
+
+    stand.start(main)
+    stand.host.run()
+    assert stand.done[0].result() < 0.1, "it stood still"
+
+
 def test_the_loop_ends_first(stand):
     order = []
 
@@ -263,6 +287,23 @@ def test_a_full_message_queue(monkeypatch):
     stand.host.run()
     assert stand.done[0].exception() is None
     assert stand.is_clean()
+
+
+def test_the_library_is_loaded_once(monkeypatch):
+    """The class of windows is registered in it, and Windows takes it but once in a process."""
+
+    class Library:
+        def __getattr__(self, name):
+            function = types.SimpleNamespace()
+            setattr(self, name, function)
+            return function
+
+    monkeypatch.setattr(ctypes, "WinDLL", lambda name, use_last_error: Library(), raising=False)
+    win32._load.cache_clear()
+    try:
+        assert win32._load() is win32._load()
+    finally:
+        win32._load.cache_clear()
 
 
 def test_windows_destroys_the_window(monkeypatch):

@@ -39,8 +39,8 @@ _SYSTEM_LOOPS = ("Win32", "CFRunLoop")
 
 TOOLKITS = (
     Toolkit("pywebview", ("webview",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS)),
-    Toolkit("IPython", ("IPython",), "ipython", ("prompt_toolkit", "Tornado", "asyncio")),
-    Toolkit("prompt_toolkit", ("prompt_toolkit",), "prompt_toolkit", ("asyncio",)),
+    Toolkit("IPython", ("IPython",), "ipython", ("Tornado", "asyncio")),
+    # Not prompt_toolkit: it calls the hook that the program has given it, of the host that the program has made.
     Toolkit("Tornado", ("tornado.ioloop",), "tornado", ("asyncio",)),
     Toolkit("Trio", ("trio",), "trio", ("asyncio",)),  # Trio can be a guest itself
     Toolkit("asyncio", ("asyncio",), "asyncio"),

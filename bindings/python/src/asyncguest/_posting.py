@@ -44,17 +44,21 @@ class Posting:
         self._by(post, token)
 
     def _by(self, post: Callable[[Callable[[], object]], object], token: int) -> None:
-        if self.given_up or self._guest.state == "ended":
+        if self.given_up or self._has_ended():
             return
         self.inside = get_ident()
         try:
             post(partial(self._guest.deliver_token, token))
         except BaseException as error:
-            self._note_failure(error)
+            if not self._has_ended():  # else the host has just forgotten it
+                self._note_failure(error)
             raise
         finally:
             self.inside = None
         self._failed = 0
+
+    def _has_ended(self) -> bool:
+        return self._guest.state == "ended"
 
     def _note_failure(self, error: BaseException) -> None:
         self._failed += 1

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from extra_messages import sixty_frames_and_ten_thousand_messages_a_second
+from extra_threads import nothing_is_found_on_another_thread
 from scenarios_end import stay
 from stages import Run
 
@@ -67,6 +68,7 @@ EXTRA = {
     for function in (
         what_a_handler_raises_comes_out_on_the_main_thread,
         a_hidden_window,
+        nothing_is_found_on_another_thread,
         sixty_frames_and_ten_thousand_messages_a_second,
     )
 }

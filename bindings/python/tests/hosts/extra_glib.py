@@ -17,6 +17,8 @@ from typing import Any
 
 import asyncguest
 import stages
+from extra_threads import another_thread_cannot_start_a_guest_here
+from scenarios_end import stay
 
 __all__ = ["APPLICATION", "GTK3", "LOOP"]
 
@@ -144,6 +146,46 @@ def the_application_is_run_without_the_wrapper(stage: Any) -> None:
     assert order == ["clean-up", "done"], order
 
 
+def what_ends_the_clean_up_comes_out_of_run(stage: Any) -> None:
+    """A `done_callback` raises in the application's "shutdown" signal, and the other guest is ended all the same."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    stage.application.connect("activate", lambda _: stages.Run(stage, asyncio.sleep, 3600, then=interrupted))
+    stage.application.connect("activate", lambda _: stages.Run(stage, asyncio.sleep, 3600, then=stay))
+    stage.later(0.05, stage.window.close)
+    try:
+        stage.run()
+    except KeyboardInterrupt:
+        assert [run.guest.state for run in stage.runs] == ["ended", "ended"]
+    else:
+        raise AssertionError("KeyboardInterrupt was lost")
+
+
+def a_context_that_its_thread_has_not_pushed(stage: Any) -> None:
+    """It is found while it runs there."""
+    from asyncguest.hosts.glib import find
+
+    glib, found = stage.glib, []
+    context = glib.MainContext()
+    loop = glib.MainLoop(context)
+
+    def dispatched(_: object) -> bool:
+        what = find()
+        found.append(what is not None and what.running and what.make()._context == context)
+        loop.quit()
+        return False
+
+    source = glib.Idle()
+    source.set_callback(dispatched)
+    source.attach(context)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    thread.join(5)
+    assert found == [True], found
+
+
 def sys_exit_in_done_callback_without_the_wrapper(stage: Any) -> None:
     """It is PyGObject's affair, which ends the process, with the right status."""
     program = """
@@ -183,6 +225,8 @@ LOOP = _named(
     the_loop_is_run_without_the_wrapper,
     sys_exit_in_done_callback_without_the_wrapper,
     bad_arguments_say_what_to_do,
+    another_thread_cannot_start_a_guest_here,
+    a_context_that_its_thread_has_not_pushed,
 )
 GTK3 = _named(asking_for_pending_events_comes_to_an_end, a_menu_is_up, ctrl_c_between_guests_ends_the_loop)
-APPLICATION = _named(the_application_is_run_without_the_wrapper)
+APPLICATION = _named(the_application_is_run_without_the_wrapper, what_ends_the_clean_up_comes_out_of_run)

@@ -10,6 +10,7 @@ import gc
 import weakref
 from typing import Any
 
+from extra_threads import nothing_is_found_on_another_thread
 from scenarios_end import stay
 from scenarios_wake import be_woken
 from stages import Run
@@ -71,6 +72,9 @@ def what_was_posted_after_the_loop_holds_nothing(stage: Any) -> None:
     """pyglet keeps a posted event until its loop runs, perhaps for ever; it finds nobody then."""
     stage.play(asyncio.sleep, 0.01)
     stage.host.post(int)
+    stage.later(0.01, stage.quit)
+    stage.run()  # a host without guests
+    stage.host.post(int)
     host = weakref.ref(stage.host)
     stage.runs.clear()
     stage.host = None
@@ -100,5 +104,6 @@ EXTRA = {
         the_loop_is_run_again,
         what_was_posted_after_the_loop_holds_nothing,
         an_fd_that_select_does_not_know,
+        nothing_is_found_on_another_thread,
     )
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import stages
 import xclick
+from extra_threads import another_thread_cannot_start_a_guest_here, nothing_is_found_on_another_thread
 
 __all__ = ["ALL"]
 
@@ -155,5 +156,7 @@ ALL = {
         guest_code_destroys_the_last_window,
         sys_exit_in_done_callback_without_the_wrapper,
         bad_arguments_say_what_to_do,
+        another_thread_cannot_start_a_guest_here,
+        nothing_is_found_on_another_thread,
     )
 }

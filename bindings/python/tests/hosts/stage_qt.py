@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 import stages
 from extra_qt import EXTRA
+from extra_qt_ends import ENDS
 
 
 class Qt(stages.Stage):
     """A window with a label, a button, and a widget in which a bar moves."""
 
-    extra = EXTRA
+    extra = EXTRA | ENDS
     binding: ClassVar[str]
     #: Of the environment, before the application is made.
     surroundings: ClassVar[dict[str, str]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -91,6 +92,8 @@ class LoopHost(Host):
     def attached(self, guest: Any) -> None:
         if not self._guests:
             self._hook()
+        elif guest.host_thread != self._guests[0].host_thread:
+            raise GuestError(f"this {type(self).__name__} has a guest on another thread: each thread's loop needs its own")
         self._guests.append(guest)
 
     def detached(self, guest: Any) -> None:
@@ -128,15 +131,19 @@ class LoopHost(Host):
         self._shut_down()
 
     def _shut_down(self) -> None:
-        """Ends the guests without the host's help."""
-        for guest in list(self._guests):
-            try:
-                guest.shutdown(self._deadline)
-            except GuestError:
-                pass  # its own code is on the stack: `_turn` comes by here again when that has returned
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException:
+        """Ends the guests without the host's help: each, also if SystemExit comes out of the end of another one."""
+        with ExitStack() as steps:
+            for guest in reversed(self._guests):
+                steps.callback(self._shut_down_one, guest)
+
+    def _shut_down_one(self, guest: Any) -> None:
+        try:
+            guest.shutdown(self._deadline)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # Else its own code is on the stack: `_turn` comes by here again when that has returned.
+            if guest.state == "ended" or not isinstance(error, GuestError):
                 self._report()
 
     def _report(self) -> None:

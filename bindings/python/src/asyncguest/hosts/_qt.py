@@ -104,7 +104,8 @@ def _binding(name: str) -> Binding:
 
 def _imported() -> list[Binding]:
     with _looking_up:
-        return [_binding(name) for name in BINDINGS if f"{name}.QtCore" in sys.modules]
+        # One that another thread is just importing has no notifiers yet; None stands for one that is forbidden.
+        return [_binding(name) for name in BINDINGS if hasattr(sys.modules.get(f"{name}.QtCore"), "QSocketNotifier")]
 
 
 def applications() -> list[Binding]:

@@ -91,6 +91,7 @@ class Bell:
 
     def close(self) -> None:
         self.off()
+        self._served = bool  # what was sent may come after the host's loop, or never, and is not to keep the host
 
 
 class RestingHost(LoopHost):

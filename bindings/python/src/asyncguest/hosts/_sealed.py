@@ -60,6 +60,12 @@ class SealedHost(RestingHost):
         self._leaving = self._leaving or error
         self._quit()
 
+    def _over(self) -> None:
+        try:
+            super()._over()
+        except (SystemExit, KeyboardInterrupt) as error:  # the toolkit tells of its end by a handler, too
+            self._leave(error)
+
     # ---- Ctrl-C: the first guest has it, and between guests it would be an exception in any handler
 
     def _hook(self) -> None:

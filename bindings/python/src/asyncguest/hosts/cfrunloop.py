@@ -149,13 +149,15 @@ class CFRunLoopHost(JobHost):
             self._cf.CFRunLoopTimerSetNextFireDate(self._timer, self._cf.CFAbsoluteTimeGetCurrent() + _REST)
 
     def _rested(self) -> None:
-        """The timer: busy guests go on."""
+        """The timer: busy guests go on, by the source. While a timer's function is on the stack, that timer does not fire
+        again, and a turn here may open a dialog in which guests are busy."""
         self._is_resting = False
         resting, self._resting = self._resting, []
         for fd in resting:
             if fd in self._watched:
                 self._cf.CFFileDescriptorEnableCallBacks(self._watched[fd][0], READ_CALLBACK)
-        self._perform()
+        if self._jobs:
+            self._ring()
 
     def _safely(self, function: Callable[[], bool]) -> bool:
         """What comes out may not pass through CoreFoundation."""

@@ -114,7 +114,9 @@ _made: list[weakref.ref[GlfwHost]] = []
 
 
 def find() -> Found | None:
-    """GLFW, if it is initialised. Its events belong to the main thread, which is for the program to know."""
+    """GLFW, if it is initialised and this is the main thread, to which its events belong."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
     errors: list[int] = []
     before = glfw.set_error_callback(lambda code, text: errors.append(code))
     try:

@@ -18,6 +18,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from .._errors import GuestError
 from ._gsource import FdSource, GLib, IdleBell, default_application, once
 from ._loophost import Found, watches
 from ._rests import LONGEST_REST, JobBell
@@ -139,6 +140,9 @@ class GLibHost(SealedHost):
     # ---- the end
 
     def _hook(self) -> None:
+        if not self._context.acquire():
+            raise GuestError("another thread runs this GLib.MainContext: start the guest there, in a GLib.idle_add()")
+        self._context.release()
         self._is_over = False  # for a guest after the application's end, in another loop
         super()._hook()
         application = self._application or default_application(self._context)
@@ -155,7 +159,8 @@ class GLibHost(SealedHost):
 
 def find() -> Found | None:
     """The loop that dispatches on this thread, or the context that a program here can be expected to run."""
-    context = GLib.MainContext.ref_thread_default()
+    source = GLib.main_current_source()  # its context need not be the thread's default one
+    context = GLib.MainContext.ref_thread_default() if source is None else source.get_context()
     is_here = GLib.MainContext.get_thread_default() is not None or threading.current_thread() is threading.main_thread()
-    running = GLib.main_depth() > 0
+    running = source is not None
     return Found("GLib, GTK", running, partial(GLibHost, context)) if running or is_here else None

@@ -9,6 +9,7 @@ paint come between any two.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from importlib import import_module
@@ -99,7 +100,7 @@ class PygletHost(JobHost):
         It would call it again and again while more is posted: a guest that has had its turn waits for the next
         iteration, which begins with the clock.
         """
-        if not self._resting and self._jobs:
+        if self._loop is not None and not self._resting and self._jobs:
             self._resting = True
             self._loop.clock.schedule_once(self._rested, 0)
             self._run_jobs()
@@ -143,8 +144,10 @@ class _Device:
 
 
 def find() -> Found | None:
-    """pyglet's event loop, if it runs or a window is open."""
+    """pyglet's event loop, if it runs or a window is open. On the main thread: pyglet does not tell of another one."""
     app: Any = getattr(pyglet, "app", None)
-    if app is None or not (app.event_loop.is_running or len(app.windows)):
+    if app is None or threading.current_thread() is not threading.main_thread():
+        return None
+    if not (app.event_loop.is_running or len(app.windows)):
         return None
     return Found("pyglet", app.event_loop.is_running, PygletHost)

@@ -87,8 +87,11 @@ class QtHost(RestingHost):
         self.ends_with_interpreter = True  # sys.exit in a slot: the bindings end the process on the spot
         try:
             run = run or (self._home.exec if hasattr(self._home, "exec") else self._home.exec_)
-            status: int = run()
-            self._shut_down()
+            try:
+                status: int = run()
+            finally:
+                if self._in_exec == 1:  # Qt refuses a second one inside, which is no reason to end anything
+                    self._shut_down()
             if self._leaving is not None:
                 raise self._leaving
             return status
@@ -160,8 +163,8 @@ class QtHost(RestingHost):
         """SystemExit or KeyboardInterrupt came out of a `done_callback`: the loop is to end."""
         if self._in_exec:
             self._leaving = self._leaving or error
-        elif self._is_over:
-            log.error("%r came when Qt's loop had ended: host.exec() would have raised it", error, exc_info=error)
+        elif self._is_over or not self._qt.Thread.currentThread().loopLevel():
+            log.error("%r came when no loop of Qt's was running: host.exec() would have raised it", error, exc_info=error)
         if not self._is_over:
             self._home.exit(0 if self._in_exec else exit_status(error))
 

@@ -15,6 +15,7 @@ import tkinter
 from collections.abc import Callable
 from typing import Any
 
+from .._errors import GuestError
 from ._loophost import Found, watches
 from ._rests import LONGEST_REST, JobBell, RestingHost
 from ._tcl import FdWatch, PipeBell, SocketBell, can_watch_fds
@@ -98,6 +99,8 @@ class TkHost(RestingHost):
     def _hook(self) -> None:
         """The first guest: what is needed of Tcl while guests live here, and leaves no cycle through Tcl after them."""
         tk = self._tk
+        if not _is_here(tk):
+            raise GuestError("start the guest on the thread whose tkinter.Tk its TkHost was made for: root.after(0, ...)")
         # A binding tag of its own: the user's bindings stay as they are, and children's <Destroy> does not come here.
         tk.call("bindtags", ".", (self._name, *tk.splitlist(tk.call("bindtags", "."))))
         tk.createcommand(self._name, self._resume)
@@ -119,13 +122,18 @@ class TkHost(RestingHost):
         self._root.report_callback_exception(*sys.exc_info())
 
 
+def _is_here(tk: Any) -> bool:
+    """Whether this thread is Tcl's own: it refuses calls on others, and of its calls this one asks no other thread."""
+    try:
+        return bool(tk.exprlong("1") == 1)
+    except RuntimeError:
+        return False
+
+
 def find() -> Found | None:
     """tkinter's first root window, if it stands and belongs to this thread."""
     root: Any = getattr(tkinter, "_default_root", None)
-    try:
-        if root is None or root.tk.exprlong("1") != 1:
-            return None
-    except RuntimeError:  # Tcl's refusal on other threads than its own; of its calls this one asks no other thread
+    if root is None or not _is_here(root.tk):
         return None
     # Tk does not tell whether its main loop runs.
     return Found("Tk", False, lambda: TkHost(root))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
+from functools import cache
 from typing import Any
 
 from ._jobhost import JobHost
@@ -208,6 +209,7 @@ def _error(what: str) -> OSError:
     return OSError(f"{what}: error {error}, {getattr(_any, 'FormatError', str)(error)}")
 
 
+@cache  # a second one would register the class of windows again
 def _load() -> Any:
     """user32, with the types of the functions that are used."""
     if not hasattr(ctypes, "WinDLL"):

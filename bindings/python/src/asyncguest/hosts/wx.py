@@ -118,6 +118,8 @@ class WxHost(SealedHost):
     # ---- the end
 
     def _hook(self) -> None:
+        if not wx.IsMainThread():
+            raise GuestError("wx has its loop on the main thread: start the guest there, by wx.CallAfter()")
         self._is_over = False  # for a guest that starts with the next window
         self._alarm = wx.PyTimer(self._resume)
         self._app.Bind(wx.EVT_IDLE, self._idle)
