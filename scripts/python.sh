@@ -6,8 +6,9 @@
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
 #                                       and if no interpreter is named on the oldest and the newest only
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
-#   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found; for what may
-#                                       follow see benches/python/run.py; --quick: a smoke run, on the newest alone
+#   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found, and GTK's
+#                                       rows on Debian's own; for what may follow see benches/python/run.py; --quick: a
+#                                       smoke run, on the newest alone
 #   scripts/python.sh demo [OPTION...]  python -m asyncguest.demo, with the wheel installed, on the newest Python that has
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
@@ -142,8 +143,8 @@ do_docs() {
         echo "ok    docs   build/python/docs/index.html, $(find "$out/docs" -name '*.html' | wc -l) pages"
 }
 
-do_bench() { # [--quick] [--rounds N] [WORD...]
-    local version python ran=0 failed=0 wanted="3.11 3.13"
+do_bench() { # [--quick] [--rounds N] [--host NAME]... [WORD...]
+    local version python ran=0 failed=0 wanted="3.11 3.13" debian=/usr/bin/python3
     do_wheel quietly || return
     if [[ " $* " == *" --quick "* ]]; then
         wanted=$(interpreters | tail -n 1 | cut -d ' ' -f 1)
@@ -155,6 +156,13 @@ do_bench() { # [--quick] [--rounds N] [WORD...]
         "$root/examples/demo/with_display.sh" "$out/venv-bench-$version/bin/python" benches/python/run.py "$@" ||
             failed=$((failed + 1))
     done 3< <(interpreters)
+    # GTK is there for the system's own Python alone.
+    if [[ " $* " != *" --quick "* && " $* " != *" --host "* ]] && "$debian" -c 'import gi' 2>/dev/null; then
+        venv bench-system "$debian" benches/python/requirements.txt --system-site-packages &&
+            install_wheel bench-system || return
+        "$root/examples/demo/with_display.sh" "$out/venv-bench-system/bin/python" benches/python/run.py \
+            --host gtk --host gtk-thread "$@" || failed=$((failed + 1))
+    fi
     if [ "$ran" = 0 ]; then
         echo "python.sh: none of these interpreters is here: $wanted"
         return 1

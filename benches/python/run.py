@@ -1,10 +1,11 @@
 """Compares the package with other ways to run asyncio, alone and in a host's main loop, and prints a table.
 
-    python run.py [--quick] [--rounds N] [WORD...]
+    python run.py [--quick] [--rounds N] [--host NAME]... [WORD...]
 
 Run it with an interpreter that has asyncguest installed. Each sample runs in a process of its own; the samples of one work
 take turns (A B C, B C A, ...) and ratios are taken within a round, so that a machine that is busy for a while slows both
-terms. `--quick`: a smoke run of seconds, does every row print? `WORD`: only the rows with this in their title.
+terms. `--quick`: a smoke run of seconds, does every row print? `--host`: only the rows in which asyncguest is in this host.
+`WORD`: only the rows with this in their title.
 
 Exit status 1: a sample has failed. Speed is judged in the table alone.
 """
@@ -85,11 +86,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--host", action="append", metavar="NAME", help="may be given again")
     parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
-    chosen = [row for row in rows() if not options.words or any(word in row.title for word in options.words)]
+    chosen = [
+        row
+        for row in rows()
+        if (not options.words or any(word in row.title for word in options.words))
+        and (options.host is None or row.ours.host in options.host)
+    ]
     if not chosen:
-        parser.error(f"no row has {' or '.join(options.words)} in its title")
+        wanted = [*options.words, *(f"--host {host}" for host in options.host or ())]
+        parser.error(f"no row is about {' and '.join(wanted)}: the rows are in {Path(__file__).with_name('rows.py').name}")
     load_generator()
     before = os.getloadavg()[0]
     samples = collect(chosen, 1 if options.quick else options.rounds, options.quick)
