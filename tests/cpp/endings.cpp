@@ -130,6 +130,25 @@ TEST(a_scope_may_outlive_its_guest) {
     ASSERT(unstarted.empty());
 }
 
+TEST(what_was_awaited_is_not_awaited_again) {
+    guest g;
+    bool ended = false;
+    auto nap = [](guest &g) -> task<> { co_await g.sleep(0ms); };
+    auto twice = [](guest &g, auto &nap, names &log) -> task<> {
+        auto naps = when_all(nap(g), nap(g));
+        co_await naps;
+        log.push_back("once");
+        ASSERT_THROWS(status::order, co_await naps);
+    };
+    names log;
+    g.spawn(twice(g, nap, log), [&](outcome<void> came) {
+        came.get();
+        ended = true;
+    });
+    run_until(g, [&] { return ended; });
+    ASSERT_EQ_STR("once", log.back().c_str());
+}
+
 // What is destroyed at the end may end others, and lose its own scope.
 TEST(destructors_that_end_tasks) {
     names log;

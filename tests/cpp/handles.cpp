@@ -94,7 +94,7 @@ TEST(raii_closing_inside_callbacks) {
 TEST(raii_rearming) {
     guest g;
     int calls = 0;
-    auto t = g.after(asyncguest::forever, [&](uint64_t expirations) { calls += static_cast<int>(expirations); });
+    auto t = g.after(asyncguest::never, [&](uint64_t expirations) { calls += static_cast<int>(expirations); });
     ASSERT_OK(g.deliver());
     ASSERT_EQ_I64(0, calls);
     t.arm(0ms);
@@ -224,17 +224,28 @@ TEST(raii_half_made_guests) {
 TEST(raii_guest_destroyed_on_another_thread) {
     int how = in_fork([](void *) { // a process of its own, for what is left behind ends with it
         struct careless : queue_host {
-            void detached(guest &) noexcept override {}
+            std::atomic<int> &calls;
+            bool &parted;
+            careless(std::atomic<int> &counts, bool &tells) : calls(counts), parted(tells) {}
+            int post(guest_token_t token) noexcept override {
+                calls++;
+                return queue_host::post(token);
+            }
+            void detached(guest &) noexcept override { parted = true; }
         };
-        auto host = std::make_unique<careless>();
+        std::atomic<int> calls{0};
+        bool parted = false;
+        auto host = std::make_unique<careless>(calls, parted);
         auto g = std::make_unique<guest>(*host);
         asyncguest::poster poster = g->make_poster();
         tally t;
         g->every(1h, counting(t)).release(); // no token is on its way
         std::thread([&] { g.reset(); }).join();
+        ASSERT(parted && calls == 0);
         host.reset();
-        ASSERT(poster.post([] {})); // makes the I/O thread post, which finds no host
-        pass(MS(20));
+        // Makes the I/O thread post, which finds no host; the guest then takes nothing more.
+        await([](void *of) { return !static_cast<asyncguest::poster *>(of)->post([] {}); }, &poster, "the post");
+        ASSERT_EQ_I64(0, calls);
         ASSERT_TALLY(0, 0, t);
     }, nullptr);
     ASSERT(WIFEXITED(how) && WEXITSTATUS(how) == 0);
@@ -326,10 +337,17 @@ TEST(durations_are_never_early_and_never_overflow) {
     ASSERT_EQ_U64(0, nanoseconds(-1s));
     ASSERT_EQ_U64(0, nanoseconds(0s));
     ASSERT_EQ_U64(1500000, nanoseconds(1500us));
-    ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(asyncguest::forever));
+    ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(asyncguest::never));
     ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(std::chrono::hours::max()));
     ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(std::chrono::duration<double>(1e300)));
     ASSERT_EQ_U64(0, nanoseconds(std::chrono::duration<double>(std::nan(""))));
     ASSERT_EQ_U64(1, nanoseconds(std::chrono::duration<double, std::nano>(0.25)));
     ASSERT_EQ_U64(0, nanoseconds(std::chrono::hours::min()));
+    using frames = std::chrono::duration<int64_t, std::ratio<1, 60>>;
+    ASSERT_EQ_U64(16666667, nanoseconds(frames(1)));
+    ASSERT_EQ_U64(1000000000, nanoseconds(frames(60)));
+    ASSERT_EQ_U64(5000000000ull * 1000000000, nanoseconds(frames(5000000000 * 60))); // 158 years
+    ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(frames::max()));
+    ASSERT_EQ_U64(1, nanoseconds(std::chrono::duration<int64_t, std::pico>(1)));
+    ASSERT_EQ_U64(GUEST_FOREVER, nanoseconds(std::chrono::duration<uint64_t, std::nano>::max()));
 }

@@ -5,6 +5,7 @@ const living = new Set();
 
 function leave() {
   for (const native of living) native.leave();
+  living.clear();
 }
 
 function began(native) {
@@ -17,4 +18,4 @@ function ended(native) {
   if (living.size === 0) process.off('exit', leave);
 }
 
-module.exports = { began, ended, living: () => [...living] };
+module.exports = { began, ended, lives: (native) => living.has(native), living: () => [...living] };

@@ -68,12 +68,13 @@ class Guest {
   async connect(port, host = 'localhost', { family = 0, signal } = {}) {
     let failure;
     for (const address of await this.#lookup(host, port, family, 0, signal)) {
-      const socket = new Socket(this.#native, this.#waiter, wanted('open')(...where(address), -1));
+      let socket;
       try {
+        socket = new Socket(this.#native, this.#waiter, wanted('open')(...where(address), -1));
         await socket.connected(signal);
         return socket;
       } catch (error) {
-        socket.close();
+        socket?.close();
         if (signal?.aborted || error.code === 'GUEST_ECLOSED') throw error;
         failure = Object.assign(error, { address: address.address, port: address.port });
       }

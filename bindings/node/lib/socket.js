@@ -3,6 +3,7 @@
 // it however the guest ends.
 const native = require('./native.js');
 const errors = require('./errors.js');
+const exit = require('./exit.js');
 
 const READABLE = 1;
 const WRITABLE = 2;
@@ -67,6 +68,7 @@ class Descriptor {
 
   check() {
     if (this.fd < 0) throw errors.closed('the socket was closed');
+    if (!exit.lives(this.#guest)) throw errors.closed('the guest has ended'); // the number may be another file's by now
   }
 
   close() {
@@ -109,11 +111,15 @@ class Socket {
   // For Guest.connect alone.
   async connected(signal) {
     await this.#descriptor.until(WRITABLE, signal);
+    this.#descriptor.check();
     const error = wanted('pendingError')(this.#descriptor.fd);
     if (error !== 0) throw errors.system(-error, 'connect');
   }
 
   async read(most = 65536, { signal } = {}) {
+    if (!Number.isInteger(most) || most < 1) {
+      throw Object.assign(new RangeError('most must be an integer of 1 or more'), { code: 'ERR_OUT_OF_RANGE' });
+    }
     if (this.#reading) throw new Error('another read waits already: await that first');
     this.#reading = true;
     try {
@@ -130,6 +136,10 @@ class Socket {
   }
 
   write(data) {
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      const error = new TypeError('data must be a string, a Uint8Array or a Buffer');
+      return Promise.reject(Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' }));
+    }
     return this.#after(() => this.#writeAll(typeof data === 'string' ? Buffer.from(data) : data));
   }
 

@@ -2,7 +2,9 @@
 // Streams over the guest: whole data, back-pressure, every way to end.
 const crypto = require('node:crypto');
 const net = require('node:net');
+const { constants } = require('node:os');
 const { asyncguest, assert, each, nothingLives, openFds, until } = require('./common.js');
+const native = require('../lib/native.js');
 
 async function pair(guest) {
   const server = await guest.listen();
@@ -42,6 +44,55 @@ each('writes keep their order without being awaited', async (drive) => {
   }
   await all;
   assert.deepEqual([length, first, last], [big.length + 2, 97, 99]);
+  await guest.cancel();
+});
+
+each('a socket whose guest has ended does not touch its fd, which may be another file by now', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest);
+  await guest.shutdown();
+  const next = asyncguest.start({ drive });
+  const others = await Promise.all([pair(next), pair(next), pair(next)]); // have the same numbers
+  for (const socket of [near, far]) {
+    await assert.rejects(socket.write('x'), { code: 'GUEST_ECLOSED' });
+    await assert.rejects(socket.end(), { code: 'GUEST_ECLOSED' });
+    await assert.rejects(socket.read(), { code: 'GUEST_ECLOSED' });
+    assert.equal(socket.close(), false);
+  }
+  for (const [one, other] of others) {
+    await one.write('own');
+    assert.equal(String(await other.read()), 'own');
+  }
+  await next.cancel();
+});
+
+each('an address that is refused at once is not the last', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const server = await guest.listen();
+  const { open } = native.sockets;
+  const { resolve } = native.NativeGuest.prototype;
+  native.NativeGuest.prototype.resolve = function (host, port, family, passive, callback) {
+    return resolve.call(this, host, port, family, passive, (problem, found) => callback(problem, [found[0], ...found]));
+  };
+  let refused = 0;
+  native.sockets.open = (...args) => (refused++ === 0 ? -constants.errno.ENETUNREACH : open(...args));
+  try {
+    const [near] = await Promise.all([guest.connect(server.port), server.accept()]);
+    near.close();
+  } finally {
+    native.sockets.open = open;
+    native.NativeGuest.prototype.resolve = resolve;
+  }
+  assert.equal(refused, 2);
+  await guest.cancel();
+});
+
+each('only bytes and text are written, and a read asks for some', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near] = await pair(guest);
+  for (const data of [undefined, null, 1, {}, [1], new ArrayBuffer(4), new DataView(new ArrayBuffer(4)), new Uint16Array(2)])
+    await assert.rejects(near.write(data), { code: 'ERR_INVALID_ARG_TYPE' });
+  for (const most of [0, -1, 1.5, '1', null]) await assert.rejects(near.read(most), { code: 'ERR_OUT_OF_RANGE' });
   await guest.cancel();
 });
 

@@ -345,6 +345,25 @@ template <class Fixture> struct scenarios {
         expect(witness.use_count() == 1);
     }
 
+    // As programs have it: host and guest are members of a window, which a callback deletes.
+    static void destroyed_with_its_host(Fixture &f) {
+        struct window {
+            std::unique_ptr<typename Fixture::host_type> host;
+            asyncguest::guest g{*host};
+        };
+        auto loop = f.make();
+        auto *w = new window{f.make()};
+        bool deleted = false;
+        w->g.after(time(1), [&] {
+            delete w;
+            f.later(5, [&] { f.quit(); });
+            deleted = true;
+        }).release();
+        f.run(*loop);
+        f.settle();
+        expect(deleted);
+    }
+
     static void lost_wakes_come_again(Fixture &f) {
         asyncguest::options o;
         o.repost_after = time(10);
@@ -384,7 +403,7 @@ template <class Fixture> struct scenarios {
             SCENARIO(exceptions_with_a_handler), SCENARIO(two_guests), SCENARIO(saturating_guest),
             SCENARIO(saturating_guest_in_a_still_window),
             SCENARIO(saturating_host), SCENARIO(idle_is_free), SCENARIO(destroyed_before_inside_and_after),
-            SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
+            SCENARIO(destroyed_with_its_host), SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
         };
 #undef SCENARIO
         return list;

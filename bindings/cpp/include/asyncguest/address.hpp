@@ -57,8 +57,8 @@ struct service {
     std::string name;
 
     service() = default;
-    service(std::string name) : name(std::move(name)) {}
-    service(const char *name) : name(name) {}
+    service(std::string text) : name(std::move(text)) {}
+    service(const char *text) : name(text) {}
     service(int port) : name(std::to_string(port)) {}
 };
 

@@ -104,7 +104,7 @@ private:
         using descriptor = asio::posix::stream_descriptor;
         descriptor_->async_wait(descriptor::wait_read, [alive = std::weak_ptr<asio_host *>(alive_)](asio_error failed) {
             auto self = alive.lock();
-            if (!self || failed) // cancelled by unwatch()
+            if (!self || failed || !(*self)->descriptor_) // cancelled by unwatch()
                 return;
             (*self)->wait(); // first: a nested run() needs it, and an exception must not prevent it
             (*self)->turn(0);

@@ -56,7 +56,7 @@ public:
     template <class P> void await_suspend(std::coroutine_handle<P> h) {
         suspend(h);
         auto expired = [](guest_t *, guest_id_t, uint64_t, void *self) { static_cast<sleeping *>(self)->go_on(); };
-        detail::check(guest_timer_add(live(), delay_, 0, expired, this, nullptr, &id_));
+        detail::demand(guest_timer_add(live(), delay_, 0, expired, this, nullptr, &id_));
     }
     void await_resume() const noexcept {}
 
@@ -68,8 +68,8 @@ private:
 /// of tasks may wait for one fd; each time that it is ready one of them goes on.
 class [[nodiscard]] fd_waiting : public detail::waiting, private detail::fd_waiter {
 public:
-    fd_waiting(std::shared_ptr<detail::core> c, guest_os_fd_t fd, events interest) : waiting(std::move(c)), fd_(fd) {
-        fd_waiter::interest = interest;
+    fd_waiting(std::shared_ptr<detail::core> c, guest_os_fd_t fd, events what) : waiting(std::move(c)), fd_(fd) {
+        interest = what;
     }
     ~fd_waiting() { core_->fds.leave(core_->live(), *this); }
 
@@ -98,7 +98,7 @@ public:
             self->result_ = detail::resolved(status, gai_error, first, count);
             self->go_on();
         };
-        detail::check(guest_resolve(live(), detail::text_or_null(node_), detail::text_or_null(port_.name), hints_.family,
+        detail::demand(guest_resolve(live(), detail::text_or_null(node_), detail::text_or_null(port_.name), hints_.family,
                                     hints_.socktype, hints_.flags, found, this, nullptr, &id_));
     }
     std::vector<address> await_resume() { return result_.get(); }
@@ -122,7 +122,7 @@ public:
             self->status_ = {code, signal};
             self->go_on();
         };
-        detail::check(guest_child_add(live(), pid_, ended, this, nullptr, &id_));
+        detail::demand(guest_child_add(live(), pid_, ended, this, nullptr, &id_));
     }
     exit_status await_resume() const noexcept { return status_; }
 

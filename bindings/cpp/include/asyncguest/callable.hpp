@@ -26,7 +26,7 @@ template <class F> struct box {
 /// destroyed here and the library's message is thrown.
 template <class Box, class Call> guest_id_t enrol(std::unique_ptr<Box> owned, Call call) {
     guest_id_t id = 0;
-    check(call(static_cast<void *>(owned.get()), &Box::drop, &id));
+    demand(call(static_cast<void *>(owned.get()), &Box::drop, &id));
     static_cast<void>(owned.release()); // the registration's from now on
     return id;
 }

@@ -9,6 +9,7 @@
 #include "tasks.hpp"
 #include "time.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -33,7 +34,8 @@ struct options {
     std::chrono::nanoseconds stall_after{};
     /// Threads for work() and resolve(); default 4.
     unsigned work_threads = 0;
-    /// The guest has ended. Host thread, once; may destroy the guest; must not throw.
+    /// The guest has ended. Host thread, once; must not throw. May destroy the guest, unless it is the destructor that
+    /// calls this. If the guest was destroyed inside a callback, this comes after that: what went with it is gone.
     std::function<void(status)> on_done{};
     /// The host has been stuck for that long. On the thread that watches; must not throw.
     std::function<void(stall, std::chrono::nanoseconds)> on_stall{};
@@ -44,26 +46,28 @@ struct options {
 
 namespace detail {
 
-/// Between the thread that posts and the end of the host.
+/// Between the threads of the library and the end of the host: what they call, and keep as long as they do.
 class gate {
 public:
-    explicit gate(host *h) : host_(h) {}
+    gate(host *h, std::function<void(stall, std::chrono::nanoseconds)> f) : on_stall(std::move(f)), host_(h) {}
+
+    const std::function<void(stall, std::chrono::nanoseconds)> on_stall;
 
     template <class F> int32_t with(F f) noexcept {
         std::lock_guard<std::timed_mutex> lock(mutex_);
-        return host_ ? f(*host_) : GUEST_HOST_GONE;
+        host *h = host_;
+        return h ? f(*h) : GUEST_HOST_GONE;
     }
 
-    /// From here on the host is not called. A post that hangs is waited for like guest_free does.
+    /// No call of the host begins from here on. One that hangs is waited for like guest_free does: for a second.
     void shut() noexcept {
+        host_ = nullptr;
         std::unique_lock<std::timed_mutex> lock(mutex_, std::chrono::seconds(1));
-        if (lock)
-            host_ = nullptr;
     }
 
 private:
     std::timed_mutex mutex_;
-    host *host_;
+    std::atomic<host *> host_;
 };
 
 struct core : std::enable_shared_from_this<core> {
@@ -75,7 +79,6 @@ struct core : std::enable_shared_from_this<core> {
     std::shared_ptr<core> self; // guest_t's reference: until nothing of the library points here any more
     std::shared_ptr<gate> entrance;
     std::function<void(status)> on_done;
-    std::function<void(stall, std::chrono::nanoseconds)> on_stall;
     std::function<void(std::exception_ptr)> on_exception;
     fd_watches fds;         // that tasks wait for
     task_list tasks;        // the guest's own, and behind it those of its scopes
@@ -94,10 +97,10 @@ struct core : std::enable_shared_from_this<core> {
         auto keep = shared_from_this();
         struct frame {
             core &c;
-            explicit frame(core &c) : c(c) { c.frames++; }
+            explicit frame(core &of) : c(of) { c.frames++; }
             ~frame() {
                 if (--c.frames == 0 && c.ended && !c.owner)
-                    c.self.reset();
+                    c.let_go();
             }
         } entered(*this);
         if (!on_exception)
@@ -108,6 +111,13 @@ struct core : std::enable_shared_from_this<core> {
             on_exception(std::current_exception());
             return GUEST_OK;
         }
+    }
+
+    /// Nothing of the library points here any more; handles may.
+    void let_go() noexcept {
+        on_exception = nullptr;
+        entrance.reset();
+        self.reset();
     }
 
     /// Before the guest ends, or its object does.
@@ -135,12 +145,13 @@ struct core : std::enable_shared_from_this<core> {
         keep->ended = true;
         if (!keep->owner)
             keep->g = nullptr; // guest_free was called in a callback, and happens now
-        if (keep->on_done)
-            keep->on_done(static_cast<status>(how));
+        if (auto last = std::exchange(keep->on_done, nullptr))
+            last(static_cast<status>(how));
     }
 
     static void stalled(void *data, uint32_t kind, uint64_t nanoseconds) noexcept {
-        static_cast<core *>(data)->on_stall(static_cast<stall>(kind), std::chrono::nanoseconds(nanoseconds));
+        auto entrance = static_cast<core *>(data)->entrance;
+        entrance->on_stall(static_cast<stall>(kind), std::chrono::nanoseconds(nanoseconds));
     }
 };
 

@@ -3,6 +3,13 @@
 #ifndef ASYNCGUEST_ERROR_HPP
 #define ASYNCGUEST_ERROR_HPP
 
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error "asyncguest.hpp needs C++17: compile with -std=c++17 or newer, or use asyncguest.h"
+#endif
+#if !defined(__cpp_exceptions) && !defined(_CPPUNWIND)
+#error "asyncguest.hpp needs exceptions: compile without -fno-exceptions, or use asyncguest.h"
+#endif
+
 #include <asyncguest.h>
 
 #include <stdexcept>
@@ -118,7 +125,7 @@ private:
 
 namespace detail {
 
-inline void check(guest_status_t status) {
+inline void demand(guest_status_t status) {
     if (status != GUEST_OK)
         throw error::last(status);
 }

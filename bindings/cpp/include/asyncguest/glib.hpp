@@ -32,9 +32,9 @@ public:
     }
 
     ~glib_host() override {
-        for (GSource *source : {turns_, patience_}) {
-            g_source_destroy(source);
-            g_source_unref(source);
+        for (GSource *made : {turns_, patience_}) {
+            g_source_destroy(made);
+            g_source_unref(made);
         }
         g_main_context_unref(context_);
     }

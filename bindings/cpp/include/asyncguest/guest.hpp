@@ -10,8 +10,7 @@
 
 #include <optional>
 
-#if defined(__cpp_impl_coroutine) && __cpp_impl_coroutine >= 201902L
-#include <version>
+#if defined(__cpp_impl_coroutine) && defined(__cpp_concepts) // -std=c++17 -fcoroutines has no concepts
 #define ASYNCGUEST_HAS_COROUTINES 1
 #else
 #define ASYNCGUEST_HAS_COROUTINES 0
@@ -57,7 +56,7 @@ public:
         if (!core_->ended) // it happens later, or never
             core_->entrance->shut();
         else if (core_->frames == 0)
-            core_->self.reset();
+            core_->let_go();
     }
 
     guest(const guest &) = delete;
@@ -79,26 +78,35 @@ public:
 
     /// Waits and delivers on this thread, in any drive, until the guest has ended (true) or the time is over.
     template <class Rep = std::chrono::nanoseconds::rep, class Period = std::nano>
-    bool run(std::chrono::duration<Rep, Period> timeout = forever) {
+    bool run(std::chrono::duration<Rep, Period> timeout = never) {
         auto core = core_;
-        return in_time(core->run([&] { return guest_run(core->g, detail::nanoseconds(timeout)); }));
+        const uint64_t time = detail::nanoseconds(timeout), begin = guest_now();
+        for (uint64_t left = time;;) {
+            bool ended = in_time(core->run([&] { return guest_run(core->g, left); }));
+            if (!ended || core->ended)
+                return ended;
+            uint64_t spent = guest_now() - begin; // on_exception took one: on with the rest
+            if (spent >= time)
+                return false;
+            left = time == GUEST_FOREVER ? time : time - spent;
+        }
     }
 
     /// Ends the guest without the host's help; waits that long for work that is running. false: it still runs.
     /// Not inside a callback (status::order): use cancel() there.
     template <class Rep, class Period> bool shutdown(std::chrono::duration<Rep, Period> deadline) {
         auto core = core_;
-        return in_time(core->run([&] { return guest_shutdown(core->g, detail::nanoseconds(deadline)); }));
+        return in_time(core->run([&] { return guest_shutdown(core->g, detail::nanoseconds(deadline)); })) && core->ended;
     }
 
     /// Asks the guest to end: the next delivery destroys tasks and callbacks and calls on_done. Thread: any.
-    void cancel() { detail::check(guest_cancel(core_->g)); }
+    void cancel() { detail::demand(guest_cancel(core_->g)); }
 
     /// Asks for a delivery, even if nothing is due. Thread: any, also in a signal handler.
     void wake() {
         guest_status_t status = guest_wake(core_->g);
         if (status != GUEST_ECLOSED)
-            detail::check(status);
+            detail::demand(status);
     }
 
     /// Whether the guest has ended.
@@ -112,7 +120,7 @@ public:
     /// The fd that the host watches: drive::fd, and for tests drive::run.
     guest_os_fd_t fd() const {
         guest_os_fd_t fd;
-        detail::check(guest_fd(core_->g, &fd));
+        detail::demand(guest_fd(core_->g, &fd));
         return fd;
     }
 
@@ -120,7 +128,7 @@ public:
     guest_stats_t stats() const {
         guest_stats_t stats{};
         stats.struct_size = sizeof stats;
-        detail::check(guest_stats(core_->g, &stats));
+        detail::demand(guest_stats(core_->g, &stats));
         return stats;
     }
 
@@ -238,7 +246,7 @@ public:
     template <class F> working<std::decay_t<F>> work(F &&job);
 
     template <class T> void spawn(task<T> work);
-    template <class T, class F> void spawn(task<T> work, F &&on_end);
+    template <class T, class F, class = detail::enable_callback<F, outcome<T>>> void spawn(task<T> work, F &&on_end);
 #endif
 
     /// For the parts of this library.
@@ -248,11 +256,10 @@ private:
     guest(host *h, asyncguest::drive d, options o) : core_(std::make_shared<detail::core>()), drive_(d) {
         core_->owner = this;
         core_->loop = h;
-        core_->self = core_;
-        core_->entrance = std::make_shared<detail::gate>(h);
+        core_->entrance = std::make_shared<detail::gate>(h, std::move(o.on_stall));
         core_->on_done = std::move(o.on_done);
-        core_->on_stall = std::move(o.on_stall);
         core_->on_exception = std::move(o.on_exception);
+        core_->self = core_;
         try {
             start(o);
         } catch (...) {
@@ -261,7 +268,7 @@ private:
             core_->owner = nullptr;
             guest_free(core_->g);
             core_->g = nullptr;
-            core_->self.reset();
+            core_->let_go();
             throw;
         }
     }
@@ -273,7 +280,7 @@ private:
         raw_host.post = &detail::core::post;
         raw_host.post_local = &detail::core::post_local;
         raw_host.done = &detail::core::done;
-        raw_host.on_stall = core_->on_stall ? &detail::core::stalled : nullptr;
+        raw_host.on_stall = core_->entrance->on_stall ? &detail::core::stalled : nullptr;
         guest_options_t raw{};
         raw.struct_size = sizeof raw;
         raw.drive = static_cast<uint32_t>(drive_);
@@ -282,7 +289,7 @@ private:
         raw.repost_after = detail::nanoseconds(o.repost_after);
         raw.stall_after = detail::nanoseconds(o.stall_after);
         raw.work_threads = o.work_threads;
-        detail::check(guest_start(&raw_host, &raw, &core_->g));
+        detail::demand(guest_start(&raw_host, &raw, &core_->g));
         if (!core_->loop)
             return;
         core_->loop->attached(*this);
@@ -305,7 +312,7 @@ private:
 
     static guest_status_t harmless(guest_status_t status) {
         if (status != GUEST_ESTALE && status != GUEST_EINLINE && status != GUEST_ECLOSED && status != GUEST_EHOSTGONE)
-            detail::check(status);
+            detail::demand(status);
         return status;
     }
 
@@ -313,7 +320,7 @@ private:
     static bool in_time(guest_status_t status) {
         if (status == GUEST_ETIMEDOUT || status == GUEST_ECLOSED)
             return false;
-        detail::check(status);
+        detail::demand(status);
         return true;
     }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <utility>
 
 namespace asyncguest {
@@ -47,8 +48,7 @@ class loop_host : public host {
 public:
     ~loop_host() override {
         if (kept_)
-            std::fputs("asyncguest: an exception left a callback, and nobody took it: set options::on_exception, or run "
-                       "the loop by the host's run(), or call rethrow() after it\n", stderr);
+            tell();
     }
 
     /// Throws the exception that was kept, if any, and forgets it.
@@ -80,18 +80,29 @@ protected:
     /// Ends the main loop, and nested ones: there is an exception for run() to throw.
     virtual void leave() noexcept = 0;
 
-    /// Gives the guest its turn. A token of a guest that has ended does nothing.
-    void turn(guest_token_t token = 0) noexcept {
+    /// Gives the guest its turn. A token of a guest that has ended does nothing. false: a callback has destroyed this
+    /// host, together with the guest.
+    bool turn(guest_token_t token = 0) noexcept {
         if (!guest_)
-            return;
+            return true;
+        const std::weak_ptr<void> alive = alive_;
+        std::exception_ptr thrown;
         ++depth_;
         try {
             guest_->deliver(token);
         } catch (...) {
-            keep(std::current_exception());
+            thrown = std::current_exception();
         }
+        if (alive.expired()) {
+            if (thrown)
+                tell();
+            return false;
+        }
+        if (thrown)
+            keep(std::move(thrown));
         if (--depth_ == 0 && over_)
             over(); // the end came inside this turn, which had to return first
+        return !alive.expired();
     }
 
     /// The loop has ended, or is about to, and gives no more turns: so does the guest.
@@ -107,6 +118,11 @@ protected:
     }
 
 private:
+    static void tell() noexcept {
+        std::fputs("asyncguest: an exception left a callback, and nobody took it: set options::on_exception, or run "
+                   "the loop by the host's run(), or call rethrow() after it\n", stderr);
+    }
+
     void keep(std::exception_ptr exception) noexcept {
         if (!kept_)
             kept_ = std::move(exception);
@@ -119,6 +135,7 @@ private:
     bool over_ = false;
     std::chrono::nanoseconds deadline_ = std::chrono::seconds(1);
     std::exception_ptr kept_;
+    const std::shared_ptr<void> alive_ = std::make_shared<char>(); // expires with the host
 };
 
 } // namespace asyncguest

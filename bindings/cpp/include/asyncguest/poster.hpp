@@ -29,7 +29,7 @@ public:
             guest_poster_post(handle_.get(), &detail::run_post<std::decay_t<F>>, owned.get(), &box::drop);
         if (status == GUEST_ECLOSED)
             return false;
-        detail::check(status);
+        detail::demand(status);
         static_cast<void>(owned.release()); // the guest's from now on
         return true;
     }
@@ -40,18 +40,18 @@ public:
         guest_status_t status = guest_poster_wake(handle_.get());
         if (status == GUEST_ECLOSED)
             return false;
-        detail::check(status);
+        detail::demand(status);
         return true;
     }
 
     /// Asks the guest to end; harmless when it has.
-    void cancel() const { detail::check(guest_poster_cancel(handle_.get())); }
+    void cancel() const { detail::demand(guest_poster_cancel(handle_.get())); }
 
 private:
     friend class guest;
     explicit poster(guest_t *g) {
         guest_poster_t *made = nullptr;
-        detail::check(guest_poster_new(g, &made));
+        detail::demand(guest_poster_new(g, &made));
         handle_.reset(made, &guest_poster_free);
     }
 

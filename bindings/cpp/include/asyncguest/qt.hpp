@@ -77,7 +77,7 @@ private:
             static const int number = registerEventType();
             return static_cast<Type>(number);
         }
-        explicit turn_event(guest_token_t t) : QEvent(kind()), token(t) {}
+        explicit turn_event(guest_token_t due) : QEvent(kind()), token(due) {}
         const guest_token_t token; // 0: a rest is over
     };
 
@@ -113,8 +113,7 @@ private:
     /// ready, or until a posted event comes by: so that is what a busy guest rests for.
     void serve() noexcept {
         row_.begin();
-        turn();
-        if (row_.end() && watching_ && post(0) == 0)
+        if (turn() && row_.end() && watching_ && post(0) == 0)
             notifier_->setEnabled(false);
     }
 

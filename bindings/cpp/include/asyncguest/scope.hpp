@@ -69,14 +69,14 @@ inline void keep(core &c) {
     if (!c.live())
         throw error(status::closed, "the guest has ended: it runs no tasks any more");
     if (c.keeper)
-        return check(guest_timer_modify(c.g, c.keeper, GUEST_FOREVER, 0));
+        return demand(guest_timer_modify(c.g, c.keeper, GUEST_FOREVER, 0));
     auto nothing = [](guest_t *, guest_id_t, uint64_t, void *) {};
     auto end = [](void *data) noexcept {
         auto held = static_cast<core *>(data)->shared_from_this();
         held->keeper = 0;
         held->tasks.end_all();
     };
-    check(guest_timer_add(c.g, GUEST_FOREVER, 0, nothing, &c, end, &c.keeper));
+    demand(guest_timer_add(c.g, GUEST_FOREVER, 0, nothing, &c, end, &c.keeper));
 }
 
 /// Starts a runner, made by `make`, in `list`.
@@ -136,7 +136,7 @@ template <class T> void guest::spawn(task<T> work) {
     detail::spawn(*core, core->tasks, [&] { return detail::run_task(std::move(work)); });
 }
 
-template <class T, class F> void guest::spawn(task<T> work, F &&on_end) {
+template <class T, class F, class> void guest::spawn(task<T> work, F &&on_end) {
     auto core = core_;
     detail::spawn(*core, core->tasks, [&] {
         return detail::run_task_then<T, std::decay_t<F>>(std::move(work), std::forward<F>(on_end));

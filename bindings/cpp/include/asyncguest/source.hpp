@@ -70,7 +70,7 @@ public:
     using source::source;
 
     /// Watches for something else from now on; events::none pauses it, also for errors and hang-ups.
-    void watch(events interest) { detail::check(guest_fd_modify(live(), id(), static_cast<uint32_t>(interest))); }
+    void watch(events interest) { detail::demand(guest_fd_modify(live(), id(), static_cast<uint32_t>(interest))); }
 };
 
 class timer : public source {
@@ -79,17 +79,17 @@ public:
 
     /// Fires once after `delay`, whether it was armed or not.
     template <class Rep, class Period> void arm(std::chrono::duration<Rep, Period> delay) {
-        detail::check(guest_timer_modify(live(), id(), detail::nanoseconds(delay), 0));
+        detail::demand(guest_timer_modify(live(), id(), detail::nanoseconds(delay), 0));
     }
 
     /// Fires after `delay` and then every `period`.
     template <class R1, class P1, class R2, class P2>
     void arm(std::chrono::duration<R1, P1> delay, std::chrono::duration<R2, P2> period) {
-        detail::check(guest_timer_modify(live(), id(), detail::nanoseconds(delay), detail::nanoseconds(period)));
+        detail::demand(guest_timer_modify(live(), id(), detail::nanoseconds(delay), detail::nanoseconds(period)));
     }
 
     /// Stops it, without closing it.
-    void stop() { detail::check(guest_timer_modify(live(), id(), GUEST_FOREVER, 0)); }
+    void stop() { detail::demand(guest_timer_modify(live(), id(), GUEST_FOREVER, 0)); }
 };
 
 } // namespace asyncguest

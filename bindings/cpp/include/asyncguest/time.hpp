@@ -8,8 +8,8 @@
 
 namespace asyncguest {
 
-/// A time that never comes; with it a timer is registered but not armed.
-inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+/// A time that never comes; with it a timer is registered but not armed. (Qt has a macro `forever`, Windows one `max`.)
+inline constexpr std::chrono::nanoseconds never = (std::chrono::nanoseconds::max)();
 
 namespace detail {
 
@@ -20,7 +20,10 @@ template <class Rep, class Period> uint64_t nanoseconds(std::chrono::duration<Re
         return 0;
     if (wide >= 9.2e18L)
         return GUEST_FOREVER;
-    return static_cast<uint64_t>(std::chrono::ceil<std::chrono::nanoseconds>(time).count());
+    if constexpr (std::ratio_divide<Period, std::nano>::den == 1)
+        return static_cast<uint64_t>(std::chrono::ceil<std::chrono::nanoseconds>(time).count());
+    auto whole = static_cast<uint64_t>(wide); // frames, samples: in integers, a product with the common unit may overflow
+    return whole + (static_cast<long double>(whole) < wide);
 }
 
 } // namespace detail

@@ -30,6 +30,8 @@ public:
 
     template <class T> void start(const frame<promise<T>> &part) {
         auto &p = part.handle().promise();
+        if (p.then)
+            throw error(status::order, "this when_all was awaited before");
         p.spawned = root_;
         p.then = then_;
         p.left = &left_;

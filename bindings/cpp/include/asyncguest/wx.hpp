@@ -116,8 +116,7 @@ private:
 
     void serve(guest_token_t token) noexcept {
         row_.begin();
-        turn(token);
-        if (row_.end())
+        if (turn(token) && row_.end())
             rest();
     }
 

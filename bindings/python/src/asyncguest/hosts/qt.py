@@ -20,7 +20,8 @@ from .._errors import GuestError
 from .._reports import log
 from ._loophost import Found, exit_status, watches
 from ._qt import EventBell, Notifier, applications, binding_of, if_it_lives
-from ._rests import JobBell, RestingHost, Switch
+from ._rests import JobBell
+from ._sealed import SealedHost
 
 __all__ = ["QtHost", "find"]
 
@@ -28,7 +29,7 @@ __all__ = ["QtHost", "find"]
 _LOW = -1
 
 
-class QtHost(RestingHost):
+class QtHost(SealedHost):
     """The main loop of Qt, which may run already, start later, or be entered with `processEvents()` alone.
 
     `app`: the QApplication, QGuiApplication or QCoreApplication, or a QThread; None: the one that runs the loop of this
@@ -75,30 +76,15 @@ class QtHost(RestingHost):
             raise GuestError("Qt runs no loop on this thread: make the QtHost where the QApplication lives, or in a QThread")
         self._notifiers: dict[int, Notifier] = {}
         self._rest_bell: EventBell | None = None
-        self._in_exec = 0
-        self._leaving: BaseException | None = None
 
     def exec(self, run: Callable[[], Any] | None = None) -> int:
         """`app.exec()`, or that of the QThread. Runs that have not ended when it returns are shut down.
 
         `run`: what to call in its place, a function that runs that loop itself. Returns what that does.
         """
-        self._in_exec += 1
-        self.ends_with_interpreter = True  # sys.exit in a slot: the bindings end the process on the spot
-        try:
-            run = run or (self._home.exec if hasattr(self._home, "exec") else self._home.exec_)
-            try:
-                status: int = run()
-            finally:
-                if self._in_exec == 1:  # Qt refuses a second one inside, which is no reason to end anything
-                    self._shut_down()
-            if self._leaving is not None:
-                raise self._leaving
-            return status
-        finally:
-            self._in_exec -= 1
-            self.ends_with_interpreter = self._in_exec > 0
-            self._leaving = None
+        start = run if run is not None else getattr(self._home, "exec", None) or self._home.exec_
+        status: int = self._run_loop(start, self._exit)
+        return status
 
     # ---- what a guest asks for
 
@@ -112,12 +98,6 @@ class QtHost(RestingHost):
 
     def _make_bell(self, served: Callable[[], None]) -> JobBell:
         return EventBell(self._qt, served)
-
-    def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
-        try:
-            super()._served(switch, ready)
-        except (SystemExit, KeyboardInterrupt) as error:  # no exception may pass through Qt
-            self._leave(error)
 
     # ---- rests
 
@@ -154,19 +134,20 @@ class QtHost(RestingHost):
         return ("aboutToQuit", "destroyed") if isinstance(self._home, self._qt.App) else ("finished",)
 
     def _ended(self, *_: object) -> None:
-        try:
-            self._over()
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._leave(error)
+        self._over()
+
+    def _exit(self, status: int = 0) -> None:
+        if not self._is_over:
+            self._home.exit(status)
 
     def _leave(self, error: BaseException) -> None:
-        """SystemExit or KeyboardInterrupt came out of a `done_callback`: the loop is to end."""
-        if self._in_exec:
-            self._leaving = self._leaving or error
-        elif self._is_over or not self._qt.Thread.currentThread().loopLevel():
+        """No exception may pass through Qt, also where `exec` is not in use: then its loop ends with a status."""
+        if self._quit is not None:
+            super()._leave(error)
+            return
+        if self._is_over or not self._qt.Thread.currentThread().loopLevel():
             log.error("%r came when no loop of Qt's was running: host.exec() would have raised it", error, exc_info=error)
-        if not self._is_over:
-            self._home.exit(0 if self._in_exec else exit_status(error))
+        self._exit(exit_status(error))
 
 
 def find() -> Found | None:
