@@ -156,9 +156,10 @@ def test_in_a_trio_program():
     trio.run(program)
 
 
-def test_a_window_of_tk_on_its_own_thread_alone(root):
+def test_a_window_of_tk_on_its_own_thread_alone(root, monkeypatch):
     from asyncguest.hosts import tk
 
+    monkeypatch.setattr("tkinter._default_root", root)  # a test before may have left one that is destroyed
     found, elsewhere = tk.find(), []
     thread = threading.Thread(target=lambda: elsewhere.append(tk.find()))
     thread.start()
@@ -168,6 +169,8 @@ def test_a_window_of_tk_on_its_own_thread_alone(root):
     assert type(guest.host) is tk.TkHost
     root.mainloop()
     assert guest.state == "ended"
+    root.tk.call("destroy", ".")
+    assert tk.find() is None
 
 
 # ---- what is not

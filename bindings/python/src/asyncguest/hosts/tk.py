@@ -135,5 +135,9 @@ def find() -> Found | None:
     root: Any = getattr(tkinter, "_default_root", None)
     if root is None or not _is_here(root.tk):
         return None
+    try:
+        root.tk.call("winfo", "exists", ".")
+    except tkinter.TclError:
+        return None  # it was destroyed, by Tcl's own command, of which tkinter knows nothing
     # Tk does not tell whether its main loop runs.
     return Found("Tk", False, lambda: TkHost(root))
