@@ -66,11 +66,13 @@ fallback() {
         CARGO_PROFILE_DEV_DEBUG=0 cargo test --lib --test children --test fork --test reentrancy
 }
 
-# The C suite against both libraries, the header in three languages, the installed package.
+# The C and C++ suites against both libraries, the header in three languages, the installed package. The toolkits' tests are
+# about frames and time, on machines that are shared: they have a second try, which ctest names.
 c_suite() {
     cmake -S . -B build -DASYNCGUEST_CARGO_TARGET_DIR="$root/target" -DASYNCGUEST_BUILD_EXAMPLES=ON &&
         cmake --build build -j2 &&
-        ctest --test-dir build -j2 --output-on-failure
+        ctest --test-dir build -j2 --output-on-failure -LE '^(hosts|examples)$' &&
+        ctest --test-dir build -j2 --output-on-failure -L '^(hosts|examples)$' --repeat until-pass:2
 }
 
 docs() {
