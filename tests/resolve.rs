@@ -4,6 +4,7 @@ mod common;
 use common::*;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 /// Resolves, and returns what came.
 fn resolved(drive: Drive, query: Query) -> Resolved {
@@ -56,6 +57,16 @@ fn resolve_service_only() {
     let query = Query { family: libc::AF_INET, flags: libc::AI_PASSIVE, ..query(None, Some("8080")) };
     let all = resolved(Drive::Thread, query).unwrap();
     assert_eq!(socket_address(&all[0]), (Ipv4Addr::UNSPECIFIED, 8080));
+}
+
+/// A service by its name: port 80, unless this machine has no /etc/services.
+#[test]
+fn resolve_service_name() {
+    let query = Query { family: libc::AF_INET, ..query(Some("127.0.0.1"), Some("http")) };
+    match resolved(Drive::Thread, query) {
+        Ok(all) => assert_eq!(socket_address(&all[0]), (Ipv4Addr::LOCALHOST, 80)),
+        Err(code) => assert_eq!((code, Path::new("/etc/services").exists()), (libc::EAI_SERVICE, false)),
+    }
 }
 
 #[test]

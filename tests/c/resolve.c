@@ -84,6 +84,25 @@ TEST(resolve_service_only)
     toy_end(&toy);
 }
 
+/* A service by its name: the system's own answer, which on a machine without /etc/services is an error. */
+TEST(resolve_service_name)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *list = NULL;
+    int code = getaddrinfo("127.0.0.1", "http", &hints, &list);
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    lookup(&toy, "127.0.0.1", "http", AF_INET, AI_NUMERICHOST, &probe);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_STATUS(code ? GUEST_ERESOLVE : GUEST_OK, probe.status);
+    ASSERT_EQ_I64(code, (int32_t)probe.flags);
+    ASSERT_EQ_I64(code ? 0 : 1, probe.value);
+    if (list)
+        freeaddrinfo(list);
+    toy_end(&toy);
+}
+
 TEST(resolve_unknown_name)
 {
     toy_t toy = {0};

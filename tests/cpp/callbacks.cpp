@@ -293,7 +293,7 @@ TEST(names_resolve_or_say_why) {
             came++;
         }
     });
-    g.resolve("::1", "http", [&](asyncguest::addresses found) {
+    g.resolve("::1", 80, [&](asyncguest::addresses found) {
         ASSERT_EQ_STR("::1", found.get().at(0).to_string().c_str());
         came++;
     }, {AF_INET6, SOCK_STREAM, AI_NUMERICHOST});

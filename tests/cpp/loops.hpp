@@ -55,9 +55,23 @@ public:
         uint64_t stop = guest_now() + limit(SECONDS(10));
         while (!holds()) {
             if (guest_now() > stop)
-                FAIL("the loop ran in vain");
+                FAIL("the loop ran in vain; %s", thrown().c_str());
             step();
         }
+    }
+
+    // What the callbacks have thrown: a callback that fails before it counts is waited for in vain.
+    std::string thrown() const {
+        std::string all = "exceptions that left callbacks: " + std::to_string(caught.size());
+        for (const std::exception_ptr &e : caught)
+            try {
+                std::rethrow_exception(e);
+            } catch (const std::exception &what) {
+                all += std::string("\n  ") + what.what();
+            } catch (...) {
+                all += "\n  not a std::exception";
+            }
+        return all;
     }
 
     // Something runs, or a moment passes.
