@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
 build=$PWD/build/demo
 hosts=$build/examples/c
 picture=$build/fetch_gtk.png
