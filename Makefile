@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test check hosts bench conformance clean
+.PHONY: all demo test check hosts bench conformance bare clean
 
 all:
 	cargo build --release
@@ -31,6 +31,10 @@ bench:
 conformance:
 	./scripts/setup.sh test
 	./scripts/python.sh conformance
+
+# `make demo` and `make test` on a fresh bare Debian 12, as root; before every release.
+bare:
+	./scripts/bare.sh
 
 clean:
 	cargo clean

@@ -107,8 +107,8 @@ do_conformance() { # [short] [X.Y...]
         esac
     done 3< <(interpreters)
     if [ $((ran + failed)) = 0 ]; then
-        echo "python.sh: no interpreter here has its own tests: ${*:-any CPython from 3.10 on}"
-        return 1
+        echo "no interpreter here has its own tests: ${*:-any CPython from 3.10 on}"
+        return 77
     fi
     [ "$failed" = 0 ]
 }

@@ -105,6 +105,7 @@ if [ "$1" = test ]; then
     need_command npm npm
     # Other hosts in Python: Debian's own bindings, and the libraries that wheels from PyPI expect to find.
     need_debian_python ensurepip python3-venv
+    need_python test.test_asyncio "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite"
     need_debian_python gi python3-gi
     need_debian_python wx python3-wxgtk4.0
     need_typelib Gtk-3.0 gir1.2-gtk-3.0
