@@ -196,54 +196,59 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         """Runs what is ready at this moment, in order, until the time is over. Returns the time.
 
         What is left then keeps its order. At least one callback runs. SystemExit and KeyboardInterrupt pass.
+
+        The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
+        package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
         """
         if self._entered or self._debug:
             return self._run_ready_carefully(until)
         ready = self._ready
         now = 0.0
-        for _ in range(len(ready)):
-            if not ready:
-                break  # a nested turn has run the rest
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            self.running_handle = handle
-            handle._run()
-            now = monotonic()
-            if now >= until:
-                break
-        self.running_handle = None
+        try:
+            for _ in range(len(ready)):
+                if not ready:
+                    break  # a nested turn has run the rest
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                self.running_handle = handle
+                handle._run()
+                now = monotonic()
+                if now >= until:
+                    break
+        finally:
+            self.running_handle = handle = None  # type: ignore[assignment]
         return now or monotonic()
 
     def _run_ready_carefully(self, until: float) -> float:
         """The same in debug mode, which times each callback, and inside a nested host loop."""
         ready = self._ready
         now = monotonic()
-        for _ in range(len(ready)):
-            if not ready:
-                break  # a nested turn has run the rest
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            if self._entered and self._park_if_entered(handle):
-                continue
-            self.running_handle = handle
-            self._current_handle = handle if self._debug else None
-            began = now
-            try:
+        try:
+            for _ in range(len(ready)):
+                if not ready:
+                    break  # a nested turn has run the rest
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                if self._entered and self._park_if_entered(handle):
+                    continue
+                self.running_handle = handle
+                self._current_handle = handle if self._debug else None
+                began = now
                 handle._run()
-            finally:
                 self._current_handle = None
-            now = monotonic()
-            if self._debug and now - began >= self.slow_callback_duration:
-                base_events.logger.warning(  # type: ignore[attr-defined]
-                    "Executing %s took %.3f seconds",
-                    base_events._format_handle(handle),  # type: ignore[attr-defined]
-                    now - began,
-                )
-            if now >= until:
-                break
-        self.running_handle = None
+                now = monotonic()
+                if self._debug and now - began >= self.slow_callback_duration:
+                    base_events.logger.warning(  # type: ignore[attr-defined]
+                        "Executing %s took %.3f seconds",
+                        base_events._format_handle(handle),  # type: ignore[attr-defined]
+                        now - began,
+                    )
+                if now >= until:
+                    break
+        finally:
+            self._current_handle = self.running_handle = handle = None  # type: ignore[assignment]
         return now
 
     # ---- nested host loops
@@ -303,6 +308,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             self._ready.append(handle)
         finally:
             self.running_handle = outer
+            del handle, outer
 
     def is_on_stack(self) -> bool:
         """Whether a callback of this loop is on the stack of this thread. Slow: it looks at each frame."""
@@ -401,6 +407,7 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
     if not task.done():
         # Task refuses set_exception for itself, Future does not. No loop is left to run callbacks.
         asyncio.Future.set_exception(task, error)
+    del task, error
 
 
 async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:

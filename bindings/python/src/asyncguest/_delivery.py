@@ -96,6 +96,7 @@ class Turns:
                 if outside is not None:
                     self.leave(outside)
             finally:
+                outside = None
                 self.depth = depth
                 if not reactor.closed:
                     self.rest(more)
@@ -192,6 +193,8 @@ class Turns:
             self._loop.run_inside(handle)
         except (SystemExit, KeyboardInterrupt) as error:
             self._guest.interrupted(error)
+        finally:
+            del task, handle  # see run_ready
 
     def _wrong_thread(self, token: int) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""

@@ -216,7 +216,10 @@ class Guest:
                 self._detach()
                 loop.close()
             raise
-        return task
+        try:
+            return task
+        finally:
+            del task  # its first step may have failed: see run_ready
 
     def _make_loop(self) -> EventLoop:
         host, posting = self.host, self._posting
@@ -295,14 +298,17 @@ class Guest:
         except BaseException:
             coroutine.close()
             raise
-        if not eager:
-            task = new_task(loop, coroutine, name, context)
-        else:
-            with turns.inside():
+        try:
+            if not eager:
                 task = new_task(loop, coroutine, name, context)
-                turns.run_first_step(task, coroutine)
-        self.keep(task)
-        return task
+            else:
+                with turns.inside():
+                    task = new_task(loop, coroutine, name, context)
+                    turns.run_first_step(task, coroutine)
+            self.keep(task)
+            return task
+        finally:
+            task = None  # type: ignore[assignment]  # its first step may have failed: see run_ready
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Holds a task that nobody else may hold (asyncio itself does not) until it is done. For the package."""

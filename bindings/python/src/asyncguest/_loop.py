@@ -83,9 +83,12 @@ class EventLoop(CPythonLoop):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Schedules a coroutine. As a guest: one that host code starts between the turns is kept alive until done."""
         task = super().create_task(coro, **options)
-        if self.guest is not None and (self.running_handle is None or self.asleep):
-            self.guest.keep(task)
-        return task
+        try:
+            if self.guest is not None and (self.running_handle is None or self.asleep):
+                self.guest.keep(task)
+            return task
+        finally:
+            del task  # a first step that a task factory has run here may have failed: see run_ready
 
     def call_at(
         self,
@@ -95,7 +98,12 @@ class EventLoop(CPythonLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
-        if when != when:
+        try:
+            is_number = (ahead := when - 0.0) < 0 or ahead >= 0
+        except TypeError:
+            # Before anything is stored: one that cannot be compared would break the order of all timers.
+            raise TypeError(f"a timer is set to a number, in seconds of loop.time(), not to {when!r}") from None
+        if not is_number:
             raise ValueError("a timer cannot be set to NaN")
         timer = super().call_at(when, callback, *args, context=context)
         if self._debug:

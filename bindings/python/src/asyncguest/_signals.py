@@ -159,9 +159,8 @@ class WakeupFd:
     def __enter__(self) -> WakeupFd:
         if on_main_thread():
             before = signal.set_wakeup_fd(self._fd, warn_on_full_buffer=False)
-            if before != -1:
-                # Whether it shall warn cannot be asked: that it does is the default.
-                signal.set_wakeup_fd(before, warn_on_full_buffer=before not in _wakeup_fds)
+            if before != -1 and not _give_back(before):
+                before = -1
             if before == -1 or before in _wakeup_fds:
                 _wakeup_fds.append(self._fd)
         return self
@@ -171,7 +170,17 @@ class WakeupFd:
             _wakeup_fds.remove(self._fd)
             found = signal.set_wakeup_fd(_wakeup_fds[0] if _wakeup_fds else -1, warn_on_full_buffer=False)
             if found not in (self._fd, -1):
-                signal.set_wakeup_fd(found, warn_on_full_buffer=found not in _wakeup_fds)
+                _give_back(found)
+
+
+def _give_back(fd: int) -> bool:
+    """Puts back a wake-up fd that was there. False if its owner has closed it meanwhile: then ours, or none, stays."""
+    try:
+        # Whether it shall warn cannot be asked: that it does is the default.
+        signal.set_wakeup_fd(fd, warn_on_full_buffer=fd not in _wakeup_fds)
+    except (OSError, ValueError):  # closed; the number is that of something else by now, which blocks
+        return False
+    return True
 
 
 # The runs that Ctrl-C is for, on the main thread.
