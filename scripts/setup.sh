@@ -87,6 +87,7 @@ need_python tkinter python3-tk
 need_file "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
 if [ "$1" = test ]; then
     need_command c++ g++
+    need_command clang++ clang # the second compiler for coroutines
     need_command valgrind valgrind
     need_command llvm-symbolizer llvm # the sanitizers' names of functions
     need_command import imagemagick

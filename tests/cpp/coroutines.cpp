@@ -1,8 +1,8 @@
 // Hazards of coroutines: values and exceptions that get lost; one fd awaited by many; stacks that grow; frames that
 // are allocated for nothing.
+#include "allocations.hpp"
 #include "frames.hpp"
-
-#include <coroutine>
+#include "strangers.hpp"
 
 struct thrown : std::runtime_error {
     thrown() : std::runtime_error("from a task") {}
@@ -344,21 +344,10 @@ TEST(stacks_do_not_grow) {
     run_until(g, [&] { return depth == 50000; });
 }
 
-// A coroutine type of somebody else's awaits what is ours.
-struct foreign {
-    struct promise_type {
-        foreign get_return_object() noexcept { return {}; }
-        std::suspend_never initial_suspend() const noexcept { return {}; }
-        std::suspend_never final_suspend() const noexcept { return {}; }
-        void return_void() const noexcept {}
-        void unhandled_exception() const noexcept { FAIL("an exception"); }
-    };
-};
-
 TEST(coroutines_of_other_types) {
     guest g;
     int sums = 0;
-    auto work = [](guest &g, int &sums) -> foreign {
+    auto work = [](guest &g, int &sums) -> detached {
         co_await g.sleep(0ms);
         sums += co_await sum(g, 1, 2);
         auto [a, b] = co_await when_all(sum(g, 1, 1), sum(g, 2, 2));
@@ -368,23 +357,6 @@ TEST(coroutines_of_other_types) {
     work(g, sums);
     ASSERT(g.run(5s));
     ASSERT_EQ_I64(9, sums);
-}
-
-static std::atomic<int> allocations;
-
-void *operator new(size_t size) {
-    allocations++;
-    if (void *memory = malloc(size))
-        return memory;
-    throw std::bad_alloc();
-}
-
-void operator delete(void *memory) noexcept {
-    free(memory);
-}
-
-void operator delete(void *memory, size_t) noexcept {
-    free(memory);
 }
 
 TEST(waiting_allocates_nothing) {

@@ -27,6 +27,39 @@ TEST(options_run_goes_on_when_an_exception_was_taken) {
     ASSERT(taken > 4);
 }
 
+// Like every callback they may do without the arguments. What is empty stays empty.
+TEST(options_take_functions_without_arguments) {
+    int dones = 0, taken = 0;
+    gate_t stalled = GATE;
+    asyncguest::options options;
+    options.on_done = [&] { dones++; };
+    options.on_exception = [&] { taken++; };
+    options.on_stall = [&] { gate_open(&stalled); };
+    options.stall_after = 20ms;
+    queue_host host;
+    guest g(host, options); // and may be copied
+    g.post([&] {
+        gate_wait(&stalled, 1);
+        throw 1;
+    });
+    host.run_until([&] { return taken == 1; });
+    ASSERT(g.shutdown(1s));
+    ASSERT_EQ_I64(1, dones);
+
+    void (*none)() = nullptr;
+    options.on_done = none;
+    ASSERT(!options.on_done);
+    options.on_done = std::function<void()>();
+    ASSERT(!options.on_done);
+    options.on_done = std::function<void(status)>();
+    ASSERT(!options.on_done);
+    options.on_done = [&](auto... how) { dones += int(sizeof...(how)); };
+    options.on_done(status::ok); // with them where both are possible
+    ASSERT_EQ_I64(2, dones);
+    options.on_done = nullptr;
+    ASSERT(!options.on_done);
+}
+
 TEST(options_are_dropped_with_the_guest) {
     tally done, exception, stall;
     asyncguest::source kept;

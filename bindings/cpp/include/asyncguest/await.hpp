@@ -11,7 +11,7 @@ namespace asyncguest {
 namespace detail {
 
 /// One coroutine that waits for one registration.
-class waiting {
+class waiting : public native {
 public:
     waiting(const waiting &) = delete;
     waiting &operator=(const waiting &) = delete;
@@ -152,22 +152,24 @@ public:
     working(std::shared_ptr<detail::core> c, G &&job)
         : waiting(std::move(c)), piece_(new piece{std::forward<G>(job), this}) {}
 
-    struct awaiter {
+    struct awaiter : detail::native {
         working *self;
+
+        explicit awaiter(working *w) noexcept : self(w) {}
 
         bool await_ready() const noexcept { return false; }
         template <class P> void await_suspend(std::coroutine_handle<P> h) { self->start(h); }
         result await_resume() { return self->came_.get(); }
     };
 
-    awaiter operator co_await() & noexcept { return {this}; }
+    awaiter operator co_await() & noexcept { return awaiter(this); }
     awaiter operator co_await() && noexcept {
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13 // gcc.gnu.org/PR98401
         static_assert(std::is_trivially_copyable_v<F>,
                       "GCC before 13 destroys the captures of a callable made inside a co_await expression twice; take "
                       "two steps instead: auto w = g.work(...); co_await w;");
 #endif
-        return {this};
+        return awaiter(this);
     }
 
 private:

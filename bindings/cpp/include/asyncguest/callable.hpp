@@ -5,6 +5,8 @@
 
 #include "error.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -49,6 +51,29 @@ using enable_callback = std::enable_if_t<std::is_invocable_v<std::decay_t<F> &, 
                                          std::is_invocable_v<std::decay_t<F> &>>;
 
 } // namespace detail
+
+/// A std::function that may be given a callable without arguments too, as every callback of this library. Calling an
+/// empty one throws std::bad_function_call.
+template <class... A> class callback {
+public:
+    callback() = default;
+    callback(std::nullptr_t) {}
+    template <class F, class = std::enable_if_t<!std::is_same_v<callback, std::decay_t<F>>>,
+              class = detail::enable_callback<F, A...>>
+    callback(F &&f) {
+        if constexpr (std::is_invocable_v<std::decay_t<F> &, A...>)
+            f_ = std::forward<F>(f);
+        else if (std::function<void()> plain = std::forward<F>(f))
+            f_ = [plain = std::move(plain)](A...) { plain(); };
+    }
+
+    explicit operator bool() const noexcept { return bool(f_); }
+    void operator()(A... a) const { f_(std::forward<A>(a)...); }
+
+private:
+    std::function<void(A...)> f_;
+};
+
 } // namespace asyncguest
 
 #endif

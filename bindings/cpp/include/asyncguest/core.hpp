@@ -6,11 +6,11 @@
 #include "error.hpp"
 #include "fd_watch.hpp"
 #include "host.hpp"
+#include "poster.hpp"
 #include "tasks.hpp"
 #include "time.hpp"
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -22,7 +22,7 @@ enum class stall : unsigned {
     delivering = GUEST_STALL_DELIVERING    ///< a callback does not return
 };
 
-/// How a guest shall behave; zero means the library's default.
+/// How a guest shall behave; zero means the library's default. Each function may also be one without arguments.
 struct options {
     /// What one delivery may last before the host gets its turn; default 4 ms.
     std::chrono::nanoseconds batch_budget{};
@@ -36,12 +36,12 @@ struct options {
     unsigned work_threads = 0;
     /// The guest has ended. Host thread, once; must not throw. May destroy the guest, unless it is the destructor that
     /// calls this. If the guest was destroyed inside a callback, this comes after that: what went with it is gone.
-    std::function<void(status)> on_done{};
+    callback<status> on_done{};
     /// The host has been stuck for that long. On the thread that watches; must not throw.
-    std::function<void(stall, std::chrono::nanoseconds)> on_stall{};
+    callback<stall, std::chrono::nanoseconds> on_stall{};
     /// Takes what callbacks, and tasks that nobody awaits, throw. Without it, that leaves deliver(), run(),
     /// shutdown() or spawn(), whichever was running them. What this function throws does so too.
-    std::function<void(std::exception_ptr)> on_exception{};
+    callback<std::exception_ptr> on_exception{};
 };
 
 namespace detail {
@@ -49,9 +49,9 @@ namespace detail {
 /// Between the threads of the library and the end of the host: what they call, and keep as long as they do.
 class gate {
 public:
-    gate(host *h, std::function<void(stall, std::chrono::nanoseconds)> f) : on_stall(std::move(f)), host_(h) {}
+    gate(host *h, callback<stall, std::chrono::nanoseconds> f) : on_stall(std::move(f)), host_(h) {}
 
-    const std::function<void(stall, std::chrono::nanoseconds)> on_stall;
+    const callback<stall, std::chrono::nanoseconds> on_stall;
 
     template <class F> int32_t with(F f) noexcept {
         std::lock_guard<std::timed_mutex> lock(mutex_);
@@ -78,14 +78,22 @@ struct core : std::enable_shared_from_this<core> {
     unsigned frames = 0;     // calls of ours on the stack that run callbacks
     std::shared_ptr<core> self; // guest_t's reference: until nothing of the library points here any more
     std::shared_ptr<gate> entrance;
-    std::function<void(status)> on_done;
-    std::function<void(std::exception_ptr)> on_exception;
+    callback<status> on_done;
+    callback<std::exception_ptr> on_exception;
     fd_watches fds;         // that tasks wait for
     task_list tasks;        // the guest's own, and behind it those of its scopes
     guest_id_t keeper = 0;  // the source whose drop function ends them; from the first task on
+    poster hopper;          // for tasks that are resumed on other threads; from the first that may be
 
     /// The guest as long as it can be asked for something, else null.
     guest_t *live() const noexcept { return ended ? nullptr : g; }
+
+    /// The right to post to this guest, if it has not ended.
+    const poster &hop() {
+        if (live() && !hopper.handle_)
+            hopper = poster(g);
+        return hopper;
+    }
 
     void close(guest_id_t id) noexcept {
         if (id && live())
@@ -143,6 +151,7 @@ struct core : std::enable_shared_from_this<core> {
         auto keep = static_cast<core *>(data)->shared_from_this();
         keep->leave_host();
         keep->ended = true;
+        keep->hopper = poster();
         if (!keep->owner)
             keep->g = nullptr; // guest_free was called in a callback, and happens now
         if (auto last = std::exchange(keep->on_done, nullptr))

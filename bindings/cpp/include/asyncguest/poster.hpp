@@ -10,6 +10,8 @@ class guest;
 
 namespace detail {
 
+struct core;
+
 template <class F> void run_post(guest_t *, void *data) {
     box<F>::of(data)();
 }
@@ -49,6 +51,7 @@ public:
 
 private:
     friend class guest;
+    friend struct detail::core;
     explicit poster(guest_t *g) {
         guest_poster_t *made = nullptr;
         detail::demand(guest_poster_new(g, &made));

@@ -9,9 +9,10 @@ namespace detail {
 
 /// The coroutine around a spawned task.
 struct runner {
-    struct promise_type : root {
+    struct promise_type : root, part_of {
         promise_type() {
-            destroy = [](root &r) noexcept {
+            spawned = this;
+            end = [](root &r) {
                 std::coroutine_handle<promise_type>::from_promise(static_cast<promise_type &>(r)).destroy();
             };
         }
@@ -83,6 +84,7 @@ inline void keep(core &c) {
 template <class M> void spawn(core &c, task_list &list, M make) {
     keep(c);
     runner made = make();
+    made.spawned->home = &c;
     made.spawned->link(list);
     c.run([&] {
         resume(made.spawned, made.handle);

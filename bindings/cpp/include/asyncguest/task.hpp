@@ -2,10 +2,7 @@
 #ifndef ASYNCGUEST_TASK_HPP
 #define ASYNCGUEST_TASK_HPP
 
-#include "guest.hpp"
-
-#include <concepts>
-#include <coroutine>
+#include "foreign.hpp"
 
 namespace asyncguest {
 
@@ -13,117 +10,159 @@ template <class T> class task;
 
 namespace detail {
 
-/// Goes on with `h`, a part of `r`, and with what that hands over to. Throws what ends `r`. `r` and whoever calls may
-/// be gone afterwards.
-inline void resume(root *r, std::coroutine_handle<> h) {
-    if (!r)
-        return h.resume();
-    if (r->doomed) // in a nested main loop of its own: what it waits for is no use any more
-        return;
-    r->enter();
-    while (h) {
-        h.resume(); // throws nothing: promises keep exceptions
-        h = std::coroutine_handle<>::from_address(std::exchange(r->next_part, nullptr));
+/// The root of tasks that a coroutine type of somebody else's awaits: it ends by going on with that.
+struct foreign_root : root {
+    std::coroutine_handle<> then;
+
+    explicit foreign_root(std::coroutine_handle<> h) : then(h) {
+        end = [](root &r) { static_cast<foreign_root &>(r).then.resume(); };
     }
-    r->leave();
-}
+};
 
-/// What an await_suspend returns to hand over to `h`. Within a spawned task the loop above does it, because compilers
-/// make a tail call of it only when they optimise: a debug build would overflow the stack.
-inline std::coroutine_handle<> hand_over(root *r, std::coroutine_handle<> h) noexcept {
-    if (!r)
-        return h;
-    r->next_part = h.address();
-    return std::noop_coroutine();
-}
+/// A coroutine that awaits tasks: counts them down and goes on after the last.
+class awaiting : public native {
+public:
+    /// Called by each task at its end.
+    void part_ended() noexcept {
+        if (--left_ != 0)
+            return;
+        if (foreign_)
+            spawned_->finished = true;
+        else
+            spawned_->next_part = then_.address();
+    }
 
-/// The end of a task: on to who awaits it.
-struct handing_back {
+protected:
+    template <class P> void begin(std::coroutine_handle<P> h) {
+        if (then_)
+            throw error(status::order, "this was awaited before, and what it gave is gone");
+        spawned_ = root_of(h);
+        if (!spawned_) {
+            foreign_ = std::make_unique<foreign_root>(h);
+            spawned_ = foreign_.get();
+        }
+        then_ = h;
+    }
+
+    template <class Place> void adopt(Place &place) noexcept {
+        auto &p = place.child.handle().promise();
+        p.spawned = spawned_;
+        p.whom = this;
+        p.to = &place;
+        left_++;
+    }
+
+    template <class Place> void start(Place &place) {
+        adopt(place);
+        resume(spawned_, place.child.handle());
+    }
+
+    /// Starts tasks by `f`; gives whether there is still something to wait for.
+    template <class F> bool start_by(F f) {
+        left_ = 1; // nobody goes on before all have started
+        f();
+        return --left_ != 0;
+    }
+
+    /// Starts just one.
+    template <class Place> bool hand_over(Place &place) {
+        if (foreign_)
+            return start_by([&] { start(place); });
+        adopt(place);
+        spawned_->next_part = place.child.handle().address();
+        return true;
+    }
+
+private:
+    root *spawned_ = nullptr;
+    std::coroutine_handle<> then_;
+    unsigned left_ = 0;
+    std::unique_ptr<foreign_root> foreign_;
+};
+
+template <class T> struct promise;
+
+/// A task's place in who awaits it: its frame until it ends, and then what it came to.
+template <class T> struct place {
+    frame<promise<T>> child;
+    outcome<T> came;
+
+    place(frame<promise<T>> f) noexcept : child(std::move(f)) {}
+};
+
+/// The end of a task: the loop in resume() destroys the frame and goes on.
+struct ending {
     bool await_ready() const noexcept { return false; }
-    template <class P> std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
-        return h.promise().finish();
+    template <class P> void await_suspend(std::coroutine_handle<P> h) const noexcept {
+        P &p = h.promise();
+        p.spawned->ended_part = p.to->child.release().address();
+        p.whom->part_ended();
     }
     void await_resume() const noexcept {}
 };
 
-/// What a promise knows whatever its T.
-struct promise_base {
-    root *spawned = nullptr;      // the task that this one is a part of
-    std::coroutine_handle<> then; // who awaits it
-    unsigned *left = nullptr;     // `then` awaits so many at once
+/// An awaiter that lives elsewhere in the expression; GCC 12 makes a copy of what is given as a reference.
+template <class W> struct by_reference {
+    W &w;
 
-    std::coroutine_handle<> finish() const noexcept {
-        return left && --*left ? std::noop_coroutine() : hand_over(spawned, then);
-    }
-    std::suspend_always initial_suspend() const noexcept { return {}; }
-    handing_back final_suspend() const noexcept { return {}; }
+    bool await_ready() const { return w.await_ready(); }
+    template <class P> decltype(auto) await_suspend(std::coroutine_handle<P> h) const { return w.await_suspend(h); }
+    decltype(auto) await_resume() const { return w.await_resume(); }
 };
 
-/// The spawned task that a coroutine belongs to; null for a coroutine type of the user's own.
-template <class P> root *root_of(std::coroutine_handle<P> h) noexcept {
-    if constexpr (std::is_void_v<P>)
-        return nullptr;
-    else if constexpr (std::derived_from<P, root>)
-        return &h.promise();
-    else if constexpr (std::derived_from<P, promise_base>)
-        return h.promise().spawned;
-    else
-        return nullptr;
-}
+/// What a promise knows whatever its T.
+struct promise_base : part_of {
+    awaiting *whom = nullptr;
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    ending final_suspend() const noexcept { return {}; }
+
+    template <class A> decltype(auto) await_transform(A &&a) {
+        using given = awaiter_type<A>;
+        static_assert(awaiter<given>, "this cannot be awaited: it has neither operator co_await nor await_ready, "
+                                      "await_suspend and await_resume. A task is moved: co_await std::move(work)");
+        if constexpr (!std::derived_from<std::remove_cvref_t<given>, native>)
+            return foreign_waiting<A>(std::forward<A>(a));
+        else if constexpr (!std::is_reference_v<given>)
+            return awaiter_of(std::forward<A>(a));
+        else {
+            auto &&w = awaiter_of(std::forward<A>(a));
+            return by_reference<std::remove_reference_t<given>>{w};
+        }
+    }
+};
 
 template <class T> struct promise : promise_base {
-    outcome<T> result;
+    place<T> *to = nullptr;
 
     task<T> get_return_object() noexcept;
-    void unhandled_exception() noexcept { result.fail(std::current_exception()); }
+    void unhandled_exception() noexcept { to->came.fail(std::current_exception()); }
     template <class V = T> requires std::convertible_to<V &&, T> void return_value(V &&value) {
-        result.set(std::forward<V>(value));
+        to->came.set(std::forward<V>(value));
     }
 };
 
 template <> struct promise<void> : promise_base {
-    outcome<void> result;
+    place<void> *to = nullptr;
 
     task<void> get_return_object() noexcept;
-    void unhandled_exception() noexcept { result.fail(std::current_exception()); }
-    void return_void() noexcept { result.set(); }
-};
-
-/// Owns a coroutine's frame.
-template <class P> class frame {
-public:
-    frame() = default;
-    explicit frame(std::coroutine_handle<P> h) noexcept : h_(h) {}
-    frame(frame &&other) noexcept : h_(std::exchange(other.h_, nullptr)) {}
-    frame &operator=(frame &&other) noexcept {
-        std::swap(h_, other.h_);
-        return *this;
-    }
-    ~frame() {
-        if (h_)
-            h_.destroy();
-    }
-    std::coroutine_handle<P> handle() const noexcept { return h_; }
-
-private:
-    std::coroutine_handle<P> h_;
+    void unhandled_exception() noexcept { to->came.fail(std::current_exception()); }
+    void return_void() noexcept { to->came.set(); }
 };
 
 /// What `co_await some_task` waits in.
-template <class T> class joining {
+template <class T> class joining : public awaiting {
 public:
-    explicit joining(frame<promise<T>> child) noexcept : child_(std::move(child)) {}
+    explicit joining(frame<promise<T>> child) noexcept : place_(std::move(child)) {}
     bool await_ready() const noexcept { return false; }
-    template <class P> std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        auto &p = child_.handle().promise();
-        p.spawned = root_of(h);
-        p.then = h;
-        return hand_over(p.spawned, child_.handle());
+    template <class P> bool await_suspend(std::coroutine_handle<P> h) {
+        begin(h);
+        return hand_over(place_);
     }
-    T await_resume() { return child_.handle().promise().result.get(); }
+    T await_resume() { return place_.came.get(); }
 
 private:
-    frame<promise<T>> child_;
+    place<T> place_;
 };
 
 } // namespace detail

@@ -14,17 +14,20 @@
 namespace asyncguest {
 namespace detail {
 
+struct core;
 struct task_list;
 
 /// One spawned task with everything that it awaits: the first part of its coroutine's promise.
 struct root {
+    core *home = nullptr;      // the guest's; null for what a coroutine type of somebody else's awaits
     task_list *list = nullptr; // null once it is doomed
     root *prev = nullptr, *next = nullptr;
     unsigned depth = 0; // calls on the stack that are inside it
     bool doomed = false, finished = false;
-    void *next_part = nullptr; // the coroutine, a part of this, that goes on next
+    void *next_part = nullptr;  // the coroutine, a part of this, that goes on next
+    void *ended_part = nullptr; // and the one that has ended, whose frame goes first
     std::exception_ptr thrown; // what nobody took
-    void (*destroy)(root &) noexcept = nullptr; // the frame, and with it this
+    void (*end)(root &) = nullptr; // destroys the frame, and with it this
 
     root() = default;
     root(const root &) = delete;
@@ -41,7 +44,7 @@ struct root {
             return;
         std::exception_ptr held = std::move(thrown);
         unlink();
-        destroy(*this);
+        end(*this);
         if (held)
             std::rethrow_exception(std::move(held));
     }
@@ -51,7 +54,7 @@ struct root {
         unlink();
         doomed = true;
         if (depth == 0)
-            destroy(*this);
+            end(*this);
     }
 };
 

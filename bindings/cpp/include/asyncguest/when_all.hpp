@@ -13,75 +13,46 @@ namespace detail {
 /// A void task's place among values.
 template <class T> using value_of = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-template <class T> value_of<T> take(const frame<promise<T>> &part) {
+template <class T> value_of<T> take(place<T> &part) {
     if constexpr (std::is_void_v<T>)
-        return part.handle().promise().result.get(), std::monostate{};
+        return part.came.get(), std::monostate{};
     else
-        return part.handle().promise().result.get();
+        return part.came.get();
 }
-
-/// Starts the parts and counts them down; the last one goes on with who waits.
-class starting_all {
-public:
-    template <class P> explicit starting_all(std::coroutine_handle<P> h, unsigned &left) noexcept
-        : root_(root_of(h)), then_(h), left_(left) {
-        left_ = 1; // nobody goes on before all have started
-    }
-
-    template <class T> void start(const frame<promise<T>> &part) {
-        auto &p = part.handle().promise();
-        if (p.then)
-            throw error(status::order, "this when_all was awaited before");
-        p.spawned = root_;
-        p.then = then_;
-        p.left = &left_;
-        left_++;
-        resume(root_, part.handle());
-    }
-
-    /// Whether there is still something to wait for.
-    bool waits() noexcept { return --left_ != 0; }
-
-private:
-    root *root_;
-    std::coroutine_handle<> then_;
-    unsigned &left_;
-};
 
 } // namespace detail
 
 /// What `co_await when_all(...)` waits in.
-template <class... T> class [[nodiscard]] all_of {
+template <class... T> class [[nodiscard]] all_of : public detail::awaiting {
 public:
     explicit all_of(task<T>... tasks) : parts_(tasks.taken()...) {}
     bool await_ready() const noexcept { return sizeof...(T) == 0; }
     template <class P> bool await_suspend(std::coroutine_handle<P> h) {
-        detail::starting_all all(h, left_);
-        std::apply([&](auto &...part) { (all.start(part), ...); }, parts_);
-        return all.waits();
+        begin(h);
+        return start_by([&] { std::apply([&](auto &...part) { (start(part), ...); }, parts_); });
     }
     std::tuple<detail::value_of<T>...> await_resume() {
         return std::apply([](auto &...part) { return std::tuple<detail::value_of<T>...>{detail::take(part)...}; }, parts_);
     }
 
 private:
-    std::tuple<detail::frame<detail::promise<T>>...> parts_;
-    unsigned left_ = 0;
+    std::tuple<detail::place<T>...> parts_;
 };
 
-template <class T> class [[nodiscard]] each_of {
+template <class T> class [[nodiscard]] each_of : public detail::awaiting {
 public:
     explicit each_of(std::vector<task<T>> tasks) {
         parts_.reserve(tasks.size());
         for (task<T> &t : tasks)
-            parts_.push_back(t.taken());
+            parts_.emplace_back(t.taken());
     }
     bool await_ready() const noexcept { return parts_.empty(); }
     template <class P> bool await_suspend(std::coroutine_handle<P> h) {
-        detail::starting_all all(h, left_);
-        for (auto &part : parts_)
-            all.start(part);
-        return all.waits();
+        begin(h);
+        return start_by([&] {
+            for (auto &part : parts_)
+                start(part);
+        });
     }
     std::vector<detail::value_of<T>> await_resume() {
         std::vector<detail::value_of<T>> values;
@@ -92,8 +63,7 @@ public:
     }
 
 private:
-    std::vector<detail::frame<detail::promise<T>>> parts_;
-    unsigned left_ = 0;
+    std::vector<detail::place<T>> parts_;
 };
 
 /// `auto [a, b] = co_await when_all(first(g), second(g));` runs them at the same time and gives a tuple of what they

@@ -1,0 +1,81 @@
+// What tasks have to get on with: awaitables and coroutine types that know nothing of the library.
+#ifndef STRANGERS_HPP
+#define STRANGERS_HPP
+
+#include <coroutine>
+#include <exception>
+#include <functional>
+#include <utility>
+
+// The textbook's event for one waiter. It never learns that the waiter is gone.
+struct event {
+    std::coroutine_handle<> waiter;
+    bool is_set = false;
+    std::function<void()> on_suspend; // called when somebody begins to wait
+
+    bool await_ready() const noexcept { return is_set; }
+    void await_suspend(std::coroutine_handle<> h) {
+        waiter = h;
+        if (on_suspend)
+            std::exchange(on_suspend, nullptr)();
+    }
+    void await_resume() const noexcept {}
+    void set() {
+        is_set = true;
+        if (auto h = std::exchange(waiter, nullptr))
+            h.resume();
+    }
+};
+
+// A coroutine that belongs to nobody.
+struct detached {
+    struct promise_type {
+        detached get_return_object() noexcept { return {}; }
+        std::suspend_never initial_suspend() const noexcept { return {}; }
+        std::suspend_never final_suspend() const noexcept { return {}; }
+        void return_void() const noexcept {}
+        void unhandled_exception() const noexcept { std::terminate(); }
+    };
+};
+
+// A lazy task as most libraries have one: it goes on with its awaiter by symmetric transfer.
+struct lazy {
+    struct promise_type {
+        std::coroutine_handle<> then;
+
+        struct ending {
+            bool await_ready() const noexcept { return false; }
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> h) const noexcept {
+                return h.promise().then;
+            }
+            void await_resume() const noexcept {}
+        };
+        lazy get_return_object() noexcept { return lazy(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        std::suspend_always initial_suspend() const noexcept { return {}; }
+        ending final_suspend() const noexcept { return {}; }
+        void return_void() const noexcept {}
+        void unhandled_exception() const noexcept { std::terminate(); }
+    };
+    struct awaiter {
+        std::coroutine_handle<promise_type> h;
+
+        bool await_ready() const noexcept { return false; }
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<> then) const noexcept {
+            h.promise().then = then;
+            return h;
+        }
+        void await_resume() const noexcept {}
+    };
+
+    std::coroutine_handle<promise_type> h;
+
+    explicit lazy(std::coroutine_handle<promise_type> mine) noexcept : h(mine) {}
+    lazy(lazy &&other) noexcept : h(std::exchange(other.h, nullptr)) {}
+    ~lazy() {
+        if (h)
+            h.destroy();
+    }
+    awaiter operator co_await() const noexcept { return {h}; }
+};
+
+#endif
