@@ -94,6 +94,84 @@ bool lives_in_a_qthread(asyncguest::drive how) {
            thread.thrown == "out of a callback";
 }
 
+#if ASYNCGUEST_HAS_COROUTINES
+
+/// `co_await signal_awaiter(sender, &Sender::signal)`: as QCoro and others have it.
+template <class Sender, class Signal> struct signal_awaiter {
+    Sender *sender;
+    Signal which;
+    QMetaObject::Connection connection{};
+
+    signal_awaiter(Sender *sender, Signal which) : sender(sender), which(which) {}
+    signal_awaiter(const signal_awaiter &) = delete;
+    ~signal_awaiter() { QObject::disconnect(connection); }
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) {
+        connection = QObject::connect(sender, which, [this, h] {
+            QObject::disconnect(connection);
+            h.resume();
+        });
+    }
+    void await_resume() const noexcept {}
+};
+
+} // namespace
+
+template <class Sender, class Signal> inline constexpr bool asyncguest::deregisters<signal_awaiter<Sender, Signal>> = true;
+
+namespace {
+
+struct signals_seen {
+    int inner = 0, outer = 0, taken = 0;
+};
+
+asyncguest::task<> one(QTimer &timer, signals_seen &seen) {
+    co_await signal_awaiter(&timer, &QTimer::timeout);
+    seen.inner++;
+}
+
+asyncguest::task<> some(asyncguest::guest &g, asyncguest::scope &mine, QTimer &timer, signals_seen &seen) {
+    for (int i = 0; i < 3; i++)
+        co_await one(timer, seen);
+    co_await asyncguest::when_all(one(timer, seen), one(timer, seen));
+    seen.outer++;
+    g.spawn([](QTimer &timer) -> asyncguest::task<> {
+        co_await signal_awaiter(&timer, &QTimer::timeout);
+        throw std::runtime_error("inside a slot");
+    }(timer));
+    co_await one(timer, seen);
+    co_await one(timer, seen);
+    g.after(std::chrono::milliseconds(1), [] { QCoreApplication::exit(0); }).release();
+    mine.cancel(); // itself, inside a slot
+    seen.outer++;
+    co_await one(timer, seen);
+    seen.outer = -1;
+}
+
+/// Tasks that await signals, are cancelled inside of slots, and throw there, which Qt must not notice.
+bool awaits_signals(asyncguest::drive how) {
+    signals_seen seen;
+    QTimer timer;
+    timer.start(1);
+    asyncguest::qt_host host(how);
+    asyncguest::options o;
+    o.on_exception = [&] { seen.taken++; };
+    asyncguest::guest g(host, std::move(o));
+    asyncguest::scope tasks(g);
+    tasks.spawn(some(g, tasks, timer, seen));
+    host.run();
+    return seen.inner == 7 && seen.outer == 2 && seen.taken == 1 && tasks.empty();
+}
+
+#else
+
+bool awaits_signals(asyncguest::drive) {
+    std::puts("skipped signals: compiled as C++17, there are no coroutines");
+    return true;
+}
+
+#endif
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -102,6 +180,12 @@ int main(int argc, char **argv) {
         const bool lives = lives_in_a_qthread(asyncguest::drive::fd) && lives_in_a_qthread(asyncguest::drive::thread);
         std::printf("%s  qthread\n", lives ? "ok    " : "FAILED");
         return !lives;
+    }
+    if (argc > 1 && std::string(argv[1]) == "signals") {
+        QCoreApplication app(argc, argv);
+        const bool awaits = awaits_signals(asyncguest::drive::fd) && awaits_signals(asyncguest::drive::thread);
+        std::printf("%s  signals\n", awaits ? "ok    " : "FAILED");
+        return !awaits;
     }
     return run_host<qt>(argc, argv);
 }

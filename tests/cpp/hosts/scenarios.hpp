@@ -17,6 +17,7 @@
 #ifndef SCENARIOS_HPP
 #define SCENARIOS_HPP
 
+#include "awaits.hpp"
 #include "stage.hpp"
 
 #include <sys/resource.h>
@@ -403,7 +404,8 @@ template <class Fixture> struct scenarios {
             SCENARIO(exceptions_with_a_handler), SCENARIO(two_guests), SCENARIO(saturating_guest),
             SCENARIO(saturating_guest_in_a_still_window),
             SCENARIO(saturating_host), SCENARIO(idle_is_free), SCENARIO(destroyed_before_inside_and_after),
-            SCENARIO(destroyed_with_its_host), SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
+            SCENARIO(destroyed_with_its_host), {"awaits_of_the_toolkits_timer", &awaits<Fixture>::run},
+            SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
         };
 #undef SCENARIO
         return list;
