@@ -142,7 +142,11 @@ TEST(parameters_that_do_things_at_their_end) {
     };
     auto all = [](guest &g, event &e, names &log, auto &first, auto &second, std::unique_ptr<scope> &tasks) -> task<> {
         mark m(log, "all");
-        co_await when_all(first(g, doing([&] { e.set(); })), second(e, log));
+        auto resuming = [&] {
+            e.set();
+            log.push_back("set");
+        };
+        co_await when_all(first(g, doing(resuming)), second(e, log));
         log.push_back("first");
         co_await first(g, doing([&] { tasks.reset(); }));
         log.push_back("goes on"); // up to the next wait
@@ -150,8 +154,8 @@ TEST(parameters_that_do_things_at_their_end) {
         FAIL("it was cancelled");
     };
     tasks->spawn(all(g, e, log, first, second, tasks));
-    run_until(g, [&] { return log.size() == 4; });
-    ASSERT((log == names{"second", "first", "goes on", "all"}));
+    run_until(g, [&] { return log.size() == 5; });
+    ASSERT((log == names{"second", "set", "first", "goes on", "all"}));
 }
 
 // A pipe's writer by value: its reader sees the end although the writer's sibling goes on.

@@ -2,6 +2,8 @@
 #ifndef STRANGERS_HPP
 #define STRANGERS_HPP
 
+#include <asyncguest.hpp>
+
 #include <coroutine>
 #include <exception>
 #include <functional>
@@ -77,5 +79,17 @@ struct lazy {
     }
     awaiter operator co_await() const noexcept { return {h}; }
 };
+
+// An awaiter that is a good citizen: nothing of a wait that was cancelled is left.
+struct tidy {
+    event &e;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) const noexcept { e.waiter = h; }
+    void await_resume() const noexcept {}
+    ~tidy() { e.waiter = nullptr; }
+};
+
+template <> inline constexpr bool asyncguest::deregisters<tidy> = true;
 
 #endif

@@ -30,8 +30,8 @@ inline void throw_later(core &c, std::exception_ptr thrown) noexcept {
         enrol(std::move(box), [&](void *data, guest_drop_fn drop, guest_id_t *) {
             return guest_post(c.live(), [](guest_t *, void *held) { type::of(held)(); }, data, drop);
         });
-    } catch (...) {
-        std::fputs("asyncguest: an exception left a task whose guest has ended, and nobody took it: set "
+    } catch (...) { // no guest, or it takes nothing new
+        std::fputs("asyncguest: an exception left a task after the end of its guest, and nobody took it: set "
                    "options::on_exception\n", stderr);
     }
 }
@@ -50,18 +50,20 @@ public:
             hop_ = home_->hop();
     }
 
-    /// The handle was resumed. Thread: any.
+    /// The handle was resumed. Thread: any. Throws what a coroutine type of somebody else's throws, and if there is no
+    /// way to the right thread.
     static void resumed(const std::shared_ptr<link> &l) {
+        const bool here = this_thread() == l->thread_;
+        if (!here && !l->home_)
+            throw error(status::thread, "a task was resumed on another thread than that on which it waits, and belongs to "
+                                        "no guest that could see to it: await it in a task that was spawned, or resume "
+                                        "it on its own thread");
         if (l->used_.exchange(true)) // nobody waits any more
             return;
-        if (!l->home_)
+        if (!here)
+            return hop(l);
+        if (!l->home_ || !l->part_)
             return l->go_on();
-        if (this_thread() != l->thread_) {
-            static_cast<void>(l->hop_.post([l] { l->go_on(); })); // false: the end of the guest destroys the task
-            return;
-        }
-        if (!l->part_)
-            return;
         auto home = l->home_->shared_from_this();
         try {
             home->run([&] { return l->go_on(), GUEST_OK; });
@@ -86,6 +88,13 @@ public:
     }
 
 private:
+    static void hop(const std::shared_ptr<link> &l) {
+        try {
+            static_cast<void>(l->hop_.post([l] { l->go_on(); })); // false: the end of the guest destroys the task
+        } catch (const error &) { // it had ended before, or this is a forked child: so it did, or nothing runs
+        }
+    }
+
     void go_on() {
         auto part = std::exchange(part_, nullptr);
         if (part && !suspending_)
@@ -110,7 +119,7 @@ struct stand_in {
         std::suspend_always initial_suspend() const noexcept { return {}; }
         std::suspend_never final_suspend() const noexcept { return {}; }
         void return_void() const noexcept {}
-        void unhandled_exception() const noexcept { std::terminate(); } // of a coroutine type of somebody else's
+        void unhandled_exception() const { throw; }
     };
 
     frame<promise_type> held;

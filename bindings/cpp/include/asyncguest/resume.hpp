@@ -1,4 +1,5 @@
-// How a task goes on: the loop in which its coroutines hand over to each other. C++20. Host thread only.
+// How a task goes on: the loop in which its coroutines hand over to each other and are destroyed when they have ended;
+// who awaits how many of them. C++20. Host thread only.
 //
 // Nobody else resumes one of them: what a guest reports arrives here, and an awaitable of somebody else's is given
 // a stand-in (foreign.hpp) that does. So it is always known which task is on the stack.
@@ -29,24 +30,6 @@ template <class P> root *root_of(std::coroutine_handle<P> h) noexcept {
         return nullptr;
 }
 
-/// Goes on with `h`, a part of `r`, and with what that hands over to. Throws what ends `r`. `r` and whoever calls may
-/// be gone afterwards. A loop, as compilers make tail calls between coroutines only when they optimise: a debug build
-/// would overflow the stack.
-inline void resume(root *r, std::coroutine_handle<> h) {
-    if (!r)
-        return h.resume();
-    if (r->doomed) // in a nested main loop of its own, or being destroyed: what it waits for is no use any more
-        return;
-    r->enter();
-    while (h) {
-        h.resume(); // throws nothing: promises keep exceptions
-        h = std::coroutine_handle<>::from_address(std::exchange(r->next_part, nullptr));
-        if (void *ended = std::exchange(r->ended_part, nullptr))
-            std::coroutine_handle<>::from_address(ended).destroy(); // its parameters, before its awaiter goes on
-    }
-    r->leave();
-}
-
 /// Owns a coroutine's frame.
 template <class P> class frame {
 public:
@@ -67,6 +50,98 @@ public:
 private:
     std::coroutine_handle<P> h_;
 };
+
+inline void resume(root *r, std::coroutine_handle<> h);
+
+/// The root of tasks that a coroutine type of somebody else's awaits: it ends by going on with that.
+struct foreign_root : root {
+    std::coroutine_handle<> then;
+
+    explicit foreign_root(std::coroutine_handle<> h) : then(h) {
+        end = [](root &r) { static_cast<foreign_root &>(r).then.resume(); };
+    }
+};
+
+/// A coroutine that awaits tasks: counts them down and goes on after the last.
+class awaiting : public native {
+public:
+    /// Called for each task when it has ended and its frame is destroyed.
+    void part_ended() noexcept {
+        if (--left_ != 0)
+            return;
+        if (foreign_)
+            spawned_->finished = true;
+        else
+            spawned_->next_part = then_.address();
+    }
+
+protected:
+    template <class P> void begin(std::coroutine_handle<P> h) {
+        if (then_)
+            throw error(status::order, "this was awaited before, and what it gave is gone");
+        spawned_ = root_of(h);
+        if (!spawned_) {
+            foreign_ = std::make_unique<foreign_root>(h);
+            spawned_ = foreign_.get();
+        }
+        then_ = h;
+    }
+
+    template <class Place> void adopt(Place &place) noexcept {
+        auto &p = place.child.handle().promise();
+        p.spawned = spawned_;
+        p.whom = this;
+        p.to = &place;
+        left_++;
+    }
+
+    template <class Place> void start(Place &place) {
+        adopt(place);
+        resume(spawned_, place.child.handle());
+    }
+
+    /// Starts tasks by `f`; gives whether there is still something to wait for.
+    template <class F> bool start_by(F f) {
+        left_ = 1; // nobody goes on before all have started
+        f();
+        return --left_ != 0;
+    }
+
+    /// Starts just one.
+    template <class Place> bool hand_over(Place &place) {
+        if (foreign_)
+            return start_by([&] { start(place); });
+        adopt(place);
+        spawned_->next_part = place.child.handle().address();
+        return true;
+    }
+
+private:
+    root *spawned_ = nullptr;
+    std::coroutine_handle<> then_;
+    unsigned left_ = 0;
+    std::unique_ptr<foreign_root> foreign_;
+};
+
+/// Goes on with `h`, a part of `r`, and with what that hands over to. Throws what ends `r`. `r` and whoever calls may
+/// be gone afterwards. A loop, as compilers make tail calls between coroutines only when they optimise: a debug build
+/// would overflow the stack.
+inline void resume(root *r, std::coroutine_handle<> h) {
+    if (!r)
+        return h.resume();
+    if (r->doomed) // in a nested main loop of its own, or being destroyed: what it waits for is no use any more
+        return;
+    r->enter();
+    while (h) {
+        h.resume(); // throws nothing: promises keep exceptions
+        if (awaiting *whom = std::exchange(r->ended_for, nullptr)) {
+            std::coroutine_handle<>::from_address(std::exchange(r->ended_part, nullptr)).destroy();
+            whom->part_ended();
+        }
+        h = std::coroutine_handle<>::from_address(std::exchange(r->next_part, nullptr));
+    }
+    r->leave();
+}
 
 } // namespace detail
 } // namespace asyncguest

@@ -10,76 +10,6 @@ template <class T> class task;
 
 namespace detail {
 
-/// The root of tasks that a coroutine type of somebody else's awaits: it ends by going on with that.
-struct foreign_root : root {
-    std::coroutine_handle<> then;
-
-    explicit foreign_root(std::coroutine_handle<> h) : then(h) {
-        end = [](root &r) { static_cast<foreign_root &>(r).then.resume(); };
-    }
-};
-
-/// A coroutine that awaits tasks: counts them down and goes on after the last.
-class awaiting : public native {
-public:
-    /// Called by each task at its end.
-    void part_ended() noexcept {
-        if (--left_ != 0)
-            return;
-        if (foreign_)
-            spawned_->finished = true;
-        else
-            spawned_->next_part = then_.address();
-    }
-
-protected:
-    template <class P> void begin(std::coroutine_handle<P> h) {
-        if (then_)
-            throw error(status::order, "this was awaited before, and what it gave is gone");
-        spawned_ = root_of(h);
-        if (!spawned_) {
-            foreign_ = std::make_unique<foreign_root>(h);
-            spawned_ = foreign_.get();
-        }
-        then_ = h;
-    }
-
-    template <class Place> void adopt(Place &place) noexcept {
-        auto &p = place.child.handle().promise();
-        p.spawned = spawned_;
-        p.whom = this;
-        p.to = &place;
-        left_++;
-    }
-
-    template <class Place> void start(Place &place) {
-        adopt(place);
-        resume(spawned_, place.child.handle());
-    }
-
-    /// Starts tasks by `f`; gives whether there is still something to wait for.
-    template <class F> bool start_by(F f) {
-        left_ = 1; // nobody goes on before all have started
-        f();
-        return --left_ != 0;
-    }
-
-    /// Starts just one.
-    template <class Place> bool hand_over(Place &place) {
-        if (foreign_)
-            return start_by([&] { start(place); });
-        adopt(place);
-        spawned_->next_part = place.child.handle().address();
-        return true;
-    }
-
-private:
-    root *spawned_ = nullptr;
-    std::coroutine_handle<> then_;
-    unsigned left_ = 0;
-    std::unique_ptr<foreign_root> foreign_;
-};
-
 template <class T> struct promise;
 
 /// A task's place in who awaits it: its frame until it ends, and then what it came to.
@@ -90,13 +20,13 @@ template <class T> struct place {
     place(frame<promise<T>> f) noexcept : child(std::move(f)) {}
 };
 
-/// The end of a task: the loop in resume() destroys the frame and goes on.
+/// The end of a task: the loop in resume() destroys the frame, and then tells who awaits it.
 struct ending {
     bool await_ready() const noexcept { return false; }
     template <class P> void await_suspend(std::coroutine_handle<P> h) const noexcept {
         P &p = h.promise();
         p.spawned->ended_part = p.to->child.release().address();
-        p.whom->part_ended();
+        p.spawned->ended_for = p.whom;
     }
     void await_resume() const noexcept {}
 };

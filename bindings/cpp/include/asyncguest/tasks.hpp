@@ -14,6 +14,7 @@
 namespace asyncguest {
 namespace detail {
 
+class awaiting;
 struct core;
 struct task_list;
 
@@ -24,8 +25,9 @@ struct root {
     root *prev = nullptr, *next = nullptr;
     unsigned depth = 0; // calls on the stack that are inside it
     bool doomed = false, finished = false;
-    void *next_part = nullptr;  // the coroutine, a part of this, that goes on next
-    void *ended_part = nullptr; // and the one that has ended, whose frame goes first
+    void *next_part = nullptr;     // the coroutine, a part of this, that goes on next
+    void *ended_part = nullptr;    // the one that has ended, and is still to be destroyed
+    awaiting *ended_for = nullptr; // who awaits that
     std::exception_ptr thrown; // what nobody took
     void (*end)(root &) = nullptr; // destroys the frame, and with it this
 
