@@ -2,7 +2,8 @@
 # The Node add-on of bindings/node and examples/electron.
 #
 #   scripts/node.sh build     npm ci, then CMake: build/node/asyncguest.node
-#   scripts/node.sh test      build, the types, the tests, the examples; rows for the table of hosts in build/hosts/node.txt
+#   scripts/node.sh test      build, the types, the examples, the tests, in Bun and Deno, too; rows for the table of hosts in
+#                             build/hosts/node.txt
 #   scripts/node.sh example   build, then the native example
 #   scripts/node.sh address   build with AddressSanitizer in build/node-asan, then the tests
 #
@@ -15,16 +16,16 @@ package=$root/bindings/node
 export ASYNCGUEST_NODE_BUILD=${ASYNCGUEST_NODE_BUILD:-$root/build/node}
 PATH=$PATH:$HOME/.cargo/bin # as in scripts/setup.sh
 
-install() {
+install() { # DIRECTORY
     # Only when the lock file has changed: it takes seconds.
-    if ! cmp -s "$package/package-lock.json" "$package/node_modules/.asyncguest-lock"; then
-        (cd "$package" && npm ci --no-audit --no-fund --loglevel=error)
-        cp "$package/package-lock.json" "$package/node_modules/.asyncguest-lock"
+    if ! cmp -s "$1/package-lock.json" "$1/node_modules/.asyncguest-lock"; then
+        (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+        cp "$1/package-lock.json" "$1/node_modules/.asyncguest-lock"
     fi
 }
 
 build() {
-    install
+    install "$package"
     (cd "$package" && node build.js)
     export ASYNCGUEST_NODE_ADDON=$ASYNCGUEST_NODE_BUILD/asyncguest.node
 }
@@ -43,6 +44,9 @@ case ${1:-} in
     build) build ;;
     test)
         build
+        if [ "$(uname -sm)" = "Linux x86_64" ]; then
+            install "$package/test/runtimes" # Bun and Deno, for glibc
+        fi
         (cd "$package" && node node_modules/typescript/bin/tsc --noEmit -p test) &
         types=$!
         node --test examples/electron/test >"$ASYNCGUEST_NODE_BUILD/electron.log" 2>&1 || {

@@ -5,7 +5,7 @@
 
 export interface StartOptions {
   /**
-   * How the guest gets its turns. 'fd' (default but on Windows): libuv watches one fd of the guest's, no thread.
+   * How the guest gets its turns. 'fd' (default but on Windows, in Bun and in Deno): libuv watches one fd of the guest's, no thread.
    * 'thread': an I/O thread of the guest's calls a thread-safe function; nothing but Node-API is used.
    */
   drive?: 'fd' | 'thread';

@@ -4,6 +4,7 @@ const { AsyncResource } = require('node:async_hooks');
 const { NativeGuest } = require('./native.js');
 const errors = require('./errors.js');
 const exit = require('./exit.js');
+const runtime = require('./runtime.js');
 const { Socket, Server, wanted } = require('./socket.js');
 
 const DRIVES = { thread: 0, fd: 1 };
@@ -16,9 +17,12 @@ class Guest {
   #pending = new Set(); // what to reject when the guest ends
 
   constructor(options) {
-    const { drive = process.platform === 'win32' ? 'thread' : 'fd', budget = 0, stallAfter = 0, workThreads = 0 } = options;
+    const { drive = runtime.drives[0], budget = 0, stallAfter = 0, workThreads = 0 } = options;
     if (!Object.hasOwn(DRIVES, drive)) {
       throw Object.assign(new TypeError(`drive must be 'fd' or 'thread', not ${String(drive)}`), { code: 'ERR_INVALID_ARG_VALUE' });
+    }
+    if (!runtime.drives.includes(drive)) {
+      throw Object.assign(new Error(`drive: 'fd' cannot be had: ${runtime.withoutFd}; use drive: 'thread', the default here`), { code: 'GUEST_ENOTSUP' });
     }
     let resolveDone;
     let rejectDone;

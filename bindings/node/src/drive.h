@@ -18,7 +18,8 @@ class Guest;
 class Drive {
 public:
     virtual ~Drive() = default;
-    virtual uint32_t kind() const = 0;
+    // Whether close() needs another turn of the loop: the environment must then wait for it at its end.
+    virtual bool closes_later() const { return false; }
     // Before guest_start: what post() needs. After it: begin to watch. Both throw and return false on failure.
     virtual bool prepare() { return true; }
     virtual bool open(guest_t *) { return true; }

@@ -17,7 +17,7 @@ public:
     explicit FdDrive(Guest &guest) : guest_(guest) {}
     ~FdDrive() override { free(handle_); }
 
-    uint32_t kind() const override { return GUEST_DRIVE_FD; }
+    bool closes_later() const override { return true; }
 
     bool open(guest_t *g) override
     {
@@ -29,6 +29,8 @@ public:
         struct uv_loop_s *loop = nullptr;
         if (!ok(env, napi_get_uv_event_loop(env, &loop)))
             return false;
+        if (!complete())
+            return refuse("this program has no libuv of its own; use drive: 'thread'");
         const char *name = uv_handle_type_name(uv_poll_number);
         if (!name || strcmp(name, "poll") != 0)
             return refuse("this libuv is not of the 1.x series; use drive: 'thread'");
@@ -70,6 +72,11 @@ public:
     void abandon() override { stop(); }
 
 private:
+    static bool complete()
+    {
+        return uv_handle_size && uv_handle_type_name && uv_handle_get_data && uv_handle_set_data && uv_poll_init &&
+               uv_poll_start && uv_close && uv_ref && uv_unref && uv_strerror;
+    }
     struct uv_poll_s *poll() { return reinterpret_cast<struct uv_poll_s *>(handle_); }
     static FdDrive *self(struct uv_handle_s *handle) { return static_cast<FdDrive *>(uv_handle_get_data(handle)); }
     static void on_readable(struct uv_poll_s *handle, int, int)

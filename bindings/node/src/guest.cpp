@@ -39,13 +39,13 @@ Guest *Guest::start(napi_env env, napi_value self, napi_value options, napi_valu
 bool Guest::begin(napi_value self, napi_value options, napi_value on_done)
 {
     guest_options_t settings = {};
-    napi_value name = text(env_, "asyncguest"), immediate = property(env_, options, "setImmediate"), native = nullptr;
+    napi_value immediate = property(env_, options, "setImmediate"), native = nullptr;
     if (!immediate || !read_options(options, &settings) || !read_function(env_, on_done, "onDone"))
         return false;
     drive_ = settings.drive == GUEST_DRIVE_FD ? make_fd_drive(*this) : make_thread_drive(*this, immediate);
     if (!drive_)
         return throw_status(env_, GUEST_ENOTSUP, "drive: 'fd'") != nullptr;
-    if (!ok(env_, napi_async_init(env_, nullptr, name, &context_)) || !drive_->prepare())
+    if (!drive_->prepare())
         return false;
 
     guest_host_t host = {};
@@ -59,7 +59,9 @@ bool Guest::begin(napi_value self, napi_value options, napi_value on_done)
         return throw_status(env_, status, "guest_start") != nullptr;
 
     // After the thread-safe function was made, so that this hook runs before Node's own for it.
-    if (!ok(env_, napi_add_async_cleanup_hook(env_, clean_up, this, &hook_)) || !drive_->open(guest_))
+    hooked_ = ok(env_, drive_->closes_later() ? napi_add_async_cleanup_hook(env_, clean_up_later, this, &hook_)
+                                              : napi_add_env_cleanup_hook(env_, clean_up, this));
+    if (!hooked_ || !drive_->open(guest_))
         return false;
 
     node_ = new asyncguest_node_t{sizeof *node_, guest_, &calls};
@@ -212,7 +214,7 @@ void Guest::call(napi_ref callback, size_t count, napi_value *arguments)
     bool pending = false;
     if (left_ || napi_get_reference_value(env_, callback, &function) != napi_ok || napi_get_global(env_, &global) != napi_ok)
         return;
-    napi_make_callback(env_, context_, global, function, count, arguments, &result);
+    napi_make_callback(env_, nullptr, global, function, count, arguments, &result);
     // Not when a worker is being terminated: then the call fails with no exception to report.
     if (napi_is_exception_pending(env_, &pending) == napi_ok && pending &&
         napi_get_and_clear_last_exception(env_, &error) == napi_ok)
@@ -222,11 +224,15 @@ void Guest::call(napi_ref callback, size_t count, napi_value *arguments)
 // 'uncaughtException', and then the ticks and microtasks that Node leaves undone after a callback that threw.
 void Guest::fatal(napi_value error)
 {
+    napi_async_context context = nullptr;
     napi_callback_scope scope = nullptr;
     napi_value resource = nullptr;
-    if (napi_fatal_exception(env_, error) == napi_ok && !left_ && napi_create_object(env_, &resource) == napi_ok &&
-        napi_open_callback_scope(env_, resource, context_, &scope) == napi_ok)
+    if (napi_fatal_exception(env_, error) != napi_ok || left_ || napi_create_object(env_, &resource) != napi_ok ||
+        napi_async_init(env_, nullptr, text(env_, "asyncguest"), &context) != napi_ok)
+        return;
+    if (napi_open_callback_scope(env_, resource, context, &scope) == napi_ok)
         napi_close_callback_scope(env_, scope);
+    napi_async_destroy(env_, context);
 }
 
 void Guest::native_error(const char *what)
@@ -262,9 +268,6 @@ void Guest::finish_if_ended(bool in_javascript)
             napi_delete_reference(env_, *reference);
         *reference = nullptr;
     }
-    if (context_)
-        napi_async_destroy(env_, context_);
-    context_ = nullptr;
     release();
 }
 
@@ -275,7 +278,10 @@ void Guest::drive_closed()
     drive_.reset();
     if (hook_)
         napi_remove_async_cleanup_hook(hook_);
+    else if (hooked_)
+        napi_remove_env_cleanup_hook(env_, clean_up, this);
     hook_ = nullptr;
+    hooked_ = false;
     release();
 }
 
@@ -306,10 +312,13 @@ int32_t Guest::post_local(void *data, guest_token_t token)
     return static_cast<Guest *>(data)->drive_->post_local(token);
 }
 
-void Guest::clean_up(napi_async_cleanup_hook_handle, void *data)
+void Guest::clean_up_later(napi_async_cleanup_hook_handle, void *data) { clean_up(data); }
+
+void Guest::clean_up(void *data)
 {
     auto *self = static_cast<Guest *>(data);
     self->left_ = true;
+    self->hooked_ = false; // it runs: there is nothing to remove, but for the handle of the other kind
     if (!self->guest_)
         return; // the drive closes already
     HandleScope scope(self->env_);

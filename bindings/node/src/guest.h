@@ -8,7 +8,8 @@
 //
 // Two owners: the JavaScript object until it is collected, and the life until CLOSED. The environment may end
 // at any moment (a worker that is terminated, process.exit): `clean_up` is Node's call then, after which no
-// JavaScript can run; Node waits for its handle to be given back, which is the way from CLOSING to CLOSED.
+// JavaScript can run. Where the drive closes in a later turn, Node waits for the handle of `clean_up_later` to be
+// given back, which is the way from CLOSING to CLOSED.
 #pragma once
 
 #include "drive.h"
@@ -65,7 +66,8 @@ private:
     static void done(void *data, guest_status_t status);
     static int32_t post(void *data, guest_token_t token);
     static int32_t post_local(void *data, guest_token_t token);
-    static void clean_up(napi_async_cleanup_hook_handle handle, void *data);
+    static void clean_up(void *data);
+    static void clean_up_later(napi_async_cleanup_hook_handle handle, void *data);
 
     napi_env env_;
     int owners_ = 1;
@@ -73,13 +75,13 @@ private:
     bool ended_ = false;    // `done` has run
     bool finished_ = false; // CLOSING or CLOSED
     bool left_ = false;     // no JavaScript any more
+    bool hooked_ = false;   // Node will call clean_up
     guest_status_t status_ = GUEST_OK;
     guest_t *guest_ = nullptr;
     std::unique_ptr<Drive> drive_;
     napi_ref self_ = nullptr;
     napi_ref on_done_ = nullptr;
     napi_ref native_ = nullptr;
-    napi_async_context context_ = nullptr;
     napi_async_cleanup_hook_handle hook_ = nullptr;
     asyncguest_node_t *node_ = nullptr; // belongs to the object of `native()`, made at the start
     guest_stats_t last_stats_ = {};

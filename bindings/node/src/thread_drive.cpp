@@ -16,7 +16,8 @@ const uint64_t turn_budget = 4 * 1000 * 1000;
 
 class ThreadDrive;
 
-// What the function given to setImmediate knows; collected with it, after the drive.
+// What the functions that Node calls know; collected with the JavaScript function that both of them hold, after the
+// drive: Bun and Deno make calls that were queued when the thread-safe function was aborted already.
 struct Turn {
     ThreadDrive *drive;
 };
@@ -34,8 +35,6 @@ public:
             turn_->drive = nullptr;
     }
 
-    uint32_t kind() const override { return GUEST_DRIVE_THREAD; }
-
     bool prepare() override
     {
         napi_env env = guest_.env();
@@ -47,8 +46,8 @@ public:
         turn_ = turn.release();
         return ok(env, napi_create_reference(env, argument_, 1, &set_immediate_)) &&
                ok(env, napi_create_reference(env, function, 1, &turn_function_)) &&
-               ok(env, napi_create_threadsafe_function(env, nullptr, nullptr, text(env, "asyncguest"), 0, 1, nullptr,
-                                                       nullptr, this, on_call, &call_));
+               ok(env, napi_create_threadsafe_function(env, function, nullptr, text(env, "asyncguest"), 0, 1, nullptr,
+                                                       nullptr, turn_, on_call, &call_));
     }
 
     void keep_alive(bool yes) override
@@ -115,7 +114,9 @@ private:
     {
         if (!env)
             return; // the environment ends: Guest::clean_up does the rest
-        auto *self = static_cast<ThreadDrive *>(context);
+        ThreadDrive *self = static_cast<Turn *>(context)->drive;
+        if (!self)
+            return;
         if (self->fresh_.exchange(false))
             self->begin_ = guest_now();
         self->guest_.deliver(self->token_, 1);

@@ -9,14 +9,16 @@ const vm = require('node:vm');
 const test = require('node:test');
 const asyncguest = require('..');
 const exit = require('../lib/exit.js');
+const { drives } = require('../lib/runtime.js');
 
 const root = path.join(__dirname, '..');
-const drives = process.platform === 'win32' ? ['thread'] : ['fd', 'thread'];
 
-/** One test per drive, named "DRIVE: NAME". */
-function each(name, body) {
+/** One test per drive, named "DRIVE: NAME". `skip`: the reason, or false. */
+function each(name, ...rest) {
+  const body = rest.pop();
+  const { skip } = rest.pop() ?? {};
   for (const drive of drives) {
-    test(`${drive}: ${name}`, { timeout: 30000 }, async () => {
+    test(`${drive}: ${name}`, { timeout: 30000, skip: skip || false }, async () => {
       try {
         await body(drive);
       } finally {
@@ -39,8 +41,8 @@ function program(drive, body, ...flags) {
   });
 }
 
-v8.setFlagsFromString('--expose-gc');
-const collect = vm.runInNewContext('gc');
+if (!process.versions.bun) v8.setFlagsFromString('--expose-gc');
+const collect = process.versions.bun ? () => Bun.gc(true) : vm.runInNewContext('gc');
 
 /** Until `condition()` holds, turn by turn of the loop. */
 async function until(condition, what) {
@@ -62,6 +64,8 @@ function openFds() {
   return fs.readdirSync('/proc/self/fd').length;
 }
 
+const noHandles = process.versions.deno && "the sockets of Deno's node:net tell no fd";
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-module.exports = { asyncguest, assert, test, each, program, collect, until, nothingLives, openFds, turn, drives, root };
+module.exports = { asyncguest, assert, test, each, program, collect, until, nothingLives, openFds, turn, drives, noHandles, root };

@@ -24,6 +24,9 @@ const ways = {
     'process.on("exit", () => { guest.sleep(1).catch(() => {}); guest.cancel(); }); setTimeout(() => process.exit(7), AT);', 7],
 };
 
+// Bun 1.4 reports the exception, and then does not end while promises go on, as those of `busy` do.
+if (process.versions.bun) delete ways['an exception in a callback of the guest'];
+
 each('exit at random instants in every way', async (drive) => {
   const runs = [];
   for (const [name, [body, code]] of Object.entries(ways)) {
@@ -32,7 +35,7 @@ each('exit at random instants in every way', async (drive) => {
       runs.push(async () => {
         const run = await program(drive, busy + body.replace('AT', at));
         assert.deepEqual([run.code, run.signal], [code, null], `${name} after ${at} ms:\n${run.err}`);
-        if (code === 1) assert.match(run.err, /Error: bang/);
+        if (code === 1) assert.match(run.err, /error: bang/i);
       });
     }
   }

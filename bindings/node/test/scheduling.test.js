@@ -8,7 +8,9 @@ function spin(ms) {
   while (process.hrtime.bigint() < end);
 }
 
-each('ticks and microtasks run after each callback of a batch', async (drive) => {
+const ticksLate = process.versions.deno && 'Deno runs ticks and microtasks after the calls of a thread-safe function, not after each';
+
+each('ticks and microtasks run after each callback of a batch', { skip: ticksLate }, async (drive) => {
   const guest = asyncguest.start({ drive });
   const seen = [];
   for (const name of ['a', 'b', 'c']) {

@@ -112,7 +112,7 @@ private:
     void report()
     {
         napi_handle_scope scope = nullptr;
-        napi_value result, value, function, global, error;
+        napi_value report, value, function, global, result, error;
         bool pending = false;
         std::sort(taken_.begin(), taken_.end());
         const struct {
@@ -120,14 +120,14 @@ private:
             double value;
         } figures[] = {{"rounds", double(taken_.size())}, {"median", taken_[taken_.size() / 2]}, {"worst", taken_.back()}};
         napi_open_handle_scope(env_, &scope);
-        napi_create_object(env_, &result);
+        napi_create_object(env_, &report);
         for (const auto &figure : figures) {
             napi_create_double(env_, figure.value, &value);
-            napi_set_named_property(env_, result, figure.name, value);
+            napi_set_named_property(env_, report, figure.name, value);
         }
         napi_get_reference_value(env_, callback_, &function);
         napi_get_global(env_, &global);
-        napi_make_callback(env_, context_, global, function, 1, &result, nullptr);
+        napi_make_callback(env_, context_, global, function, 1, &report, &result); // Deno wants a place for the result
         if (napi_is_exception_pending(env_, &pending) == napi_ok && pending &&
             napi_get_and_clear_last_exception(env_, &error) == napi_ok)
             napi_fatal_exception(env_, error); // 'uncaughtException', as for any callback
