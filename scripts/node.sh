@@ -64,7 +64,7 @@ case ${1:-} in
     address)
         export ASYNCGUEST_NODE_BUILD=$root/build/node-asan ASYNCGUEST_NODE_SANITIZE=1
         build
-        nm "$ASYNCGUEST_NODE_ADDON" | grep -q __asan_init
+        nm "$ASYNCGUEST_NODE_ADDON" | grep __asan_init >/dev/null # not -q: it would end nm by SIGPIPE
         # Node frees little at its end: leaks are what test/memory.test.js counts.
         export LD_PRELOAD ASAN_OPTIONS=detect_leaks=0:new_delete_type_mismatch=0
         LD_PRELOAD=$(${CC:-cc} -print-file-name=libasan.so)
