@@ -104,6 +104,7 @@ if [ "$1" = test ]; then
     need_file /usr/include/asio.hpp libasio-dev
     need_command node nodejs
     need_command npm npm
+    need_file /usr/include/node/node.h libnode-dev # another's nodejs has these, too, and keeps Debian's libnode out
     # Other hosts in Python: Debian's own bindings, and the libraries that wheels from PyPI expect to find.
     need_debian_python ensurepip python3-venv
     need_python test.test_asyncio "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite"

@@ -11,7 +11,7 @@ const runtimes = {
   deno: { program: path.join(modules, '@deno', 'linux-x64-glibc', 'deno'), test: ['test', '-A', '--no-check'], run: ['run', '-A'], passed: /^ok \| [1-9]\d* passed/m },
 };
 const files = fs.readdirSync(__dirname)
-  .filter((name) => name.endsWith('.test.js') && !/^(package|runtimes)\./.test(name)); // those are Node's and npm's
+  .filter((name) => name.endsWith('.test.js') && !/^(embed|package|runtimes)\./.test(name)); // those are of Node and npm alone
 
 function call(program, args) {
   const options = { cwd: root, timeout: 120000, env: { ...process.env, NO_COLOR: '1', NODE_TEST_CONTEXT: '' } };
