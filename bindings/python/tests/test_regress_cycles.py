@@ -13,7 +13,7 @@ import weakref
 
 import asyncguest
 import pytest
-from helpers import Run, run_guest
+from helpers import Dialog, Run, run_guest
 
 
 class Thing:
@@ -171,6 +171,27 @@ def test_nothing_is_left_that_the_standard_loop_frees(program, way, debug):
     assert played(program, WAYS[way], debug) == played(program, by_asyncio, debug)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("error", (KeyboardInterrupt, SystemExit, ValueError))
+def test_the_main_task_may_raise_anything(way, error):
+    things = Things()
+
+    async def side():
+        await fails(things, "side")
+
+    async def main():
+        task = asyncio.ensure_future(side())
+        await asyncio.wait([task])
+        task.exception()  # else it is reported, and kept by the log of the tests
+        del task
+        raise error
+
+    with pytest.raises(error):
+        WAYS[way](main, False)
+    # The exception of main itself is where the caller has it; its side task's is nowhere.
+    assert things.left() == []
+
+
 @pytest.mark.parametrize("eager", (True, False))
 @pytest.mark.parametrize("step", (fails, fails_at_once))
 def test_tasks_that_host_code_starts(drive, step, eager):
@@ -188,6 +209,68 @@ def test_tasks_that_host_code_starts(drive, step, eager):
     run.finish()
     assert things.left() == []
     assert len(things.reported) == 1
+
+
+def test_tasks_of_a_nested_loop(drive):
+    things = Things()
+    run = Run(drive)
+
+    async def inner(dialog):
+        try:
+            await fails(things, "inner")
+        finally:
+            dialog.close()
+
+    async def outer():
+        thing = things.make("outer")  # noqa: F841
+        dialog = Dialog(run.host)
+        task = asyncio.ensure_future(inner(dialog))
+        dialog.show()
+        try:
+            await task  # the one exception goes through both
+        finally:
+            del task
+
+    async def main():
+        task = asyncio.ensure_future(outer())
+        await asyncio.wait([task])
+        task.exception()  # else it is reported, and kept by the log of the tests
+        del task
+        await asyncio.sleep(0)
+        return things.left()
+
+    run.start(main)
+    assert run.finish() == []
+
+
+def test_a_run_and_its_loop_are_freed_with_their_last_reference(drive):
+    def play():
+        run = Run(drive, loop_factory=asyncguest.EventLoop)
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda *_: None)
+            return Thing()
+
+        run.start(main)
+        result = weakref.ref(run.finish())
+        return weakref.ref(run.guest), weakref.ref(run.guest.loop), result
+
+    assert [ref() for ref in play()] == [None, None, None]
+
+
+def test_a_loop_alone_is_freed_with_its_last_reference():
+    def play(run):
+        loops = []
+
+        async def main():
+            loops.append(weakref.ref(asyncio.get_running_loop()))
+
+        run(main())
+        return loops[0]()
+
+    assert play(asyncio.run) is None
+    assert play(asyncguest.run) is None
 
 
 def test_a_task_that_was_abandoned(drive):

@@ -51,6 +51,8 @@ class Turns:
         self._max_depth = max_nesting + 1
         self._thread = get_ident()
         self._hooks = loop.asyncgen_hooks()
+        #: The run has ended, or is that of the parent process: no turn comes any more.
+        self.over = False
         #: Turns on the stack: more than one while callbacks stand in nested host loops.
         self.depth = 0
         #: The host's nested loop was refused a turn, and its fd is not watched until a turn ends.
@@ -64,7 +66,7 @@ class Turns:
 
         What guest code raises stays inside; what `done_callback` raises comes out.
         """
-        if self._guest.state == "ended":
+        if self.over:
             return False
         if get_ident() != self._thread:
             self._wrong_thread(token)
@@ -117,6 +119,10 @@ class Turns:
         if self.depth and not self._loop.is_on_stack():
             self.depth = 0
         return self.depth > 0
+
+    def part(self) -> None:
+        """Lets the guest go, which is over: a frame of `deliver` in some traceback does not keep the run alive."""
+        del self._guest
 
     def take_over(self) -> None:
         """The calling thread is the host thread from here on."""

@@ -55,7 +55,10 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
         abandon(guest, loop)
     guest.conclude()
     if impatient is not None:
-        raise impatient
+        try:
+            raise impatient
+        finally:
+            del impatient  # its traceback leads to this frame
     return finished
 
 

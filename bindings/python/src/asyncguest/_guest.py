@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _ambient, _exit
@@ -107,7 +109,7 @@ class Guest:
         self._is_ambient = False
         self._was_cancelled = False
         self._posting = Posting(self)
-        self._ctrl_c = CtrlC(self.cancel)
+        self._ctrl_c = CtrlC(partial(Guest.cancel, weakref.proxy(self)))
         self._kept: set[asyncio.Task[Any]] = set()
         self._last_stats: GuestStats | None = None
         self._thread = 0
@@ -262,8 +264,9 @@ class Guest:
 
     def _detach(self) -> None:
         """Gives it all back: each step, also if one before it fails because the host is gone."""
-        loop = self._loop
-        assert loop is not None
+        loop, turns = self._loop, self._turns
+        assert loop is not None and turns is not None
+        turns.over = True
         with ExitStack() as steps:  # the last one is done first
             steps.callback(self.host.detached, self)
             steps.callback(setattr, loop, "guest", None)
@@ -454,14 +457,25 @@ class Guest:
                 loop.close()
             finally:
                 self._kept.clear()
-                if self._done_callback is not None:
-                    self._done_callback(self._task)
+                tell = self._done_callback
+                self._part()
+                if tell is not None:
+                    tell(self._task)
+
+    def _part(self) -> None:
+        """Unties the run from its parts: what it has kept alive is freed with the last reference to it."""
+        assert self._turns is not None
+        self._turns.part()
+        self._posting.part()
+        self._stall_watch = self._done_callback = None
 
     def forget_in_child(self) -> None:
         """The process has forked, and this is the child: the run is the parent's. For the package."""
         self.forked = True
         self._state = "ended"
         self._watching = False
+        if self._turns is not None:
+            self._turns.over = True
         if self._loop is not None:
             self._wakeup.__exit__()
             self._ctrl_c.forget()

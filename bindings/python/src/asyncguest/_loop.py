@@ -155,7 +155,7 @@ class EventLoop(CPythonLoop):
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Removes it and puts back the default. Returns whether there was one."""
-        return self._handlers.remove(sig)
+        return not self._closed and self._handlers.remove(sig)
 
     def signal_arrived(self, signum: int, count: int) -> None:
         self._handlers.arrived(signum, count)
@@ -275,6 +275,7 @@ class EventLoop(CPythonLoop):
             raise RuntimeError("Cannot close a running event loop")
         if not self._closed:
             self._handlers.remove_all()
+            del self._handlers  # it leads back here
         super().close()
 
     def _check_not_hosted(self) -> None:

@@ -57,6 +57,10 @@ class Posting:
             self.inside = None
         self._failed = 0
 
+    def part(self) -> None:
+        """Lets the guest go: the library's thread has ended, and nothing is posted any more."""
+        del self._guest
+
     def _has_ended(self) -> bool:
         return self._guest.state == "ended"
 

@@ -97,7 +97,7 @@ class Reactor:
         #: Whether an I/O thread of the library does the waiting and posts tokens.
         self.threaded = post is not None
         self.post, self.post_local, self.on_stall = post, post_local, on_stall
-        self._handle = ffi.new_handle(self)
+        self._handle: Any = ffi.new_handle(self)
         self._pairs = ffi.new("int32_t[]", _CAPACITY)
         host = ffi.new("guest_host_t *")
         host.struct_size = ffi.sizeof("guest_host_t")
@@ -312,6 +312,8 @@ class Reactor:
             pass  # one that an exception of a signal handler has left open
         lib.guest_free(g)
         self._free_poster()
+        # No thread of the library is left to come here.
+        self._handle = self.post = self.post_local = self.on_stall = None
 
     def note_inlined(self, token: int) -> None:
         """The host has run a turn inside `post`, on this thread: the library asks again soon. Inside `post` only."""

@@ -28,7 +28,6 @@ class GuestSelector(selectors.BaseSelector):
         self._ids: dict[int, int] = {}
         #: What an fd is not watched for at the moment, though it is registered.
         self._muted: dict[int, int] = {}
-        self._map = KeyMap(self)
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         fd = fileno(fileobj)
@@ -81,7 +80,7 @@ class GuestSelector(selectors.BaseSelector):
         self.reactor.close()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._map
+        return KeyMap(self)
 
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         return self.keys[self.fd_of(fileobj)]
