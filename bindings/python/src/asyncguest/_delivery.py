@@ -183,12 +183,13 @@ class Turns:
         # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
         loop.asleep = True
         when = loop.next_deadline()
-        more = more or loop.has_ready() or (when is not None and when <= monotonic())
+        more = more or loop.has_ready() or (when is not None and when <= loop.time())
         if more:
             loop.asleep = False
-        self._reactor.end(when, more)
+        self._reactor.end(loop.in_monotonic(when), more)
         if not more and loop.earliest() != when:
-            self._reactor.set_alarm(loop.next_deadline())  # such a handler has called call_at just before the end
+            # Such a handler has called call_at just before the end.
+            self._reactor.set_alarm(loop.in_monotonic(loop.next_deadline()))
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
         """Runs a task that was just made of `coroutine` up to its first suspension."""

@@ -109,9 +109,9 @@ class EventLoop(CPythonLoop):
         if self._debug:
             forget_last_frame(timer)
         if self.asleep:
-            alarm_at = self._reactor.alarm_at
-            if alarm_at is None or when < alarm_at:
-                self._reactor.set_alarm(when)
+            at, alarm_at = self.in_monotonic(when), self._reactor.alarm_at
+            if alarm_at is None or at < alarm_at:  # type: ignore[operator]
+                self._reactor.set_alarm(at)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -119,7 +119,7 @@ class EventLoop(CPythonLoop):
         super()._timer_handle_cancelled(handle)  # type: ignore[misc]
         if self.asleep:
             if self.drop_next_timer(handle):
-                self._reactor.set_alarm(self.next_deadline())
+                self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
             else:
                 self.prune_timers()
 
@@ -182,16 +182,15 @@ class EventLoop(CPythonLoop):
 
     def _run_once(self) -> None:
         # asyncio's own hook: one iteration of run_forever.
-        now = monotonic()
         if not self._ready and not self._stopping:
             self.queue_readiness(self._reactor.poll(self._until_next_timer()))
-            now = monotonic()
-            self._look_at = now + LOOK_EVERY
-        elif now >= self._look_at or self._stopping:
+            self._look_at = monotonic() + LOOK_EVERY
+        elif self._stopping or monotonic() >= self._look_at:
             self.queue_readiness(self._reactor.look())
-            self._look_at = now + LOOK_EVERY
+            self._look_at = monotonic() + LOOK_EVERY
             self.prune_timers()
-        self.queue_due_timers(now)
+        if self._scheduled:
+            self.queue_due_timers(self.time())
         self.run_ready(_NEVER)
 
     def run_waiting(self, until: float) -> None:
@@ -200,16 +199,15 @@ class EventLoop(CPythonLoop):
         if self._ready:
             pairs = self._reactor.look()
         else:
-            when = self.next_deadline()
-            wait = min(until, until if when is None else when) - monotonic()
-            pairs = self._reactor.poll(seconds(wait))
+            when, wait = self.next_deadline(), until - monotonic()
+            pairs = self._reactor.poll(seconds(wait if when is None else min(wait, when - self.time())))
         self.queue_readiness(pairs)
-        self.queue_due_timers(monotonic())
+        self.queue_due_timers(self.time())
         self.run_ready(until)
 
     def _until_next_timer(self) -> int | None:
         when = self.next_deadline()
-        return None if when is None else seconds(min(when - monotonic(), _LONGEST_WAIT))
+        return None if when is None else seconds(min(when - self.time(), _LONGEST_WAIT))
 
     # ---- one iteration in three steps
 
@@ -226,7 +224,7 @@ class EventLoop(CPythonLoop):
             return True
         when = self.earliest()
         if when is not None:
-            until = max(0.0, when - monotonic())
+            until = max(0.0, when - self.time())
             timeout = until if timeout is None else min(timeout, until)
         return self._reactor.wait_readable(timeout)
 
@@ -241,7 +239,7 @@ class EventLoop(CPythonLoop):
         if events:
             with self._reactor.batch():
                 self.queue_readiness(self._reactor.look())
-        self.queue_due_timers(monotonic())
+        self.queue_due_timers(self.time())
 
     def process_ready(self) -> None:
         """Runs the callbacks that are ready at this moment: the third step of one iteration. The loop's own thread."""
