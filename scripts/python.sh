@@ -56,7 +56,7 @@ summary() { # LOG
 # What fails is run again by itself, twice at most: these machines are shared, and some tests are about time. Such tests are named.
 test_on() { # X.Y PYTHON MARKERS
     local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status again=
-    venv "$1" "$2" "$package/tests/requirements.txt" && install_wheel "$1" || return
+    venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
     rm -f "$failed"
     empty=$(mktemp -d)
     (pytest_in "$empty" "$1" -m "$3" "$package/tests") >"$log" 2>&1
@@ -98,7 +98,7 @@ do_conformance() { # [short] [X.Y...]
     do_wheel quietly || return
     while read -r version python <&3; do
         [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
-        venv "$version" "$python" "$package/tests/requirements.txt" && install_wheel "$version" || return
+        venv "$version" "$python" "$(requirements "$version")" && install_wheel "$version" || return
         "$out/venv-$version/bin/python" "$package/conformance/run.py" "${options[@]}" --out "$out/conformance"
         case $? in
             0) ran=$((ran + 1)) ;;

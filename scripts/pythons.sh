@@ -60,6 +60,14 @@ venv() { # NAME PYTHON REQUIREMENTS-FILE [OPTION-OF-VENV...]
     done < <(grep -v '^#' "$3")
 }
 
+# The file with what the tests need on one interpreter: the newest also has what those need that run on it alone.
+requirements() { # X.Y
+    local file=$out/requirements-$1.txt
+    cat "$package/tests/requirements.txt" >"$file"
+    [ "$1" != "$(interpreters | tail -n 1 | cut -d ' ' -f 1)" ] || cat "$package/tests/requirements-once.txt" >>"$file"
+    echo "$file"
+}
+
 # Puts the wheel into build/python/venv-NAME, in place of the one before.
 install_wheel() { # NAME
     local python=$out/venv-$1/bin/python empty where

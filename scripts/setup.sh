@@ -35,6 +35,13 @@ need_library() { # SONAME PACKAGE
     grep -q "^[[:space:]]*$1 " <<<"$libraries" || missing+=("$2")
 }
 
+need_python_library() { # of the system's own interpreter: PyInstaller takes it along
+    local version
+    version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    [ "$(python3 -c 'import sys; print(sys.base_prefix)')" != /usr ] ||
+        need_library "libpython$version.so.1.0" "libpython$version"
+}
+
 need_debian_python() { # MODULE PACKAGE
     # For the system's own Python, which alone has the modules that Debian packages, whatever python3 is on the path.
     [ ! -x /usr/bin/python3 ] ||
@@ -108,6 +115,7 @@ if [ "$1" = test ]; then
     # Other hosts in Python: Debian's own bindings, and the libraries that wheels from PyPI expect to find.
     need_debian_python ensurepip python3-venv
     need_python test.test_asyncio "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite"
+    need_python_library
     need_debian_python gi python3-gi
     need_debian_python wx python3-wxgtk4.0
     need_typelib Gtk-3.0 gir1.2-gtk-3.0

@@ -11,6 +11,9 @@ of one's choice, and `start_guest_run` for any host that can run a function soon
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
+# Only `_native`'s C code needs it, into which no freezer looks: said here, the module is in a frozen program too.
+import _cffi_backend  # type: ignore[import-untyped]
+
 from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
 from ._guest import Guest
 from ._host import CallbackHost, Host

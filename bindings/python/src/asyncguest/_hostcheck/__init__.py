@@ -30,6 +30,8 @@ def hostcheck(
 
     It always comes back: a check that hangs is a finding, with the Python stack of the host thread.
     """
+    if getattr(sys, "frozen", False):
+        raise RuntimeError("hostcheck starts interpreters, and a frozen program has none: check the adapter unfrozen")
     from ._parent import Checking  # here, so that programs that check nothing need not import it
 
     report = Checking(adapter, only, timeout, sys.stdout if verbose else None).run()

@@ -186,13 +186,15 @@ def chaos(trial: Trial) -> None:
                 echoing = asyncio.create_task(echo(theirs))
                 for number in range(20):
                     await loop.sock_sendall(ours, b"%d" % number)
-                    assert int(await loop.sock_recv(ours, 100)) == number
+                    answer = await loop.sock_recv(ours, 100)
+                    assert int(answer) == number
                 await echoing
 
         threads = [trial.worker(lambda name=name: send(name)) for name in numbers]  # type: ignore[misc]
         jobs = [loop.run_in_executor(None, pow, 2, power) for power in range(5)]
         await asyncio.gather(talk(), *(sleep(0.003 * number) for number in range(20)))
-        assert await asyncio.gather(*jobs) == [2**power for power in range(5)]
+        powers = await asyncio.gather(*jobs)
+        assert powers == [2**power for power in range(5)]
         for thread in threads:
             await loop.run_in_executor(None, thread.join)
         loop.call_soon(all_sent.set)

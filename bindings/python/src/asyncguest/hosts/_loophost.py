@@ -48,7 +48,8 @@ def exit_status(error: BaseException) -> int:
         return 128 + signal.SIGINT
     if error.code is None or isinstance(error.code, int):
         return error.code or 0
-    print(error.code, file=sys.stderr)
+    if sys.stderr is not None:  # a program without a console has none, and print() would take stdout instead
+        print(error.code, file=sys.stderr)
     return 1
 
 

@@ -1,0 +1,15 @@
+"""What PyInstaller has to know of this package. It finds this by the entry point in pyproject.toml.
+
+Owns: nothing. Runs while a program is frozen, never in it.
+"""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["get_hook_dirs"]
+
+
+def get_hook_dirs() -> list[str]:
+    """The folders with the hooks of this package."""
+    return [os.path.dirname(__file__)]
