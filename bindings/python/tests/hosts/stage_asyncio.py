@@ -53,6 +53,13 @@ class Asyncio(stages.Stage):
             self.destroy()  # as asyncio.run does
             raise
 
+    def play(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().play(*args, **options)
+        except SystemExit:
+            self.destroy()  # a script closes its loop, however it is left
+            raise
+
     def quit(self) -> None:
         self.loop.stop()
 

@@ -111,11 +111,19 @@ class Prompt(PromptToolkit):
         self.application = PromptSession("> ", key_bindings=self.bindings).app
         self.host = PromptToolkitHost(drive)
 
+    def begin(self) -> None:
+        self.loop = self.application.loop
+        super().begin()
+
     def paint(self) -> None:
         self.tick()
 
     def run(self, first: object = None) -> None:
-        self.host.run(self.application, pre_run=self.begin, set_exception_handler=False)
+        try:
+            self.host.run(self.application, pre_run=self.begin, set_exception_handler=False)
+        except SystemExit:
+            self.loop.close()  # prompt_toolkit leaves it open
+            raise
         self.forget()
 
     def destroy(self) -> None:
