@@ -1085,6 +1085,20 @@ guest_status_t guest_signal_add(struct guest_t *g,
                                 uint64_t *id_out);
 
 /**
+ * How often the library's handler has run for a signal that a guest of this process watches, since
+ * the process began; 0 for what cannot be watched. Thread: any+signal.
+ *
+ * For a program that has a handler of its own below the library's, and must tell whether an arrival
+ * was seen by the library too: it was if this has grown, since it grows before that handler is
+ * called. If not, somebody has put another handler in the library's place (a language's runtime
+ * does when it puts an earlier one back): close the source and add it anew.
+ *
+ * `signum`: as in guest_signal_add.
+ */
+GUEST_API
+uint64_t guest_signal_arrivals(int32_t signum);
+
+/**
  * The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
  */
 GUEST_API

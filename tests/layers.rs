@@ -10,8 +10,8 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Exports that touch nothing which could fail or panic.
-const WITHOUT_BOUNDARY: [&str; 4] =
-    ["guest_now", "guest_version", "guest_version_string", "guest_status_name"];
+const WITHOUT_BOUNDARY: [&str; 5] =
+    ["guest_now", "guest_signal_arrivals", "guest_version", "guest_version_string", "guest_status_name"];
 
 /// What must not be in a finished library.
 const UNFINISHED: [&str; 6] = ["TODO", "FIXME", "unimplemented!", "todo!", ".unwrap()", ".expect("];

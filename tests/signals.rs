@@ -129,6 +129,55 @@ fn signal_third_handler_is_left_alone() {
     assert_eq!(HANDLED.load(Ordering::SeqCst), 100);
 }
 
+/// A language's runtime puts an earlier handler of its own back, over ours: that one still runs, and can
+/// see by the count that the library did not hear of it.
+#[test]
+fn signal_arrivals_tell_what_the_library_has_not_seen() {
+    let _alone = alone();
+    let below = install(SIGUSR1, handler);
+    let saved = disposition(SIGUSR1);
+    let (toy, probe) = (Toy::start(Drive::Fd), Probe::new());
+    let id = toy.add_signal(SIGUSR1, &probe);
+    let before = signal_arrivals(SIGUSR1);
+    raise(SIGUSR1);
+    assert_eq!((signal_arrivals(SIGUSR1) - before, HANDLED.load(Ordering::SeqCst)), (1, 1));
+
+    let replaced = Installed(SIGUSR1, saved);
+    drop(replaced); // its drop puts `saved` in the library's place
+    raise(SIGUSR1);
+    assert_eq!((signal_arrivals(SIGUSR1) - before, HANDLED.load(Ordering::SeqCst)), (1, 2));
+
+    toy.handle().close(id).unwrap();
+    let again = Probe::new();
+    toy.add_signal(SIGUSR1, &again);
+    raise(SIGUSR1);
+    assert_eq!((signal_arrivals(SIGUSR1) - before, HANDLED.load(Ordering::SeqCst)), (2, 3));
+    toy.run_until(|| again.calls() == 1);
+    assert_eq!(again.value.get(), 1);
+    toy.end();
+    assert_eq!(seen(SIGUSR1).0, handler as *const () as usize);
+    assert_eq!(signal_arrivals(-1) + signal_arrivals(libc::SIGKILL) + signal_arrivals(1000), 0);
+    drop(below);
+}
+
+/// Somebody installs a handler for a while and puts back what the system gave him: ours.
+#[test]
+fn signal_overridden_for_a_while() {
+    let _alone = alone();
+    let _first = install(SIGUSR1, handler);
+    let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
+    toy.add_signal(SIGUSR1, &probe);
+    let other = install(SIGUSR1, other_handler);
+    raise(SIGUSR1);
+    assert_eq!(HANDLED.load(Ordering::SeqCst), 100);
+    drop(other);
+    raise(SIGUSR1);
+    assert_eq!(HANDLED.load(Ordering::SeqCst), 101);
+    toy.run_until(|| probe.calls() == 1);
+    assert_eq!(probe.value.get(), 1);
+    toy.end();
+}
+
 #[test]
 fn signal_refused() {
     let _alone = alone();

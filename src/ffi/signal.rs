@@ -31,3 +31,17 @@ pub unsafe extern "C" fn guest_signal_add(
         guest.reactor().signal_add(signum, Foreign::new(callback, user_data, drop))
     })
 }
+
+/// How often the library's handler has run for a signal that a guest of this process watches, since
+/// the process began; 0 for what cannot be watched. Thread: any+signal.
+///
+/// For a program that has a handler of its own below the library's, and must tell whether an arrival
+/// was seen by the library too: it was if this has grown, since it grows before that handler is
+/// called. If not, somebody has put another handler in the library's place (a language's runtime
+/// does when it puts an earlier one back): close the source and add it anew.
+///
+/// `signum`: as in guest_signal_add.
+#[no_mangle]
+pub extern "C" fn guest_signal_arrivals(signum: i32) -> u64 {
+    crate::guest::signal_arrivals(signum)
+}

@@ -30,7 +30,7 @@ pub use crate::core::shared::{Drive, State};
 pub use crate::core::source::{Event, Kind};
 pub use crate::core::stats::{Stats, BUCKETS};
 pub use crate::sources::{ChildExit, Resolved};
-pub use crate::sys::{monotonic_ns, Address, OsFd, Query};
+pub use crate::sys::{monotonic_ns, signal_arrivals, Address, OsFd, Query};
 
 /// What the C ABI builds on.
 pub(crate) use crate::core::live;

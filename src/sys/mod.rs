@@ -39,6 +39,7 @@ pub(crate) use poller::{
 };
 pub(crate) use resolve::resolve;
 pub use resolve::{Address, Query};
+pub use signal::arrivals as signal_arrivals;
 pub(crate) use signal::Listener;
 pub(crate) use thread::{spawn, this_thread};
 pub(crate) use time::coarse_ns;

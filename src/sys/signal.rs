@@ -127,11 +127,23 @@ fn process() -> i32 {
     unsafe { libc::getpid() }
 }
 
+/// By signal: how often it was taken, by however many listeners.
+static ARRIVALS: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
+
+/// How often the handler has taken `signum` for some listener since the process began; 0 for what
+/// cannot be watched. It is counted before the handler below is called.
+pub fn arrivals(signum: i32) -> u64 {
+    watchable(signum).map_or(0, |(slot, _)| ARRIVALS[slot].load(SeqCst))
+}
+
 /// Runs in the handler: tells every listener. False if none in this process watches the signal.
 fn arrived(signum: i32) -> bool {
     let mut taken = false;
     for node in nodes() {
         taken |= node.arrived(signum);
+    }
+    if taken {
+        ARRIVALS[signum as usize].fetch_add(1, SeqCst);
     }
     taken
 }
@@ -325,9 +337,11 @@ mod tests {
         raise(signum);
         assert!(woken(&mut first_poller) && woken(&mut second_poller));
         assert_eq!((first.take(signum), second.take(signum)), (1, 1));
+        assert_eq!(arrivals(signum), 1, "once for both");
         drop(first);
         raise(signum);
         assert_eq!(second.take(signum), 1);
+        assert_eq!(arrivals(signum), 2);
         assert!(woken(&mut second_poller) && !woken(&mut first_poller));
     }
 

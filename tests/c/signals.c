@@ -139,6 +139,31 @@ TEST(signal_twice_in_one_guest)
     toy_end(&toy);
 }
 
+TEST(signal_arrivals)
+{
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy), again = PROBE(&toy);
+    install(SIGUSR1);
+    struct sigaction saved = disposition(SIGUSR1);
+    toy_start(&toy, GUEST_DRIVE_FD);
+    guest_id_t id = add_signal(&toy, SIGUSR1, &probe);
+    MUST(raise(SIGUSR1));
+    ASSERT_EQ_U64(1, guest_signal_arrivals(SIGUSR1));
+    MUST(sigaction(SIGUSR1, &saved, NULL)); /* in the library's place, as a language's runtime puts one back */
+    MUST(raise(SIGUSR1));
+    ASSERT_EQ_I64(2, handled);
+    ASSERT_EQ_U64(1, guest_signal_arrivals(SIGUSR1));
+    ASSERT_OK(guest_close(toy.g, id));
+    add_signal(&toy, SIGUSR1, &again);
+    MUST(raise(SIGUSR1));
+    ASSERT_EQ_I64(3, handled);
+    ASSERT_EQ_U64(2, guest_signal_arrivals(SIGUSR1));
+    RUN_UNTIL(&toy, again.calls == 1);
+    ASSERT_EQ_I64(1, again.value);
+    toy_end(&toy);
+    ASSERT_EQ_U64(0, guest_signal_arrivals(-1) + guest_signal_arrivals(0) + guest_signal_arrivals(SIGKILL));
+}
+
 TEST(signal_two_guests)
 {
     toy_t a = {0}, b = {0};

@@ -74,7 +74,8 @@
     X(guest_version)                                                                                                   \
     X(guest_version_string)                                                                                            \
     X(guest_live)                                                                                                      \
-    X(guest_work)
+    X(guest_work)                                                                                                      \
+    X(guest_signal_arrivals)
 
 #ifdef __cplusplus
 #define ASYNCGUEST_NODE_MEMBER(name) decltype(&::name) name;
