@@ -132,7 +132,7 @@ fn signal_third_handler_is_left_alone() {
 /// A language's runtime puts an earlier handler of its own back, over ours: that one still runs, and can
 /// see by the count that the library did not hear of it.
 #[test]
-fn signal_arrivals_tell_what_the_library_has_not_seen() {
+fn signal_arrivals_are_counted() {
     let _alone = alone();
     let below = install(SIGUSR1, handler);
     let saved = disposition(SIGUSR1);

@@ -139,7 +139,7 @@ TEST(signal_twice_in_one_guest)
     toy_end(&toy);
 }
 
-TEST(signal_arrivals)
+TEST(signal_arrivals_are_counted)
 {
     toy_t toy = {0};
     probe_t probe = PROBE(&toy), again = PROBE(&toy);

@@ -150,7 +150,7 @@ def test_a_coroutine_function_is_no_handler(drive):
 
 def test_the_wakeup_fd_is_installed_for_the_run_and_restored(drive):
     async def main():
-        assert current_wakeup_fd() == asyncio.get_running_loop().wakeup_fd()
+        assert current_wakeup_fd() != -1
 
     assert current_wakeup_fd() == -1
     run_guest(main, drive=drive)
@@ -174,7 +174,7 @@ def test_a_python_handler_runs_while_the_host_is_asleep(drive):
         signal.signal(signal.SIGUSR2, before)
 
 
-def test_the_wakeup_fd_passes_on_when_its_run_ends(drive):
+def test_the_wakeup_fd_stays_until_the_last_run_ends(drive):
     host = QueueHost(drive)
 
     async def main():
@@ -183,9 +183,9 @@ def test_the_wakeup_fd_passes_on_when_its_run_ends(drive):
     guests = [asyncguest.Guest(host) for _ in range(3)]
     for guest in guests:
         guest.start(main)
-    fds = [guest.loop.wakeup_fd() for guest in guests]
+    ours = current_wakeup_fd()
     for i in (1, 0, 2):
-        assert current_wakeup_fd() in [fds[j] for j in range(3) if guests[j].state == "running"]
+        assert current_wakeup_fd() == ours != -1
         guests[i].shutdown()
     assert current_wakeup_fd() == -1
     host.close()

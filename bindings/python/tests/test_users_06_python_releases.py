@@ -23,6 +23,6 @@ def test_the_private_hooks_are_still_called() -> None:
     """The four names of BaseEventLoop that are overridden by name exist, so that the override does override."""
     from asyncio import SelectorEventLoop
 
-    for name in ("_run_once", "_write_to_self", "_timer_handle_cancelled", "_process_self_data", "_make_socket_transport"):
+    for name in ("_run_once", "_write_to_self", "_timer_handle_cancelled", "_make_socket_transport"):
         assert callable(getattr(SelectorEventLoop, name)), name
         assert getattr(asyncguest.EventLoop, name) is not getattr(SelectorEventLoop, name), f"{name} is not overridden"

@@ -361,15 +361,6 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         """What `sys.set_asyncgen_hooks` is given while the loop runs."""
         return self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
 
-    def wakeup_fd(self) -> int:
-        """The writing end of the loop's self-pipe: what `signal.set_wakeup_fd` takes."""
-        return int(self._csock.fileno())  # type: ignore[attr-defined]
-
-    def _process_self_data(self, data: bytes) -> None:
-        # A byte here is a signal that Python's own handler is for; that this code runs lets it run. The loop's
-        # handlers hear of theirs from the reactor.
-        pass
-
     # ---- transports
 
     def _make_socket_transport(self, *args: Any, **kwargs: Any) -> asyncio.Transport:

@@ -11,7 +11,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from . import _ambient
+from . import _ambient, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
 from ._native import lib
 from ._reactor import Reactor
@@ -69,6 +69,7 @@ def _after_threads() -> None:
 
 def _in_child() -> None:
     lib.asyncguest_py_note_fork()
+    _wakeup_fd.renew_in_child()
     for guest in alive():
         guest.forget_in_child()
     _alive.clear()

@@ -29,9 +29,10 @@ from ._host import CallbackHost, Host
 from ._loop import EventLoop
 from ._making import make_coroutine, make_loop
 from ._posting import Posting
-from ._signals import CtrlC, WakeupFd
+from ._signals import CtrlC
 from ._stall import StallReport, StallWatch
 from ._stats import GuestStats
+from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -244,7 +245,7 @@ class Guest:
         assert loop is not None
         self._thread, self._host_thread = threading.get_ident(), threading.current_thread()
         self._turns = Turns(self, loop, self._budget, self._max_nesting)
-        self._wakeup = WakeupFd(loop.wakeup_fd())
+        self._wakeup = WakeupFd(loop)
         self._state = "running"
         loop.guest = self
         try:
@@ -477,6 +478,5 @@ class Guest:
         if self._turns is not None:
             self._turns.over = True
         if self._loop is not None:
-            self._wakeup.__exit__()
             self._ctrl_c.forget()
             self._loop.reactor.forget_in_child()

@@ -20,7 +20,8 @@ from ._cleanup import clean_up
 from ._compat import LOOK_EVERY, ORIGIN_DEPTH, CPythonLoop, forget_last_frame, running_loop, set_running_loop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
-from ._signals import SignalHandlers, WakeupFd
+from ._signals import SignalHandlers
+from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
@@ -168,7 +169,7 @@ class EventLoop(CPythonLoop):
         self._check_closed()  # type: ignore[attr-defined]
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
-        with WakeupFd(self.wakeup_fd()), self._reactor.batch():
+        with WakeupFd(self), self._reactor.batch():
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:

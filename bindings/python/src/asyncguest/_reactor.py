@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     Post: TypeAlias = Callable[[int], None]
     OnStall: TypeAlias = Callable[[int, float], None]
 
-__all__ = ["Reactor", "NO_TIME", "seconds"]
+__all__ = ["Reactor", "NO_TIME", "seconds", "signal_arrivals"]
 
 #: A duration or deadline that never comes.
 NO_TIME: int = lib.GUEST_FOREVER
+
+#: How often the library's handler has run for a signal that some loop watches.
+signal_arrivals: Callable[[int], int] = lib.guest_signal_arrivals
 
 # What a turn calls, looked up once: an attribute of `lib` costs more each time than one of a module.
 _begin, _poll, _end = lib.asyncguest_py_begin, lib.asyncguest_py_poll, lib.asyncguest_py_end

@@ -1,4 +1,4 @@
-"""Signals: the loop's handlers, the wake-up fd of a run, and Ctrl-C.
+"""Signals: the loop's handlers, and Ctrl-C.
 
 Owns: what the process's signal state was before, and its return. Main thread of the interpreter only: CPython lets no
 other thread change that state.
@@ -14,30 +14,44 @@ import asyncio
 import inspect
 import signal
 import sys
-import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from ._reactor import signal_arrivals
+from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
     from ._loop import EventLoop
     from ._reactor import Reactor
 
-__all__ = ["SignalHandlers", "WakeupFd", "CtrlC"]
+__all__ = ["SignalHandlers", "CtrlC"]
 
 
-def _nothing(signum: int, frame: FrameType | None) -> None:
-    """Python's handler of a signal that loops listen for: takes the place of the default action."""
+def _on_signal(signum: int, frame: FrameType | None) -> None:
+    """Python's handler of a signal that loops listen for: takes the place of the default action.
+
+    The library's handler comes before it and has told the loops. If not, somebody has had a handler of his own for a while
+    and has put this one back, in the library's place: then the loops are told here, and the library's comes back.
+    """
+    if _is_missed(signum):
+        for handlers in list(_listeners.get(signum, ())):
+            handlers.missed(signum)
 
 
-# How many loops listen for a signal: Python's handler is shared by them.
-_listeners: dict[int, int] = {}
+# The loops that listen for a signal: Python's handler is shared by them.
+_listeners: dict[int, weakref.WeakSet[SignalHandlers]] = {}
+
+# How many arrivals of a signal the library had seen when Python's handler ran last.
+_seen: dict[int, int] = {}
 
 
-def on_main_thread() -> bool:
-    """Whether this thread may change the process's signal state."""
-    return threading.current_thread() is threading.main_thread()
+def _is_missed(signum: int) -> bool:
+    """For Python's handlers: whether the library's handler has not run for this arrival."""
+    before, _seen[signum] = _seen.get(signum), signal_arrivals(signum)
+    return before == _seen[signum]
 
 
 class SignalHandlers:
@@ -61,15 +75,16 @@ class SignalHandlers:
         self._handles[sig] = handle
 
     def _listen(self, sig: int) -> None:
-        if signal.getsignal(sig) is not _nothing:
+        if signal.getsignal(sig) is not _on_signal:
             try:
-                signal.signal(sig, _nothing)
+                signal.signal(sig, _on_signal)
             except (OSError, ValueError) as error:
                 raise RuntimeError(f"sig {sig} cannot be caught") from error
             signal.siginterrupt(sig, False)
             # Python has put its own C handler over the library's, if this loop watches the signal already (Ctrl-C).
             self._reactor.unwatch_signal(sig)
-        _listeners[sig] = _listeners.get(sig, 0) + 1
+        _listeners.setdefault(sig, weakref.WeakSet()).add(self)
+        _is_missed(sig)  # counts from here on
         try:
             self._reactor.watch_signal(sig)
         except BaseException:
@@ -79,8 +94,9 @@ class SignalHandlers:
     def _leave(self, sig: int) -> None:
         """Stops listening; the last loop to do so puts the default back, as asyncio does."""
         self._reactor.unwatch_signal(sig)
-        _listeners[sig] -= 1
-        if _listeners[sig] > 0:
+        listeners = _listeners[sig]
+        listeners.discard(self)
+        if listeners:
             return
         if not on_main_thread():
             # Only the main thread can put the default back; the next loop that listens there and leaves does.
@@ -91,7 +107,7 @@ class SignalHandlers:
             )
             return
         del _listeners[sig]
-        if signal.getsignal(sig) is not _nothing:
+        if signal.getsignal(sig) is not _on_signal:
             return
         if sig != signal.SIGINT:
             signal.signal(sig, signal.SIG_DFL)
@@ -126,6 +142,19 @@ class SignalHandlers:
         for sig in list(self._handles):
             self.remove(sig)
 
+    def missed(self, signum: int) -> None:
+        """The same for one that the library has not seen. In Python's handler, at any moment."""
+        try:
+            self._loop.call_soon_threadsafe(self._listen_again, signum)
+        except RuntimeError:
+            pass  # the loop is being closed
+
+    def _listen_again(self, signum: int) -> None:
+        if signum in self._handles:
+            self._reactor.unwatch_signal(signum)
+            self._reactor.watch_signal(signum)
+            self.arrived(signum, 1)
+
     def arrived(self, signum: int, count: int) -> None:
         """A watched signal has come `count` times."""
         handle = self._handles.get(signum)
@@ -141,54 +170,15 @@ def _check_signal(sig: int) -> None:
         raise ValueError(f"invalid signal number {sig}")
 
 
-# The wake-up fds of the runs on the main thread, the oldest first: it is the one in place, if any of them is.
-_wakeup_fds: list[int] = []
-
-
-class WakeupFd:
-    """The process's wake-up fd for the time of a run, unless somebody has one: then it stays theirs.
-
-    Only on the main thread; elsewhere it does nothing. Several runs share it: when the first one leaves, the next one's
-    fd takes its place, and after the last one there is none, as before. An fd that was set by somebody else meanwhile is
-    left alone.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __enter__(self) -> WakeupFd:
-        if on_main_thread():
-            before = signal.set_wakeup_fd(self._fd, warn_on_full_buffer=False)
-            if before != -1 and not _give_back(before):
-                before = -1
-            if before == -1 or before in _wakeup_fds:
-                _wakeup_fds.append(self._fd)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._fd in _wakeup_fds and on_main_thread():
-            _wakeup_fds.remove(self._fd)
-            found = signal.set_wakeup_fd(_wakeup_fds[0] if _wakeup_fds else -1, warn_on_full_buffer=False)
-            if found not in (self._fd, -1):
-                _give_back(found)
-
-
-def _give_back(fd: int) -> bool:
-    """Puts back a wake-up fd that was there. False if its owner has closed it meanwhile: then ours, or none, stays."""
-    try:
-        # Whether it shall warn cannot be asked: that it does is the default.
-        signal.set_wakeup_fd(fd, warn_on_full_buffer=fd not in _wakeup_fds)
-    except (OSError, ValueError):  # closed; the number is that of something else by now, which blocks
-        return False
-    return True
-
-
 # The runs that Ctrl-C is for, on the main thread.
 _interruptible: list[CtrlC] = []
 
 
 def _on_sigint(signum: int, frame: FrameType | None) -> None:
     """Python's handler while a run has taken SIGINT: ends them all; KeyboardInterrupt when there is none to end."""
+    if _is_missed(signum):  # see _on_signal
+        for run in _interruptible:
+            run.watch_again()
     if [run for run in _interruptible if run.interrupt()]:
         return
     if frame is not None and str(frame.f_globals.get("__name__")).startswith("asyncguest._"):
@@ -216,13 +206,14 @@ class CtrlC:
         if not on_main_thread():
             return
         handler = signal.getsignal(signal.SIGINT)
-        # `_nothing`: a loop listens for SIGINT itself; when it stops, Ctrl-C is for the runs again.
-        if handler in (signal.default_int_handler, _on_sigint, _nothing):
+        # `_on_signal`: a loop listens for SIGINT itself; when it stops, Ctrl-C is for the runs again.
+        if handler in (signal.default_int_handler, _on_sigint, _on_signal):
             if handler is signal.default_int_handler:
                 signal.signal(signal.SIGINT, _on_sigint)
             _interruptible.append(self)
             self._reactor = reactor
             reactor.watch_signal(signal.SIGINT)
+            _is_missed(signal.SIGINT)  # counts from here on
 
     def watch_again(self) -> None:
         """Python has put its own C handler over the library's."""

@@ -1,0 +1,105 @@
+"""The process's wake-up fd: what makes Python's signal handlers run while a C or C++ loop is in charge.
+
+Owns: one pipe for the life of the process, which all loops share and nobody closes. So whoever saves the wake-up fd and
+puts it back later, in whatever order with our runs, puts back a number that is open and still the same pipe's. Main
+thread only: CPython lets no other one set the wake-up fd.
+
+CPython writes a byte there for each signal that a handler of Python's is for. The loops of the main thread watch the
+other end, whoever's fd is in place: that one of them wakes lets the interpreter run what has to be run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._loop import EventLoop
+
+__all__ = ["WakeupFd", "on_main_thread", "renew_in_child"]
+
+#: The reading and the writing end, once there was a run on the main thread.
+_pipe: tuple[int, int] | None = None
+
+#: The runs of the main thread that have not ended.
+_users: list[WakeupFd] = []
+
+
+def on_main_thread() -> bool:
+    """Whether this thread may change the process's signal state."""
+    return threading.current_thread() is threading.main_thread()
+
+
+class WakeupFd:
+    """The wake-up fd for the time of a run, unless somebody has one: then it stays theirs.
+
+    Only on the main thread; elsewhere it does nothing. After the last run there is none, as before, unless somebody has
+    set theirs meanwhile, which stays.
+    """
+
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+
+    def __enter__(self) -> WakeupFd:
+        if on_main_thread():
+            reading, writing = _made()
+            # The handle keeps the context that it is made in, and so all that it leads to.
+            Context().run(self._loop.add_reader, reading, _drain, reading)
+            _users.append(self)
+            _put_back(signal.set_wakeup_fd(writing, warn_on_full_buffer=False))
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self not in _users:
+            return
+        _users.remove(self)
+        reading, _ = _made()
+        if not self._loop.reactor.closed:  # by a fork inside, for the child
+            self._loop.remove_reader(reading)
+        if not _users and on_main_thread():
+            _put_back(signal.set_wakeup_fd(-1))
+
+
+def _made() -> tuple[int, int]:
+    global _pipe
+    if _pipe is None:
+        _pipe = _new()
+    return _pipe
+
+
+def _new() -> tuple[int, int]:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    return reading, writing
+
+
+def _put_back(fd: int) -> None:
+    """Puts back what was in place, if it is somebody else's and they have not closed it: what replaced it stays then."""
+    if fd != -1 and fd not in _made():
+        try:
+            signal.set_wakeup_fd(fd)  # whether it is to warn cannot be asked: that it does is the default
+        except (OSError, ValueError):  # closed; the number is that of something else by now, which blocks
+            pass
+
+
+def _drain(reading: int) -> None:
+    try:
+        os.read(reading, 4096)
+    except BlockingIOError:
+        pass  # another loop has
+
+
+def renew_in_child() -> None:
+    """In the child of a fork: the same numbers, but a pipe of its own, so that neither process wakes the other."""
+    _users.clear()
+    if _pipe is None:
+        return
+    new = _new()
+    for ours, inherited in zip(new, _pipe):
+        os.dup2(ours, inherited, inheritable=False)
+        os.close(ours)
+    _put_back(signal.set_wakeup_fd(-1))
