@@ -1,4 +1,4 @@
-"""What `asyncio.run` does after its main task, as a coroutine.
+"""What `asyncio.run` does after its main task, in two steps: a function, and a coroutine that waits.
 
 Owns: nothing. It runs inside the loop that it cleans up, so that a host lives on meanwhile.
 """
@@ -6,22 +6,35 @@ Owns: nothing. It runs inside the loop that it cleans up, so that a host lives o
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from ._compat import end_executor
 
-__all__ = ["clean_up"]
+__all__ = ["cancel_all", "clean_up"]
 
 # As asyncio.constants.THREAD_JOIN_TIMEOUT: how long the executor's threads may take.
 _EXECUTOR_SECONDS = 300
 
 
-async def clean_up(loop: asyncio.BaseEventLoop) -> None:
-    """Cancels the remaining tasks and waits for them, then ends asynchronous generators and the default executor.
+def cancel_all(loop: asyncio.BaseEventLoop) -> set[asyncio.Task[Any]]:
+    """Cancels the tasks that are left, and returns them.
+
+    To be called when the iteration is over in which the main task's callbacks run, and before the next, as by
+    `asyncio.run`: whether a task has had its first step by then makes a difference to it.
+    """
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    return tasks
+
+
+async def clean_up(loop: asyncio.BaseEventLoop, cancelled: set[asyncio.Task[Any]]) -> None:
+    """Waits for the tasks that `cancel_all` has cancelled, then ends asynchronous generators and the default executor.
 
     What a task raises while it is cancelled goes to the loop's exception handler, as in `asyncio.run`.
     """
     try:
-        await _cancel_others(loop)
+        await _end(loop, cancelled)
     finally:
         try:
             await loop.shutdown_asyncgens()
@@ -29,20 +42,17 @@ async def clean_up(loop: asyncio.BaseEventLoop) -> None:
             await end_executor(loop, _EXECUTOR_SECONDS)
 
 
-async def _cancel_others(loop: asyncio.BaseEventLoop) -> None:
-    others = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    if not others:
+async def _end(loop: asyncio.BaseEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
+    if not tasks:
         return
-    for task in others:
-        task.cancel()
-    gathered = asyncio.gather(*others, return_exceptions=True)
+    gathered = asyncio.gather(*tasks, return_exceptions=True)
     while not gathered.done():
         try:
             await asyncio.shield(gathered)
         except asyncio.CancelledError:
             # By a task that cancels all there are, which in asyncio.run does not hit the clean-up: it is no task there.
             continue
-    for task in others:
+    for task in tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             loop.call_exception_handler(
                 {

@@ -70,6 +70,10 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         #: Handles that have to wait until that callback returns, with the depth at which they were met. None stands for
         #: the callback of an fd: it is reported again then.
         self._parked: list[tuple[int, asyncio.Handle | None]] = []
+        #: How many handles of an iteration are left that was cut, as the time was over.
+        self._left = 0
+        #: Called once, when what was ready at the beginning of this iteration has run, and before anything else does.
+        self.after_iteration: Callable[[], object] | None = None
         super().__init__(selector)
 
     # ---- one iteration
@@ -208,7 +212,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     def run_ready(self, until: float) -> float:
         """Runs what is ready at this moment, in order, until the time is over. Returns the time.
 
-        What is left then keeps its order. At least one callback runs. SystemExit and KeyboardInterrupt pass.
+        What is left then keeps its order, and is the whole of the next call. At least one callback runs. SystemExit and KeyboardInterrupt pass.
 
         The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
         package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
@@ -216,9 +220,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         if self._entered or self._debug:
             return self._run_ready_carefully(until)
         ready = self._ready
-        now = 0.0
+        now, left = 0.0, 0
         try:
-            for _ in range(len(ready)):
+            for left in range(min(self._left or len(ready), len(ready)) - 1, -1, -1):
                 if not ready:
                     break  # a nested turn has run the rest
                 handle = ready.popleft()
@@ -231,14 +235,23 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                     break
         finally:
             self.running_handle = handle = None  # type: ignore[assignment]
+        self._left = left
+        if self.after_iteration is not None:
+            self._queue_after()
         return now or monotonic()
+
+    def _queue_after(self) -> None:
+        """Queues what is to be called when the iteration is over."""
+        assert self.after_iteration is not None
+        callback, self.after_iteration = self.after_iteration, None
+        self._ready.insert(self._left, asyncio.Handle(callback, (), self))
 
     def _run_ready_carefully(self, until: float) -> float:
         """The same in debug mode, which times each callback, and inside a nested host loop."""
         ready = self._ready
-        now = monotonic()
+        now, left = monotonic(), 0
         try:
-            for _ in range(len(ready)):
+            for left in range(min(self._left or len(ready), len(ready)) - 1, -1, -1):
                 if not ready:
                     break  # a nested turn has run the rest
                 handle = ready.popleft()
@@ -262,6 +275,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                     break
         finally:
             self._current_handle = self.running_handle = handle = None  # type: ignore[assignment]
+        self._left = left
+        if self.after_iteration is not None:
+            self._queue_after()
         return now
 
     # ---- nested host loops

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _ambient, _exit
-from ._cleanup import clean_up
+from ._cleanup import cancel_all, clean_up
 from ._compat import new_task
 from ._delivery import Turns
 from ._ending import drive_to_end
@@ -415,8 +415,13 @@ class Guest:
         if self._state == "running":
             self._state = "ending"
             assert self._loop is not None
-            # Not by the loop's task factory, which is the user's and may fail.
-            self._ending = asyncio.Task(clean_up(self._loop), loop=self._loop, name="asyncguest clean-up")
+            self._loop.after_iteration = self._begin_clean_up
+
+    def _begin_clean_up(self) -> None:
+        loop = self._loop
+        assert loop is not None
+        # Not by the loop's task factory, which is the user's and may fail.
+        self._ending = asyncio.Task(clean_up(loop, cancel_all(loop)), loop=loop, name="asyncguest clean-up")
 
     @property
     def is_over(self) -> bool:

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from . import _options
-from ._cleanup import clean_up
+from ._cleanup import cancel_all, clean_up
 from ._compat import LOOK_EVERY, ORIGIN_DEPTH, CPythonLoop, forget_last_frame, running_loop, set_running_loop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
@@ -312,6 +312,6 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     finally:
         if os.getpid() == process:
             try:
-                loop.run_until_complete(clean_up(loop))
+                loop.run_until_complete(clean_up(loop, cancel_all(loop)))
             finally:
                 loop.close()
