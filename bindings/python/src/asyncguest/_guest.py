@@ -418,10 +418,12 @@ class Guest:
             self._loop.after_iteration = self._begin_clean_up
 
     def _begin_clean_up(self) -> None:
-        loop = self._loop
-        assert loop is not None
+        loop, turns = self._loop, self._turns
+        assert loop is not None and turns is not None
+        cleaning_up = clean_up(loop, cancel_all(loop))
         # Not by the loop's task factory, which is the user's and may fail.
-        self._ending = asyncio.Task(clean_up(loop, cancel_all(loop)), loop=loop, name="asyncguest clean-up")
+        self._ending = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
+        turns.run_first_step(self._ending, cleaning_up)  # or one of those that end could cancel it before
 
     @property
     def is_over(self) -> bool:

@@ -312,6 +312,9 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     finally:
         if os.getpid() == process:
             try:
-                loop.run_until_complete(clean_up(loop, cancel_all(loop)))
+                cancelled = cancel_all(loop)
+                if cancelled:
+                    loop.run_until_complete(asyncio.gather(*cancelled, return_exceptions=True))
+                loop.run_until_complete(clean_up(loop, cancelled))
             finally:
                 loop.close()
