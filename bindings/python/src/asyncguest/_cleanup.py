@@ -37,9 +37,18 @@ async def clean_up(loop: asyncio.BaseEventLoop, cancelled: set[asyncio.Task[Any]
         await _end(loop, cancelled)
     finally:
         try:
+            await _iterations(1)
             await loop.shutdown_asyncgens()
         finally:
+            await _iterations(2)
             await end_executor(loop, _EXECUTOR_SECONDS)
+            await _iterations(1)
+
+
+async def _iterations(count: int) -> None:
+    """Lets the loop go on for as long as in `asyncio.run`, where each step is a run of its own."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def _end(loop: asyncio.BaseEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
