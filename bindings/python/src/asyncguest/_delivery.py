@@ -14,7 +14,7 @@ for when a turn ends. Host thread only.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from sys import (
     get_asyncgen_hooks,
     get_coroutine_origin_tracking_depth,
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _ambient
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
-from ._errors import GuestClosed, NestingLimit
+from ._errors import GuestClosed, GuestError, NestingLimit
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class Turns:
             if outside is None or self._guest.forked:
                 raise  # a signal handler's, before the turn; or the exit of the child of a fork made here, its own affair
             self._guest.interrupted(error)
+        except Exception as error:
+            if outside is None or self._guest.forked:
+                raise
+            self._guest.break_down(error)
         finally:
             # Each step also if a signal handler raises in the one before it: the batch may not stay open.
             try:
@@ -179,6 +183,16 @@ class Turns:
 
     def rest(self, more: bool) -> None:
         """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
+        try:
+            self._rest(more)
+        except Exception as error:
+            if self._guest.forked:
+                raise
+            self._guest.break_down(error)
+            with suppress(GuestError):  # it was a signal handler's, and the batch has ended
+                self._reactor.end(None, False)
+
+    def _rest(self, more: bool) -> None:
         loop = self._loop
         # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
         loop.asleep = True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._guest import Guest
     from ._loop import EventLoop
 
-__all__ = ["drive_to_end"]
+__all__ = ["drive_to_end", "settle_all"]
 
 # Of the deadline.
 _LAST_PART = 0.2
@@ -48,10 +48,12 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
                 guest.interrupted(error)
                 if isinstance(error, KeyboardInterrupt):
                     impatient, until = error, 0.0
+            except Exception as error:
+                guest.break_down(error)
             if guest.interrupted_count >= interrupts:
                 impatient, until = KeyboardInterrupt(), 0.0
-    finished = guest.is_over
-    if not finished:
+    finished = guest.is_over and guest.failure is None
+    if not guest.is_over:
         abandon(guest, loop)
     guest.conclude()
     if impatient is not None:
@@ -69,7 +71,12 @@ def abandon(guest: Guest, loop: EventLoop) -> None:
     what = ", ".join(left) if left else "the default executor"
     warn(f"asyncguest: {guest.title} was abandoned when its time was over; not finished: {what}")
     error = GuestError("the run was abandoned: its host had ended, and it did not finish in the time that it was given")
-    for task in tasks | {guest.task}:
+    settle_all(guest, loop, error)
+
+
+def settle_all(guest: Guest, loop: EventLoop, error: Exception) -> None:
+    """Gives all tasks that are left an outcome: their loop will not run again."""
+    for task in asyncio.all_tasks(loop) | {guest.task}:
         if not task.done():
             settle_abandoned(task, error)
-            task.exception()  # the warning has told of it: nobody need say "never retrieved"
+            task.exception()  # it has been told: nobody need say "never retrieved"

@@ -23,7 +23,7 @@ from . import _ambient, _exit
 from ._cleanup import cancel_all, clean_up
 from ._compat import new_task
 from ._delivery import Turns
-from ._ending import drive_to_end
+from ._ending import drive_to_end, settle_all
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._host import CallbackHost, Host
 from ._loop import EventLoop
@@ -109,6 +109,8 @@ class Guest:
         self._watching = False
         self._is_ambient = False
         self._was_cancelled = False
+        #: What has gone wrong in the loop itself, outside of any callback: nothing of the run can go on.
+        self.failure: Exception | None = None
         self._posting = Posting(self)
         self._ctrl_c = CtrlC(partial(Guest.cancel, weakref.proxy(self)))
         self._kept: set[asyncio.Task[Any]] = set()
@@ -428,6 +430,8 @@ class Guest:
     @property
     def is_over(self) -> bool:
         """Nothing is left but to close the loop and to tell. For the package."""
+        if self.failure is not None:
+            return self._state in ("running", "ending")
         return self._ending is not None and self._ending.done() and self._state == "ending"
 
     @property
@@ -449,12 +453,26 @@ class Guest:
         )
         self.cancel()
 
+    def break_down(self, error: Exception) -> None:
+        """The loop itself has failed, outside of any callback: the run ends, with `error` as its outcome.
+
+        For the package.
+        """
+        if self.failure is None:
+            self.failure = error
+            assert self._loop is not None
+            self._loop.call_exception_handler(
+                {"message": f"the event loop itself has failed, which ends {self.title}", "exception": error}
+            )
+
     def conclude(self) -> None:
         """Closes the loop and tells the host. Outside of any turn. For the package."""
         assert self._loop is not None and self._task is not None
         loop, ending = self._loop, self._ending
+        if self.failure is not None:
+            settle_all(self, loop, self.failure)
         error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
-        if error is not None and not isinstance(error, GuestError):  # that of an abandoned run, which has been told
+        if error is not None and error is not self.failure and not isinstance(error, GuestError):  # that of an abandoned run, which has been told
             loop.call_exception_handler({"message": "the clean-up of the run failed", "exception": error})
         self._last_stats = self.stats()
         self._state = "ended"

@@ -55,7 +55,7 @@ class EventLoop(CPythonLoop):
         self._handlers = SignalHandlers(self, self._reactor)
         self._look_at = 0.0
         try:
-            super().__init__(GuestSelector(self._reactor))
+            super().__init__(GuestSelector(self._reactor, self._polled_by_hand))
         except BaseException:
             self._reactor.close()
             raise
@@ -183,6 +183,9 @@ class EventLoop(CPythonLoop):
 
     def _run_once(self) -> None:
         # asyncio's own hook: one iteration of run_forever.
+        if self.guest is not None or self._thread_id is None:
+            super()._run_once()  # type: ignore[misc]  # by hand: by way of the selector, like anybody's
+            return
         if not self._ready and not self._stopping:
             self.queue_readiness(self._reactor.poll(self._until_next_timer()))
             self._look_at = monotonic() + LOOK_EVERY
@@ -193,6 +196,15 @@ class EventLoop(CPythonLoop):
         if self._scheduled:
             self.queue_due_timers(self.time())
         self.run_ready(_NEVER)
+
+    def _polled_by_hand(self) -> None:
+        """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
+        if self.guest is not None:
+            self.asleep = True
+            if self._ready:
+                self.rouse()
+            else:
+                self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
 
     def run_waiting(self, until: float) -> None:
         """One iteration inside an open batch that waits, at the longest until `until`. For the end of a run."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import selectors
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ __all__ = ["GuestSelector"]
 class GuestSelector(selectors.BaseSelector):
     """Registers with the reactor, which is waited for elsewhere; asyncio's transports see an ordinary selector."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, polled_by_hand: Callable[[], object] = bool) -> None:
         self.reactor = reactor
+        self._polled_by_hand = polled_by_hand
         #: fd to key. Public to the loop, which looks up each event here.
         self.keys: dict[int, selectors.SelectorKey] = {}
         self._ids: dict[int, int] = {}
@@ -61,10 +62,11 @@ class GuestSelector(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Waits like any selector. The loop itself does not come by here."""
+        """Waits like any selector. The loop itself does not come by here: somebody iterates it by hand."""
         nanoseconds = None if timeout is None else max(0, math.ceil(timeout * 1e9))
         with self.reactor.batch():
             pairs = iter(self.reactor.poll(nanoseconds))
+        self._polled_by_hand()
         found = []
         for fd, flags in zip(pairs, pairs):
             key = self.keys.get(fd)

@@ -1,0 +1,120 @@
+"""Somebody iterates the guest's loop by hand, as nest_asyncio does: he gets what he waits for, and the guest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncguest
+import pytest
+from helpers import Run, host_until, settle
+
+
+def by_iterations(loop, task):
+    """By the loop's own iteration."""
+    while not task.done():
+        loop._run_once()
+    return task.result()
+
+
+def by_selector(loop, task):
+    """As nest_asyncio, which polls the selector itself and knows nothing of what the loop overrides."""
+    while not task.done():
+        when = loop._scheduled[0]._when if loop._scheduled else None
+        timeout = 0 if loop._ready else None if when is None else max(0, when - loop.time())
+        loop._process_events(loop._selector.select(timeout))
+        while loop._scheduled and loop._scheduled[0]._when < loop.time() + loop._clock_resolution:
+            handle = loop._scheduled.pop(0)
+            loop._scheduled.sort()
+            handle._scheduled = False
+            loop._ready.append(handle)
+        for _ in range(len(loop._ready)):
+            handle = loop._ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+    return task.result()
+
+
+WAYS = (by_iterations, by_selector)
+
+
+async def inner():
+    await asyncio.sleep(0.002)
+    return 7
+
+
+def started(drive):
+    """A run whose main task ticks until it is told to stop."""
+    run, ticks, gate = Run(drive), [], []
+
+    async def main():
+        while not gate:
+            await asyncio.sleep(0.001)
+            ticks.append(1)
+
+    run.start(main)
+    settle(run)
+    return run, ticks, gate
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_between_two_turns(drive, by):
+    run, ticks, gate = started(drive)
+    loop = run.guest.loop
+    for _ in range(3):
+        assert by(loop, loop.create_task(inner())) == 7
+        seen = len(ticks)
+        host_until(run, lambda seen=seen: len(ticks) > seen + 5)
+    gate.append(1)
+    run.finish()
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_in_the_first_step_and_in_start_soon(drive, by):
+    results = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        results.append(by_hand(loop))
+        await asyncio.sleep(0.001)
+        run.host.post(lambda: run.guest.start_soon(hand))
+        while len(results) < 2:
+            await asyncio.sleep(0.001)
+
+    async def hand():
+        results.append(by_hand(asyncio.get_running_loop()))
+
+    def by_hand(loop):
+        # As nest_asyncio: the task that is being run is put aside, or the inner one could not be entered.
+        task = asyncio.current_task(loop)
+        asyncio.tasks._leave_task(loop, task)
+        try:
+            return by(loop, loop.create_task(inner()))
+        finally:
+            asyncio.tasks._enter_task(loop, task)
+
+    run = Run(drive)
+    run.start(main)
+    run.finish()
+    assert results == [7, 7]
+
+
+def test_a_look_by_hand_takes_nothing_from_the_host(drive):
+    run, ticks, gate = started(drive)
+    loop = run.guest.loop
+    for _ in range(5):
+        loop.call_soon(int)
+        loop._selector.select(0)
+        seen = len(ticks)
+        host_until(run, lambda seen=seen: len(ticks) > seen)
+    gate.append(1)
+    run.finish()
+
+
+def test_alone():
+    loop = asyncguest.EventLoop()
+    asyncio._set_running_loop(loop)
+    try:
+        assert by_iterations(loop, loop.create_task(inner())) == 7
+    finally:
+        asyncio._set_running_loop(None)
+        loop.close()
