@@ -6,7 +6,7 @@ use common::*;
 #[test]
 fn stats_count_what_happens() {
     let _alone = alone();
-    let (toy, post) = (Toy::start(Drive::Thread), Probe::shared());
+    let (toy, post) = (Toy::with(patient(Drive::Thread)), Probe::shared());
     for _ in 0..10 {
         toy.post(&post, nothing);
     }

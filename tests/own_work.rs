@@ -171,7 +171,7 @@ fn own_work_does_not_delay_timers() {
 fn wake_in_a_batch_is_posted_locally() {
     let _alone = alone();
     let lp = Loop::open();
-    let toy = Toy::on(&lp, Options { pull: true, ..options(Drive::Thread) }, true);
+    let toy = Toy::on(&lp, Options { pull: true, ..patient(Drive::Thread) }, true);
     let left = Rc::new(Cell::new(50));
     let (mine, poster) = (left.clone(), toy.poster.clone());
     *toy.instead.borrow_mut() = Some(Rc::new(move |guest, token| {

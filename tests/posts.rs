@@ -48,7 +48,7 @@ fn posts_from_eight_threads_fd() {
 #[test]
 fn posts_burst_posts_one_token() {
     let _alone = alone();
-    let (toy, probe) = (Toy::with(Options { repost_after: FOREVER, ..Options::default() }), Probe::shared());
+    let (toy, probe) = (Toy::with(patient(Drive::Thread)), Probe::shared());
     toy.await_polling();
     for _ in 0..1000 {
         toy.post(&probe, nothing);
@@ -230,7 +230,7 @@ fn posts_that_post() {
 #[test]
 fn wake_several_times_makes_one_delivery() {
     let _alone = alone();
-    let toy = Toy::with(Options { repost_after: FOREVER, ..Options::default() });
+    let toy = Toy::with(patient(Drive::Thread));
     toy.await_polling();
     (0..100).for_each(|_| toy.poster.wake());
     eventually(|| toy.posts() == 1);

@@ -276,7 +276,7 @@ extern "C" fn waking_handler(_: i32) {
 
 fn wake_from_handler(drive: Drive) {
     let _alone = alone();
-    let toy = Toy::start(drive);
+    let toy = Toy::with(patient(drive));
     let mut poster = toy.poster.clone();
     WOKEN.store(&mut poster, Ordering::SeqCst);
     let installed = install(SIGUSR1, waking_handler);

@@ -277,10 +277,14 @@ fn wait_needs_no_token_and_leaves_none() {
     guest.batch_begin(0).unwrap();
     assert_eq!(wait(&guest, FOREVER).len(), 1);
     assert!(wait(&guest, 10 * MS).is_empty());
-    let (posts, stalls) = (toy.posts(), toy.stats().stalls);
-    assert!(wait(&guest, 60 * MS).is_empty());
-    // The I/O thread may have been just about to post when the second wait began.
-    assert!(toy.posts() <= posts + 1 && toy.stats().stalls <= stalls + 1, "it was asked for a turn");
+    // The I/O thread may have been just about to post when the wait began, and more than that if this thread, kept
+    // off its processor, was late to begin it: then another wait tells.
+    let quiet = (0..20).any(|_| {
+        let (posts, stalls) = (toy.posts(), toy.stats().stalls);
+        assert!(wait(&guest, 60 * MS).is_empty());
+        toy.posts() <= posts + 1 && toy.stats().stalls <= stalls + 1
+    });
+    assert!(quiet, "it was asked for a turn");
     guest.batch_end().unwrap();
     assert_eq!(refused(guest.batch_begin(token)), Status::STALE);
 

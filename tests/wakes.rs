@@ -6,7 +6,7 @@ use common::*;
 
 /// A guest whose one token is posted and lost: the test delivers by hand.
 fn take_token(probe: &P) -> (Rc<Toy>, u64) {
-    let toy = Toy::with(Options { repost_after: FOREVER, ..Options::default() });
+    let toy = Toy::with(patient(Drive::Thread));
     toy.fault(Fault::Drop, u32::MAX);
     toy.post(probe, nothing);
     eventually(|| toy.posts() == 1);
@@ -177,10 +177,10 @@ fn post_dropped_is_posted_again_under_its_name() {
     let _alone = alone();
     let toy = Toy::with(impatient());
     toy.fault(Fault::Drop, u32::MAX);
-    let probe = Probe::new();
+    let (probe, first) = (Probe::new(), monotonic_ns());
     toy.post(&probe, nothing);
     eventually(|| toy.posts() >= 1);
-    let (token, first) = (toy.last_token(), monotonic_ns());
+    let token = toy.last_token();
     eventually(|| toy.posts() >= 4);
     assert_eq!(toy.last_token(), token, "at most one is outstanding");
     assert_eq!(toy.stats().tokens, 1);

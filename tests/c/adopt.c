@@ -110,7 +110,7 @@ TEST(wake_in_a_batch_is_posted_locally)
 {
     unsigned left = 50;
     toy_t toy = {.has_local = true, .deliver = ask_again, .argument = &left};
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
     options.flags = GUEST_FLAG_PULL;
     toy_start_on(&toy, NULL, &options);
     ASSERT_OK(guest_wake(toy.g));

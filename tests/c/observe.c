@@ -15,7 +15,8 @@ TEST(stats_count_what_happens)
 {
     toy_t toy = {0};
     probe_t post = {.toy = &toy, .shared = true}, timer = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
+    toy_start_on(&toy, NULL, &options);
     for (unsigned i = 0; i < 10; i++)
         add_post(&toy, &post);
     ASSERT_EQ_U64(10, toy_stats(&toy).live_posts);
@@ -45,7 +46,8 @@ TEST(histograms_add_up)
 {
     toy_t toy = {0};
     probe_t probe = {.toy = &toy, .act = act_spin, .shared = true};
-    toy_start(&toy, GUEST_DRIVE_THREAD);
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
+    toy_start_on(&toy, NULL, &options);
     for (unsigned i = 1; i <= 5; i++) {
         add_post(&toy, &probe);
         RUN_UNTIL(&toy, probe.drops == i);
@@ -123,9 +125,9 @@ static void undelivered(uint32_t drive)
     ASSERT_BETWEEN(toy.stall_time, limit(MS(10)), SECONDS(1));
     pass(limit(MS(30)));
     ASSERT_EQ_U64(1, toy.stalled.count); /* once for each stall */
+    ASSERT_EQ_U64(1, toy_stats(&toy).stalls);
     ASSERT_EQ_U64(0, probe.calls);
     RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_U64(1, toy_stats(&toy).stalls);
     toy_end(&toy);
 }
 

@@ -34,10 +34,10 @@ TEST(post_dropped_is_posted_again_under_its_name)
     options.repost_after = MS(5);
     toy_start_on(&toy, NULL, &options);
     toy_fault(&toy, FAULT_DROP, -1);
+    uint64_t first = guest_now();
     add_post(&toy, &probe);
     RUN_UNTIL(&toy, toy.posts >= 1);
     guest_token_t token = toy.last_token;
-    uint64_t first = guest_now();
     RUN_UNTIL(&toy, toy.posts >= 4);
     ASSERT_EQ_U64(token, toy.last_token); /* at most one is outstanding */
     ASSERT_EQ_U64(1, toy_stats(&toy).tokens);

@@ -56,15 +56,21 @@ TEST(posts_from_eight_threads_fd)
     from_eight_threads(GUEST_DRIVE_FD);
 }
 
+static bool has_posted(void *unused)
+{
+    (void)unused;
+    return toy.posts > 0;
+}
+
 TEST(posts_burst_posts_one_token)
 {
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
-    options.repost_after = GUEST_FOREVER;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
     probe_t probe = {.toy = &toy, .shared = true};
     toy_start_on(&toy, NULL, &options);
     toy_await_polling(&toy);
     for (unsigned i = 0; i < 1000; i++)
         add_post(&toy, &probe);
+    await(has_posted, NULL, "a token");
     pass(MS(20));
     ASSERT_EQ_U64(1, toy.posts);
     ASSERT_EQ_U64(1000, toy_stats(&toy).live_posts);
@@ -216,12 +222,12 @@ TEST(posts_that_post)
 
 TEST(wake_several_times_makes_one_delivery)
 {
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
-    options.repost_after = GUEST_FOREVER;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
     toy_start_on(&toy, NULL, &options);
     toy_await_polling(&toy);
     for (unsigned i = 0; i < 100; i++)
         ASSERT_OK(guest_wake(toy.g));
+    await(has_posted, NULL, "a token");
     pass(MS(10));
     ASSERT_EQ_U64(1, toy.posts);
     RUN_UNTIL(&toy, toy.deliveries == 1);

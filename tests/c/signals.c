@@ -253,7 +253,8 @@ static void wake_from_handler(uint32_t drive)
     toy_t toy = {0};
     struct sigaction action = {.sa_handler = waking_handler};
     MUST(sigaction(SIGUSR1, &action, NULL));
-    toy_start(&toy, drive);
+    guest_options_t options = patient_options_for(drive);
+    toy_start_on(&toy, NULL, &options);
     woken = toy.g;
     loop_run_for(toy.loop, MS(5));
     uint64_t batches = toy_stats(&toy).batches;

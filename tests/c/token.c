@@ -6,8 +6,7 @@ static toy_t toy;
 /* A guest whose one token is posted and lost: the test delivers by hand. */
 static guest_token_t take_token(probe_t *probe)
 {
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
-    options.repost_after = GUEST_FOREVER;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
     toy_start_on(&toy, NULL, &options);
     toy_fault(&toy, FAULT_DROP, -1);
     add_post(&toy, probe);

@@ -197,6 +197,13 @@ guest_options_t options_for(uint32_t drive)
     return (guest_options_t){.struct_size = sizeof(guest_options_t), .drive = drive};
 }
 
+guest_options_t patient_options_for(uint32_t drive)
+{
+    guest_options_t options = options_for(drive);
+    options.batch_budget = options.nested_after = options.repost_after = GUEST_FOREVER;
+    return options;
+}
+
 void toy_start(toy_t *toy, uint32_t drive)
 {
     guest_options_t options = options_for(drive);

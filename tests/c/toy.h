@@ -76,6 +76,9 @@ struct toy {
 };
 
 guest_options_t options_for(uint32_t drive);
+/* The same, but nothing is ever taken for slow: for tests that count deliveries or tokens, of which a machine that is
+ * busy with other things would earn further ones (a nested turn, a repetition, a second turn when the budget is spent). */
+guest_options_t patient_options_for(uint32_t drive);
 void toy_start(toy_t *toy, uint32_t drive);
 /* `options` as given; `loop` NULL for a loop of its own. */
 void toy_start_on(toy_t *toy, loop_t *loop, const guest_options_t *options);

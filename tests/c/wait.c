@@ -246,12 +246,16 @@ TEST(wait_needs_no_token_and_leaves_none)
     ASSERT_OK(guest_batch_begin(toy.g, 0));
     ASSERT_EQ_U64(1, wait_for(GUEST_FOREVER));
     ASSERT_EQ_U64(0, wait_for(MS(10)));
-    guest_stats_t before = toy_stats(&toy);
-    ASSERT_EQ_U64(0, wait_for(MS(60)));
-    guest_stats_t after = toy_stats(&toy);
-    /* The I/O thread may have been just about to when the second wait began. */
-    ASSERT(after.tokens + after.reposts <= before.tokens + before.reposts + 1);
-    ASSERT(after.stalls <= before.stalls + 1);
+    /* The I/O thread may have been just about to when the wait began, and more than that if this thread, kept off its
+     * processor, was late to begin it: then another wait tells. */
+    bool quiet = false;
+    for (unsigned i = 0; i < 20 && !quiet; i++) {
+        guest_stats_t before = toy_stats(&toy);
+        ASSERT_EQ_U64(0, wait_for(MS(60)));
+        guest_stats_t after = toy_stats(&toy);
+        quiet = after.tokens + after.reposts <= before.tokens + before.reposts + 1 && after.stalls <= before.stalls + 1;
+    }
+    ASSERT(quiet);
     ASSERT_OK(guest_batch_end(toy.g));
     end();
 }

@@ -49,6 +49,13 @@ pub fn options(drive: Drive) -> Options {
     Options { drive, ..Options::default() }
 }
 
+/// Options with which nothing is ever taken for slow: for tests that count deliveries or tokens, of which a machine
+/// that is busy with other things would earn further ones (a nested turn, a repetition, a second turn when the budget
+/// is spent).
+pub fn patient(drive: Drive) -> Options {
+    Options { batch_budget: FOREVER, nested_after: FOREVER, repost_after: FOREVER, ..options(drive) }
+}
+
 /// Options with a clock that the test moves.
 pub fn manual(drive: Drive) -> (Options, Clock) {
     let clock = Clock::manual(1_000 * SECOND);
