@@ -16,6 +16,8 @@
  *     guest_last_error tells the particulars of the calling thread's last failure.
  *   - Every function that takes a guest may also return GUEST_EPANIC, when the library has met a bug
  *     of its own; the guest is then poisoned, and only guest_free is left.
+ *   - What starts a guest, registers, changes or posts may also return GUEST_ENOMEM, when memory has
+ *     run out; as with every failure nothing has changed, and the guest goes on.
  *   - Outputs come last, end in _out, and are written only on success.
  *   - Time is uint64_t nanoseconds of the monotonic clock. Nothing happens early.
  *   - fds are borrowed: close the source first, then the fd.
@@ -141,6 +143,11 @@ typedef int guest_os_fd_t;
  * Calls came in the wrong order, for example `guest_batch_next` without `guest_batch_begin`.
  */
 #define GUEST_EORDER (-18)
+
+/**
+ * Memory ran out, here or in the system; nothing was registered, and the guest goes on.
+ */
+#define GUEST_ENOMEM (-19)
 
 /**
  * Return this from `post` when the host is gone for good; the run then ends.

@@ -4,6 +4,7 @@
 //! A code is never renumbered and never reused: programs store and compare them.
 
 use std::borrow::Cow;
+use std::collections::TryReserveError;
 use std::ffi::CStr;
 use std::fmt;
 
@@ -45,6 +46,8 @@ pub const GUEST_EHOSTGONE: i32 = -16;
 pub const GUEST_ENOTSUP: i32 = -17;
 /// Calls came in the wrong order, for example `guest_batch_next` without `guest_batch_begin`.
 pub const GUEST_EORDER: i32 = -18;
+/// Memory ran out, here or in the system; nothing was registered, and the guest goes on.
+pub const GUEST_ENOMEM: i32 = -19;
 
 /// A status code: `OK` or the reason why not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +104,7 @@ table! {
     HOSTGONE = GUEST_EHOSTGONE: "The host said that it is gone. Call guest_shutdown or guest_free on the host thread.";
     NOTSUP = GUEST_ENOTSUP: "This system cannot do that. docs/abi.md lists what each system has.";
     ORDER = GUEST_EORDER: "Calls came in the wrong order. guest_last_error names the call that has to come first.";
+    NOMEM = GUEST_ENOMEM: "Memory ran out; nothing was registered, and the guest goes on. Free some, or close what is no longer needed, and call again.";
 }
 
 impl Status {
@@ -148,19 +152,25 @@ impl Error {
         Error { status, os_error: None, message: message.into() }
     }
 
-    /// The operating system's refusal of `what`.
+    /// The operating system's refusal of `what`. Lack of memory is [`Status::NOMEM`], whoever has found it out.
     pub fn os(what: &str, error: &std::io::Error) -> Error {
-        Error {
-            status: Status::OS,
-            os_error: error.raw_os_error(),
-            message: format!("{what}: {error}").into(),
-        }
+        let status = match error.kind() {
+            std::io::ErrorKind::OutOfMemory => Status::NOMEM,
+            _ => Status::OS,
+        };
+        Error { status, os_error: error.raw_os_error(), message: format!("{what}: {error}").into() }
     }
 }
 
 impl From<Status> for Error {
     fn from(status: Status) -> Error {
         Error::new(status, status.message())
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Error {
+        Status::NOMEM.into()
     }
 }
 
@@ -196,5 +206,15 @@ mod tests {
         let e = Error::os("open", &std::io::Error::from_raw_os_error(2));
         assert_eq!((e.status, e.os_error), (Status::OS, Some(2)));
         assert!(e.to_string().starts_with("GUEST_EOS: open: "));
+    }
+
+    #[test]
+    fn lack_of_memory_has_its_own_code_whoever_found_it_out() {
+        let full = Vec::<u8>::new().try_reserve(usize::MAX).unwrap_err();
+        assert_eq!(Error::from(full.clone()).status, Status::NOMEM);
+        assert_eq!(Error::os("growing", &full.into()).status, Status::NOMEM);
+        let enomem = std::io::Error::from_raw_os_error(12);
+        let of_the_system = Error::os("epoll_ctl", &enomem);
+        assert_eq!((of_the_system.status, of_the_system.os_error), (Status::NOMEM, Some(12)));
     }
 }

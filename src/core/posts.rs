@@ -22,6 +22,13 @@ struct Queue<T> {
 /// A buffer that once held more than this is given back instead of being kept for the next burst.
 const KEEP: usize = 1 << 16;
 
+/// Why an item came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    Closed,
+    NoMemory,
+}
+
 impl<T> Queue<T> {
     #[inline(always)]
     fn push(&mut self, item: T) -> bool {
@@ -41,17 +48,18 @@ impl<T> Posts<T> {
         Posts { queue: Mutex::new(Queue { items: VecDeque::new(), armed: true, closed: false, accepted: 0 }) }
     }
 
-    /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: closed, the item is back.
+    /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: the item is back.
     #[inline(always)]
-    pub(crate) fn push(&self, item: T) -> Result<bool, T> {
+    pub(crate) fn push(&self, item: T) -> Result<bool, (Refused, T)> {
         let mut queue = lock(&self.queue);
-        match queue.closed {
-            true => Err(item),
-            false => {
-                queue.accepted += 1;
-                Ok(queue.push(item))
-            }
+        if queue.closed {
+            return Err((Refused::Closed, item));
         }
+        if queue.items.try_reserve(1).is_err() {
+            return Err((Refused::NoMemory, item));
+        }
+        queue.accepted += 1;
+        Ok(queue.push(item))
     }
 
     /// How many `push` has accepted so far.
@@ -118,7 +126,7 @@ mod tests {
         let posts = Posts::new();
         posts.push("kept").unwrap();
         posts.close();
-        assert_eq!(posts.push("back"), Err("back"));
+        assert_eq!(posts.push("back"), Err((Refused::Closed, "back")));
         assert!(!posts.push_awaited("late"));
         assert_eq!(drain(&posts, false), ["kept", "late"]);
     }

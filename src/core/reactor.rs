@@ -133,9 +133,9 @@ impl Reactor {
 
     /// Registers a source and lets `attach` connect it; undone if that fails.
     pub(crate) fn insert(&self, source: Rc<dyn Source>, attach: impl FnOnce(Id) -> Result<()>) -> Result<Id> {
-        if let Err(closed) = self.check_open() {
+        if let Err(refused) = self.check_open().and_then(|()| Ok(self.table.borrow_mut().make_room()?)) {
             source.disown();
-            return Err(closed);
+            return Err(refused);
         }
         let id = self.table.borrow_mut().insert(source);
         match attach(id) {
@@ -165,6 +165,16 @@ impl Reactor {
 
     pub(crate) fn poller(&self) -> std::cell::RefMut<'_, Poller> {
         self.poller.borrow_mut()
+    }
+
+    /// Makes room for one more timer.
+    pub(crate) fn register_timer(&self, id: Id) -> Result<()> {
+        Ok(self.timers.borrow_mut().register(id)?)
+    }
+
+    /// A timer is closed; it is not armed.
+    pub(crate) fn forget_timer(&self) {
+        self.timers.borrow_mut().forget();
     }
 
     /// Arms a timer and returns the name of this arming.

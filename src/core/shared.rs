@@ -16,7 +16,7 @@ use super::cover::Cover;
 use super::host::{Host, Posted};
 use super::live;
 use super::message::{Job, Message};
-use super::posts::Posts;
+use super::posts::{Posts, Refused};
 use super::stalls::Stalls;
 use super::stats::{Counters, Stats};
 use crate::clock::Clock;
@@ -167,11 +167,11 @@ impl Shared {
         self.counters.snapshot(self.posts.accepted().saturating_sub(run))
     }
 
-    /// Hands a job to the host thread. `Err`: the guest takes nothing any more, the job is back.
+    /// Hands a job to the host thread. `Err`: the job is back.
     #[inline(always)]
-    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), Job> {
+    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
         if self.mark.in_child() {
-            return Err(job);
+            return Err((Status::FORKED.into(), job));
         }
         match self.posts.push(Message::Post(job)) {
             Ok(wake) => {
@@ -180,8 +180,9 @@ impl Shared {
                 }
                 Ok(())
             }
-            Err(Message::Post(job)) => Err(job),
-            Err(Message::Ready(_)) => unreachable!("a queue gives back what it was given"),
+            Err((Refused::Closed, Message::Post(job))) => Err((Status::CLOSED.into(), job)),
+            Err((Refused::NoMemory, Message::Post(job))) => Err((Status::NOMEM.into(), job)),
+            Err((_, Message::Ready(_))) => unreachable!("a queue gives back what it was given"),
         }
     }
 

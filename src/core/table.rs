@@ -3,6 +3,7 @@
 //! Owns: one reference to each open source. Host thread only. The caller drops what `remove`
 //! returns after its borrow of the table has ended, since a source's end may run user code.
 
+use std::collections::TryReserveError;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -35,7 +36,17 @@ impl Table {
         Table { slots: Vec::new(), free: Vec::new(), first: spread % GENERATION_MAX + 1 }
     }
 
-    /// Gives `source` an id.
+    /// Makes sure of a place for one more source, and for that place among the free ones when it is closed.
+    pub(crate) fn make_room(&mut self) -> Result<(), TryReserveError> {
+        if self.free.is_empty() {
+            let slots = self.slots.len() + 1;
+            make_room(&mut self.slots, slots)?;
+            self.free.try_reserve_exact(self.slots.capacity())?;
+        }
+        Ok(())
+    }
+
+    /// Gives `source` an id. `make_room` comes first.
     pub(crate) fn insert(&mut self, source: Rc<dyn Source>) -> Id {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
@@ -44,7 +55,6 @@ impl Table {
         }
         // 2^32 sources need 100 GiB for their slots alone, so the index always fits.
         let index = self.slots.len() as u32;
-        make_room(&mut self.slots);
         self.slots.push(Slot { generation: self.first, running: false, muted: false, source: Some(source) });
         Id::new(index, self.first)
     }
@@ -61,7 +71,6 @@ impl Table {
         (slot.running, slot.muted) = (false, false);
         // An id comes again after its slot was given out two thousand million times.
         slot.generation = slot.generation % GENERATION_MAX + 1;
-        make_room(&mut self.free);
         self.free.push(id.slot());
         Some(source)
     }
@@ -107,11 +116,16 @@ impl Table {
     }
 }
 
-/// Room for one more. Large vectors grow by a quarter and not to the double: with a million
+/// Room for `wanted` in all. Large vectors grow by a quarter and not to the double: with a million
 /// sources half-empty tables would cost more than the sources.
-pub(crate) fn make_room<T>(vec: &mut Vec<T>) {
+pub(crate) fn make_room<T>(vec: &mut Vec<T>, wanted: usize) -> Result<(), TryReserveError> {
     const LARGE: usize = 4096;
-    if vec.len() == vec.capacity() && vec.len() >= LARGE {
-        vec.reserve_exact(vec.len() / 4);
+    if wanted <= vec.capacity() {
+        return Ok(());
+    }
+    let missing = wanted - vec.len();
+    match wanted {
+        ..=LARGE => vec.try_reserve(missing),
+        _ => vec.try_reserve_exact(missing + wanted / 4),
     }
 }

@@ -4,6 +4,8 @@
 //! siblings on one cache line, and the place of each timer in it, so that stopping is exact: no
 //! dead entry can cause a wake-up. Host thread only. Ties go by the order of arming, as in libuv.
 
+use std::collections::TryReserveError;
+
 use super::table::make_room;
 use crate::id::Id;
 
@@ -30,20 +32,31 @@ pub(crate) struct Timers {
     heap: Vec<Node>,
     /// By slot number of the id: the index in `heap`, or `NOWHERE`.
     places: Vec<u32>,
+    /// How many timers there are, armed or not: the heap has room for them all, so that arming never fails.
+    registered: usize,
     sequence: u64,
 }
 
 impl Timers {
-    /// Arms `id`, which must not be armed, and returns the name of this arming.
+    /// Makes room for one more timer, which may be armed from now on until it is forgotten.
+    pub(crate) fn register(&mut self, id: Id) -> Result<(), TryReserveError> {
+        let places = self.places.len().max(id.slot() as usize + 1);
+        make_room(&mut self.places, places)?;
+        make_room(&mut self.heap, self.registered + 1)?;
+        self.places.resize(places, NOWHERE);
+        self.registered += 1;
+        Ok(())
+    }
+
+    /// A registered timer is closed; it is not armed.
+    pub(crate) fn forget(&mut self) {
+        self.registered -= 1;
+    }
+
+    /// Arms `id`, which is registered and not armed, and returns the name of this arming.
     pub(crate) fn arm(&mut self, id: Id, deadline: u64) -> u64 {
         self.sequence += 1;
-        let slot = id.slot() as usize;
-        if slot >= self.places.len() {
-            make_room(&mut self.places);
-            self.places.resize(slot + 1, NOWHERE);
-        }
-        debug_assert_eq!(self.places[slot], NOWHERE, "armed twice");
-        make_room(&mut self.heap);
+        debug_assert_eq!(self.places[id.slot() as usize], NOWHERE, "armed twice");
         self.heap.push(Node { deadline, sequence: self.sequence, id });
         self.rise(self.heap.len() - 1);
         self.sequence
@@ -144,13 +157,19 @@ mod tests {
         Id::new(slot, 1)
     }
 
+    fn registered(timers: u32) -> Timers {
+        let mut registered = Timers::default();
+        (0..timers).for_each(|slot| registered.register(id(slot)).unwrap());
+        registered
+    }
+
     fn due(timers: &mut Timers, now: u64) -> Vec<u32> {
         std::iter::from_fn(|| timers.pop_due(now, u64::MAX)).map(|(id, _)| id.slot()).collect()
     }
 
     #[test]
     fn timers_fire_by_deadline_then_start_order() {
-        let mut timers = Timers::default();
+        let mut timers = registered(5);
         for (slot, deadline) in [(0, 30), (1, 10), (2, 20), (3, 10), (4, 10)] {
             timers.arm(id(slot), deadline);
         }
@@ -162,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_disarmed_timer_leaves_nothing_behind() {
-        let mut timers = Timers::default();
+        let mut timers = registered(1);
         timers.arm(id(0), 5);
         timers.disarm(id(0));
         timers.disarm(id(0));
@@ -176,7 +195,7 @@ mod tests {
     /// Against a plain sorted list, with a fixed pseudo-random sequence.
     #[test]
     fn the_heap_agrees_with_a_sorted_list() {
-        let mut timers = Timers::default();
+        let mut timers = registered(300);
         let mut model: Vec<(u64, u64, u32)> = Vec::new();
         let mut seed = 42u64;
         let mut random = move |n: u64| {

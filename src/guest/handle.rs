@@ -24,7 +24,7 @@ impl Handle {
     /// and its sisters.
     ///
     /// # Errors
-    /// `EXIST`, `INVAL`, `OS`, `CLOSED`.
+    /// `EXIST`, `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     pub fn fd_add(&self, fd: OsFd, events: u32, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
         self.0.fd_add(fd, events, Closure::new(f))
     }
@@ -32,7 +32,7 @@ impl Handle {
     /// Changes what an fd is watched for; 0 pauses it.
     ///
     /// # Errors
-    /// `STALE`, `OS`, `CLOSED`.
+    /// `STALE`, `OS`, `NOMEM`, `CLOSED`.
     pub fn fd_modify(&self, id: Id, events: u32) -> Result<()> {
         self.0.fd_modify(id, events)
     }
@@ -40,7 +40,7 @@ impl Handle {
     /// Starts a timer; `period` 0 is one-shot. The callback gets the number of expirations.
     ///
     /// # Errors
-    /// `CLOSED`.
+    /// `NOMEM`, `CLOSED`.
     pub fn timer_add(
         &self,
         delay: u64,
@@ -61,7 +61,7 @@ impl Handle {
     /// Watches a signal. The callback gets its number and how often it arrived.
     ///
     /// # Errors
-    /// `INVAL`, `EXIST`, `OS`, `CLOSED`.
+    /// `INVAL`, `EXIST`, `OS`, `NOMEM`, `CLOSED`.
     pub fn signal_add(&self, signum: i32, f: impl FnMut(&Handle, Id, (i32, u32)) + 'static) -> Result<Id> {
         self.0.signal_add(signum, Closure::new(f))
     }
@@ -69,7 +69,7 @@ impl Handle {
     /// Watches a child process and reaps it.
     ///
     /// # Errors
-    /// `INVAL`, `OS`, `CLOSED`.
+    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     pub fn child_add(&self, pid: i32, f: impl FnMut(&Handle, Id, ChildExit) + 'static) -> Result<Id> {
         self.0.child_add(pid, Closure::new(f))
     }
@@ -78,7 +78,7 @@ impl Handle {
     /// has no result, and `done` is then dropped.
     ///
     /// # Errors
-    /// `OS`, `CLOSED`.
+    /// `OS`, `NOMEM`, `CLOSED`.
     pub fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -103,7 +103,7 @@ impl Handle {
     /// Resolves a name on the pool.
     ///
     /// # Errors
-    /// `INVAL`, `OS`, `CLOSED`. A name that is unknown comes to the callback.
+    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`. A name that is unknown comes to the callback.
     pub fn resolve(&self, query: Query, f: impl FnMut(&Handle, Id, &Resolved) + 'static) -> Result<Id> {
         self.0.resolve_add(query, Closure::new(f))
     }

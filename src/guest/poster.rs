@@ -20,7 +20,7 @@ impl Poster {
     /// Runs `f` on the host thread, soon.
     ///
     /// # Errors
-    /// `CLOSED`, `FORKED`; `f` is then dropped here.
+    /// `CLOSED`, `NOMEM`, `FORKED`; `f` is then dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
         let closure = Box::new(|reactor: &Rc<Reactor>| f(&Handle::of(reactor)));
         self.post_job(Job::Closure(Some(closure))).map_err(|(error, _)| error)
@@ -29,10 +29,7 @@ impl Poster {
     /// The same for a job; on failure it comes back.
     #[inline(always)]
     pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
-        self.0.post_job(job).map_err(|job| match self.check_process() {
-            Ok(()) => (Status::CLOSED.into(), job),
-            Err(forked) => (forked, job),
-        })
+        self.0.post_job(job)
     }
 
     /// Asks for a delivery. Safe in signal handlers. Does nothing in a forked child, or for a guest

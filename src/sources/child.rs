@@ -58,6 +58,7 @@ impl Reactor {
                 let text = format!("child {pid} is watched already: close that source first");
                 return Err(Error::new(Status::EXIST, text));
             }
+            self.children.borrow_mut().try_reserve(1)?;
             sys::exists_as_child(pid).map_err(refused)?;
             match Pidfd::open(pid).map_err(refused)? {
                 Some(pidfd) => {

@@ -36,6 +36,7 @@ impl Reactor {
                 let text = format!("signal {signum} is watched already: close that source first");
                 return Err(Error::new(Status::EXIST, text));
             }
+            self.signals.ids.borrow_mut().try_reserve(1)?;
             listener.watch(signum).map_err(|e| match e.raw_os_error() {
                 Some(errno::EINVAL) => Error::new(
                     Status::INVAL,

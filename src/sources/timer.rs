@@ -44,6 +44,7 @@ impl Reactor {
         };
         let source = Rc::new(TimerSource { state, callback });
         self.insert(source.clone(), |id| {
+            self.register_timer(id)?;
             source.state.arm(self, id, deadline_after(self.now(), delay));
             Ok(())
         })
@@ -118,6 +119,7 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         if self.state.arming.replace(0) != 0 {
             reactor.disarm_timer(id);
         }
+        reactor.forget_timer();
         Detached::Now
     }
 

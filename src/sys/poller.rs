@@ -106,11 +106,11 @@ impl Poller {
         if owner & PAUSED != 0 {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        let owners = self.owners.len().max(slot + 1);
+        self.owners.try_reserve(owners - self.owners.len())?;
         // Registering also finds out whether the fd can be watched at all, hence with interest 0 too.
         self.control(libc::EPOLL_CTL_ADD, fd, to_epoll(interest), bits)?;
-        if slot >= self.owners.len() {
-            self.owners.resize(slot + 1, 0);
-        }
+        self.owners.resize(owners, 0);
         self.owners[slot] = bits;
         if interest == 0 {
             self.modify(fd, 0, bits)?;

@@ -164,11 +164,12 @@ static const struct {
     CODE(GUEST_ESTALE),   CODE(GUEST_ETHREAD),   CODE(GUEST_EDRIVE),    CODE(GUEST_ECLOSED), CODE(GUEST_EFORKED),
     CODE(GUEST_EPANIC),   CODE(GUEST_EOS),       CODE(GUEST_EEXIST),    CODE(GUEST_ERESOLVE), CODE(GUEST_EINLINE),
     CODE(GUEST_ETIMEDOUT), CODE(GUEST_EHOSTGONE), CODE(GUEST_ENOTSUP),  CODE(GUEST_EORDER),
+    CODE(GUEST_ENOMEM),
 };
 
 TEST(status_names)
 {
-    ASSERT_EQ_U64(19, COUNT(codes));
+    ASSERT_EQ_U64(20, COUNT(codes));
     for (size_t i = 0; i < COUNT(codes); i++) {
         ASSERT_EQ_I64(-(int64_t)i, codes[i].status); /* dense, and never renumbered */
         ASSERT_EQ_STR(codes[i].name, guest_status_name(codes[i].status));

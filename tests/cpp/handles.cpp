@@ -263,6 +263,7 @@ TEST(errors_have_the_code_and_the_message) {
         guest_last_error(nullptr, nullptr, text, sizeof text, nullptr);
         ASSERT_EQ_STR(text, e.what());
         ASSERT(e.code() == status::exists && e.code() == std::errc::file_exists);
+        ASSERT(make_error_code(status::no_memory) == std::errc::not_enough_memory);
         ASSERT_EQ_STR("asyncguest", e.code().category().name());
         ASSERT(std::strlen(e.code().message().c_str()) > 10);
         ASSERT_EQ_I64(0, e.os_error());

@@ -35,7 +35,7 @@ impl Inbox {
                 true
             }
             Err(back) => {
-                assert_eq!(back, item);
+                assert_eq!(back.1, item);
                 false
             }
         }

@@ -39,7 +39,8 @@ enum class status : int {
     timed_out = GUEST_ETIMEDOUT,
     host_gone = GUEST_EHOSTGONE,
     not_supported = GUEST_ENOTSUP,
-    order = GUEST_EORDER
+    order = GUEST_EORDER,
+    no_memory = GUEST_ENOMEM
 };
 
 } // namespace asyncguest
@@ -71,6 +72,7 @@ public:
         case GUEST_EEXIST: return std::errc::file_exists;
         case GUEST_ETIMEDOUT: return std::errc::timed_out;
         case GUEST_ENOTSUP: return std::errc::not_supported;
+        case GUEST_ENOMEM: return std::errc::not_enough_memory;
         default: return {code, *this};
         }
     }
