@@ -430,6 +430,10 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
     del task, error
 
 
+#: The transport of a child process. Windows has another one, whose loop asks for none of this.
+SubprocessTransport: Any = getattr(getattr(asyncio, "unix_events", None), "_UnixSubprocessTransport", None)
+
+
 async def end_executor(loop: asyncio.BaseEventLoop, timeout: float) -> None:
     """Waits for the jobs of the default executor, at most `timeout` seconds, and ends it.
 

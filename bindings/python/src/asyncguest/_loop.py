@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from . import _options
+from ._children import Children
 from ._cleanup import cancel_all, clean_up
 from ._compat import LOOK_EVERY, ORIGIN_DEPTH, CPythonLoop, forget_last_frame, running_loop, set_running_loop
 from ._reactor import Reactor, seconds
@@ -53,6 +54,7 @@ class EventLoop(CPythonLoop):
     def __init__(self) -> None:
         self._reactor = Reactor(**_options.for_new_loop())
         self._handlers = SignalHandlers(self, self._reactor)
+        self._children = Children(self)
         self._look_at = 0.0
         try:
             super().__init__(GuestSelector(self._reactor, self._polled_by_hand))
@@ -160,6 +162,12 @@ class EventLoop(CPythonLoop):
 
     def signal_arrived(self, signum: int, count: int) -> None:
         self._handlers.arrived(signum, count)
+
+    # ---- subprocesses
+
+    async def _make_subprocess_transport(self, *args: Any, **options: Any) -> Any:
+        # asyncio's own hook of subprocess_exec and subprocess_shell.
+        return await self._children.start(*args, **options)
 
     # ---- running without a host
 
@@ -286,7 +294,8 @@ class EventLoop(CPythonLoop):
             raise RuntimeError("Cannot close a running event loop")
         if not self._closed:
             self._handlers.remove_all()
-            del self._handlers  # it leads back here
+            self._children.close()
+            del self._handlers, self._children  # they lead back here
         super().close()
 
     def _check_not_hosted(self) -> None:
