@@ -14,6 +14,7 @@ import fnmatch
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 import unittest
@@ -112,6 +113,7 @@ def tests_of(suite: Any) -> Any:
 def main(mode: str, module: str, report_path: str, *ids: str) -> None:
     # The test package's ways: see test.libregrtest.
     faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background without Ctrl-C
     os.chdir(tempfile.mkdtemp(prefix="conformance-", dir=os.environ.get("TMPDIR")))
     loops_made = itertools.count()
     if mode != "standard":
