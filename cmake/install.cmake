@@ -13,7 +13,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/asyncguest-config-versio
 file(RELATIVE_PATH asyncguest_pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/asyncguest.pc.in "${PROJECT_BINARY_DIR}/asyncguest.pc" @ONLY)
 
-install(FILES include/asyncguest.h bindings/cpp/include/asyncguest.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES include/asyncguest.h include/asyncguest_glib.h bindings/cpp/include/asyncguest.hpp
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY bindings/cpp/include/asyncguest DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(FILES
     "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so"

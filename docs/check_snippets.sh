@@ -107,7 +107,7 @@ done
 # What the pages name exists.
 pages=(README.md CHANGELOG.md docs/*.md docs/hosts/*.md)
 for name in $(grep -ohE '\b(guest|GUEST)_[A-Za-z0-9_]*[A-Za-z0-9]\b' "${pages[@]}" | sort -u); do
-    grep -qw -e "$name" include/asyncguest.h || grep -qrE "\b${name}_" include/asyncguest.h || complain "no $name in asyncguest.h"
+    grep -qw -e "$name" include/*.h || grep -qE "\b${name}_" include/*.h || complain "no $name in include"
 done
 for test in $(grep -ohE '^\| R[0-9]+ .*' docs/abi.md | grep -oE '`[a-z0-9]+_[a-z0-9_]+\*?`' | tr -d '`'); do
     case $test in guest_*) continue ;; esac

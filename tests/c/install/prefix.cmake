@@ -10,7 +10,7 @@ foreach(link libasyncguest.so ${SONAME})
     endif()
 endforeach()
 foreach(file
-        include/asyncguest.h ${LIBDIR}/libasyncguest.a ${LIBDIR}/libasyncguest.so.${VERSION} ${LIBDIR}/pkgconfig/asyncguest.pc)
+        include/asyncguest.h include/asyncguest_glib.h ${LIBDIR}/libasyncguest.a ${LIBDIR}/libasyncguest.so.${VERSION} ${LIBDIR}/pkgconfig/asyncguest.pc)
     if(NOT EXISTS "${SCRATCH}/prefix/${file}")
         message(FATAL_ERROR "${file} is not installed")
     endif()
