@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 
 from .._errors import GuestError
+from . import _gio
 from ._gsource import FdSource, GLib, IdleBell, default_application, once
 from ._loophost import Found, watches
 from ._rests import LONGEST_REST, JobBell
@@ -106,6 +107,10 @@ class GLibHost(SealedHost):
         return self._run_loop(partial(start, *arguments), leave)
 
     # ---- what a guest asks for
+
+    def attached(self, guest: Any) -> None:
+        super().attached(guest)
+        _gio.serve(guest.loop, self._context)
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         source = self._sources[fd] = FdSource(self._context, fd, lambda: self._served(source, ready))
