@@ -19,6 +19,7 @@ import asyncguest
 import pytest
 from asyncguest import _native
 from asyncguest._native import ffi, lib
+from asyncguest._reactor import check
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROOT = PROJECT.parents[1]
@@ -348,6 +349,11 @@ def test_poll_refuses_what_it_must() -> None:
         assert lib.guest_batch_end(pull.g) == lib.GUEST_OK
         assert lib.asyncguest_py_poll(pull.g, 0, pull.pairs, 8) == lib.GUEST_EORDER
         assert lib.guest_batch_begin(pull.g, 0) == lib.GUEST_OK
+
+
+def test_lack_of_memory_is_a_memory_error() -> None:
+    with pytest.raises(MemoryError):
+        check(lib.GUEST_ENOMEM)
 
 
 # The gate shuts for good, so each of these is for a process of its own; and for a module without its package, whose

@@ -53,6 +53,7 @@ class _Lib:
     GUEST_EHOSTGONE: int
     GUEST_ENOTSUP: int
     GUEST_EORDER: int
+    GUEST_ENOMEM: int
     GUEST_HOST_GONE: int
     GUEST_FOREVER: int
     GUEST_DRIVE_THREAD: int

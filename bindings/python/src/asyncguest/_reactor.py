@@ -46,6 +46,7 @@ _REFUSED: dict[int, type[Exception]] = {
     lib.GUEST_ETHREAD: WrongThread,
     lib.GUEST_EEXIST: KeyError,
     lib.GUEST_EINVAL: ValueError,
+    lib.GUEST_ENOMEM: MemoryError,
 }
 
 
