@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.machinery
+import inspect
 import sys
 import threading
 import types
@@ -272,6 +273,52 @@ def test_another_threads_loop_is_not_this_threads():
     assert "asyncio (imported, but no main loop" in messages[0]
 
 
+# ---- toolkits without an adapter
+
+
+def module(monkeypatch, name, **contents):
+    """A module that the program has imported."""
+    made = types.ModuleType(name)
+    vars(made).update(contents)
+    monkeypatch.setitem(sys.modules, name, made)
+
+
+def test_a_kivy_app_that_runs(monkeypatch, make, toolkits):
+    """Another toolkit's window that is merely made does not run here; a loop that does is the host."""
+    loop = types.SimpleNamespace(status="started")
+    module(monkeypatch, "kivy.base", EventLoop=loop)
+    assert "Kivy runs on this thread" in (message := refusal()) and "Clock.create_trigger" in message
+    toolkits("Made", make("made").find)
+    assert "Kivy runs on this thread" in refusal()
+    running = make("running", running=True)
+    toolkits("Running", running.find)
+    assert _detect.find_host() is running.host
+
+
+def test_a_kivy_app_that_does_not_run_here(monkeypatch, make, toolkits):
+    loop = types.SimpleNamespace(status="idle")
+    module(monkeypatch, "kivy.base", EventLoop=loop)
+    assert "Kivy (imported, but has no adapter" in refusal()
+    mine = make("mine")
+    toolkits("Mine", mine.find)
+    assert _detect.find_host() is mine.host
+    loop.status = "started"
+    found = []
+    thread = threading.Thread(target=lambda: found.append(_detect.find_host()))
+    thread.start()
+    thread.join()
+    assert found == [mine.host]
+
+
+def test_webview_python_is_not_pywebview(monkeypatch):
+    """Both are imported as webview."""
+    module(monkeypatch, "webview", Webview=object)
+    module(monkeypatch, "webview.webview", Webview=object)
+    message = refusal()
+    assert "webview_python (imported, but has no adapter" in message and "GLibHost()" in message
+    assert "pywebview (" not in message and "not imported: pywebview" in message
+
+
 # ---- the table
 
 
@@ -285,6 +332,16 @@ def test_looking_imports_no_toolkit_and_no_adapter_of_another():
     )
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert eval(out) == ["asyncguest.hosts._awaited", "asyncguest.hosts._loophost", "asyncguest.hosts.asyncio"]
+
+
+def test_the_typed_options_are_those_of_guest():
+    from asyncguest import _start
+
+    parameters = inspect.signature(asyncguest.Guest).parameters
+    assert list(_start.GuestOptions.__annotations__) == [name for name in parameters if name != "host"]
+    for name, parameter in parameters.items():
+        if name != "host":
+            assert _start.GuestOptions.__annotations__[name].__forward_arg__ == parameter.annotation, name
 
 
 def test_every_row_stands_on_known_ones_and_has_its_adapter():

@@ -60,6 +60,10 @@ def main() -> None:
         fetch, "url", 3, run_sync_soon_threadsafe=host.post, done_callback=done
     )
     current: asyncguest.Guest = asyncguest.current_guest()
+    found: asyncguest.Guest = asyncguest.start(
+        fetch, "url", 3, host=host, done_callback=done, name="downloads", on_stall=print, batch_budget=0.002
+    )
+    found.cancel()
     Window()
     host.run()
     print(task, body, state, ended, percentile, started, current, asyncguest.run(fetch("url", 1)))
@@ -84,6 +88,10 @@ asyncguest.Guest(7)  # [arg-type]
 asyncguest.Guest(QueueHost(), batch_budget="soon")  # [arg-type]
 guest.no_such_method()  # [attr-defined]
 asyncguest.start_guest_run(fetch, "url", run_sync_soon_threadsafe=print)  # [call-arg]
+asyncguest.start(fetch, "url", done_calback=print)  # [call-arg]
+asyncguest.start(fetch, "url", done_callback="print")  # [arg-type]
+asyncguest.start(fetch, "url", batch_budget="soon")  # [arg-type]
+asyncguest.start(fetch, 7)  # [arg-type]
 """
 
 

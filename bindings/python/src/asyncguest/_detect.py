@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +40,8 @@ class Toolkit(NamedTuple):
 _SYSTEM_LOOPS = ("Win32", "CFRunLoop")
 
 TOOLKITS = (
-    Toolkit("pywebview", ("webview",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS)),
+    # Not "webview": that is also what webview_python is imported by.
+    Toolkit("pywebview", ("webview.window",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS)),
     Toolkit("IPython", ("IPython",), "ipython", ("Tornado", "asyncio")),
     # Not prompt_toolkit: it calls the hook that the program has given it, of the host that the program has made.
     Toolkit("Tornado", ("tornado.ioloop",), "tornado", ("asyncio",)),
@@ -57,18 +60,47 @@ TOOLKITS = (
 )
 
 
+class Stranger(NamedTuple):
+    """A toolkit that there is no adapter for."""
+
+    label: str
+    #: The module in `sys.modules` that shows that the program has imported it.
+    shown_by: str
+    #: Whether its main loop runs, of that module.
+    is_running: Callable[[ModuleType], bool]
+    advice: str
+
+
+STRANGERS = (
+    Stranger("Kivy", "kivy.base", lambda base: base.EventLoop.status == "started" and _is_main_thread(),
+             "write an adapter whose post() is a Clock.create_trigger(): see \"Kivy\" in docs/python/hosts.md; or run the "
+             "app by its async_run() in asyncio, which is a host"),
+    Stranger("webview_python", "webview.webview", lambda webview: False,
+             "it is not pywebview, and its run() is that of the system's main loop: on Linux import GLib from "
+             "gi.repository and give host=asyncguest.hosts.glib.GLibHost()"),
+)  # fmt: skip
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def find_host() -> Host:
     """The host that runs on this thread; GuestError if there is none, or more than one."""
     guest: Any = getattr(running_loop(), "guest", None)
     if guest is not None:
         return guest.host  # type: ignore[no-any-return]  # a run lives here already: the new one joins it
     found, troubles, absent = _look()
+    strangers = [row for row in STRANGERS if _is_imported(row.shown_by)]
     for rows in (_topmost({row: what for row, what in found.items() if what.running}), _topmost(found)):
         if len(rows) == 1:
             return next(iter(rows.values())).make()
         if rows:
             raise GuestError(_ambiguous(rows))
-    raise GuestError(_nothing(troubles, absent))
+        for row in strangers:
+            if row.is_running(sys.modules[row.shown_by]):
+                raise GuestError(f"{row.label} runs on this thread, and asyncguest.hosts has no adapter for it: {row.advice}")
+    raise GuestError(_nothing(troubles, absent, strangers))
 
 
 def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
@@ -79,7 +111,7 @@ def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
     for row in TOOLKITS:
         if row.system not in (None, sys.platform):
             continue
-        if not _is_imported(row):
+        if row.shown_by and not any(map(_is_imported, row.shown_by)):
             absent.append(row.label)
             continue
         try:
@@ -94,12 +126,10 @@ def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
     return found, troubles, absent
 
 
-def _is_imported(row: Toolkit) -> bool:
+def _is_imported(name: str) -> bool:
     """Fully so: one that another thread is just importing runs nothing here, and waiting for it could be for ever."""
-    return not row.shown_by or any(
-        isinstance(module, ModuleType) and not getattr(getattr(module, "__spec__", None), "_initializing", False)
-        for module in map(sys.modules.get, row.shown_by)
-    )
+    module = sys.modules.get(name)
+    return isinstance(module, ModuleType) and not getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
 def _topmost(found: dict[Toolkit, Found]) -> dict[Toolkit, Found]:
@@ -114,8 +144,9 @@ def _ambiguous(rows: dict[Toolkit, Found]) -> str:
     return f"more than one main loop is on this thread: {names}. Say which: give host=..., of {hosts}"
 
 
-def _nothing(troubles: list[str], absent: list[str]) -> str:
-    looked = "; ".join([*troubles, *([f"not imported: {', '.join(absent)}"] if absent else [])])
+def _nothing(troubles: list[str], absent: list[str], strangers: list[Stranger]) -> str:
+    unknown = [f"{row.label} (imported, but has no adapter: {row.advice})" for row in strangers]
+    looked = "; ".join([*troubles, *unknown, *([f"not imported: {', '.join(absent)}"] if absent else [])])
     return (
         f"no main loop was found on this thread. Looked for: {looked}. Call start() on the thread of the main loop, "
         "when its application or window is made; or give host=..., see asyncguest.hosts; without any other main loop "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ._compat import running_loop
 from ._detect import find_host
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
 
     from ._guest import DoneCallback
+    from ._stall import StallReport
 
     Ts = TypeVarTuple("Ts")
 
@@ -29,12 +30,26 @@ T = TypeVar("T")
 __all__ = ["start", "start_guest_run", "current_guest"]
 
 
+class GuestOptions(TypedDict, total=False):
+    """What `Guest` takes beside its host, for type checkers and editors."""
+
+    done_callback: DoneCallback | None
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
+    debug: bool | None
+    name: str | None
+    batch_budget: float
+    max_nesting: int
+    stall_after: float | None
+    on_stall: Callable[[StallReport], object] | None
+    host_uses_signal_set_wakeup_fd: bool
+
+
 def start(
     async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, Any]],
     *args: Unpack[Ts],
     host: Host | Callable[[Callable[[], object]], object] | None = None,
     context: Context | None = None,
-    **options: Any,
+    **options: Unpack[GuestOptions],
 ) -> Guest:
     """Runs `async_fn(*args)` with asyncio as a guest of the main loop that this thread has; returns the run's handle.
 

@@ -41,7 +41,7 @@ def serve(loop: asyncio.AbstractEventLoop, context: Any) -> None:
 
 def _report(loop: Any, context: dict[str, Any]) -> None:
     """`loop.call_exception_handler`, but for a cancelled operation: that nobody fetched how it ended is no error."""
-    operation = context.get("future")
+    operation: Any = context.get("future")
     if not isinstance(operation, Async) or not operation.cancellable.is_cancelled():
         loop.__class__.call_exception_handler(loop, context)
 
