@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EventLoop", "run"]
 
+# How asyncio begins to say it, and what it cannot know.
+_FOREIGN = "attached to a different loop"
+_FOREIGN_HINT = (
+    "two event loops live on this thread. Code of the other one that is called while a guest's code stands in a dialog "
+    "finds the guest's loop as the running one, and makes its tasks there: give it its loop by name, or open the dialog "
+    "outside of the guest's code"
+)
+
 # As CPython: a longer wait than a day is cut.
 _LONGEST_WAIT = 24 * 3600
 
@@ -285,6 +293,15 @@ class EventLoop(CPythonLoop):
             sys.set_coroutine_origin_tracking_depth(origins)
             if claimed:
                 self.release()
+
+    # ---- reports
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's. For a task that met another loop's future, `context` says under "hint" how that comes about."""
+        error = context.get("exception")
+        if type(error) is RuntimeError and any(isinstance(text, str) and _FOREIGN in text for text in error.args):
+            context = {**context, "hint": _FOREIGN_HINT}
+        super().call_exception_handler(context)
 
     # ---- the end
 
