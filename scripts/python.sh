@@ -121,7 +121,7 @@ do_types() {
     python=$out/venv-types/bin/python
     folder=$(cd / && "$python" -c 'import asyncguest, os; print(os.path.dirname(asyncguest.__file__))')
     # The examples of the package; the others show how to do without it.
-    mapfile -t examples < <(grep -lE '^(import|from) asyncguest' examples/python/*.py "$package"/examples/*.py)
+    mapfile -t examples < <(grep -lE '^(import|from) asyncguest' examples/{python,cef}/*.py "$package"/examples/*.py)
     for version in 3.10 3.13; do # asyncio has changed between the two
         mypy_with "$version" -p asyncguest || failed=1
         [ ${#examples[@]} = 0 ] || mypy_with "$version" "${examples[@]}" || failed=1
