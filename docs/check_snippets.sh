@@ -4,9 +4,9 @@
 #
 #   docs/check_snippets.sh [DIRECTORY]    where libasyncguest.so is; default target/release
 #
-# A snippet is a fenced block after a line <!-- snippet NAME: c++20, PACKAGE..., run -->. Packages are pkg-config modules, or
-# wx-config, or asio.hpp; one that is missing skips the snippet and says so. The language of a C++ snippet is C++17 unless it
-# says otherwise.
+# A snippet is a fenced block after a line <!-- snippet NAME: c++20, PACKAGE..., nested LOOP, run -->. Packages are pkg-config
+# modules, or wx-config, or asio.hpp; one that is missing skips the snippet and says so. The language of a C++ snippet is C++17
+# unless it says otherwise. With "nested" it runs once more, with its ticks behind a dialog: tests/hosting/nested.h.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,12 +34,32 @@ extract() {
         inside { print > (work "/" file) }' "$1"
 }
 
+# Does that with file $2, called $1, by the words of check.
+try() {
+    # shellcheck disable=SC2086 # both are lists of words
+    if ! $compile -Wall -Wextra -Werror -Iinclude -o "${2%.*}" "$2" $flags \
+        -L"$library" -lasyncguest -Wl,-rpath,"$library"; then
+        complain "$1 does not compile"
+    elif [ "$runs" = 0 ]; then
+        echo "compiled  $1"
+    elif ! SDL_VIDEODRIVER=dummy LD_LIBRARY_PATH=$library timeout 20 "${2%.*}" >"$work/output" 2>&1; then
+        cat "$work/output" >&2
+        complain "$1 does not run"
+    elif [ "$(grep -c tick "$work/output")" != 3 ]; then
+        cat "$work/output" >&2
+        complain "$1 does not tick three times"
+    else
+        echo "ran       $1"
+    fi
+}
+
 # Compiles and, if it is marked so, runs one snippet.
 check() {
-    local name=${1%%:*} needs runs=0 flags="" compile standard=c++17
+    local name=${1%%:*} needs runs=0 nested flags="" compile standard=c++17
     case $1 in *run) runs=1 ;; esac
+    nested=$(sed -n 's/.*[:,] nested \([a-z]*\).*/\1/p' <<<"$1")
     case $1 in *c++20*) standard=c++20 ;; esac
-    needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e 'c++[0-9]*' -e '' || true)
+    needs=$(tr ',' '\n' <<<"${1#"$name"}" | tr -d ': ' | grep -vx -e run -e "nested$nested" -e 'c++[0-9]*' -e '' || true)
     case $name in
         *.h) return ;; # the others include it
         *.cpp) compile="c++ -std=$standard -fPIC -Ibindings/cpp/include" ;;
@@ -69,20 +89,13 @@ check() {
         fi
         flags=${flags//-I/-isystem } # their headers are not held to our warnings
     fi
-    # shellcheck disable=SC2086 # both are lists of words
-    if ! $compile -Wall -Wextra -Werror -Iinclude -o "$work/${name%.*}" "$work/$name" $flags \
-        -L"$library" -lasyncguest -Wl,-rpath,"$library"; then
-        complain "$name does not compile"
-    elif [ "$runs" = 0 ]; then
-        echo "compiled  $name"
-    elif ! SDL_VIDEODRIVER=dummy LD_LIBRARY_PATH=$library timeout 20 "$work/${name%.*}" >"$work/output" 2>&1; then
-        cat "$work/output" >&2
-        complain "$name does not run"
-    elif [ "$(grep -c tick "$work/output")" != 3 ]; then
-        cat "$work/output" >&2
-        complain "$name does not tick three times"
-    else
-        echo "ran       $name"
+    try "$name" "$work/$name"
+    if [ -n "$nested" ]; then
+        mkdir -p "$work/nested"
+        cp tests/hosting/nested.h "$work/nested/ticks.h"
+        cp "$work/$name" "$work/nested/"
+        compile+=" -DNESTED_$nested"
+        try "$name, nested" "$work/nested/$name"
     fi
 }
 
@@ -102,6 +115,13 @@ for page in README.md docs/hosting.md docs/abi.md docs/cpp.md docs/hosts/cpp-*.m
             *) check "$snippet" ;;
         esac
     done <"$work/list"
+done
+
+# What docs/hosting.md names and does not print.
+cp tests/hosting/*.c tests/hosting/*.cpp "$work"
+for host in "watch_qt.cpp: Qt6Core, nested qt, run" "watch_tcl.c: tcl, nested tcl, run" "watch_epoll.c: nested epoll, run" \
+    "frames_sdl.c: sdl2, nested frames, run"; do
+    check "$host"
 done
 
 # What the pages name exists.

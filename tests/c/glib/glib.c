@@ -148,8 +148,26 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer guest)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean channel_readable(GIOChannel *channel, GIOCondition condition, gpointer guest)
+{
+    return readable(g_io_channel_unix_get_fd(channel), condition, guest);
+}
+
+static guint watch_channel(guest_os_fd_t fd, guest_t *g)
+{
+    GIOChannel *channel = g_io_channel_unix_new(fd);
+    guint tag = g_io_add_watch(channel, G_IO_IN, channel_readable, g);
+    g_io_channel_unref(channel); /* the source has it */
+    return tag;
+}
+
+static guint watch_fd(guest_os_fd_t fd, guest_t *g)
+{
+    return g_unix_fd_add(fd, G_IO_IN, readable, g);
+}
+
 /* As docs/hosting.md says under "GLib, GTK". */
-TEST(glib_unix_fd_add_that_can_recurse)
+static void recurse(guint (*watch)(guest_os_fd_t fd, guest_t *g))
 {
     guest_options_t options = {.struct_size = sizeof options, .drive = GUEST_DRIVE_FD};
     world w = {.host = g_thread_self(), .outer = g_main_loop_new(NULL, FALSE)};
@@ -158,10 +176,20 @@ TEST(glib_unix_fd_add_that_can_recurse)
     guint tag;
     ASSERT_OK(guest_start(&host, &options, &w.g));
     ASSERT_OK(guest_fd(w.g, &fd));
-    tag = g_unix_fd_add(fd, G_IO_IN, readable, w.g);
+    tag = watch(fd, w.g);
     g_source_set_can_recurse(g_main_context_find_source_by_id(NULL, tag), TRUE);
     open_dialog(&w);
     g_source_remove(tag);
     guest_free(w.g);
     g_main_loop_unref(w.outer);
+}
+
+TEST(glib_unix_fd_add_that_can_recurse)
+{
+    recurse(watch_fd);
+}
+
+TEST(glib_io_add_watch_that_can_recurse)
+{
+    recurse(watch_channel);
 }
