@@ -14,6 +14,7 @@ import inspect
 import sys
 import threading
 from asyncio import base_events
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import monotonic
@@ -21,8 +22,6 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections import deque
-
     from ._selector import GuestSelector
 
 # asyncio.base_events: below this number cancelled timers are left in the heap until their turn comes.
@@ -372,6 +371,16 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         """The opposite of `claim`."""
         self._stopping = False
         self._thread_id = None
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: lets go of what is queued. It is kept, or else its coroutines would be closed.
+
+        The queue becomes another one, so that of the turn that has forked, if any, only the callback goes on.
+        """
+        self._left_to_parent = (list(self._ready), self._scheduled, self._parked)
+        self._ready.clear()
+        self._ready = deque()
+        self._scheduled, self._parked = [], []
 
     def asyncgen_hooks(self) -> tuple[Any, Any]:
         """What `sys.set_asyncgen_hooks` is given while the loop runs."""

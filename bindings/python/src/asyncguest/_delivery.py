@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _ambient
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
-from ._errors import GuestClosed, GuestError, NestingLimit
+from ._errors import GuestError, NestingLimit
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Turns:
         if pairs is None:
             return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
         outside, more = None, True
+        left: BaseException | None = None
         try:
             outside = self.enter()
             if depth and loop.has_ready():
@@ -88,14 +89,17 @@ class Turns:
             more = loop.run_ticks(monotonic() + self._budget, pairs)
             if more:
                 self.budget_spent += 1
-        except (SystemExit, KeyboardInterrupt) as error:
-            if outside is None or self._guest.forked:
-                raise  # a signal handler's, before the turn; or the exit of the child of a fork made here, its own affair
-            self._guest.interrupted(error)
-        except Exception as error:
-            if outside is None or self._guest.forked:
+        except BaseException as error:
+            if self._guest.forked:
+                left = error
+            elif outside is None:
+                raise  # a signal handler's, before the turn
+            elif isinstance(error, Exception):
+                self._guest.break_down(error)
+            elif isinstance(error, (SystemExit, KeyboardInterrupt)):
+                self._guest.interrupted(error)
+            else:
                 raise
-            self._guest.break_down(error)
         finally:
             # Each step also if a signal handler raises in the one before it: the batch may not stay open.
             try:
@@ -106,8 +110,8 @@ class Turns:
                 self.depth = depth
                 if not reactor.closed:
                     self.rest(more)
-        if self._guest.forked:  # the code that has forked in this turn goes on in the child
-            raise GuestClosed("this process is a fork; the run lives in its parent: end the child with os._exit() or exec")
+        if self._guest.forked:
+            self._guest.end_child(left)
         if self._refused:
             self._watch_again()
         if self._guest.is_over and self.depth == 0:
@@ -136,10 +140,17 @@ class Turns:
     def inside(self) -> Iterator[None]:
         """The guest's state for a block of the package's own, outside of any batch."""
         outside = self.enter()
+        left: BaseException | None = None
         try:
             yield
+        except BaseException as error:
+            left = error
+            raise
         finally:
             self.leave(outside)
+            if self._guest.forked:
+                self._guest.end_child(left)
+            left = None
             if self._refused:
                 self._watch_again()
             if self.depth == 0 and self._loop.has_parked():

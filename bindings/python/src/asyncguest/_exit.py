@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 
 _alive: set[Guest] = set()
+#: In the child of a fork: the runs begun before. With the last reference to them their coroutines would be closed.
+_of_parents: list[Guest] = []
 
 
 def add(guest: Guest) -> None:
@@ -70,13 +72,17 @@ def _after_threads() -> None:
 def _in_child() -> None:
     lib.asyncguest_py_note_fork()
     _wakeup_fd.renew_in_child()
-    for guest in alive():
+    guests = alive()
+    for guest in guests:
         guest.forget_in_child()
     _alive.clear()
+    _of_parents.extend(guests)
     for reactor in list(Reactor.open):
         reactor.forget_in_child()
     _ambient.forget()
     set_running_loop(None)
+    for guest in guests:
+        guest.tell_host_in_child()
 
 
 before_threads_end(_at_exit)

@@ -35,7 +35,7 @@ from ._stats import GuestStats
 from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import Literal, NoReturn, TypeAlias
 
     from typing_extensions import TypeVarTuple, Unpack
 
@@ -119,6 +119,7 @@ class Guest:
         self._host_thread: threading.Thread | None = None
         #: This process is a fork of the one that started the run: the run is the parent's.
         self.forked = False
+        self._forked_in: asyncio.Task[Any] | None = None
 
     # ---- what users ask
 
@@ -377,15 +378,19 @@ class Guest:
 
     def _in_charge(self, what: str) -> tuple[EventLoop, Turns]:
         """The loop and its turns, for a call that needs a live run on its own thread."""
+        self.check_not_forked(what)
         if self._loop is None or self._turns is None or self._state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self._state}")
-        if self.forked:
-            raise GuestClosed(f"{what}(): this process is a fork; the run lives in its parent")
         if threading.get_ident() != self._thread:
             raise WrongThread(
                 f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()"
             )
         return self._loop, self._turns
+
+    def check_not_forked(self, what: str) -> None:
+        """Raises GuestClosed in the child of a fork. For the package."""
+        if self.forked:
+            raise GuestClosed(f"{what}(): this process is a fork; the run lives in its parent")
 
     # ---- the host's side
 
@@ -444,6 +449,8 @@ class Guest:
 
         For the package.
         """
+        if self.forked:
+            raise error  # the exit of the child of a fork made here
         main = self._task
         if main is not None and main.done() and not main.cancelled() and main.exception() is error:
             return  # it is the main task's outcome, which done_callback gets
@@ -496,7 +503,10 @@ class Guest:
         self._stall_watch = self._done_callback = None
 
     def forget_in_child(self) -> None:
-        """The process has forked, and this is the child: the run is the parent's. For the package."""
+        """The process has forked, and this is the child: the run is the parent's. For the package.
+
+        A run of this thread's, which is the only one here, has a host that may go on.
+        """
         self.forked = True
         self._state = "ended"
         self._watching = False
@@ -505,3 +515,22 @@ class Guest:
         if self._loop is not None:
             self._ctrl_c.forget()
             self._loop.reactor.forget_in_child()
+            if self._thread == threading.get_ident():
+                self._forked_in = asyncio.current_task(self._loop)
+                self._loop.leave_to_parent()
+
+    def tell_host_in_child(self) -> None:
+        """The last step of that, which may run code of the host. For the package."""
+        if self._loop is not None and self._thread == threading.get_ident():
+            self.host.forked(self)
+
+    def end_child(self, error: BaseException | None) -> NoReturn:
+        """Guest code has forked, and its turn in the child is over, by `error` if not None. For the package."""
+        if not isinstance(error, (SystemExit, KeyboardInterrupt)):
+            task = self._forked_in
+            own = task.exception() if task is not None and task.done() and not task.cancelled() else None
+            error = GuestClosed(
+                "this process is a fork; the run lives in its parent: end the child with os._exit() or exec"
+            )
+            error.__cause__ = own
+        self.host.end_child(error)

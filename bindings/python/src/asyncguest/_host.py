@@ -6,7 +6,9 @@ Owns: nothing. `post` may be called on any thread, everything else on the host t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ._leaving import leave
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -63,6 +65,20 @@ class Host:
 
     def detached(self, guest: Any) -> None:
         """The run is over; its loop is about to be closed, and `done_callback` to be called."""
+
+    def forked(self, guest: Any) -> None:
+        """This is the child of a fork, and the run, the parent's, is "ended" here: who awaits it is to be told.
+
+        Called inside `os.fork()`. Leave alone what the parent has too, such as an epoll set or a display's connection.
+        """
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        """Guest code has forked, and its turn in the child is over: ends that process with `error`.
+
+        Here by `os._exit`, after `error` is shown: most main loops cannot be left in a child, which has them in common
+        with its parent. Overridden where it can simply be raised.
+        """
+        leave(error)
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"

@@ -46,6 +46,7 @@ _LACKS = {
     "idles": "a loop that draws all the time is never idle",
     "ctrl_c": "Ctrl-C is the host's own affair",
     "is_found": "a program names this host: there is nothing to find",
+    "forks": "a child that this host's own code forks hangs or breaks its parent if it leaves by sys.exit, also bare",
     "again": "this toolkit can be started once per process",
 }
 _all: dict[str, Scenario] = {}

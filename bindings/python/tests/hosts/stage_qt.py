@@ -16,6 +16,7 @@ class Qt(stages.Stage):
     """A window with a label, a button, and a widget in which a bar moves."""
 
     extra = EXTRA | ENDS
+    forks = False
     binding: ClassVar[str]
     #: Of the environment, before the application is made.
     surroundings: ClassVar[dict[str, str]] = {}

@@ -16,6 +16,7 @@ class Waiting(stages.Stage):
     idles = False  # pygame itself looks for events all the time
     imports = ("pygame", "asyncguest.hosts.sdl")
     extra = EXTRA
+    forks = False
     #: It is pygame-ce, or else the older pygame.
     ce = True
     #: The host waits, not pygame.

@@ -36,6 +36,7 @@ class Trio(stages.Stage):
     name = "trio"
     inside = True
     ctrl_c = False
+    forks = False
     imports = ("trio", "asyncguest.hosts.trio")
     extra = {"a_block_without_guests_and_one_that_fails": a_block_without_guests_and_one_that_fails}
 

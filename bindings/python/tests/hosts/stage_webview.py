@@ -92,6 +92,8 @@ class Gtk(stages.Stage):
         "sys_exit_in_the_main_task",
         "an_exception_in_done_callback_is_reported_and_the_host_lives_on",
         "a_picture_shows_the_window_in_mid_run",
+        "fork_in_a_task_whose_child_leaves_by_sys_exit",
+        "fork_in_a_task_whose_child_raises",
     )
     extra = {
         function.__name__: function for function in (the_page_answers_a_thread_of_the_guest, start_finds_the_window)

@@ -46,6 +46,9 @@ class Stage:
     is_found: ClassVar[bool] = True
     #: Ctrl-C cancels the main task of the guest. False: the host has taken the signal for itself.
     ctrl_c: ClassVar[bool] = True
+    #: The child of a fork that the host's own code has made can end by `sys.exit`. False: bare it cannot either, as the
+    #: host's page says.
+    forks: ClassVar[bool] = True
     #: A stage can be made, run and destroyed several times in one process.
     again: ClassVar[bool] = True
     #: The common scenarios to be played, by name; empty: all. For a slow host whose adapter has another stage.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._host import Host
 
@@ -87,6 +87,12 @@ class Tap(Host):
     def detached(self, guest: Any) -> None:
         self._guests -= 1
         self._inner.detached(guest)
+
+    def forked(self, guest: Any) -> None:
+        self._inner.forked(guest)
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        self._inner.end_child(error)
 
     def ran(self, posted: _Posted) -> None:
         """A posted job is being run."""

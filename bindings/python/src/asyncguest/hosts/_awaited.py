@@ -51,7 +51,10 @@ class AwaitedHost(LoopHost):
         return task.result()
 
     async def wait(self, guest: Guest) -> None:
-        """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
+        """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is.
+
+        In the child of a fork, GuestClosed is raised: the run is the parent's.
+        """
         raise NotImplementedError
 
     def attached(self, guest: Any) -> None:
@@ -63,6 +66,10 @@ class AwaitedHost(LoopHost):
         end = self._ends.pop(guest, None)
         if end is not None:
             self._tell(end)
+
+    def forked(self, guest: Any) -> None:
+        super().forked(guest)
+        self._tell(self._ends.pop(guest))
 
     def _keep(self, guest: Guest) -> Any:
         """Starts the guest's keeper; returns the event that it and the waiters wait for."""

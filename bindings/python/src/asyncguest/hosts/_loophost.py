@@ -5,7 +5,6 @@ Owns: the list of the guests that live in one host. Host thread only.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 from .._errors import GuestError
 from .._host import Host
 
-__all__ = ["LoopHost", "Found", "Row", "exit_status", "watches"]
+__all__ = ["LoopHost", "Found", "Row", "watches"]
 
 # Seconds of turns with pauses below _PAUSE after which the host is given an idle moment.
 _LONGEST_ROW = 0.004
@@ -40,17 +39,6 @@ def watches(drive: str | None, can_watch: bool = True, why_not: str = "this host
     if drive == "fd" and not can_watch:
         raise ValueError(f'{why_not}: use drive="thread", or None')
     return can_watch and drive != "thread"
-
-
-def exit_status(error: BaseException) -> int:
-    """What the process is to return for SystemExit or KeyboardInterrupt where a toolkit lets only a number pass."""
-    if not isinstance(error, SystemExit):
-        return 128 + signal.SIGINT
-    if error.code is None or isinstance(error.code, int):
-        return error.code or 0
-    if sys.stderr is not None:  # a program without a console has none, and print() would take stdout instead
-        print(error.code, file=sys.stderr)
-    return 1
 
 
 class Row:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._host import Host
 from .queue import QueueHost
@@ -146,6 +146,12 @@ class ChaosHost(Host):
             self._later = None
             later.close()  # what it still had comes now, after the end
         self.inner.detached(guest)
+
+    def forked(self, guest: Any) -> None:
+        self.inner.forked(guest)
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        self.inner.end_child(error)
 
     def _choose(self) -> str:
         dice = self._random.random()

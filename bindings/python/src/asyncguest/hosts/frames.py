@@ -21,6 +21,8 @@ from ._loophost import watches
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .._guest import Guest
+
 __all__ = ["FramesHost"]
 
 
@@ -102,6 +104,10 @@ class FramesHost(JobHost):
         del self._watched[fd]
         if self._poll is not None:
             self._poll.unregister(fd)
+
+    def forked(self, guest: Guest) -> None:
+        for fd in list(self._watched):  # closed here, where poll() would always find it
+            self.unwatch(fd)
 
     def _ring(self) -> None:
         with self._bell_lock:

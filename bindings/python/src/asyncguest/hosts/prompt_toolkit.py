@@ -15,11 +15,12 @@ import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import get_app_or_none
 from prompt_toolkit.eventloop.inputhook import InputHookContext
+from prompt_toolkit.patch_stdout import StdoutProxy
 
 from .._compat import running_loop
 from ._loophost import LoopHost, watches
@@ -120,6 +121,12 @@ class PromptToolkitHost(LoopHost):
             if not application.future.done():
                 application.exit(exception=error)
             return False
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        for name in ("stdout", "stderr"):
+            if isinstance(getattr(sys, name), StdoutProxy):  # it prints by a thread, which the child has not
+                setattr(sys, name, getattr(sys, f"__{name}__"))
+        super().end_child(error)
 
     def _report(self) -> None:
         loop = running_loop()

@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any
 
 from .._errors import GuestError
+from .._leaving import exit_status
 from .._reports import log
-from ._loophost import Found, exit_status, watches
+from ._loophost import Found, watches
 from ._qt import EventBell, Notifier, applications, binding_of, if_it_lives
 from ._rests import JobBell
 from ._sealed import SealedHost

@@ -9,6 +9,7 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 from .._host import Host
 
@@ -83,6 +84,10 @@ class QueueHost(Host):
             if not self._jobs:
                 break  # a nested loop has run them
             self._jobs.popleft()()
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        """Comes out of `run`, as what a job raises."""
+        raise error
 
     def close(self) -> None:
         """Gives the host's own fds back. Posts fail from here on."""

@@ -86,6 +86,7 @@ class TrioHost(AwaitedHost):
             with trio.CancelScope(shield=True):
                 await end.wait()
             raise
+        guest.check_not_forked("wait")
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self._watched[fd] = ready
@@ -97,6 +98,11 @@ class TrioHost(AwaitedHost):
             trio.lowlevel.notify_closing(fd)  # the task that waits for it ends
         except RuntimeError:
             pass  # Trio has ended before
+
+    def forked(self, guest: Guest) -> None:
+        super().forked(guest)
+        for fd in list(self._watched):  # closed here, so that Trio's epoll set, the parent's too, stays as it is
+            self.unwatch(fd)
 
     def post(self, job: Callable[[], object]) -> None:
         self._token.run_sync_soon(self._post_again, job)

@@ -111,6 +111,9 @@ class WebviewHost(Host):
     def detached(self, guest: Any) -> None:
         self._inner.detached(guest)
 
+    def forked(self, guest: Any) -> None:
+        self._inner.forked(guest)
+
 
 def _close_windows() -> None:
     for window in list(webview.windows):

@@ -17,8 +17,9 @@ import weakref
 from functools import cache
 from typing import Any
 
+from .._leaving import exit_status
 from ._jobhost import JobHost
-from ._loophost import Found, exit_status, watches
+from ._loophost import Found, watches
 
 __all__ = ["Win32Host", "find"]
 
