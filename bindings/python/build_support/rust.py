@@ -48,7 +48,7 @@ def version() -> str:
 def copy_sources(target: Path) -> None:
     """All that cargo needs, which is what Cargo.toml says that a crate consists of."""
     for pattern in ["Cargo.toml", "Cargo.lock", *ast.literal_eval(manifest("include"))]:
-        found = [path for path in ROOT.glob(pattern + "/*" if pattern.endswith("**") else pattern) if path.is_file()]
+        found = [path for path in ROOT.glob(pattern.lstrip("/")) if path.is_file()]  # "/": not in the folders below
         if not found:
             raise SetupError(f"Cargo.toml includes {pattern}, and there is no such file in {ROOT}")
         for path in found:
