@@ -13,7 +13,7 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { checkout, build: out, platform } = require('./lib/places.js');
+const { checkout, build: out, platform, unsupported } = require('./lib/places.js');
 
 const staticlib = process.env.ASYNCGUEST_STATICLIB || '';
 const bundling = process.argv.some((word) => word.startsWith('--package'));
@@ -45,6 +45,7 @@ function headers() {
 }
 
 function build() {
+  if (unsupported) stop(unsupported);
   if (!checkout && !staticlib) stop('set ASYNCGUEST_STATICLIB to the libasyncguest.a that "cargo build --release" makes in a checkout of libasyncguest');
   if (staticlib && !fs.existsSync(staticlib)) stop(`ASYNCGUEST_STATICLIB names ${staticlib}, which does not exist`);
   run('-S', __dirname, '-B', out,

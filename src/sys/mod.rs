@@ -1,7 +1,7 @@
 //! L1. What the operating system must supply, one file per mechanism.
 //!
 //! Imports L0, libc and, in `poller`, mio. A new system needs a file for each line of this list and
-//! nothing else in the crate:
+//! nothing else in the crate but its name in `build.rs`, which refuses all others:
 //!
 //! | what | file | promise |
 //! |---|---|---|
@@ -15,11 +15,6 @@
 //! | [`Pidfd`], [`reap`] | `pidfd` | waiting for one child without SIGCHLD |
 //! | [`resolve`] | `resolve` | blocking name resolution |
 //! | [`spawn`], [`this_thread`] | `thread` | a thread on which no signal handler of the program runs; which thread this is |
-
-#[cfg(not(target_os = "linux"))]
-compile_error!("asyncguest supports Linux; src/sys/mod.rs lists what another system has to supply");
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("asyncguest needs 64-bit pointers: ids travel through the poller in one word");
 
 mod fork;
 mod gate;

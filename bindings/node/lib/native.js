@@ -5,7 +5,7 @@ const { withoutNodeApi } = require('./runtime.js');
 if (withoutNodeApi) fail('ERR_ASYNCGUEST_NODE_API', withoutNodeApi); // before what an old Node does not know
 const fs = require('node:fs');
 const path = require('node:path');
-const { root, checkout, build, prebuilt, platform, platforms } = require('./places.js');
+const { root, checkout, build, prebuilt, platform, platforms, unsupported } = require('./places.js');
 
 const named = process.env.ASYNCGUEST_NODE_ADDON;
 const places = named ? [path.resolve(named)] : [prebuilt, path.join(build, 'asyncguest.node')];
@@ -15,6 +15,7 @@ function fail(code, message, cause) {
 }
 
 function remedy() {
+  if (unsupported) return `${unsupported}.`;
   if (checkout) return `Build it in ${root}: npm ci && npm run build`;
   return `The package has an add-on for: ${platforms().join(', ') || 'no platform'}. This is ${platform}.
 Its sources are in ${root}. To build it (CMake 3.20, a C++17 compiler):

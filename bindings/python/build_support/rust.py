@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from setuptools.errors import SetupError
@@ -65,6 +66,7 @@ def static_library() -> Path:
         if not path.is_file():
             raise SetupError(f"ASYNCGUEST_STATICLIB names {path}, and there is no such file")
         return path
+    check_system()
     cargo = find_cargo()
     check_version(cargo)
     command = [cargo, "build", "--release", "--locked", "--lib", "--message-format=json-render-diagnostics"]
@@ -79,6 +81,13 @@ def static_library() -> Path:
                 if name.endswith((".a", "asyncguest.lib")):
                     return Path(name)
     raise SetupError("cargo has built no static library: Cargo.toml's crate-type must contain staticlib")
+
+
+def check_system() -> None:
+    """Before anybody installs Rust for nothing. `build.rs` refuses the same."""
+    if sys.platform != "linux" or sys.maxsize < 2**63 - 1:
+        bits = sys.maxsize.bit_length() + 1
+        raise SetupError(f"libasyncguest runs on 64-bit Linux alone so far, and this is {sys.platform}, {bits}-bit")
 
 
 def find_cargo() -> str:

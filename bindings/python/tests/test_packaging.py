@@ -195,6 +195,19 @@ def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("platform", "darwin", "darwin, 64-bit"),
+    ("maxsize", 2**31 - 1, "linux, 32-bit"),
+])
+def test_another_system_is_told_so_before_it_needs_cargo(name: str, value: object, said: str, tmp_path: Path) -> None:
+    script = f"import sys; from build_support import rust; sys.{name} = {value!r}; rust.static_library()"
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert f"libasyncguest runs on 64-bit Linux alone so far, and this is {said}" in result.stderr
+
+
+@pytest.mark.once
 def test_a_cargo_that_is_too_old(tmp_path: Path) -> None:
     said = build_ext(tmp_path, CARGO=fake_cargo(tmp_path, "echo 'cargo 1.63.0 (fd9c4297c 2022-07-01)'\n"))
     assert "is version 1.63, which is too old to build asyncguest" in said
