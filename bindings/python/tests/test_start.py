@@ -283,26 +283,44 @@ def module(monkeypatch, name, **contents):
     monkeypatch.setitem(sys.modules, name, made)
 
 
-def test_a_kivy_app_that_runs(monkeypatch, make, toolkits):
-    """Another toolkit's window that is merely made does not run here; a loop that does is the host."""
-    loop = types.SimpleNamespace(status="started")
+@pytest.fixture
+def kivy(monkeypatch):
+    """Kivy's EventLoop, and the program has imported it."""
+    loop = types.SimpleNamespace(status="idle", window=None)
     module(monkeypatch, "kivy.base", EventLoop=loop)
-    assert "Kivy runs on this thread" in (message := refusal()) and "Clock.create_trigger" in message
+    return loop
+
+
+def test_a_kivy_app_that_runs(kivy, make, toolkits):
+    """Another toolkit's window that is merely made does not run here; a loop that does is the host."""
+    kivy.status, kivy.window = "started", object()
+    assert "Kivy is on this thread" in (message := refusal()) and "Clock.create_trigger" in message
     toolkits("Made", make("made").find)
-    assert "Kivy runs on this thread" in refusal()
+    assert "Kivy is on this thread" in refusal()
     running = make("running", running=True)
     toolkits("Running", running.find)
     assert _detect.find_host() is running.host
 
 
-def test_a_kivy_app_that_does_not_run_here(monkeypatch, make, toolkits):
-    loop = types.SimpleNamespace(status="idle")
-    module(monkeypatch, "kivy.base", EventLoop=loop)
+def test_a_kivy_app_in_its_on_start(kivy, make, toolkits):
+    """The window is there and the loop does not run yet; Kivy may also be embedded in a window of another toolkit."""
+    kivy.window = object()
+    assert "Kivy is on this thread" in refusal()
+    made = make("made")
+    toolkits("Made", made.find)
+    assert _detect.find_host() is made.host
+
+
+@pytest.mark.parametrize(("status", "window"), [("idle", None), ("stopped", object()), ("closed", object())])
+def test_a_kivy_app_that_does_not_run(kivy, status, window):
+    kivy.status, kivy.window = status, window
     assert "Kivy (imported, but has no adapter" in refusal()
+
+
+def test_a_kivy_app_that_runs_on_another_thread(kivy, make, toolkits):
     mine = make("mine")
     toolkits("Mine", mine.find)
-    assert _detect.find_host() is mine.host
-    loop.status = "started"
+    kivy.status, kivy.window = "started", object()
     found = []
     thread = threading.Thread(target=lambda: found.append(_detect.find_host()))
     thread.start()

@@ -66,23 +66,28 @@ class Stranger(NamedTuple):
     label: str
     #: The module in `sys.modules` that shows that the program has imported it.
     shown_by: str
-    #: Whether its main loop runs, of that module.
-    is_running: Callable[[ModuleType], bool]
+    #: Of that module: whether its main loop runs on this thread; None if not even a window is made here.
+    running: Callable[[ModuleType], bool | None]
     advice: str
 
 
+def _kivy_running(base: ModuleType) -> bool | None:
+    loop = base.EventLoop
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    if loop.status == "idle" and loop.window is not None:
+        return False  # as in an app's on_start
+    return True if loop.status == "started" else None
+
+
 STRANGERS = (
-    Stranger("Kivy", "kivy.base", lambda base: base.EventLoop.status == "started" and _is_main_thread(),
+    Stranger("Kivy", "kivy.base", _kivy_running,
              "write an adapter whose post() is a Clock.create_trigger(): see \"Kivy\" in docs/python/hosts.md; or run the "
              "app by its async_run() in asyncio, which is a host"),
-    Stranger("webview_python", "webview.webview", lambda webview: False,
+    Stranger("webview_python", "webview.webview", lambda webview: None,
              "it is not pywebview, and its run() is that of the system's main loop: on Linux import GLib from "
              "gi.repository and give host=asyncguest.hosts.glib.GLibHost()"),
 )  # fmt: skip
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def find_host() -> Host:
@@ -91,16 +96,19 @@ def find_host() -> Host:
     if guest is not None:
         return guest.host  # type: ignore[no-any-return]  # a run lives here already: the new one joins it
     found, troubles, absent = _look()
-    strangers = [row for row in STRANGERS if _is_imported(row.shown_by)]
-    for rows in (_topmost({row: what for row, what in found.items() if what.running}), _topmost(found)):
+    strangers = {row: row.running(sys.modules[row.shown_by]) for row in STRANGERS if _is_imported(row.shown_by)}
+    for running in (True, False):
+        rows = _topmost({row: what for row, what in found.items() if what.running == running})
         if len(rows) == 1:
             return next(iter(rows.values())).make()
         if rows:
             raise GuestError(_ambiguous(rows))
-        for row in strangers:
-            if row.is_running(sys.modules[row.shown_by]):
-                raise GuestError(f"{row.label} runs on this thread, and asyncguest.hosts has no adapter for it: {row.advice}")
-    raise GuestError(_nothing(troubles, absent, strangers))
+        for stranger, is_running in strangers.items():
+            if is_running == running:
+                raise GuestError(
+                    f"{stranger.label} is on this thread, and asyncguest.hosts has no adapter for it: {stranger.advice}"
+                )
+    raise GuestError(_nothing(troubles, absent, [*strangers]))
 
 
 def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
