@@ -39,6 +39,11 @@ class BuildExt(build_ext):
 class Sdist(sdist):
     """Takes the Rust sources along, which in a checkout lie outside this folder."""
 
+    def run(self) -> None:
+        # setuptools would pack what the list of an earlier build names and MANIFEST.in no longer does.
+        Path(self.get_finalized_command("egg_info").egg_info, "SOURCES.txt").unlink(missing_ok=True)
+        super().run()
+
     def make_release_tree(self, base_dir: str, files: "list[str]") -> None:
         super().make_release_tree(base_dir, files)
         rust.copy_sources(Path(base_dir, "rust"))
