@@ -53,9 +53,9 @@ summary() { # LOG
     grep -E '[0-9]+ (passed|failed|error|deselected)' "$1" | tail -n 1 | tr -d = || true
 }
 
-# What fails is run again by itself, twice at most: these machines are shared, and some tests are about time. Such tests are named.
+# If all that has failed is in quarantine (tests/quarantine.txt), it is run once more by itself, and named.
 test_on() { # X.Y PYTHON MARKERS
-    local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status again=
+    local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status tried=
     venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
     rm -f "$failed"
     empty=$(mktemp -d)
@@ -63,20 +63,23 @@ test_on() { # X.Y PYTHON MARKERS
     status=$?
     if [ "$status" = 1 ] && [ -s "$failed" ]; then
         sort -u -o "$failed" "$failed"
-        cp "$failed" "$empty/again"
-        if [ "$(wc -l <"$failed")" -le 10 ] && { (pytest_in "$empty" "$1" "@$empty/again") >>"$log" 2>&1 ||
-            (pytest_in "$empty" "$1" "@$empty/again") >>"$log" 2>&1; }; then
-            status=0
-            again="; on another try: $(sed "s|$package/tests/||" "$empty/again" | paste -sd ' ')"
+        tried=$(sed "s|^$package/tests/||" "$failed")
+        if python3 "$root/scripts/quarantine.py" python <<<"$tried"; then
+            cp "$failed" "$empty/again"
+            (pytest_in "$empty" "$1" "@$empty/again") >>"$log" 2>&1
+            status=$?
+        else
+            tried=
         fi
     fi
     rm -rf "$empty"
     if [ "$status" = 0 ]; then
-        echo "ok    $1   $(grep -E '[0-9]+ passed' "$log" | head -n 1 | tr -d =)$again"
+        echo "ok    $1   $(grep -E '[0-9]+ passed' "$log" | head -n 1 | tr -d =)"
     else
         echo "FAIL  $1   $(summary "$log")   ${log#"$root/"}"
         tail -n 60 "$log" | sed 's/^/      | /'
     fi
+    [ -z "$tried" ] || sed "s/.*/second try: $1 &: 1/" <<<"$tried"
     return "$status"
 }
 

@@ -3,9 +3,9 @@
     python run.py [--short] [--mode alone|guest|thread]... [--modules NAME,NAME] --out FOLDER
 
 Run it with the interpreter under test, which has asyncguest installed. Each module of `test.test_asyncio` runs in a
-process of its own, with the standard loop and in each mode of `loops.py`. A test that differs has a second try in
-a new process, as in CPython's own CI; what differs then has to stand in `exceptions.txt`, and what stands there has to
-differ. Exit status 0: it is so; 3: this interpreter came without its tests.
+process of its own, with the standard loop and in each mode of `loops.py`. What differs has to stand in `exceptions.txt`,
+and what stands there has to differ; a test in quarantine (tests/quarantine.txt) has a second try first, in a new process.
+Exit status 0: it is so; 3: this interpreter came without its tests.
 
 The standard loop's results are kept in FOLDER, so that they are found out once per interpreter. `--short` runs a
 selection of modules in the first two modes, and with the standard loop only those tests that did not pass with ours.
@@ -22,7 +22,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
 from exceptions import Excused
+from quarantine import SecondTries
 from results import Result, Results, run_module
 
 MODES = ("alone", "guest", "thread")
@@ -73,7 +75,7 @@ class Conformance:
         missing = [name for name in self.modules if not self.standard.has_module(name)]
         if missing and not short:
             found = self.run("standard", {name: None for name in missing})
-            self.try_again("standard", found, found.failed())
+            self.try_again("standard", found, found.failed())  # what it passes at all is wanted of ours
             self.standard.add(found)
             self.standard.save(self.kept, same)
         self.standard = self.standard.of_modules(self.modules)
@@ -94,11 +96,10 @@ class Conformance:
             chosen.setdefault(test.split(".")[0], []).append(test)
         return self.run(mode, chosen)
 
-    def try_again(self, mode: str, results: Results, tests: Iterable[str]) -> list[str]:
-        """Runs these tests once more and notes those that pass now; returns them."""
+    def try_again(self, mode: str, results: Results, tests: Iterable[str]) -> None:
+        """Runs these tests once more and notes those that pass now."""
         again = self.run_tests(mode, tests).passed()
         results.update({test: Result("passed", "at the second try") for test in again})
-        return sorted(again)
 
     def expected(self, found: Results) -> set[str]:
         """The tests that have to pass: those that do with the standard loop."""
@@ -112,7 +113,11 @@ class Conformance:
         found = self.run(mode, {name: None for name in self.modules})
         expected = self.expected(found)
         excused = Excused(mode, self.modules)
-        second = self.try_again(mode, found, {test for test in expected - found.passed() if not excused.covers(test)})
+        tries = SecondTries("conformance")
+        again = {test for test in expected - found.passed() if tries.may(test) and not excused.covers(test)}
+        for test in again:
+            tries.note(test)
+        self.try_again(mode, found, again)
         different = sorted(expected - found.passed())
         failed = [test for test in different if not excused.use(test)]
         stale = excused.stale(expected, complete=not self.short)
@@ -129,8 +134,8 @@ class Conformance:
             print(f"      differs: {test}: {found.said(test) if test in expected else ''}")
         for line in stale:
             print(f"      no longer needed in exceptions.txt: {line}")
-        for test in second:
-            print(f"      passed at the second try: {test}")
+        for line in tries.lines():
+            print(line)
         return not failed and not stale
 
 

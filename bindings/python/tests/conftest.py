@@ -41,7 +41,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Notes which tests have failed, for scripts/python.sh, which gives each a second try on a calmer machine."""
+    """Notes which tests have failed, for scripts/python.sh, which looks whether they may have a second try."""
     failed = os.environ.get("ASYNCGUEST_FAILED")
     if failed and report.failed:
         with open(failed, "a", encoding="utf-8") as file:

@@ -30,9 +30,6 @@ class Row:
     def count(self, outcome: str) -> int:
         return sum(each["outcome"] == outcome for each in self.outcomes)
 
-    def has_failed(self) -> bool:
-        return self.count("failed") > 0 or not is_well(self.check)
-
     def cells(self) -> list[str]:
         counts = [str(self.count(outcome)) for outcome in ("passed", "failed", "skipped")]
         return [self.host, self.version or "-", self.drive, *counts, self.check or "-"]
@@ -48,8 +45,8 @@ class Row:
                 yield f"FAILED {name}: {each['why']}"
             elif each["outcome"] == "skipped":
                 reasons.setdefault(each["why"], []).append(name)
-            elif each.get("tries", 1) > 1:
-                yield f"second try: {name}"
+            elif "first" in each:
+                yield f"at the second try: {name}"
         for why, names in reasons.items():
             yield f"skipped: {why} ({names[0] if len(names) == 1 else f'{len(names)} scenarios'})"
 

@@ -3,8 +3,8 @@
     python table.py --newest PYTHON --system PYTHON --out FOLDER [--short] [--jobs N] [STAGE...]
 
 Owns: the pool of workers. Writes FOLDER/table.md, FOLDER/*.png (the windows in mid-run) and FOLDER/logs; adds the rows
-of other languages' hosts from FOLDER/*.txt, each "host|version|drive|passed|failed|skipped|reasons". What fails is tried
-once more, alone, and named. The exit status is 0 if nothing has failed.
+of other languages' hosts from FOLDER/*.txt, each "host|version|drive|passed|failed|skipped|reasons". What fails and is in
+quarantine (tests/quarantine.txt) is tried once more, alone, and named. The exit status is 0 if nothing has failed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,8 @@ def foreign(out: Path) -> tuple[list[list[str]], list[str], Counter[str]]:
     """The rows that other languages' tests have written: cells, remarks, and what they add up to."""
     cells, remarks, total = [], [], Counter[str]()
     for path in sorted(out.glob("*.txt")):
-        latest = {}  # the second try of a host comes after the first
         for line in path.read_text().splitlines():
             host, version, drive, passed, failed, skipped, reasons = (line.split("|") + [""] * 7)[:7]
-            latest[host, drive] = version, passed, failed, skipped, reasons
-        for (host, drive), (version, passed, failed, skipped, reasons) in latest.items():
             cells.append([host, version, drive, passed, failed, skipped, "-"])
             total.update(passed=int(passed), failed=int(failed), skipped=int(skipped))
             if reasons:
@@ -93,7 +90,7 @@ def main() -> int:
             if pages.outcomes:
                 scene.tell(pages)
         with ThreadPoolExecutor(1) as pool:
-            for job in [pool.submit(scene.again, stage, row) for stage, row in played if row.has_failed()]:
+            for job in [pool.submit(scene.again, stage, row) for stage, row in played if row.count("failed")]:
                 job.result()
     cells, remarks, total = foreign(out)
     for row in rows:
@@ -104,8 +101,8 @@ def main() -> int:
     counts = ", ".join(f"{total[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
     (out / "table.md").write_text("\n".join([table, "", *(f"- {remark}" for remark in below), "", counts, ""]))
     print(table)
-    for remark in below:
-        print(remark)
+    for line in [*below, *scene.tries.lines()]:
+        print(line)
     for row in rows:  # the rest of what was printed is in the logs
         for outcome in [each for each in row.outcomes if each["outcome"] == "failed"][:2]:
             print(f"{row.host}, {row.drive}, {outcome['scenario']}:\n{indented(outcome.get('said', '')[-1500:])}")

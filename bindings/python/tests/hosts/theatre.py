@@ -19,6 +19,9 @@ import scenarios
 import stages
 from rows import Row, is_well, line_of
 
+sys.path.append(str(Path(__file__).resolve().parents[4] / "scripts"))
+from quarantine import SecondTries  # noqa: E402
+
 __all__ = ["Theatre"]
 
 HERE = Path(__file__).resolve().parent
@@ -49,6 +52,7 @@ class Theatre:
         self.servers: list[subprocess.Popen[bytes]] = []
         self.lock = threading.Lock()
         self.empty = tempfile.TemporaryDirectory()
+        self.tries = SecondTries("hosts")
 
     def environment(self) -> dict[str, str]:
         """This worker's, with its display, which is started with its first job."""
@@ -115,14 +119,13 @@ class Theatre:
         print(f"      {row.host}, {row.drive}: {row.remark or counts}", file=sys.stderr, flush=True)
 
     def again(self, stage: type[stages.Stage], row: Row) -> None:
-        """Gives what has failed a second try, when nothing else is going on."""
-        if not is_well(row.check):
-            self.check(stage, [row])
+        """Gives what has failed and is in quarantine a second try, when nothing else is going on."""
         for number, outcome in enumerate(row.outcomes):
-            if outcome["outcome"] == "failed":
+            if outcome["outcome"] == "failed" and self.tries.may(outcome["scenario"]):
+                self.tries.note(outcome["scenario"])
                 stdout, _ = self.play(stage, row.drive, outcome["scenario"])
                 for line in outcomes_in(stdout):
-                    row.outcomes[number] = {**line, "tries": 2, "first": outcome}
+                    row.outcomes[number] = {**line, "first": outcome}
         self.tell(row)
 
     def pages(self, python: str, row: Row) -> None:
