@@ -10,7 +10,6 @@ import asyncio
 import random
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncguest
@@ -179,7 +178,7 @@ def test_cancelling_and_failing_main_tasks_end_cleanly(drive):
 
 def test_inlined_posts_are_noticed_and_come_again_at_once():
     """The guest must not run on the posting thread; but a call there tells it at once that the post went wrong."""
-    host = ChaosHost(seed=1, drop=0, double=0, fail=0, inline=0.3)
+    host = ChaosHost(seed=1, drop=0, double=0, fail=0, inline=0.3, repost_after=3600)  # to wait as for a lost one is to hang
     guest = asyncguest.Guest(host, done_callback=host.inner.stop)
     threads = set()
 
@@ -188,15 +187,11 @@ def test_inlined_posts_are_noticed_and_come_again_at_once():
             await asyncio.sleep(0.001)
             threads.add(threading.get_ident())
 
-    began = time.monotonic()
     guest.start(main)
     host.inner.run()
-    took = time.monotonic() - began
     host.inner.close()
     assert threads == {threading.get_ident()}
-    inlined = guest.stats().inlined_tokens
-    assert inlined == host.faults["inlined"] > 5
-    assert took < inlined * 0.2, "each of them was waited for as for a lost one"
+    assert guest.stats().inlined_tokens == host.faults["inlined"] > 5
 
 
 def test_a_dropped_or_refused_post_is_counted_and_posted_again():

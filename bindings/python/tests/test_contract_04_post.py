@@ -126,9 +126,7 @@ def test_a_post_that_keeps_failing_abandons_the_run_aloud(caplog: pytest.LogCapt
     while not guest.abandoned:
         assert time.monotonic() < until, "nobody noticed that the host is gone"
         time.sleep(0.005)  # the I/O thread is the one that notices; there is nothing of the host's to wait for
-    began = time.monotonic()
     assert guest.shutdown(5.0) is True
-    assert time.monotonic() - began < 5
     assert ended == ["finally"] and done == [task] and task.cancelled()
     text = " ".join(record.getMessage() for record in caplog.records)
     assert "abandoned" in text and "main thread is not in main loop" in caplog.text

@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -268,9 +267,7 @@ def idle(drive: str) -> Iterator[Idle]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_takes_effect_without_help(idle: Idle, name: str) -> None:
-    began = time.monotonic()
     CASES[name](idle)
     assert idle.got in ([], ["heard"]) or name == "start_soon"
     host_until(idle.run, lambda: idle.got)
-    assert time.monotonic() - began < 2, "it waited for something unrelated"
     assert len(idle.got) == 1 and idle.got != ["never"] and idle.got != ["the old one"]

@@ -104,11 +104,10 @@ def test_the_timeout(loop: asyncguest.EventLoop) -> None:
     began = time.monotonic()
     assert not loop.poll_events(0)
     assert not loop.poll_events(0.02)
-    assert 0.02 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.02
     timer = loop.call_later(0.01, lambda: None)
-    began = time.monotonic()
-    assert loop.poll_events(30) or time.monotonic() >= timer.when(), "it ends when the timer is due"
-    assert 0.009 <= time.monotonic() - began < 5
+    assert loop.poll_events(3600) or time.monotonic() >= timer.when(), "it ends when the timer is due"
+    assert time.monotonic() >= timer.when() - 0.001
     assert loop.poll_events(None) or time.monotonic() >= timer.when()
     loop.call_soon(lambda: None)
     assert loop.poll_events(None), "with a callback ready it does not wait"

@@ -75,7 +75,7 @@ def test_what_does_not_finish_is_abandoned_within_the_deadline(drive):
         asyncguest.Guest(QueueHost(sys.argv[1]), done_callback=lambda task: say("done", type(task.exception()).__name__)).start(main)
         """,
         drive,
-    ).check(within=10)
+    ).check()
     assert ended.lines[0] == "refused" and ended.lines[-1] == "done GuestError"
     assert "abandoned" in ended.stderr and "Task was destroyed" not in ended.stderr
 
@@ -113,7 +113,7 @@ def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_r
         drive,
         daemon,
         host_runs,
-    ).check(within=15)
+    ).check()
     if host_runs and not daemon:
         assert ended.lines == ["main ends", "host returned"]
         assert "Warning" not in ended.stderr, ended.stderr
@@ -203,7 +203,7 @@ def test_a_host_that_takes_no_posts_is_cleaned_up_at_exit():
             time.sleep(0.01)
         say("abandoned")
         """
-    ).check(within=15)
+    ).check()
     assert ended.lines == ["abandoned", "finally", "done"]
     assert ended.stderr.count("RuntimeWarning") == 2, ended.stderr  # of the posts that failed, and of the exit
     assert "the window is gone" in ended.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 import warnings
 
 import asyncguest
@@ -121,15 +120,10 @@ def test_a_blocked_executor_job_does_not_hold_the_deadline_up(drive):
         await asyncio.sleep(60)
 
     run.start(main)
-    timer = threading.Timer(1.0, release.set)
-    timer.start()
-    began = time.monotonic()
     with pytest.warns(RuntimeWarning, match="executor"):
-        assert run.guest.shutdown(0.05) is False
-    assert time.monotonic() - began < 0.9
-    assert len(run.done) == 1 and run.done[0].cancelled()
+        assert run.guest.shutdown(0.5) is False  # or it waits for what comes only now
     release.set()
-    timer.cancel()
+    assert len(run.done) == 1 and run.done[0].cancelled()
     run.host.close()
 
 

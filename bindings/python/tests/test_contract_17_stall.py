@@ -45,7 +45,7 @@ def test_guest_code_that_blocks_is_reported_while_it_does(drive):
         await asyncio.sleep(0)
         report = function_that_blocks(reports)
         assert report.in_guest and report.guest is asyncio.get_running_loop().guest
-        assert STALL_AFTER <= report.seconds < 5
+        assert report.seconds >= STALL_AFTER
         frame = next(frame for frame in report.stack if frame.name == "function_that_blocks")
         assert frame.filename == __file__ and "has to name" in frame.line
         assert "function_that_blocks" in str(report) and __file__ in str(report)

@@ -106,46 +106,40 @@ def test_many_wakes_from_a_thread(stand):
             woken.clear()
         await waker
 
-    began = monotonic()
-    stand.start(main)
+    guest = stand.start(main)
     stand.host.run()
     assert stand.done[0].exception() is None
-    assert monotonic() - began < 5, "each wake had to be asked for twice"
+    assert guest.stats().reposts < 100, "each wake had to be asked for twice"
 
 
 def test_a_busy_guest_lets_input_in(stand):
-    lateness = []
+    waited = []  # in turns of the guest
 
     async def main():
-        ends = monotonic() + 0.3
+        stats = asyncio.get_running_loop().guest.stats
         asked = None
 
         def handle():
             nonlocal asked
-            lateness.append(monotonic() - asked)
+            waited.append(stats().batches - asked)
             asked = None
 
-        turns = 0
-        while monotonic() < ends:
+        while len(waited) < 20:
             if asked is None:
-                asked = monotonic()
+                asked = stats().batches
                 stand.fake.input(handle)
             await asyncio.sleep(0)
-            turns += 1
-        return turns
 
     stand.start(main)
     stand.host.run()
-    assert stand.done[0].result() > 100
-    assert len(lateness) >= 5 and sorted(lateness)[len(lateness) // 2] < 0.05, lateness
+    assert sorted(waited)[10] <= 10, waited
 
 
 def test_many_busy_guests_all_go_on(stand):
     steps = [0] * 6
 
     async def main(number):
-        ends = monotonic() + 0.2
-        while monotonic() < ends:
+        while min(steps) < 100:
             await asyncio.sleep(0)
             steps[number] += 1
 
@@ -158,7 +152,7 @@ def test_many_busy_guests_all_go_on(stand):
     for number in range(6):
         asyncguest.Guest(stand.host, done_callback=done).start(main, number)
     stand.host.run()
-    assert min(steps) > 0, steps
+    assert left == []
 
 
 def test_ticks_in_a_modal_loop(stand):
@@ -179,30 +173,28 @@ def test_ticks_in_a_modal_loop(stand):
 
     stand.start(main)
     stand.host.run()
-    assert stand.done[0].result() >= 10
+    assert stand.done[0].result() >= 3
 
 
 def test_a_busy_guest_goes_on_in_a_modal_loop_that_it_opens(stand):
     """Whatever gave the turn in which it is opened, a message, a source or a timer."""
 
     async def main():
-        last = 0.0
-
         async def work():
-            nonlocal last
             while True:
                 await asyncio.sleep(0)
-                last = monotonic()
 
+        stats = asyncio.get_running_loop().guest.stats
         working = asyncio.create_task(work())
         await asyncio.sleep(0.05)  # the guest rests after each turn by now
+        before = stats().batches
         stand.nested(0.2)
         working.cancel()
-        return monotonic() - last
+        return stats().batches - before
 
     stand.start(main)
     stand.host.run()
-    assert stand.done[0].result() < 0.1, "it stood still"
+    assert stand.done[0].result() >= 3, "it stood still"
 
 
 def test_the_loop_ends_first(stand):

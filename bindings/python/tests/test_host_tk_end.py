@@ -287,27 +287,20 @@ def test_ctrl_c_cancels_the_run_and_the_window_lives(display, drive, load):
         drive,
         f"""
         def done_more():
-            print(f"{{(time.monotonic() - at[0]) * 1000:.0f}} ms")
             root.after(10, lambda: (print("window lives"), root.destroy()))
         def busy():
             root.after_idle(root.after, 0, busy)
         async def storm():
             while True:
                 await asyncio.sleep(0)
-        at = []
-        def interrupt():
-            at.append(time.monotonic())
-            os.kill(os.getpid(), signal.SIGINT)
         if {load!r} == "busy host": busy()
         if {load!r} == "busy guest": guest.start_soon(storm)
-        threading.Timer(0.2, interrupt).start()
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         root.mainloop()
         """,
     )
-    (*lines, took, lives), err = outcome(process)
-    assert lines == ["cleaned up", "cancelled"], err
-    assert lives == "window lives"
-    assert int(took.split()[0]) < 1000  # 20 ms of it are the clean-up's; the rest is a busy machine's
+    lines, err = outcome(process)
+    assert lines == ["cleaned up", "cancelled", "window lives"], err
     assert "Warning" not in err, err
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-import time
 
 import asyncguest
 import pytest
@@ -110,11 +109,9 @@ def test_a_debounce_of_host_code_leaves_no_timers_behind(drive):
     run.start(main)
     settle(run)
     loop = run.guest.loop
-    began = time.monotonic()
     for _ in range(3000):
         loop.call_later(2000, int).cancel()
     assert len(loop._scheduled) < 300
-    assert time.monotonic() - began < 2
     assert loop.next_deadline() is not None
     assert run.guest.shutdown(5)
     run.host.close()

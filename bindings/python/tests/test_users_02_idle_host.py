@@ -6,8 +6,6 @@ That each of the loop's methods takes effect is contract point 10's test; this i
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
 from collections.abc import Callable
 
 import asyncguest
@@ -17,28 +15,28 @@ from helpers import Run, host_until, settle
 
 
 @pytest.mark.parametrize("what", ["call_soon", "create_task", "future", "event", "start_soon not eager"])
-def test_it_runs_within_the_millisecond(drive: str, what: str) -> None:
-    """The best tenth within the promise, whatever else the machine does; all of it far from any poll interval."""
+def test_it_runs_in_the_next_turn(drive: str, what: str) -> None:
+    """And nothing else has to happen for that: the host waits until it is woken."""
     end = asyncio.Event()
     event = asyncio.Event()
-    ran: list[float] = []
+    ran: list[bool] = []
 
     async def note() -> None:
-        ran.append(time.perf_counter())
+        ran.append(True)
 
     async def main() -> None:
         while not end.is_set():
             await event.wait()
             event.clear()
-            ran.append(time.perf_counter())
+            ran.append(True)
 
     run = Run(drive)
     run.start(main)
     settle(run)
-    loop, late = run.guest.loop, []
+    loop, turns = run.guest.loop, []
     futures: list[asyncio.Future[None]] = []
     calls: dict[str, Callable[[], object]] = {
-        "call_soon": lambda: loop.call_soon(lambda: ran.append(time.perf_counter())),
+        "call_soon": lambda: loop.call_soon(lambda: ran.append(True)),
         "create_task": lambda: asyncio.create_task(note()),
         "future": lambda: futures.pop().set_result(None),
         "event": event.set,
@@ -46,19 +44,18 @@ def test_it_runs_within_the_millisecond(drive: str, what: str) -> None:
     }
     for _ in range(100):
         future = loop.create_future()
-        future.add_done_callback(lambda _: ran.append(time.perf_counter()))
+        future.add_done_callback(lambda _: ran.append(True))
         futures.append(future)
         ran.clear()
-        began = time.perf_counter()
+        before = run.guest.stats().batches
         calls[what]()
         host_until(run, lambda: ran)
-        late.append(ran[0] - began)
+        turns.append(run.guest.stats().batches - before)
         settle(run)
     end.set()
     event.set()
     run.finish()
-    best, median = statistics.quantiles(late, n=10)[0], statistics.median(late)
-    assert best < 0.001 and median < 0.01, f"best tenth {best * 1e3:.3f} ms, median {median * 1e3:.3f} ms"
+    assert set(turns) == {1}, turns
 
 
 def test_a_burst_from_a_handler_posts_once() -> None:
@@ -117,10 +114,8 @@ def test_nothing_unrelated_is_needed(drive: str) -> None:
     run.start(main)
     settle(run)
     before = run.guest.stats().batches
-    began = time.monotonic()
     run.host.post(end.set)
     run.finish()
-    assert time.monotonic() - began < 1
     assert run.guest.stats().batches - before < 10
     left.close()
     right.close()

@@ -1,4 +1,4 @@
-"""USERS 7: Ctrl-C at random instants, idle and busy: the main task is cancelled at once, one end, and the host lives.
+"""USERS 7: Ctrl-C at random instants, idle and busy: the main task is cancelled, one end, and the host lives.
 
 Each program does many runs; a thread sends the signal, now to the process and now to itself, which leaves the main
 thread asleep in its host's poll.
@@ -19,11 +19,9 @@ PROGRAM = """
 import json, random
 drive, load, runs, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 rng = random.Random(seed)
-sent_at = [0.0]
 
 def killer(delay, to_itself):
     time.sleep(delay)
-    sent_at[0] = time.monotonic()
     if to_itself:
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
     else:
@@ -50,11 +48,11 @@ async def main(noted):
             asyncio.create_task(spin())
             await asyncio.Event().wait()
     except asyncio.CancelledError:
-        noted.append(time.monotonic())
+        noted.append(True)
         await asyncio.sleep(0)
         raise
 
-late, bad = [], []
+bad = []
 for number in range(runs):
     host = QueueHost(drive)
     done, noted, beats = [], [], []
@@ -72,13 +70,11 @@ for number in range(runs):
     host.post(lambda: beats.append(True))
     host.run_once(0)
     host.close()
-    if done != [task] or not task.cancelled() or beats != [True] or guest.interrupted_count != 1:
-        bad.append((number, repr(done), repr(task), beats, guest.interrupted_count))
-    if noted:
-        late.append(noted[0] - sent_at[0])
+    if done != [task] or noted != [True] or not task.cancelled() or beats != [True] or guest.interrupted_count != 1:
+        bad.append((number, repr(done), repr(task), noted, beats, guest.interrupted_count))
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         bad.append((number, "handler left"))
-say(json.dumps({"late": late, "bad": bad}))
+say(json.dumps(bad))
 """
 
 
@@ -88,12 +84,6 @@ ONCE = [pytest.param(load, marks=pytest.mark.once) for load in ("timers", "threa
 @pytest.mark.slow
 @pytest.mark.parametrize("load", ["idle", "busy", "side tasks", *ONCE])
 def test_ctrl_c_at_random_instants(drive, load):
-    ended = run_script(PROGRAM, drive, load, RUNS, os.getpid(), options=(), timeout=58).check(within=58)
-    result = json.loads(ended.lines[-1])
-    assert result["bad"] == []
-    late = sorted(result["late"])
-    assert len(late) == RUNS
-    # 50 ms is the promise; a loaded machine may hold a thread back for longer, but not nine times of ten.
-    assert late[len(late) * 9 // 10] < 0.05, late
-    assert late[-1] < 2, late
+    ended = run_script(PROGRAM, drive, load, RUNS, os.getpid(), options=(), timeout=58).check()
+    assert json.loads(ended.lines[-1]) == []
     assert ended.stderr == ""

@@ -31,7 +31,6 @@ def test_random_sleeps_none_early(where: str) -> None:
     late = sorted(run_anywhere(where, main))
     resolution = time.get_clock_info("monotonic").resolution
     assert late[0] > -2 * resolution, f"early by {-late[0] * 1e6:.1f} us"
-    assert late[len(late) // 2] < 0.015, f"late by {late[len(late) // 2] * 1e3:.2f} ms at p50"
 
 
 def test_one_sleep_after_another(where: str) -> None:

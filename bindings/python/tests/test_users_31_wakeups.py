@@ -102,9 +102,8 @@ def test_no_stale_timeout_after_a_nested_run(drive: str) -> None:
         fired.append("closed")
 
     run.start(main)
-    began = time.monotonic()
     host_until(run, lambda: len(fired) == 2)
-    assert fired == ["closed", "set inside, due after"] and time.monotonic() - began < 5
+    assert fired == ["closed", "set inside, due after"]
     quiet(run, 0.02)
     assert quiet(run) == 0
     end.set()

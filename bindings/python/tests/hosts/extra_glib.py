@@ -93,13 +93,13 @@ def the_loop_is_run_without_the_wrapper(stage: Any) -> None:
 
 def asking_for_pending_events_comes_to_an_end(stage: Any) -> None:
     """`while Gtk.events_pending():` in a program whose guest is never idle."""
-    took: list[float] = []
+    asked = 0
 
     def look() -> None:
-        began = time.monotonic()
+        nonlocal asked
         while stage.gtk.events_pending():
             stage.gtk.main_iteration()
-        took.append(time.monotonic() - began)
+            asked += 1
         stage.runs[0].guest.cancel()
 
     stage.later(0.05, look)
@@ -107,8 +107,7 @@ def asking_for_pending_events_comes_to_an_end(stage: Any) -> None:
         stage.play(storm)
     except asyncio.CancelledError:
         pass
-    stage.figures["seconds"] = round(took[0], 3)
-    assert took[0] < 2, took
+    stage.figures["asked"] = asked
 
 
 def a_menu_is_up(stage: Any) -> None:

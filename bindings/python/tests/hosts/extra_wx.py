@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
 from typing import Any
 
 import stages
@@ -20,21 +19,19 @@ __all__ = ["ALL"]
 
 def yielding_comes_to_an_end(stage: Any) -> None:
     """`wx.Yield()` in a program whose guest is never idle."""
-    took: list[float] = []
+    came_back = False
 
     async def main() -> None:
-        while not took:
+        while not came_back:
             await asyncio.sleep(0)
 
     def look() -> None:
-        began = time.monotonic()
+        nonlocal came_back
         stage.wx.Yield()
-        took.append(time.monotonic() - began)
+        came_back = True
 
     stage.later(0.05, look)
     stage.play(main)
-    stage.figures["seconds"] = round(took[0], 3)
-    assert took[0] < 2, took
 
 
 def a_menu_is_up(stage: Any) -> None:
@@ -75,8 +72,8 @@ def posted_events_alone(stage: Any) -> None:
         raise AssertionError("fds cannot be watched")
     stage.host = WxHost(stage.app)
 
-    async def main() -> tuple[int, int]:
-        ticks, loop = 0, asyncio.get_running_loop()
+    async def main() -> int:
+        ticks = 0
 
         async def tick() -> None:
             nonlocal ticks
@@ -87,29 +84,22 @@ def posted_events_alone(stage: Any) -> None:
         ticker = asyncio.create_task(tick())
         stage.dialog(0.2)
         in_dialog = ticks
-        before, until = len(stage.frames), loop.time() + 0.3
-        while loop.time() < until:
+        before = len(stage.frames)
+        while len(stage.frames) < before + 6:  # or it hangs
             await asyncio.sleep(0)
         ticker.cancel()
-        return in_dialog, len(stage.frames) - before
+        return in_dialog
 
     stage.play(main)
-    stage.figures["ticks"], stage.figures["frames"] = ticks, frames = stage.runs[0].result()
-    assert ticks >= 3 and frames >= 6, (ticks, frames)  # on GTK events that are posted wait for idle moments
+    stage.figures["ticks"] = ticks = stage.runs[0].result()
+    assert ticks >= 3, ticks  # on GTK events that are posted wait for idle moments
 
 
 def guest_code_destroys_the_last_window(stage: Any) -> None:
-    """What wx leaves for an idle moment is done soon, although nothing has happened that wx knows of."""
-    ended: list[float] = []
-
-    def close(_: object) -> None:
-        ended.append(time.monotonic())
-        stage.frame_window.Close()
-
+    """What wx leaves for an idle moment is done, although nothing happens that wx knows of: or the loop would go on."""
     stage.moving = False
-    stages.Run(stage, asyncio.sleep, 0.3, then=close)
+    stages.Run(stage, asyncio.sleep, 0.3, then=lambda _: stage.frame_window.Close())
     stage.run()
-    assert time.monotonic() - ended[0] < 1
 
 
 def sys_exit_in_done_callback_without_the_wrapper(stage: Any) -> None:

@@ -1,6 +1,6 @@
 """Nobody starves: a busy guest and the window, a busy window and the guest; and nobody works when all sleep.
 
-The figures are recorded; the bounds are an order of magnitude above them, for machines that are shared.
+What is asserted is counted, in turns of the other side: how long they take is the machine's affair, and recorded.
 """
 
 from __future__ import annotations
@@ -21,57 +21,57 @@ def lateness(frames: list[float], quiet: list[float]) -> dict[str, float]:
     return {name: round((gap - usual) * 1000, 1) for name, gap in at.items()}
 
 
-async def measured(stage: Stage, seconds: float, at_once: int = 0) -> dict[str, float]:
-    """Keeps the guest busy, and looks at how late the window's frames get."""
+async def measured(stage: Stage, at_once: int = 0) -> list[int]:
+    """Keeps the guest busy until the window has painted often; returns how many turns it had between two frames."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(0.2)
     quiet = stage.frames[-9:]
     clicked: list[float] = []
-    ran = steps = 0
+    ran = steps = cut = 0
 
     def work() -> None:
-        nonlocal ran
+        nonlocal ran, cut
         ran += 1
+        if ran == at_once:
+            cut = guest.stats().budget_spent - turns[0]
         until = monotonic() + 5e-6
         while monotonic() < until:
             pass
 
     guest = stage.runs[0].guest
-    before, turns = len(stage.frames), guest.stats().budget_spent
+    before = len(stage.frames)
+    turns = [guest.stats().budget_spent]  # when each frame was painted
     began = monotonic()
     if stage.click is not None:
         stage.click(lambda: clicked.append(monotonic()))
     for _ in range(at_once):
         loop.call_soon(work)
-    while monotonic() < began + seconds or ran < at_once:
+    # Never idle: what does not come now never comes.
+    while ran < at_once or len(turns) <= 20 or (stage.click is not None and not clicked):
         await asyncio.sleep(0)
         steps += 1
+        if len(stage.frames) - before >= len(turns):
+            turns.append(guest.stats().budget_spent)
     took = monotonic() - began
     frames = stage.frames[before:]
-    late = lateness(frames, quiet)
-    stage.figures.update({f"late_ms_{name}": value for name, value in late.items()})
-    stage.figures.update(frames=len(frames), seconds=round(took, 2), steps=steps)
-    assert ran == at_once
-    # Whatever the machine does: the host had its own turn this often.
-    turns = guest.stats().budget_spent - turns
-    assert turns >= 10, f"the guest's work was cut into {turns} turns"
-    if stage.click is not None:
-        assert clicked, "the click waited until the guest was idle"
+    stage.figures.update({f"late_ms_{name}": value for name, value in lateness(frames, quiet).items()})
+    stage.figures.update(frames=len(frames), seconds=round(took, 2), steps=steps, cut=cut)
+    if clicked:
         stage.figures["click_ms"] = round((clicked[0] - began) * 1000, 1)
-        assert clicked[0] - began < 1, f"the click waited {clicked[0] - began:.3f} s"
-    return late
+    assert not at_once or cut >= 10, f"the callbacks were cut into {cut} turns"
+    return [later - earlier for earlier, later in zip(turns, turns[1:])]
 
 
 @scenario("close_window")
 def a_guest_that_is_never_idle_does_not_freeze_the_window(stage: Stage) -> None:
-    late = stage.play(measured, stage, 0.5, debug=False)
-    assert late["p90"] < 200 and late["worst"] < 1000, late
+    between = sorted(stage.play(measured, stage, debug=False))
+    assert between[len(between) // 2] <= 20, f"turns of the guest between two frames: {between}"
 
 
 @scenario("close_window")
 def a_burst_of_callbacks_does_not_freeze_the_window(stage: Stage) -> None:
-    late = stage.play(measured, stage, 0.1, 20_000, debug=False)
-    assert late["p90"] < 200 and late["worst"] < 1000, late
+    between = sorted(stage.play(measured, stage, 20_000, debug=False))
+    assert between[len(between) // 2] <= 20, f"turns of the guest between two frames: {between}"
 
 
 @scenario("later")
@@ -89,29 +89,28 @@ def a_busy_host_does_not_starve_the_guest(stage: Stage) -> None:
         if storm and stage.later is not None:
             stage.later(0, busy)
 
-    async def main() -> list[float]:
+    async def main() -> list[tuple[int, float]]:
         nonlocal storm
         loop = asyncio.get_running_loop()
         for _ in range(4):
             busy()
-        late = []
-        began = loop.time()
-        while loop.time() < began + 0.3 or len(late) < 10:
-            now = loop.time()
+        ticks = []
+        while len(ticks) < 20 or handled < 100:
+            before, now = handled, loop.time()
             await asyncio.sleep(0.002)
-            late.append(loop.time() - now - 0.002)
+            ticks.append((handled - before, loop.time() - now - 0.002))
         storm = False
-        return late
+        return ticks
 
-    late = sorted(stage.play(main))
+    handlers, late = map(sorted, zip(*stage.play(main)))
     stage.figures.update(
         handled=handled,
         ticks=len(late),
         late_ms_p50=round(late[len(late) // 2] * 1000, 1),
         late_ms_p99=round(late[len(late) * 99 // 100] * 1000, 1),
     )
-    assert handled >= 20, "this was to be a storm"
-    assert late[len(late) // 2] < 0.1 and late[-1] < 0.5, stage.figures
+    # In 2 ms there is room for four.
+    assert handlers[len(handlers) // 2] <= 100, f"handlers between two ticks of the guest: {handlers}"
 
 
 @scenario("idles")
@@ -132,4 +131,4 @@ def idle_costs_nothing(stage: Stage) -> None:
     stage.figures.update(cpu_ms_per_s=round(cpu * 1000 / seconds, 1), wakeups=sleeps, turns=turns)
     assert turns <= 3, f"{turns} turns of the guest in one sleep"
     assert sleeps <= 24, f"the process woke {sleeps} times in {seconds} s: something polls"
-    assert cpu < 0.02, f"{cpu * 1000:.0f} ms of CPU in {seconds} s"
+    assert cpu < seconds / 5, f"{cpu * 1000:.0f} ms of CPU in {seconds} s: something spins"
