@@ -70,9 +70,7 @@ fn work_abandoned_by_free() {
         gates.1.wait(1);
     });
     started.wait(1);
-    let start = monotonic_ns();
     toy.free();
-    between(monotonic_ns() - start, 0, SECOND);
     assert_eq!(over.count(), 0);
     assert_eq!((probe.drops(), probe.calls()), (1, 0), "the callback belongs to this thread");
     release.open();

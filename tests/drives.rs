@@ -173,7 +173,7 @@ fn run_timeout(drive: Drive) {
     toy.add_timer(MS, MS, &timer, nothing);
     let start = monotonic_ns();
     assert_eq!(refused(toy.guest().run(20 * MS)), Status::TIMEDOUT);
-    between(monotonic_ns() - start, 20 * MS, SECOND);
+    at_least(monotonic_ns() - start, 20 * MS);
     assert!(timer.total.get() >= 15);
     assert_eq!(toy.done(), 0);
     let calls = timer.calls();

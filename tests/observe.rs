@@ -101,7 +101,7 @@ fn watched(drive: Drive) -> Rc<Toy> {
 /// How many stalls of that kind were reported. A machine under load may add one of the other kind.
 fn stalls(toy: &Toy, kind: Stall) -> usize {
     let stalls = toy.host.stalls.lock().unwrap().clone();
-    stalls.iter().for_each(|(_, lasted)| between(*lasted, 10 * MS, 10 * SECOND));
+    stalls.iter().for_each(|(_, lasted)| at_least(*lasted, 10 * MS));
     stalls.iter().filter(|(seen, _)| *seen == kind).count()
 }
 

@@ -49,7 +49,7 @@ fn timer_precision_never_early_fd() {
         let (probe, delay, start) = (Probe::new(), random.below(2 * MS), monotonic_ns());
         toy.add_timer(delay, 0, &probe, nothing);
         toy.run_until(|| probe.drops() == 1);
-        between(probe.at.get() - start, delay, SECOND);
+        at_least(probe.at.get() - start, delay);
     }
     assert!(toy.deliveries.get() <= 200, "{} deliveries for 100 timers", toy.deliveries.get());
     toy.end();
@@ -67,7 +67,7 @@ fn timer_precision_of_a_grid() {
             assert!(watched.at.get() >= start + expired * MS, "early by the grid");
         });
         toy.run_until(|| probe.total.get() >= 20);
-        between(monotonic_ns() - start, 20 * MS, 2 * SECOND);
+        at_least(monotonic_ns() - start, 20 * MS);
         toy.end();
     }
 }

@@ -184,7 +184,7 @@ fn post_dropped_is_posted_again_under_its_name() {
     eventually(|| toy.posts() >= 4);
     assert_eq!(toy.last_token(), token, "at most one is outstanding");
     assert_eq!(toy.stats().tokens, 1);
-    between(monotonic_ns() - first, 10 * MS, 2 * SECOND);
+    at_least(monotonic_ns() - first, 10 * MS);
     toy.fault(Fault::Drop, 0);
     toy.run_until(|| probe.drops() == 1);
     toy.end();

@@ -201,7 +201,7 @@ TEST(modify_timer_in_batch)
     victim = add_timer(&toy, 0, 0, &second);
     RUN_UNTIL(&toy, second.drops);
     ASSERT_EQ_U64(1, second.calls);
-    ASSERT_BETWEEN(second.at - first.at, MS(30), SECONDS(2));
+    ASSERT_AT_LEAST(second.at - first.at, MS(30));
     toy_end(&toy);
 }
 

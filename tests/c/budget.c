@@ -108,9 +108,7 @@ static void saturated(uint32_t drive, bool has_local)
     host_busy_asking = true;
     RUN_UNTIL(&toy, probe.calls >= 1);
     loop_call(toy.loop, host_turn, NULL);
-    uint64_t start = guest_now();
     RUN_UNTIL(&toy, host_turns >= 10);
-    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(1)); /* ten turns of 4 ms and a little */
     host_busy_asking = false;
     ASSERT(probe.calls >= 10); /* and the guest had its turns in between */
     toy_end(&toy); /* even the end gets through */

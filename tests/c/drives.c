@@ -173,7 +173,7 @@ static void run_timeout(uint32_t drive)
     add_timer(&toy, MS(1), MS(1), &timer);
     uint64_t start = guest_now();
     ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(toy.g, MS(20)));
-    ASSERT_BETWEEN(guest_now() - start, MS(20), SECONDS(1));
+    ASSERT_AT_LEAST(guest_now() - start, MS(20));
     ASSERT(timer.calls >= 1);
     ASSERT_EQ_U64(0, toy.done);
     unsigned calls = timer.calls;

@@ -208,9 +208,7 @@ TEST(free_with_the_io_thread_blocked)
     toy_start(&toy, GUEST_DRIVE_THREAD);
     add_timer(&toy, GUEST_FOREVER, 0, &probe);
     toy_await_polling(&toy);
-    uint64_t start = guest_now();
     toy_free(&toy);
-    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(1));
     ASSERT_EQ_U64(1, probe.drops);
     toy_close(&toy);
 }
@@ -231,9 +229,7 @@ TEST(free_while_post_blocks)
     toy_fault(&toy, FAULT_BLOCK, -1);
     add_post(&toy, &probe);
     gate_wait(&toy.entered, 1);
-    uint64_t start = guest_now();
     toy_free(&toy);
-    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(2)); /* the header promises one second */
     ASSERT_EQ_U64(1, probe.drops);
     gate_open(&toy.unblock);
     await(no_threads, NULL, "the end of the thread that was left behind");

@@ -288,16 +288,17 @@ static bool reposted(void *toy)
     return ((toy_t *)toy)->posts >= 2;
 }
 
+static bool came_soon;
+
 static void act_dialog_at_once(probe_t *probe)
 {
     probe_t *inner = probe->argument;
     channel_write(inner->argument, 1);
     RUN_UNTIL(probe->toy, inner->calls == 1);
-    ASSERT_BETWEEN(inner->at - probe->at, 0, MS(100));
+    came_soon = inner->at - probe->at < MS(100);
 }
 
-/* The I/O thread has just looked after a token that is long overdue, and looks again only in 200 ms. */
-TEST(nested_soon_after_a_blocked_host)
+static void nested_after_a_blocked_host(void)
 {
     toy_t toy = {0};
     channel_t pipe = channel_open();
@@ -312,4 +313,13 @@ TEST(nested_soon_after_a_blocked_host)
     RUN_UNTIL(&toy, outer.drops == 1);
     toy_end(&toy);
     channel_close(&pipe);
+}
+
+/* The I/O thread has just looked after a token that is long overdue, and looks again only in 200 ms: were that what brings
+ * the nested token, it would be late each time, and not only when this thread is kept off its processor. */
+TEST(nested_soon_after_a_blocked_host)
+{
+    for (int i = 0; i < 5 && !came_soon; i++)
+        nested_after_a_blocked_host();
+    ASSERT(came_soon);
 }

@@ -122,7 +122,7 @@ static void undelivered(uint32_t drive)
     add_post(&toy, &probe);
     gate_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
     ASSERT_EQ_U64(GUEST_STALL_UNDELIVERED, toy.stall_kind);
-    ASSERT_BETWEEN(toy.stall_time, limit(MS(10)), SECONDS(1));
+    ASSERT_AT_LEAST(toy.stall_time, limit(MS(10)));
     pass(limit(MS(30)));
     ASSERT_EQ_U64(1, toy.stalled.count); /* once for each stall */
     ASSERT_EQ_U64(1, toy_stats(&toy).stalls);
@@ -146,7 +146,7 @@ static void act_stuck(probe_t *probe)
     probe->toy->stall_kind = 0; /* of the token, which may have waited too long as well */
     for (unsigned n = 1; probe->toy->stall_kind != GUEST_STALL_DELIVERING; n++)
         gate_wait(&probe->toy->stalled, n); /* returns only when it has been reported */
-    ASSERT_BETWEEN(probe->toy->stall_time, limit(MS(10)), SECONDS(1));
+    ASSERT_AT_LEAST(probe->toy->stall_time, limit(MS(10)));
 }
 
 TEST(stall_of_a_callback)

@@ -41,7 +41,7 @@ TEST(post_dropped_is_posted_again_under_its_name)
     RUN_UNTIL(&toy, toy.posts >= 4);
     ASSERT_EQ_U64(token, toy.last_token); /* at most one is outstanding */
     ASSERT_EQ_U64(1, toy_stats(&toy).tokens);
-    ASSERT_BETWEEN(guest_now() - first, MS(5) + MS(5), SECONDS(2)); /* three pauses, growing from 5 ms */
+    ASSERT_AT_LEAST(guest_now() - first, MS(5) + MS(5)); /* three pauses, growing from 5 ms */
     toy_fault(&toy, FAULT_NONE, 0);
     RUN_UNTIL(&toy, probe.drops == 1);
     toy_end(&toy);

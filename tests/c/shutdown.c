@@ -36,7 +36,7 @@ TEST(shutdown_with_deadline)
     gate_wait(&working, 1);
     uint64_t start = guest_now();
     ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, MS(20)));
-    ASSERT_BETWEEN(guest_now() - start, MS(20), SECONDS(2));
+    ASSERT_AT_LEAST(guest_now() - start, MS(20));
     ASSERT_EQ_U64(0, toy.done);
     ASSERT_EQ_U64(0, probe.drops);
     ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, 0));

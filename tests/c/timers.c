@@ -88,7 +88,7 @@ TEST(timer_precision_never_early_fd)
         probe_t probe = PROBE(&toy);
         add_timer(&toy, delay, 0, &probe);
         RUN_UNTIL(&toy, probe.drops == 1);
-        ASSERT_BETWEEN(probe.at - start, delay, SECONDS(1));
+        ASSERT_AT_LEAST(probe.at - start, delay);
     }
     ASSERT(toy.deliveries <= 400); /* it was not asked in vain all the time either */
     toy_end(&toy);
@@ -223,7 +223,7 @@ TEST(timer_one_shot_rearmed_in_its_callback)
     ASSERT_OK(guest_is_open(toy.g, id));
     RUN_UNTIL(&toy, probe.drops == 1);
     ASSERT_EQ_U64(4, probe.calls);
-    ASSERT_BETWEEN(probe.at - start, MS(4), SECONDS(2));
+    ASSERT_AT_LEAST(probe.at - start, MS(4));
     ASSERT_STATUS(GUEST_ESTALE, guest_close(toy.g, id));
     toy_end(&toy);
 }
@@ -267,7 +267,7 @@ TEST(timer_armed_later_does_not_fire_at_the_old_time)
     uint64_t start = guest_now();
     ASSERT_OK(guest_timer_modify(toy.g, id, MS(20), 0));
     RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_BETWEEN(probe.at - start, MS(20), SECONDS(2));
+    ASSERT_AT_LEAST(probe.at - start, MS(20));
     toy_end(&toy);
 }
 

@@ -109,7 +109,7 @@ TEST(wait_ends_with_the_time)
         ASSERT_OK(guest_timer_add(toy.g, SECONDS(3600), 0, NULL, NULL, NULL, NULL));
         uint64_t began = guest_now();
         ASSERT_EQ_U64(0, batch(2300000));
-        ASSERT_BETWEEN(guest_now() - began, 2300000, SECONDS(1));
+        ASSERT_AT_LEAST(guest_now() - began, 2300000);
         end();
     }
 }
@@ -159,7 +159,7 @@ TEST(wait_ends_for_a_wake_once)
                 join(other);
             began = guest_now();
             ASSERT_EQ_U64(0, wait_for(MS(20)));
-            ASSERT_BETWEEN(guest_now() - began, MS(20), SECONDS(5));
+            ASSERT_AT_LEAST(guest_now() - began, MS(20));
         }
         ASSERT_OK(guest_batch_end(toy.g));
         end();

@@ -192,9 +192,7 @@ TEST(work_abandoned_by_free)
     toy_start(&toy, GUEST_DRIVE_THREAD);
     ASSERT_OK(guest_work(toy.g, piece_run, on_work_done, &probe, drop_abandoned, NULL));
     gate_wait(&piece.started, 1);
-    uint64_t start = guest_now();
-    toy_free(&toy);
-    ASSERT_BETWEEN(guest_now() - start, 0, SECONDS(1)); /* it is not waited for */
+    toy_free(&toy); /* it is not waited for */
     ASSERT_EQ_U64(0, abandoned.count);
     gate_open(&piece.release);
     gate_wait(&abandoned, 1);

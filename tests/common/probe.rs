@@ -235,9 +235,8 @@ pub fn refused<T>(result: Result<T>) -> Status {
     }
 }
 
-/// `elapsed` must be at least `least`, exactly, and at most `most`, generously.
+/// Nothing is early. How late it is depends on the machine: that is for the benchmarks.
 #[track_caller]
-pub fn between(elapsed: u64, least: u64, most: u64) {
+pub fn at_least(elapsed: u64, least: u64) {
     assert!(elapsed >= least, "{} ns early", least - elapsed);
-    assert!(elapsed <= most, "{elapsed} ns are more than {most}");
 }

@@ -137,7 +137,7 @@ TEST(sleeps_are_never_early) {
     auto sleeper = [](guest &g, int &woken, int ms) -> task<> {
         uint64_t begin = guest_now();
         co_await g.sleep(std::chrono::milliseconds(ms));
-        ASSERT_BETWEEN(guest_now() - begin, MS(ms), SECONDS(5));
+        ASSERT_AT_LEAST(guest_now() - begin, MS(ms));
         woken++;
     };
     for (int ms : {20, 5, 10, 0, 1})

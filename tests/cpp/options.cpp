@@ -23,7 +23,7 @@ TEST(options_run_goes_on_when_an_exception_was_taken) {
     auto always = busy.every(1ms, [] { throw 3; });
     uint64_t begin = guest_now();
     ASSERT(!busy.run(20ms)); // the time is over, whatever was thrown
-    ASSERT_BETWEEN(guest_now() - begin, MS(20), SECONDS(5));
+    ASSERT_AT_LEAST(guest_now() - begin, MS(20));
     ASSERT(taken > 4);
 }
 

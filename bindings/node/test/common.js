@@ -28,15 +28,13 @@ function each(name, ...rest) {
   }
 }
 
-/** Runs `body` in a process of its own: { code, signal, out, err, ms }. `start()` there has the drive. */
+/** Runs `body` in a process of its own: { code, signal, out, err }. `start()` there has the drive. */
 function program(drive, body, ...flags) {
   const head = `const asyncguest = require(${JSON.stringify(root)});
     const start = (options) => asyncguest.start({ drive: ${JSON.stringify(drive)}, ...options });\n`;
-  const begin = process.hrtime.bigint();
   return new Promise((resolve) => {
     execFile(process.execPath, [...flags, '-e', head + body], { timeout: 20000 }, (error, out, err) => {
-      const ms = Number(process.hrtime.bigint() - begin) / 1e6;
-      resolve({ code: error ? error.code : 0, signal: error ? error.signal : null, out: out.trim(), err, ms });
+      resolve({ code: error ? error.code : 0, signal: error ? error.signal : null, out: out.trim(), err });
     });
   });
 }

@@ -24,7 +24,6 @@ each('an unref\'ed guest does not, and is ended at exit', async (drive) => {
     process.on('exit', () => setImmediate(() => {}));
     process.on('beforeExit', () => console.log('before exit', asyncguest.live().guests));`);
   assert.deepEqual([run.code, run.out], [0, 'before exit 1'], run.err);
-  assert.ok(run.ms < 10000, `${run.ms} ms`);
 });
 
 each('ref after unref keeps it again', async (drive) => {

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import faulthandler
 import fnmatch
+import gc
 import itertools
 import json
 import os
@@ -48,6 +49,7 @@ class Reporter(unittest.TextTestResult):
     def stopTest(self, test: unittest.TestCase) -> None:
         faulthandler.cancel_dump_traceback_later()
         super().stopTest(test)
+        gc.collect()  # what warns when it is freed does so here, and not in a later test that counts its own warnings
         if self._running:
             self._running = False
             self._tell(id=short_id(test, self._module), outcome=self._outcome, why=self._why)
@@ -133,6 +135,8 @@ def main(mode: str, module: str, report_path: str, *ids: str) -> None:
             verbosity=2,
             resultclass=lambda *args, **kwargs: Reporter(module, report, *args, **kwargs),
         )
+        gc.collect()
+        gc.freeze()  # so that the collections after each test are quick
         runner.run(unittest.TestSuite(wanted))
         print(json.dumps({"end": module, "loops": next(loops_made)}), file=report, flush=True)
 
