@@ -18,6 +18,7 @@
 #define SCENARIOS_HPP
 
 #include "awaits.hpp"
+#include "saturation.hpp"
 #include "stage.hpp"
 
 #include <sys/resource.h>
@@ -236,74 +237,6 @@ template <class Fixture> struct scenarios {
         expect(ticks_a == 5 && ticks_b >= 10 && a.dones == 1 && b.dones == 1);
     }
 
-    /// A guest that always has something to do: the toolkit's timers and frames come all the same.
-    static void saturating_guest(Fixture &f) { saturate(f); }
-
-    /// The same without an animation, which in some toolkits is what keeps timers going.
-    static void saturating_guest_in_a_still_window(Fixture &f) {
-        f.animate(false);
-        saturate(f);
-        f.animate(true);
-    }
-
-    static void saturate(Fixture &f) {
-        stage s(f);
-        std::function<void()> work = [&] {
-            for (uint64_t until = guest_now() + 200000; guest_now() < until;) {}
-            s.g->post(std::ref(work));
-        };
-        std::vector<double> late;
-        uint64_t due = 0, began = guest_now();
-        std::function<void()> tick = [&] {
-            const uint64_t now = guest_now();
-            if (due)
-                late.push_back((double(now) - double(due)) / 1e6);
-            if (now - began > 400000000)
-                return s.g->cancel();
-            due = now + 10000000;
-            f.later(10, tick);
-        };
-        const int painted = f.frames();
-        s.g->post(std::ref(work));
-        f.later(10, tick);
-        f.run(*s.host);
-        std::sort(late.begin(), late.end());
-        const double took = double(guest_now() - began) / 1e6;
-        expect(late.size() >= 3 && late[late.size() / 2] < 150); // the worst one may be the machine's doing
-        const int frames = f.frames() - painted;
-        if (f.frames() >= 0 && f.animated) {
-            expect(frames >= 2);
-            note("host timer late by %.1f ms p50, %.1f at most; %d frames in %.0f ms", late[late.size() / 2], late.back(),
-                 frames, took);
-        } else {
-            note("host timer late by %.1f ms p50, %.1f at most", late[late.size() / 2], late.back());
-        }
-    }
-
-    /// A host that always has something to do: the guest gets its turns.
-    static void saturating_host(Fixture &f) {
-        stage s(f);
-        bool over = false;
-        int ticks = 0;
-        std::function<void()> work = [&] {
-            for (uint64_t until = guest_now() + 1000000; guest_now() < until;) {}
-            over ? s.g->cancel() : f.later(0, work);
-        };
-        std::vector<double> late;
-        uint64_t due = guest_now() + 10000000;
-        auto tick = s.g->every(time(10), [&](uint64_t expirations) {
-            late.push_back((double(guest_now()) - double(due)) / 1e6);
-            due += 10000000 * expirations;
-            over = ++ticks >= 6;
-        });
-        f.later(0, work);
-        f.run(*s.host);
-        f.settle();
-        std::sort(late.begin(), late.end());
-        expect(ticks >= 6 && late[3] < 150);
-        note("guest's timer late by %.1f ms p50, %.1f at most", late[3], late.back());
-    }
-
     static void idle_is_free(Fixture &f) {
         stage s(f);
         auto far = s.g->after(std::chrono::hours(1), [] {});
@@ -401,9 +334,11 @@ template <class Fixture> struct scenarios {
             SCENARIO(start_before_the_loop), SCENARIO(start_inside_the_loop), SCENARIO(timers_and_sockets),
             SCENARIO(thousand_wakes), SCENARIO(dialog_opened_by_a_callback), SCENARIO(dialog_opened_by_the_host),
             SCENARIO(host_quits_first), SCENARIO(own_loop_quits_first), SCENARIO(exception_leaves_run),
-            SCENARIO(exceptions_with_a_handler), SCENARIO(two_guests), SCENARIO(saturating_guest),
-            SCENARIO(saturating_guest_in_a_still_window),
-            SCENARIO(saturating_host), SCENARIO(idle_is_free), SCENARIO(destroyed_before_inside_and_after),
+            SCENARIO(exceptions_with_a_handler), SCENARIO(two_guests),
+            {"saturating_guest", &saturation<Fixture>::guest},
+            {"saturating_guest_in_a_still_window", &saturation<Fixture>::guest_in_a_still_window},
+            {"saturating_host", &saturation<Fixture>::host},
+            SCENARIO(idle_is_free), SCENARIO(destroyed_before_inside_and_after),
             SCENARIO(destroyed_with_its_host), {"awaits_of_the_toolkits_timer", &awaits<Fixture>::run},
             SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
         };
