@@ -21,7 +21,7 @@ def judge(monkeypatch):
     import run
 
     yield {"exceptions": exceptions, "results": results, "run": run}
-    for name in ("exceptions", "results", "run"):
+    for name in ("exceptions", "quarantine", "results", "run"):
         del sys.modules[name]
 
 
@@ -151,6 +151,28 @@ def test_the_judge_names_what_only_the_standard_loop_passes(judge, listed, monke
     standard, ours = results_of(judge, one="passed", two="passed"), results_of(judge, one="passed", two=outcome)
     assert judged(judge, monkeypatch, tmp_path, standard, ours) == [False, False]
     assert capsys.readouterr().out.count(f"differs: test_a.C.two: {outcome}") == 2
+
+
+def test_only_a_test_in_quarantine_has_a_second_try(judge, listed, monkeypatch, tmp_path, capsys):
+    listed()
+    run, asked = judge["run"], []
+
+    def run_module(mode, module, out, only=None, without=()):
+        asked.append((mode, only))
+        first = len([each for each, _ in asked if each == "alone"]) == 1
+        found = results_of(judge, **dict.fromkeys(("timed", "plain"), "failed" if mode == "alone" and first else "passed"))
+        for test in set(found) - set(only or found):
+            del found[test]
+        return found
+
+    SecondTries = run.SecondTries
+    monkeypatch.setattr(run, "run_module", run_module)
+    monkeypatch.setattr(run, "SecondTries", lambda suite: SecondTries(suite, f"{suite} test_a.C.timed a clock decides"))
+    assert run.Conformance(["test_a"], tmp_path, 1, False).judge("alone") is False
+    assert asked[-1] == ("alone", ["test_a.C.timed"])
+    out = capsys.readouterr().out
+    assert out.count("differs: ") == out.count("differs: test_a.C.plain: failed") == 1
+    assert out.splitlines()[-1] == "second try: test_a.C.timed: 1"
 
 
 def test_the_judge_notices_that_the_loop_was_not_used(judge, listed, monkeypatch, tmp_path, capsys):
