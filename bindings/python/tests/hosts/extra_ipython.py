@@ -170,7 +170,7 @@ def talk_to_a_kernel() -> None:
         assert host in ("'Tornado'", "'asyncio'"), host
         # Each cell lets the kernel's loop run, and so does the time between two.
         before, after = eval(cell("before = len(ticks); await asyncio.sleep(0.1); before, len(ticks)"))
-        assert before >= 1 and after >= before + 3, (before, after)
+        assert before >= 1 and after > before, (before, after)
         at_last = int(cell("all(ticks) and len(ticks)"))
         assert at_last >= after
         cell("guest.cancel(); await guest.host.wait(guest)")

@@ -64,7 +64,7 @@ def a_program_that_clears_the_queue(stage: Any) -> None:
 
     longest = stage.play(main)
     stage.figures["longest_ms"] = round(longest * 1000, 1)
-    assert longest < 0.5, f"a wake took {longest:.3f} s"
+    assert stage.runs[0].guest.stats().reposts < 25, "each wake had to be asked for twice"
 
 
 def a_program_that_blocks_all_other_events(stage: Any) -> None:
@@ -78,7 +78,7 @@ def a_program_that_blocks_all_other_events(stage: Any) -> None:
 
     longest = stage.play(main)
     stage.figures["longest_ms"] = round(longest * 1000, 1)
-    assert longest < 0.2, f"a wake took {longest:.3f} s"
+    assert stage.runs[0].guest.stats().reposts < 10, "each wake had to be asked for twice"
     assert pygame.event.get_blocked(pygame.KEYDOWN), "what the program has blocked stays blocked"
 
 

@@ -55,7 +55,7 @@ def a_menu_is_up(stage: Any) -> None:
         return ticks
 
     stage.figures["ticks"] = ticks = stage.play(main)
-    assert ticks >= 8, ticks
+    assert ticks >= 3, ticks
 
 
 def posted_events_alone(stage: Any) -> None:
