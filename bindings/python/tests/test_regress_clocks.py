@@ -59,8 +59,8 @@ def test_a_clock_that_is_elsewhere(place, ahead):
     async def main():
         loop = asyncio.get_running_loop()
         order = []
-        loop.call_at(loop.time() + 0.02, order.append, "second")
         loop.call_later(0.01, order.append, "first")
+        loop.call_at(loop.time() + 0.02, order.append, "second")  # later, however long that took
         await asyncio.sleep(0.03)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), 0.001)
