@@ -100,18 +100,19 @@ def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(run_ho
     monkeypatch.setattr("asyncguest.hosts._awaited._PATIENCE", 0.002)  # of the 5 s
     done = []
 
-    async def guest_main():
+    async def guest_main(went_on):
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            pass
+            went_on()
         await asyncio.sleep(3600)
 
     async def program():
+        loop, went_on = asyncio.get_running_loop(), asyncio.Event()
         guest = asyncguest.Guest(AsyncioHost(drive=drive), done_callback=done.append)
-        guest.start(guest_main)
+        guest.start(guest_main, lambda: loop.call_soon_threadsafe(went_on.set))
         guest.cancel()
-        await asyncio.sleep(0.01)
+        await went_on.wait()
         assert not done
 
     run_host(program())

@@ -199,9 +199,13 @@ def test_a_host_handlers_exception_is_tkinters_and_a_done_callbacks_too(root, dr
         root.quit()
         raise ZeroDivisionError("from done_callback")
 
+    def handler():
+        guest.cancel()
+        return 1 // 0
+
     guest = asyncguest.Guest(TkHost(root, drive), done_callback=done)
-    guest.start(asyncio.sleep, 0.01)
-    root.after(1, lambda: 1 // 0)
+    guest.start(asyncio.sleep, 3600)
+    root.after(1, handler)
     root.mainloop()
     assert [type(error) for error in root.reported] == [ZeroDivisionError] * 2
     assert str(root.reported.pop()) == "from done_callback"
