@@ -302,6 +302,8 @@ TEST(foreign_waits_leave_nothing) {
         e.waiter.resume(); // the event knows no better
         tasks.spawn([]() -> task<> { co_await changes_its_mind(); }());
         ASSERT(tasks.empty());
+        tasks.spawn([]() -> task<> { co_await std::suspend_always(); }()); // nobody has a handle
+        tasks.cancel();
     }
     ASSERT_EQ_I64(before, allocations_alive);
 }

@@ -1,5 +1,18 @@
 // Hazards of awaitables that resume on another thread than the host's: a task runs there; it is resumed while it is being
 // cancelled, after its guest has ended, or where no guest is known.
+#include <asyncguest.h>
+
+#include <atomic>
+
+// While this is set there is no memory for what other threads post.
+static std::atomic<bool> no_memory;
+
+static guest_status_t post_if_memory(guest_poster_t *p, guest_post_fn callback, void *data, guest_drop_fn drop) {
+    return no_memory ? GUEST_ENOMEM : guest_poster_post(p, callback, data, drop);
+}
+
+#define guest_poster_post post_if_memory
+
 #include "frames.hpp"
 #include "strangers.hpp"
 
@@ -83,7 +96,34 @@ TEST(foreign_threads_without_a_guest) {
         auto waiter = e.waiter;
         std::thread([&] { ASSERT_THROWS(status::thread, waiter.resume()); }).join();
         ASSERT(log.empty());
+        ASSERT(waiter.done()); // so nobody resumes it once more
     }
+    ASSERT(log == names{"gone"});
+
+    auto plainly = [](event &e, names &log) -> task<> {
+        mark m(log, "gone");
+        co_await e;
+    };
+    {
+        lazy outer = around(plainly, e, log);
+        outer.h.resume();
+    }
+    std::thread([&] { e.waiter.resume(); }).join(); // nobody waits, so there is nothing to say
+    ASSERT((log == names{"gone", "gone"}));
+}
+
+// Who resumes it learns that it cannot go on: it is not forgotten in silence.
+TEST(foreign_threads_out_of_memory) {
+    guest g;
+    scope tasks(g);
+    event e;
+    names log;
+    tasks.spawn(after_event(e, log));
+    no_memory = true;
+    std::thread([&] { ASSERT_THROWS(status::no_memory, e.set()); }).join();
+    no_memory = false;
+    ASSERT(log.empty());
+    tasks.cancel();
     ASSERT(log == names{"gone"});
 }
 

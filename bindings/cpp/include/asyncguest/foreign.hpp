@@ -20,6 +20,9 @@ namespace asyncguest {
 /// resumed.
 template <class Awaiter> inline constexpr bool deregisters = false;
 
+/// It does not even keep the handle.
+template <> inline constexpr bool deregisters<std::suspend_always> = true;
+
 namespace detail {
 
 /// Hands what a task has thrown to the next delivery: it must not pass through the code that resumed the task.
@@ -51,13 +54,13 @@ public:
     }
 
     /// The handle was resumed. Thread: any. Throws what a coroutine type of somebody else's throws, and if there is no
-    /// way to the right thread.
+    /// way to the right thread or no memory for it; a coroutine that has thrown cannot be resumed again.
     static void resumed(const std::shared_ptr<link> &l) {
         const bool here = this_thread() == l->thread_;
-        if (!here && !l->home_)
+        if (!here && !l->home_ && !l->used_)
             throw error(status::thread, "a task was resumed on another thread than that on which it waits, and belongs to "
-                                        "no guest that could see to it: await it in a task that was spawned, or resume "
-                                        "it on its own thread");
+                                        "no guest that could see to it, so it now waits for ever: await it in a task that "
+                                        "was spawned, or resume it on its own thread");
         if (l->used_.exchange(true)) // nobody waits any more
             return;
         if (!here)
@@ -89,9 +92,13 @@ public:
 
 private:
     static void hop(const std::shared_ptr<link> &l) {
+        const poster way = std::move(l->hop_);
         try {
-            static_cast<void>(l->hop_.post([l] { l->go_on(); })); // false: the end of the guest destroys the task
-        } catch (const error &) { // it had ended before, or this is a forked child: so it did, or nothing runs
+            static_cast<void>(way.post([l] { l->go_on(); })); // false: the end of the guest destroys the task
+        } catch (const error &e) {
+            if (e.code() == status::no_memory)
+                throw;
+            // it had ended before, or this is a forked child: so it did, or nothing runs
         }
     }
 
