@@ -19,9 +19,19 @@ test('a guest in an embedded Node: both drives, nested loops, the end', { skip, 
   for (const line of lines) assert.match(line, /^ok: (fd|thread): /);
 });
 
-test('a script that throws ends the embedding program with a status', { skip }, async (t) => {
+/** A script with that text, as a file. */
+function written(t, text) {
   const script = path.join(fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'asyncguest-')), 'script.js');
   t.after(() => fs.rmSync(path.dirname(script), { recursive: true }));
-  fs.writeFileSync(script, `require(${JSON.stringify(root)}).start(); throw new Error('from the script');`);
+  fs.writeFileSync(script, text);
+  return script;
+}
+
+test('a script that throws ends the embedding program with a status', { skip }, async (t) => {
+  const script = written(t, `require(${JSON.stringify(root)}).start(); throw new Error('from the script');`);
   await assert.rejects(run(program, [script]), (error) => error.code > 0 && /from the script/.test(error.stderr));
+});
+
+test('a script may end the embedding program before its loop runs', { skip, timeout: 60000 }, async (t) => {
+  await assert.rejects(run(program, [written(t, 'host.end(3);')], { timeout: 30000 }), { code: 3, signal: null });
 });

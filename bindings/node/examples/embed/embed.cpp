@@ -172,7 +172,11 @@ private:
     static void end(const FunctionCallbackInfo<Value> &info)
     {
         self(info)->code_ = int(info[0].As<v8::Uint32>()->Value());
-        g_main_loop_quit(self(info)->main_);
+        // From a source: the script may say so before the loop runs, which then would not notice.
+        g_idle_add_full(G_PRIORITY_DEFAULT, [](void *main) -> gboolean {
+            g_main_loop_quit(static_cast<GMainLoop *>(main));
+            return G_SOURCE_REMOVE;
+        }, self(info)->main_, nullptr);
     }
 
     node::CommonEnvironmentSetup &setup_;
