@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 
 packages=gcc,g++,make,git,python3,python3-venv,ca-certificates
 root=$PWD
-bare=${ASYNCGUEST_BARE:-$root/build/bare}
+bare=$(realpath -m -- "${ASYNCGUEST_BARE:-build/bare}") # as the table of mounts names it
 clone=$bare/root/libasyncguest
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/asyncguest/bookworm-$(dpkg --print-architecture).tar
 log=$root/build/logs/bare.log
@@ -27,15 +27,16 @@ fail() { # MESSAGE
 
 # The host's mirror if the host is a Debian 12 as well.
 mirror() {
-    awk '$1 == "URIs:" { uri = $2 } $1 == "deb" { for (i = 2; $i !~ "://"; i++); uri = $i; $1 = "Suites:" $(i + 1) }
-         /^Suites:.*bookworm/ && uri { print uri; exit }' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null
+    awk '$1 == "URIs:" { uri = $2 } $1 == "deb" { for (i = 2; i < NF && $i !~ "://"; i++); uri = $i; $1 = "Suites:" $(i + 1) }
+         /^Suites: *bookworm( |$)/ && uri ~ "://" { print uri; exit }' \
+        <(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
 }
 
 # A folder is taken away only if this script has made it, and nothing is mounted in it.
 clear_chroot() {
     [ -e "$bare" ] || return 0
     [ -e "$bare/made-by-bare.sh" ] || fail "$bare is something else: move it away, or set ASYNCGUEST_BARE to another folder"
-    ! findmnt --raw --noheadings --output TARGET | grep -qE "^$bare(/|$)" || fail "something is mounted in $bare: umount it first"
+    ! findmnt --raw --noheadings --output TARGET | grep -E "^$bare(/|$)" >/dev/null || fail "something is mounted in $bare: umount it first"
     rm -rf --one-file-system "$bare"
 }
 
