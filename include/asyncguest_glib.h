@@ -103,7 +103,8 @@ static inline guest_status_t guest_glib_attach(guest_glib_t *glib, guest_t *g)
 }
 
 /* Takes the source away. Call it after guest_free, and where no delivery is on the stack: in a callback and in `done` leave
- * the main loop instead, since a guest that is freed there posts until its delivery is over. Thread: host. */
+ * the main loop instead, since a guest that is freed there posts until its delivery is over. A loop that goes on without
+ * the guest does both in a source of its own, such as g_idle_add's. Thread: host. */
 static inline void guest_glib_clear(guest_glib_t *glib)
 {
     g_source_destroy(glib->source);
