@@ -17,7 +17,7 @@ module.exports = {
   prebuilt: path.join(root, 'prebuilds', platform, 'asyncguest.node'),
   platform,
   /** Why there is no library for this system, or an empty string. Its build.rs refuses the same. */
-  unsupported: process.platform === 'linux' ? '' : `libasyncguest runs on 64-bit Linux alone so far, and this is ${platform}`,
+  unsupported: process.platform === 'linux' && /64|s390x/.test(process.arch) ? '' : `libasyncguest runs on 64-bit Linux alone so far, and this is ${platform}`,
   /** The platforms for which the package brings an add-on. */
   platforms() {
     const folder = path.join(root, 'prebuilds');

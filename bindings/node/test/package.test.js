@@ -67,13 +67,15 @@ test('a package without an add-on for this platform says how to build it, and th
   assert.match(await load(), /^\d+\.\d+\.\d+\n$/);
 });
 
-test('on another system neither the build nor the load sends anybody to build', async () => {
-  const elsewhere = (script) => run(process.execPath, ['-e', `Object.defineProperty(process, 'platform', { value: 'sunos' }); ${script}`]);
-  const said = /libasyncguest runs on 64-bit Linux alone so far, and this is sunos-/;
-  await assert.rejects(elsewhere(`require(${JSON.stringify(path.join(root, 'build.js'))})`), said);
-  const loading = `process.env.ASYNCGUEST_NODE_BUILD = 'nowhere'; delete process.env.ASYNCGUEST_NODE_ADDON; require(${JSON.stringify(root)})`;
-  await assert.rejects(elsewhere(loading), (error) => said.test(error.stderr) && !error.stderr.includes('npm run build'));
-});
+for (const [key, value, name] of [['platform', 'sunos', 'sunos'], ['arch', 'ia32', 'linux-ia32']]) {
+  test(`on ${name} neither the build nor the load sends anybody to build`, async () => {
+    const elsewhere = (script) => run(process.execPath, ['-e', `Object.defineProperty(process, '${key}', { value: '${value}' }); ${script}`]);
+    const said = new RegExp(`libasyncguest runs on 64-bit Linux alone so far, and this is ${name}`);
+    await assert.rejects(elsewhere(`require(${JSON.stringify(path.join(root, 'build.js'))})`), said);
+    const loading = `process.env.ASYNCGUEST_NODE_BUILD = 'nowhere'; delete process.env.ASYNCGUEST_NODE_ADDON; require(${JSON.stringify(root)})`;
+    await assert.rejects(elsewhere(loading), (error) => said.test(error.stderr) && !error.stderr.includes('npm run build'));
+  });
+}
 
 test('npm pack of the sources is refused with the way to do it', async () => {
   await assert.rejects(run('npm', ['pack', '--dry-run'], { cwd: root }), /npm run package/);
