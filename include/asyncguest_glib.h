@@ -89,14 +89,14 @@ static inline void guest_glib_init(guest_glib_t *glib, GMainContext *context)
 /* Gives `g` its turns from now on: in drive FD its fd is watched, in drive THREAD it was started with `glib->host`, whose
  * tokens are delivered. One guest for each guest_glib_t. Thread: host.
  *
- * Errors: those of guest_fd, other than GUEST_EDRIVE. */
+ * Errors: those of guest_fd; of these GUEST_EDRIVE for a guest that was started with another host, and posts there. */
 static inline guest_status_t guest_glib_attach(guest_glib_t *glib, guest_t *g)
 {
     guest_os_fd_t fd;
     guest_status_t status = guest_fd(g, &fd);
     if (status == GUEST_OK)
         g_source_add_unix_fd(glib->source, (gint)fd, G_IO_IN);
-    else if (status != GUEST_EDRIVE) /* that is drive THREAD, which has no fd to watch */
+    else if (status != GUEST_EDRIVE || guest_host_data(g) != glib) /* drive THREAD has no fd to watch, and posts */
         return status;
     glib->guest = g;
     return GUEST_OK;

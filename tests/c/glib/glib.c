@@ -141,6 +141,23 @@ TEST(glib_attach_refuses_no_guest)
     guest_glib_clear(&glib);
 }
 
+/* Its tokens go elsewhere: a loop that waited for them here would wait for ever. */
+TEST(glib_attach_refuses_a_guest_of_another_host)
+{
+    guest_options_t options = {.struct_size = sizeof options, .drive = GUEST_DRIVE_THREAD};
+    guest_glib_t mine, other;
+    guest_t *g;
+    guest_glib_init(&mine, NULL);
+    guest_glib_init(&other, NULL);
+    ASSERT_OK(guest_start(&mine.host, &options, &g));
+    ASSERT_STATUS(GUEST_EDRIVE, guest_glib_attach(&other, g));
+    ASSERT_EQ_PTR(NULL, other.guest);
+    ASSERT_OK(guest_glib_attach(&mine, g));
+    guest_free(g);
+    guest_glib_clear(&mine);
+    guest_glib_clear(&other);
+}
+
 static gboolean readable(gint fd, GIOCondition condition, gpointer guest)
 {
     (void)fd, (void)condition;
