@@ -1,0 +1,10 @@
+# A program of each release's days, compiled against its header (tests/abi/VERSION.h), with the present library.
+file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/abi/${PROJECT_VERSION_MAJOR}.*.c")
+foreach(source IN LISTS programs)
+    get_filename_component(release ${source} NAME)
+    string(REGEX REPLACE "\\.c$" "" release ${release})
+    add_executable(abi_${release} ${source})
+    target_link_libraries(abi_${release} PRIVATE asyncguest::asyncguest Threads::Threads)
+    add_test(NAME abi.${release} COMMAND abi_${release})
+    set_tests_properties(abi.${release} PROPERTIES TIMEOUT ${ASYNCGUEST_TEST_TIMEOUT} LABELS "c;abi")
+endforeach()
