@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test check hosts bench conformance bare clean
+.PHONY: all demo test quick check hosts bench conformance bare clean
 
 all:
 	cargo build --release
@@ -12,6 +12,10 @@ demo:
 
 test:
 	./scripts/test.sh
+
+# The inner loop, two minutes; test is for before a push.
+quick:
+	./scripts/test.sh --quick
 
 # What CI runs.
 check:

@@ -3,6 +3,7 @@
 #
 #   scripts/python.sh wheel             one wheel for all versions of Python, into build/python/dist
 #   scripts/python.sh test [X.Y...]     the tests, with the wheel installed, on every interpreter found or on those named
+#   scripts/python.sh quick             the wheel and the contract's tests on the newest interpreter: for `make quick`
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
 #                                       and if no interpreter is named on the oldest and the newest only
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
@@ -36,7 +37,7 @@ do_test() {
         markers="not once and not twice"
         [ "$version" != "$oldest" ] || markers="not once"
         [ "$version" != "$newest" ] || markers=""
-        test_on "$version" "$python" "$markers" &
+        test_on "$version" "$python" "$markers" "$package/tests" &
     done 3< <(interpreters | tac)
     while [ -n "$(jobs -p)" ]; do
         wait -n || failed=$((failed + 1))
@@ -48,18 +49,25 @@ do_test() {
     [ "$failed" = 0 ]
 }
 
+do_quick() {
+    local version python
+    do_wheel quietly || return
+    read -r version python < <(interpreters | tail -n 1)
+    test_on "$version" "$python" "not once and not twice" "$package"/tests/test_contract_*.py
+}
+
 # pytest's last line: "12 passed, 1 skipped in 3.45s".
 summary() { # LOG
     grep -E '[0-9]+ (passed|failed|error|deselected)' "$1" | tail -n 1 | tr -d = || true
 }
 
 # If all that has failed is in quarantine (tests/quarantine.txt), it is run once more by itself, and named.
-test_on() { # X.Y PYTHON MARKERS
+test_on() { # X.Y PYTHON MARKERS TESTS...
     local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status tried=
     venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
     rm -f "$failed"
     empty=$(mktemp -d)
-    (pytest_in "$empty" "$1" -m "$3" "$package/tests") >"$log" 2>&1
+    (pytest_in "$empty" "$1" -m "$3" "${@:4}") >"$log" 2>&1
     status=$?
     if [ "$status" = 1 ] && [ -s "$failed" ]; then
         sort -u -o "$failed" "$failed"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Looks for what the build needs, and installs what is missing with apt if it may.
 #
+#   scripts/setup.sh quick    for make quick
 #   scripts/setup.sh demo     for make demo
 #   scripts/setup.sh test     for make test and make bench: everything
 #
@@ -60,9 +61,9 @@ need_by_hand() { # COMMAND REMEDY
 }
 
 case ${1:-} in
-    demo | test) ;;
+    quick | demo | test) ;;
     *)
-        echo "usage: scripts/setup.sh demo|test" >&2
+        echo "usage: scripts/setup.sh quick|demo|test" >&2
         exit 2
         ;;
 esac
@@ -84,14 +85,16 @@ fi
 
 need_command cmake cmake
 need_command make make
-need_command pkg-config pkg-config
-need_module libcurl libcurl4-openssl-dev
-need_module libcrypto libssl-dev
-need_module gtk4 libgtk-4-dev
-need_file /etc/ssl/certs/ca-certificates.crt ca-certificates # https in make demo URLS=...
 need_python "venv, ensurepip" python3-venv
 need_python tkinter python3-tk
 need_file "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
+if [ "$1" != quick ]; then
+    need_command pkg-config pkg-config
+    need_module libcurl libcurl4-openssl-dev
+    need_module libcrypto libssl-dev
+    need_module gtk4 libgtk-4-dev
+    need_file /etc/ssl/certs/ca-certificates.crt ca-certificates # https in make demo URLS=...
+fi
 if [ "$1" = test ]; then
     need_command c++ g++
     need_command clang++ clang # the second compiler for coroutines
@@ -144,7 +147,7 @@ if [ "$1" = test ]; then
     need_library libxcb-xinerama.so.0 libxcb-xinerama0
     need_library libxcb-xkb.so.1 libxcb-xkb1
 else
-    need_command import imagemagick # the Python demo's screenshot
+    [ "$1" = quick ] || need_command import imagemagick # the Python demo's screenshot
     if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
         need_command Xvfb xvfb
     fi

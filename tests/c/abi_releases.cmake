@@ -1,10 +1,12 @@
 # A program of each release's days, compiled against its header (tests/abi/VERSION.h), with the present library.
 file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/abi/${PROJECT_VERSION_MAJOR}.*.c")
+add_custom_target(abi_releases)
 foreach(source IN LISTS programs)
     get_filename_component(release ${source} NAME)
     string(REGEX REPLACE "\\.c$" "" release ${release})
     add_executable(abi_${release} ${source})
     target_link_libraries(abi_${release} PRIVATE asyncguest::asyncguest Threads::Threads)
+    add_dependencies(abi_releases abi_${release})
     add_test(NAME abi.${release} COMMAND abi_${release})
     set_tests_properties(abi.${release} PROPERTIES TIMEOUT ${ASYNCGUEST_TEST_TIMEOUT} LABELS "c;abi")
 endforeach()

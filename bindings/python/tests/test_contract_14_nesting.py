@@ -131,7 +131,6 @@ def test_a_dialog_in_a_callback(drive):
 def test_a_dialog_left_over_when_the_main_task_ends(drive):
     run = Run(drive)
     # The run ends around a callback that still stands in its dialog: it is concluded when that has returned.
-    dialog = Dialog(run.host)
     order = []
 
     async def main():

@@ -13,7 +13,7 @@ import pytest
 
 trio = pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
 
-import trio.testing  # noqa: E402
+import trio.testing  # noqa: E402, F811
 from asyncguest.hosts.trio import TrioHost  # noqa: E402
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")

@@ -12,7 +12,7 @@ the same loop without a host. `hostcheck` tests a host's adapter. What is promis
 """
 
 # Only `_native`'s C code needs it, into which no freezer looks: said here, the module is in a frozen program too.
-import _cffi_backend  # type: ignore[import-untyped]
+import _cffi_backend  # type: ignore[import-untyped]  # noqa: F401
 
 from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
 from ._guest import Guest
