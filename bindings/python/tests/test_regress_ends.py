@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import nullcontext
 
 import asyncguest
 import pytest
@@ -35,6 +36,40 @@ def test_a_task_factory_that_fails_does_not_keep_the_run_from_ending(drive):
         run.host.close()
     assert run.done[0].result() == "fine"
     assert not reported
+
+
+@pytest.mark.parametrize("error", (SystemExit, KeyboardInterrupt, ValueError))
+@pytest.mark.parametrize("way", ("host", "shutdown"))
+def test_a_callback_of_the_main_task_that_leaves_does_not_keep_the_run_from_ending(drive, way, error):
+    """It runs in the iteration after which the clean-up begins."""
+    run, cleaned = Run(drive), []
+
+    async def waits():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(1)
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        run.side = asyncio.create_task(waits())
+        await asyncio.Event().wait()
+
+    def leaves(task):
+        raise error
+
+    task = run.start(main)
+    host_until(run, lambda: run.guest.loop.asleep)
+    task.add_done_callback(leaves)
+    if way == "host":
+        task.cancel()
+        host_until(run, lambda: run.done)
+    else:
+        with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else nullcontext():
+            assert run.guest.shutdown()
+    assert task.cancelled() and run.done == [task]
+    assert cleaned or error is KeyboardInterrupt and way == "shutdown", "that does not wait for the clean-up"
+    run.host.close()
 
 
 class Inner:

@@ -69,6 +69,19 @@ def test_between_two_turns(drive, by):
 
 
 @pytest.mark.parametrize("by", WAYS)
+def test_until_the_main_task_is_done(drive, by):
+    """And its callbacks have run, after which the queue is empty: the host is left to clean up."""
+    run, _, gate = started(drive)
+    loop, main = run.guest.loop, run.guest.task
+    told = loop.create_future()
+    main.add_done_callback(told.set_result)
+    gate.append(1)
+    assert by(loop, told) is main
+    host_until(run, lambda: run.done)
+    run.finish()
+
+
+@pytest.mark.parametrize("by", WAYS)
 def test_in_the_first_step_and_in_start_soon(drive, by):
     results = []
 

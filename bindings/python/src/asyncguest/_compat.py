@@ -99,7 +99,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 time = now if plain else self.time()
                 if scheduled[0]._when < time + resolution:  # type: ignore[attr-defined]
                     self.queue_due_timers(time)
-            if not ready:
+            if not ready and self.after_iteration is None:
                 return False
             now = self.run_ready(until)
             if now >= until:
@@ -121,7 +121,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def has_ready(self) -> bool:
         """Whether a callback could run at once."""
-        return bool(self._ready)
+        return bool(self._ready) or self.after_iteration is not None
 
     def is_stopping(self) -> bool:
         """Whether `stop` has been called and not yet obeyed."""
@@ -234,9 +234,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                     break
         finally:
             self.running_handle = handle = None  # type: ignore[assignment]
-        self._left = left
-        if self.after_iteration is not None:
-            self._queue_after()
+            self._left = left
+            if self.after_iteration is not None:
+                self._queue_after()
         return now or monotonic()
 
     def _queue_after(self) -> None:
@@ -274,9 +274,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                     break
         finally:
             self._current_handle = self.running_handle = handle = None  # type: ignore[assignment]
-        self._left = left
-        if self.after_iteration is not None:
-            self._queue_after()
+            self._left = left
+            if self.after_iteration is not None:
+                self._queue_after()
         return now
 
     # ---- nested host loops

@@ -423,6 +423,8 @@ class Guest:
             self._state = "ending"
             assert self._loop is not None
             self._loop.after_iteration = self._begin_clean_up
+            if self._loop.asleep:
+                self._loop.rouse()  # somebody iterates it by hand, and need not go on
 
     def _begin_clean_up(self) -> None:
         loop, turns = self._loop, self._turns

@@ -217,7 +217,7 @@ class EventLoop(CPythonLoop):
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
         if self.guest is not None:
             self.asleep = True
-            if self._ready:
+            if self.has_ready():
                 self.rouse()
             else:
                 self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
@@ -225,7 +225,7 @@ class EventLoop(CPythonLoop):
     def run_waiting(self, until: float) -> None:
         """One iteration inside an open batch that waits, at the longest until `until`. For the end of a run."""
         self.unpark()
-        if self._ready:
+        if self.has_ready():
             pairs = self._reactor.look()
         else:
             when, wait = self.next_deadline(), until - monotonic()
