@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import asyncguest
 import pytest
 from asyncguest.hosts.asyncio import AsyncioHost
-from helpers import Run, host_until
+from helpers import Run, host_until, run_guest
 from scripts import run_script
 
 
@@ -70,6 +70,38 @@ def test_a_callback_of_the_main_task_that_leaves_does_not_keep_the_run_from_endi
     assert task.cancelled() and run.done == [task]
     assert cleaned or error is KeyboardInterrupt and way == "shutdown", "that does not wait for the clean-up"
     run.host.close()
+
+
+def test_a_task_whose_cancel_raises_does_not_keep_the_others_from_ending(drive):
+    reported, cleaned = [], []
+
+    class Uncancellable(asyncio.Future):
+        def cancel(self, msg=None):
+            raise ZeroDivisionError
+
+    async def waits():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(1)
+
+    async def stays(future):
+        await future
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+        future = Uncancellable()
+        side = [asyncio.create_task(step) for step in (waits(), stays(future), waits())]
+        await asyncio.sleep(0)
+        return future, side
+
+    future, side = run_guest(main, drive=drive)
+    assert [type(error) for error in reported] == [ZeroDivisionError]
+    assert len(cleaned) == 2 and not side[1].done()
+    side[1]._log_destroy_pending = False
+    side[1].get_coro().close()
 
 
 class Inner:

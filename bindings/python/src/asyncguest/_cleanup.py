@@ -17,14 +17,20 @@ _EXECUTOR_SECONDS = 300
 
 
 def cancel_all(loop: asyncio.BaseEventLoop) -> set[asyncio.Task[Any]]:
-    """Cancels the tasks that are left, and returns them.
+    """Cancels the tasks that are left, and returns them. One whose cancel raises is reported, and not waited for.
 
     To be called when the iteration is over in which the main task's callbacks run, and before the next, as by
     `asyncio.run`: whether a task has had its first step by then makes a difference to it.
     """
     tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
+    for task in list(tasks):
+        try:
+            task.cancel()
+        except Exception as error:
+            tasks.remove(task)
+            loop.call_exception_handler(
+                {"message": "a task cannot be cancelled while the run is being ended", "exception": error, "task": task}
+            )
     return tasks
 
 
