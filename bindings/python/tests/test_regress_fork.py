@@ -250,6 +250,31 @@ def test_who_awaits_a_run_of_an_async_host_is_told_in_the_child(drive):
     assert ended.lines == [told, told, "child 7", "finally in parent"]
 
 
+@pytest.mark.parametrize("act", ("pass", "await asyncio.sleep(0)", "raise ValueError", "sys.exit(7)"))
+def test_the_child_of_a_finally_block_ends_at_once_while_the_run_is_shut_down(act):
+    """No host is there, and it does not wait for the parent's deadline."""
+    ended = run_script(
+        FAMILY
+        + f"""
+        async def main():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                pid = fork(bool)
+                if pid == 0:
+                    {act}
+                else:
+                    say_status(pid)
+
+        guest = asyncguest.Guest(QueueHost(), done_callback=lambda task: say("done in", where()))
+        guest.start(main)
+        guest.shutdown(20)
+        """
+    ).check()
+    assert ended.lines == [f"child {7 if 'exit' in act else 1}", "done in parent"]
+    assert "itself has failed" not in ended.stderr
+
+
 @pytest.mark.parametrize("code", ("None", "300", "-1", "2**40", "'words'"))
 def test_the_child_of_guest_code_has_the_status_that_a_script_has(code):
     """A host that is known by one function, whose loop nothing can be raised through."""

@@ -38,7 +38,7 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
     interrupts = max(2, guest.interrupted_count + 1)
     with loop.reactor.batch(), turns.inside():
         loop.asleep = False
-        while not guest.is_over and monotonic() < until:
+        while not (guest.is_over or guest.forked) and monotonic() < until:
             if monotonic() >= insist_at:
                 insist_at = until
                 guest.cancel("the host has ended")
