@@ -152,6 +152,29 @@ def test_a_clock_that_is_patched_on_the_loop_while_it_runs(place):
     assert play(place, main, base) == "went on"
 
 
+@pytest.mark.parametrize("ahead", (HOUR, -HOUR))
+@pytest.mark.parametrize("what", ("loop", "module"))
+def test_no_timer_is_early_by_a_clock_that_is_patched_in_the_same_step(place, what, ahead, monkeypatch):
+    """On the loop, or where asyncio's own clock comes from."""
+    base = asyncio.SelectorEventLoop if place == "standard" else asyncguest.EventLoop
+    real = time.monotonic
+
+    async def main():
+        loop, waits = asyncio.get_running_loop(), asyncio.Event()
+        timer = loop.call_later(0.001, waits.set)
+        await waits.wait()
+        assert real() >= timer.when()
+        owner, name = (loop, "time") if what == "loop" else (time, "monotonic")
+        monkeypatch.setattr(owner, name, lambda: real() + ahead)
+        waits.clear()
+        timer = loop.call_later(0.001, waits.set)
+        await waits.wait()
+        assert real() + ahead + loop._clock_resolution >= timer.when()
+        monkeypatch.undo()
+
+    play(place, main, base)
+
+
 def test_timers_of_host_code_while_the_guest_sleeps(drive):
     run, called = Run(drive, loop_factory=loop_with(Clock(-5000.0))), []
 

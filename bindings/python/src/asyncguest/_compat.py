@@ -84,7 +84,6 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         what the first look has found.
         """
         ready, look, resolution = self._ready, self._selector.reactor.look, self._clock_resolution
-        plain = self.has_plain_time()
         now = monotonic()
         look_at = now + LOOK_EVERY
         while True:
@@ -96,7 +95,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 pairs = _NOTHING
             scheduled = self._scheduled
             if scheduled:
-                time = now if plain else self.time()
+                time = now if self.has_plain_time() else self.time()  # a callback may have patched it
                 if scheduled[0]._when < time + resolution:  # type: ignore[attr-defined]
                     self.queue_due_timers(time)
             if not ready and self.after_iteration is None:
@@ -112,8 +111,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
                 look_at = now + LOOK_EVERY
 
     def has_plain_time(self) -> bool:
-        """Whether `time` is asyncio's own, which is `monotonic`. A subclass may override it, and tests patch it."""
-        return getattr(self.time, "__func__", None) is _plain_time
+        """Whether `time` is asyncio's own, which is `monotonic`. A subclass may override it, and tests patch either."""
+        clock = base_events.time  # type: ignore[attr-defined]
+        return getattr(self.time, "__func__", None) is _plain_time and clock.monotonic is monotonic
 
     def in_monotonic(self, when: float | None) -> float | None:
         """`when`, in the time of `time()`, as the reactor's alarm takes it."""
