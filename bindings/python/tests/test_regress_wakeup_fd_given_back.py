@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import asyncguest
 import pytest
 from helpers import Run, host_until, run_guest, settle
+from scripts import run_script
 
 
 @contextmanager
@@ -159,3 +160,44 @@ def test_a_fork_has_a_pipe_of_its_own_under_the_same_number(drive):
         assert os.fstat(number).st_ino == mine
 
     run_guest(main, drive=drive)
+
+
+@pytest.mark.parametrize("taken", (False, True), ids=("closed", "reused"))
+@pytest.mark.parametrize("way", ("fd", "thread", "alone"))
+def test_a_program_that_closes_all_fds_between_two_runs(way, taken):
+    """As daemons do. The numbers of the pipe may be those of other files then, also in the child of a fork."""
+    ended = run_script(
+        f"""
+        import socket
+
+        async def main():
+            came = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, came.set)
+            signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
+            os.kill(os.getpid(), signal.SIGUSR2)
+            await came.wait()
+
+        def run():
+            if {way!r} == "alone":
+                return asyncguest.run(main())
+            host = QueueHost({way!r})
+            asyncguest.Guest(host, done_callback=host.stop).start(main)
+            host.run()
+            host.close()
+
+        run()
+        os.closerange(3, 256)
+        pairs = [socket.socketpair() for _ in range(10)] if {taken} else []
+        for ours, theirs in pairs:
+            theirs.send(b"theirs")
+        pid = os.fork()
+        run()
+        for ours, theirs in pairs:
+            assert ours.recv(10, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b"theirs"
+            ours.close()
+            theirs.close()
+        if pid:
+            say("child", os.waitpid(pid, 0)[1])
+        """
+    ).check()
+    assert ended.lines == ["child 0"], ended.stderr

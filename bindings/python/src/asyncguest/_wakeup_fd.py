@@ -1,6 +1,6 @@
 """The process's wake-up fd: what makes Python's signal handlers run while a C or C++ loop is in charge.
 
-Owns: one pipe for the life of the process, which all loops share and nobody closes. So whoever saves the wake-up fd and
+Owns: one pipe for the life of the process, which all loops share and we never close. So whoever saves the wake-up fd and
 puts it back later, in whatever order with our runs, puts back a number that is open and still the same pipe's. Main
 thread only: CPython lets no other one set the wake-up fd.
 
@@ -23,6 +23,9 @@ __all__ = ["WakeupFd", "on_main_thread", "renew_in_child"]
 
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None
+
+#: Which file they are: device and inode.
+_file = (0, 0)
 
 #: The runs of the main thread that have not ended.
 _users: list[WakeupFd] = []
@@ -64,10 +67,24 @@ class WakeupFd:
 
 
 def _made() -> tuple[int, int]:
-    global _pipe
-    if _pipe is None:
+    global _pipe, _file
+    if _pipe is None or not _is_open(_pipe):
         _pipe = _new()
+        _file = _file_of(_pipe[0])
     return _pipe
+
+
+def _is_open(pipe: tuple[int, int]) -> bool:
+    """Nobody has closed it, as a program does that becomes a daemon: the numbers may be those of other files by now."""
+    try:
+        return all(_file_of(fd) == _file for fd in pipe)
+    except OSError:
+        return False
+
+
+def _file_of(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _new() -> tuple[int, int]:
@@ -95,11 +112,13 @@ def _drain(reading: int) -> None:
 
 def renew_in_child() -> None:
     """In the child of a fork: the same numbers, but a pipe of its own, so that neither process wakes the other."""
+    global _file
     _users.clear()
-    if _pipe is None:
+    if _pipe is None or not _is_open(_pipe):
         return
     new = _new()
     for ours, inherited in zip(new, _pipe):
         os.dup2(ours, inherited, inheritable=False)
         os.close(ours)
+    _file = _file_of(_pipe[0])
     _put_back(signal.set_wakeup_fd(-1))
