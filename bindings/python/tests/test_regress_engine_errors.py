@@ -97,13 +97,18 @@ def test_the_host_and_its_other_guests_live_on(drive, break_):
     check(run, log)
 
 
-def test_in_a_nested_loop(drive):
+@pytest.mark.parametrize("break_", WAYS_TO_BREAK)
+@pytest.mark.parametrize("first_step", (True, False))
+def test_in_a_nested_loop(drive, break_, first_step):
+    """In the first step no turn is below the dialog that could end the run."""
     run, log = Run(drive), []
 
     async def main():
         loop, dialog = asyncio.get_running_loop(), Dialog(run.host)
         loop.set_exception_handler(lambda _, context: (log.append(context), dialog.close()))
-        loop.call_soon(loop.call_soon, ready, loop)
+        if not first_step:
+            await asyncio.sleep(0.001)
+        loop.call_soon(loop.call_soon, break_, loop)
         dialog.show()
         log.append("finally")
         await loop.create_future()

@@ -153,8 +153,8 @@ class Turns:
             left = None
             if self._refused:
                 self._watch_again()
-            if self.depth == 0 and self._loop.has_parked():
-                self._loop.rouse()  # a dialog in there has kept something waiting, and has ended
+            if self.depth == 0 and (self._loop.has_parked() or self._guest.failure is not None):
+                self._loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
 
     def enter(self) -> tuple[Any, ...]:
         """Puts the guest's state in place; returns the host's."""
