@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import asyncguest
 import pytest
@@ -157,3 +159,59 @@ def test_an_exception_that_nobody_fetches_is_reported_by_asyncio_alone(caplog: p
     del task, guest
     gc.collect()
     assert caplog.text.count("Task exception was never retrieved") == 1
+
+
+def fails_in_a_callback(loop: asyncguest.EventLoop, run: Run) -> None:
+    loop.call_soon(lambda: 1 / 0)
+
+
+def opens_a_dialog_too_many(loop: asyncguest.EventLoop, run: Run) -> None:
+    loop.call_soon(loop.call_soon, int)
+    loop.call_soon(run.host.run_once)  # type: ignore[attr-defined]
+
+
+def breaks_the_loop(loop: asyncguest.EventLoop, run: Run) -> None:
+    loop.call_later(60, int)
+    loop.time = lambda: 1 / 0  # type: ignore[method-assign]
+
+
+def leaves_a_task_that_cannot_be_cancelled(loop: asyncguest.EventLoop, run: Run) -> None:
+    class Stubborn(asyncio.Task[None]):
+        def cancel(self, msg: object = None) -> bool:
+            raise ZeroDivisionError
+
+    task = Stubborn(asyncio.sleep(60), loop=loop)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    run.guest.cancel()
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "go_wrong",
+    [fails_in_a_callback, opens_a_dialog_too_many, breaks_the_loop, leaves_a_task_that_cannot_be_cancelled],
+)
+def test_an_exception_handler_that_leaves_ends_the_run(
+    drive: str, go_wrong: Callable[[asyncguest.EventLoop, Run], None], error: type[BaseException]
+) -> None:
+    """As programs do that end at their first error: it is called by the package itself, too."""
+    told, log = [], []
+    run = Run(drive, max_nesting=0)
+
+    def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        told.append(context["message"])
+        raise error
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(handler)
+        await asyncio.sleep(0.001)
+        go_wrong(loop, run)  # type: ignore[arg-type]
+        try:
+            await asyncio.sleep(60)
+        finally:
+            log.append("finally")
+
+    task = run.start(main)
+    with pytest.raises(ZeroDivisionError if go_wrong is breaks_the_loop else asyncio.CancelledError):
+        run.finish()
+    assert run.done == [task] and log == ["finally"] and told

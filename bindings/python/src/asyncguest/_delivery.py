@@ -247,9 +247,7 @@ class Turns:
             try:
                 self._guest.watch()
             except Exception as error:
-                self._loop.call_exception_handler(
-                    {"message": "the host does not watch the guest's fd again", "exception": error}
-                )
+                self._guest.report("the host does not watch the guest's fd again", error)
 
     def _refuse(self) -> None:
         """A nested host loop is deeper than allowed: the guest stands still until it returns."""
@@ -258,15 +256,13 @@ class Turns:
         self._refused = True
         self._guest.unwatch()
         limit = self._max_depth - 1
-        self._loop.call_exception_handler(
-            {
-                "message": "a nested host loop was refused its turns",
-                "exception": NestingLimit(
-                    f"{limit} nested host loops are the limit of this guest; it stands still until one of them "
-                    "returns. Close dialogs before opening more, or give Guest a larger max_nesting."
-                    if limit
-                    else "a callback runs a nested host loop, and this guest was started with max_nesting=0. Open "
-                    "the dialog from the host's own code, or allow nesting."
-                ),
-            }
+        self._guest.report(
+            "a nested host loop was refused its turns",
+            NestingLimit(
+                f"{limit} nested host loops are the limit of this guest; it stands still until one of them "
+                "returns. Close dialogs before opening more, or give Guest a larger max_nesting."
+                if limit
+                else "a callback runs a nested host loop, and this guest was started with max_nesting=0. Open "
+                "the dialog from the host's own code, or allow nesting."
+            ),
         )

@@ -456,11 +456,8 @@ class Guest:
         main = self._task
         if main is not None and main.done() and not main.cancelled() and main.exception() is error:
             return  # it is the main task's outcome, which done_callback gets
-        assert self._loop is not None
-        self._loop.call_exception_handler(
-            {"message": f"{type(error).__name__} in a callback or side task ends the run", "exception": error}
-        )
         self.cancel()
+        self.report(f"{type(error).__name__} in a callback or side task ends the run", error)
 
     def break_down(self, error: Exception) -> None:
         """The loop itself has failed, outside of any callback: the run ends, with `error` as its outcome.
@@ -469,10 +466,21 @@ class Guest:
         """
         if self.failure is None:
             self.failure = error
-            assert self._loop is not None
-            self._loop.call_exception_handler(
-                {"message": f"the event loop itself has failed, which ends {self.title}", "exception": error}
-            )
+            self.report(f"the event loop itself has failed, which ends {self.title}", error)
+
+    def report(self, message: str, error: BaseException) -> None:
+        """Tells the loop's exception handler of `error`, outside of any callback. For the package.
+
+        A handler that leaves by SystemExit, to end the program at its first error, ends the run, as a callback does.
+        """
+        assert self._loop is not None
+        try:
+            self._loop.call_exception_handler({"message": message, "exception": error})
+        except (SystemExit, KeyboardInterrupt):
+            if self.forked:
+                raise
+            if not self.is_cancelling:
+                self.cancel()
 
     def conclude(self) -> None:
         """Closes the loop and tells the host. Outside of any turn. For the package."""
@@ -482,7 +490,7 @@ class Guest:
             settle_all(self, loop, self.failure)
         error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
         if error is not None and error is not self.failure and not isinstance(error, GuestError):  # that of an abandoned run, which has been told
-            loop.call_exception_handler({"message": "the clean-up of the run failed", "exception": error})
+            self.report("the clean-up of the run failed", error)
         self._last_stats = self.stats()
         self._state = "ended"
         try:
