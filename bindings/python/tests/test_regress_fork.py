@@ -368,3 +368,28 @@ def test_a_loop_of_frames_in_the_child_of_a_fork_made_by_the_hosts_code_is_not_w
         """
     ).check()
     assert ended.lines == ["steps in the pause: 0", "child 7", "finally in parent"]
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_the_run_is_the_parents_also_where_a_fork_leaves_no_fd_free(drive):
+    """The child makes fds of its own, for which its copies of the parent's have to go first."""
+    ended = run_script(
+        FAMILY
+        + f"""
+        import resource
+        host, event = QueueHost({drive!r}), asyncio.Event()
+        guest = asyncguest.Guest(host, done_callback=host.stop)
+        guest.start(cleans_up, event)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(1)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        pid = fork(lambda: (say(guest.state, guest.forked), sys.exit(7)))
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        say_status(pid)
+        event.set()
+        host.run()
+        """
+    ).check()
+    assert ended.lines == ["ended True", "child 7", "finally in parent"]
+    assert "Too many open files" not in ended.stderr

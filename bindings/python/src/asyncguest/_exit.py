@@ -71,7 +71,6 @@ def _after_threads() -> None:
 
 def _in_child() -> None:
     lib.asyncguest_py_note_fork()
-    _wakeup_fd.renew_in_child()
     guests = alive()
     for guest in guests:
         guest.forget_in_child()
@@ -79,6 +78,7 @@ def _in_child() -> None:
     _of_parents.extend(guests)
     for reactor in list(Reactor.open):
         reactor.forget_in_child()
+    _wakeup_fd.renew_in_child()  # now that there is room for fds again, if there was none
     _ambient.forget()
     set_running_loop(None)
     for guest in guests:
