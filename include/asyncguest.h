@@ -1183,6 +1183,23 @@ guest_status_t guest_timer_modify(struct guest_t *g,
                                   uint64_t period);
 
 /**
+ * Asks for a delivery at a point in time. Thread: host.
+ *
+ * For a program that keeps timers of its own (asyncio, a game engine, another runtime) and needs one wake-up, for the
+ * earliest of them: cheaper than a timer, and nothing is called. At `deadline_ns` the guest gets a delivery, also if
+ * nothing else is due, as after guest_wake; what the program does then is its own affair. In the pull form
+ * guest_batch_wait returns without an event. The deadline is forgotten when it has come.
+ *
+ * `deadline_ns`: nanoseconds of guest_now. In the past: a delivery soon. GUEST_FOREVER: none. Replaces the one before.
+ * Never early, and as exact as a timer.
+ *
+ * Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_deadline(struct guest_t *g,
+                              uint64_t deadline_ns);
+
+/**
  * The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal.
  */
 GUEST_API

@@ -3,17 +3,16 @@
 //! Owns: nothing. Made on any thread, run and dropped on the host thread.
 
 use std::ffi::c_void;
-use std::rc::Rc;
 
-use super::reactor::Reactor;
+use super::context::Context;
 use crate::id::Id;
 
 /// Work for the host thread, sent by another.
 pub(crate) enum Message {
     /// Run this.
     Post(Job),
-    /// That source is ready; a thread of the library has finished with it.
-    Ready(Id),
+    /// A thread of the library has finished with that source.
+    Finished(Id),
 }
 
 /// A post: user code that runs once, or is dropped.
@@ -21,41 +20,41 @@ pub(crate) enum Job {
     /// A Rust closure; `None` when it has run.
     Closure(Option<Closure>),
     /// Without memory of its own: posting allocates nothing but its place in the queue.
-    Plain(PlainJob),
+    Raw(RawJob),
 }
 
-pub(crate) type Closure = Box<dyn FnOnce(&Rc<Reactor>) + Send>;
+pub(crate) type Closure = Box<dyn FnOnce(&Context) + Send>;
 
 /// Three words, and what they mean to whoever made them.
-pub(crate) struct PlainJob {
+pub(crate) struct RawJob {
     pub(crate) words: [usize; 3],
-    pub(crate) kind: &'static PlainKind,
+    pub(crate) vtable: &'static RawJobVTable,
 }
 
-/// See [`PlainJob`].
-pub(crate) struct PlainKind {
+/// See [`RawJob`].
+pub(crate) struct RawJobVTable {
     /// The user's code and nothing else.
-    pub(crate) run: fn([usize; 3], &Rc<Reactor>),
+    pub(crate) run: fn([usize; 3], &Context),
     /// The job's end, whether it has run or not.
     pub(crate) drop: fn([usize; 3]),
     /// What the pull form shows.
     pub(crate) user_data: fn([usize; 3]) -> *mut c_void,
 }
 
-impl Drop for PlainJob {
+impl Drop for RawJob {
     fn drop(&mut self) {
-        (self.kind.drop)(self.words);
+        (self.vtable.drop)(self.words);
     }
 }
 
 impl Job {
     /// The user's code and nothing else.
-    pub(crate) fn run(&mut self, reactor: &Rc<Reactor>) {
+    pub(crate) fn run(&mut self, context: &Context) {
         match self {
-            Job::Plain(job) => (job.kind.run)(job.words, reactor),
+            Job::Raw(job) => (job.vtable.run)(job.words, context),
             Job::Closure(closure) => {
                 if let Some(closure) = closure.take() {
-                    closure(reactor);
+                    closure(context);
                 }
             }
         }
@@ -64,14 +63,14 @@ impl Job {
     /// What the pull form shows.
     pub(crate) fn user_data(&self) -> *mut c_void {
         match self {
-            Job::Plain(job) => (job.kind.user_data)(job.words),
+            Job::Raw(job) => (job.vtable.user_data)(job.words),
             Job::Closure(_) => std::ptr::null_mut(),
         }
     }
 
     /// It was not accepted: foreign user data stays the caller's.
-    pub(crate) fn disown(self) {
-        if let Job::Plain(job) = self {
+    pub(crate) fn release_user_data(self) {
+        if let Job::Raw(job) = self {
             std::mem::forget(job);
         }
     }

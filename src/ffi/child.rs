@@ -3,7 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::{Foreign, ForeignGuest};
+use super::callbacks::Foreign;
+use super::guest::ForeignGuest;
 use super::types::{GuestChildFn, GuestDropFn, GuestStatus};
 
 /// Calls back once when a child process ends, and reaps it. Thread: host.
@@ -27,6 +28,6 @@ pub unsafe extern "C" fn guest_child_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        guest.reactor().child_add(pid, Foreign::new(callback, user_data, drop))
+        guest.registry().child_add(pid, Foreign::new(callback, user_data, drop))
     })
 }

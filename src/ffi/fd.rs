@@ -2,9 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::boundary;
-use super::foreign::{Foreign, ForeignGuest};
+use super::callbacks::Foreign;
+use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestFdFn, GuestStatus};
+use super::{args, boundary};
 use crate::guest::OsFd;
 
 /// Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
@@ -35,7 +36,7 @@ pub unsafe extern "C" fn guest_fd_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        guest.reactor().fd_add(fd, boundary::interest(events)?, Foreign::new(callback, user_data, drop))
+        guest.registry().fd_add(fd, args::interest(events)?, Foreign::new(callback, user_data, drop))
     })
 }
 
@@ -48,5 +49,5 @@ pub unsafe extern "C" fn guest_fd_add(
 /// GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd_modify(g: *mut ForeignGuest, id: u64, events: u32) -> GuestStatus {
-    boundary::host(g, |guest| guest.reactor().fd_modify(boundary::id(id)?, boundary::interest(events)?))
+    boundary::host(g, |guest| guest.registry().fd_modify(args::id(id)?, args::interest(events)?))
 }

@@ -3,12 +3,13 @@
 //! Owns: `guest_t`, which is the guest's owner on the host thread and its poster on every other.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
-use super::boundary;
-pub use super::foreign::ForeignGuest;
+pub use super::guest::ForeignGuest;
 use super::host::ForeignHost;
 use super::sized;
 use super::types::{GuestHost, GuestOptions, GuestStats, GuestStatus, GuestToken};
+use super::{args, boundary, driving};
 use crate::error::Status;
 use crate::guest::OsFd;
 
@@ -32,10 +33,12 @@ pub unsafe extern "C" fn guest_start(
     guest_out: *mut *mut ForeignGuest,
 ) -> GuestStatus {
     boundary::plain(|| {
-        let out = boundary::out(guest_out, "guest_out")?;
+        let out = args::out(guest_out, "guest_out")?;
         // SAFETY: the caller passes NULL or pointers to structs that begin with their size.
         let (host, options) = unsafe { (ForeignHost::read(host)?, sized::options(options)?) };
-        *out = ForeignGuest::start(host, options)?;
+        host.check(options.drive)?;
+        let data = host.data();
+        *out = ForeignGuest::start(Arc::new(host), data, options)?;
         Ok(())
     })
 }
@@ -70,7 +73,7 @@ pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
 /// GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_deliver_batch(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
-    boundary::deliver(g, token, None)
+    driving::deliver(g, token, None)
 }
 
 /// The same with a budget for this call alone. Thread: host.
@@ -83,7 +86,7 @@ pub unsafe extern "C-unwind" fn guest_deliver_batch_for(
     token: GuestToken,
     budget: u64,
 ) -> GuestStatus {
-    boundary::deliver(g, token, Some(budget))
+    driving::deliver(g, token, Some(budget))
 }
 
 /// Waits on the calling thread and delivers, until the guest ends or the time is over. Thread: host.
@@ -96,7 +99,7 @@ pub unsafe extern "C-unwind" fn guest_deliver_batch_for(
 /// cancelled: it ends when that callback has returned), and those of guest_deliver_batch.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_run(g: *mut ForeignGuest, timeout: u64) -> GuestStatus {
-    boundary::run(g, timeout, false)
+    driving::run(g, timeout, false)
 }
 
 /// Ends the guest without the host's help: cancels it and drives what is left on the calling
@@ -110,7 +113,7 @@ pub unsafe extern "C-unwind" fn guest_run(g: *mut ForeignGuest, timeout: u64) ->
 /// GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C-unwind" fn guest_shutdown(g: *mut ForeignGuest, timeout: u64) -> GuestStatus {
-    boundary::run(g, timeout, true)
+    driving::run(g, timeout, true)
 }
 
 /// Asks the guest to end. Thread: any. Harmless when repeated.
@@ -139,7 +142,7 @@ pub unsafe extern "C" fn guest_cancel(g: *mut ForeignGuest) -> GuestStatus {
 /// text.
 #[no_mangle]
 pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
-    boundary::free(g);
+    driving::free(g);
 }
 
 /// The fd to watch in GUEST_DRIVE_FD (and, for tests, in GUEST_DRIVE_RUN). Thread: host.
@@ -153,7 +156,7 @@ pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> GuestStatus {
     boundary::host(g, |guest| {
-        let out = boundary::out(fd_out, "fd_out")?;
+        let out = args::out(fd_out, "fd_out")?;
         *out = guest.fd()?;
         Ok(())
     })
@@ -178,7 +181,7 @@ pub unsafe extern "C" fn guest_wake(g: *const ForeignGuest) -> GuestStatus {
 #[no_mangle]
 pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32) -> GuestStatus {
     boundary::any(g, |g| {
-        let out = boundary::out(state_out, "state_out")?;
+        let out = args::out(state_out, "state_out")?;
         *out = g.poster().state() as u32;
         Ok(())
     })
@@ -211,7 +214,7 @@ pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut Gue
 /// GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStatus {
-    boundary::host(g, |guest| guest.handle().close(boundary::id(id)?))
+    boundary::host(g, |guest| guest.handle().close(args::id(id)?))
 }
 
 /// Whether `id` names an open source: GUEST_OK or GUEST_ESTALE. Thread: host.
@@ -221,7 +224,7 @@ pub unsafe extern "C" fn guest_close(g: *mut ForeignGuest, id: u64) -> GuestStat
 /// Errors: GUEST_ESTALE, GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_is_open(g: *const ForeignGuest, id: u64) -> GuestStatus {
-    boundary::host(g, |guest| match guest.handle().is_open(boundary::id(id)?) {
+    boundary::host(g, |guest| match guest.handle().is_open(args::id(id)?) {
         true => Ok(()),
         false => Err(Status::STALE.into()),
     })

@@ -1,6 +1,6 @@
 //! L5. The C ABI: the only `extern "C"` of the crate.
 //!
-//! `types` is what crosses, `boundary` how: every export runs inside one of its functions, which
+//! `types` is what crosses, `boundary` and `driving` how: every export runs inside one of their functions, which
 //! check the arguments, catch panics and turn errors into codes. One file per header section.
 
 // What a caller has to guarantee stands in each function's documentation, in the header's words.
@@ -8,9 +8,13 @@
 
 pub mod types;
 
+mod args;
 mod boundary;
-mod foreign;
+mod callbacks;
+mod driving;
+mod guest;
 mod host;
+mod last_error;
 mod poster;
 mod sized;
 

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::boundary;
-use super::foreign::{self, ForeignGuest};
-use super::poster::ForeignPoster;
+use super::guest::ForeignGuest;
+use super::poster::{self, ForeignPoster};
 use super::types::{GuestDropFn, GuestPostFn, GuestStatus};
+use super::{args, boundary, callbacks};
 
 /// Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler:
 /// see guest_wake).
@@ -25,8 +25,8 @@ pub unsafe extern "C" fn guest_post(
     drop: GuestDropFn,
 ) -> GuestStatus {
     boundary::any(g, |g| {
-        boundary::callback(g.is_pull(), callback.is_some())?;
-        foreign::post(g.poster(), callback, user_data, drop)
+        args::callback(g.is_pull(), callback.is_some())?;
+        callbacks::post(g.poster(), callback, user_data, drop)
     })
 }
 
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn guest_poster_new(
     poster_out: *mut *mut ForeignPoster,
 ) -> GuestStatus {
     boundary::any(g, |g| {
-        let out = boundary::out(poster_out, "poster_out")?;
+        let out = args::out(poster_out, "poster_out")?;
         *out = ForeignPoster::new(g.poster().clone(), g.is_pull());
         Ok(())
     })
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn guest_poster_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    boundary::poster(poster, |poster| poster.post(callback, user_data, drop))
+    poster::call(poster, |poster| poster.post(callback, user_data, drop))
 }
 
 /// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn guest_poster_post(
 /// Errors: GUEST_ENULL, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_wake(poster: *const ForeignPoster) -> GuestStatus {
-    boundary::poster_wake(poster)
+    poster::wake(poster)
 }
 
 /// guest_cancel by way of a poster; harmless when the guest has ended or is freed. Thread: any.
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn guest_poster_wake(poster: *const ForeignPoster) -> Gues
 /// Errors: GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_cancel(poster: *mut ForeignPoster) -> GuestStatus {
-    boundary::poster(poster, |poster| {
+    poster::call(poster, |poster| {
         poster.cancel();
         Ok(())
     })
@@ -82,5 +82,5 @@ pub unsafe extern "C" fn guest_poster_cancel(poster: *mut ForeignPoster) -> Gues
 /// Releases a poster. Thread: any. NULL is ignored; the guest is not touched.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_free(poster: *mut ForeignPoster) {
-    boundary::poster_free(poster);
+    poster::free(poster);
 }

@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign;
 use super::types::{GuestDropFn, GuestPostFn};
-use crate::error::Result;
+use super::{args, callbacks};
+use crate::error::{Result, Status};
 use crate::guest::live::{Alive, POSTERS};
 use crate::guest::Poster;
 
@@ -31,11 +31,36 @@ impl ForeignPoster {
         user_data: *mut c_void,
         drop: GuestDropFn,
     ) -> Result<()> {
-        boundary::callback(self.pull, callback.is_some())?;
-        foreign::post(&self.poster, callback, user_data, drop)
+        args::callback(self.pull, callback.is_some())?;
+        callbacks::post(&self.poster, callback, user_data, drop)
     }
 
     pub(super) fn cancel(&self) {
         self.poster.cancel();
+    }
+}
+
+/// A call on a poster.
+pub(super) fn call(p: *mut ForeignPoster, f: impl FnOnce(&ForeignPoster) -> Result<()>) -> i32 {
+    boundary::plain(|| {
+        // SAFETY: the caller passes NULL or a live poster.
+        let p = unsafe { p.as_ref() }.ok_or_else(|| args::null("poster"))?;
+        p.poster().check_process()?;
+        f(p)
+    })
+}
+
+/// guest_poster_wake: nothing that a signal handler must not do.
+pub(super) fn wake(p: *const ForeignPoster) -> i32 {
+    // SAFETY: the caller passes NULL or a live poster.
+    let Some(p) = (unsafe { p.as_ref() }) else { return Status::NULL.code() };
+    p.poster().try_wake().code()
+}
+
+/// guest_poster_free.
+pub(super) fn free(p: *mut ForeignPoster) {
+    if !p.is_null() {
+        // SAFETY: the caller passes what guest_poster_new gave, once.
+        drop(unsafe { Box::from_raw(p) });
     }
 }

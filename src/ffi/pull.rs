@@ -1,7 +1,7 @@
 //! L5. Header section: batches as arrays of events, for languages where a callback per event is dear.
 
-use super::boundary;
-use super::foreign::ForeignGuest;
+use super::driving;
+use super::guest::ForeignGuest;
 use super::types::{GuestEvent, GuestStatus, GuestToken};
 
 /// Opens a batch. Thread: host. Needs GUEST_FLAG_PULL.
@@ -12,7 +12,7 @@ use super::types::{GuestEvent, GuestStatus, GuestToken};
 /// Errors: those of guest_deliver_batch; GUEST_EDRIVE if the guest was started without GUEST_FLAG_PULL.
 #[no_mangle]
 pub unsafe extern "C" fn guest_batch_begin(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
-    boundary::pull_begin(g, token)
+    driving::pull_begin(g, token)
 }
 
 /// Takes the next events of the open batch, without waiting. Thread: host.
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn guest_batch_next(
     capacity: usize,
     count_out: *mut usize,
 ) -> GuestStatus {
-    boundary::pull_next(g, 0, events_out, capacity, count_out)
+    driving::pull_next(g, 0, events_out, capacity, count_out)
 }
 
 /// Takes the next events of the open batch; if nothing is due, waits for the first one. Thread: host.
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn guest_batch_wait(
     capacity: usize,
     count_out: *mut usize,
 ) -> GuestStatus {
-    boundary::pull_next(g, timeout, events_out, capacity, count_out)
+    driving::pull_next(g, timeout, events_out, capacity, count_out)
 }
 
 /// Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.
@@ -64,5 +64,5 @@ pub unsafe extern "C" fn guest_batch_wait(
 /// Errors: GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C" fn guest_batch_end(g: *mut ForeignGuest) -> GuestStatus {
-    boundary::pull_end(g)
+    driving::pull_end(g)
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::boundary;
-use super::foreign::{Foreign, ForeignGuest};
+use super::callbacks::Foreign;
+use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestResolveFn, GuestStatus};
+use super::{args, boundary};
 use crate::guest::Query;
 
 /// Resolves a host name on the guest's pool, then calls back once. Thread: host.
@@ -34,8 +35,8 @@ pub unsafe extern "C" fn guest_resolve(
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
         // SAFETY: the caller passes NULL or NUL-terminated strings.
-        let (node, service) = unsafe { (boundary::string(node), boundary::string(service)) };
+        let (node, service) = unsafe { (args::string(node), args::string(service)) };
         let query = Query { node, service, family, socktype, flags };
-        guest.reactor().resolve_add(query, Foreign::new(callback, user_data, drop))
+        guest.registry().resolve_add(query, Foreign::new(callback, user_data, drop))
     })
 }

@@ -3,7 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::{Foreign, ForeignGuest};
+use super::callbacks::Foreign;
+use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestSignalFn, GuestStatus};
 
 /// Calls back on the host thread when a signal arrives. Thread: host.
@@ -28,7 +29,7 @@ pub unsafe extern "C" fn guest_signal_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        guest.reactor().signal_add(signum, Foreign::new(callback, user_data, drop))
+        guest.registry().signal_add(signum, Foreign::new(callback, user_data, drop))
     })
 }
 

@@ -1,24 +1,10 @@
 //! L5. Header section: what a status means, and the particulars of the last failure.
-//!
-//! Owns: one error per thread, like errno. It is written by failing calls alone.
 
-use std::cell::RefCell;
 use std::ffi::c_char;
 
-use super::boundary;
 use super::types::GuestStatus;
+use super::{args, boundary, last_error};
 use crate::error::{Error, Status};
-
-thread_local! {
-    static LAST: RefCell<Option<Error>> = const { RefCell::new(None) };
-}
-
-/// Keeps the particulars for guest_last_error; says nothing when the thread is already ending.
-pub(super) fn remember(error: Error) -> GuestStatus {
-    let code = error.status.code();
-    let _ = LAST.try_with(|last| last.replace(Some(error)));
-    code
-}
 
 /// The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
 #[no_mangle]
@@ -40,7 +26,7 @@ pub unsafe extern "C" fn guest_status_message(
 ) -> GuestStatus {
     // SAFETY: the caller passes `capacity` writable bytes.
     boundary::quiet(|| unsafe {
-        boundary::text(Status::from_code(status).message(), buffer, capacity, length_out)
+        args::text(Status::from_code(status).message(), buffer, capacity, length_out)
     })
 }
 
@@ -60,13 +46,13 @@ pub unsafe extern "C" fn guest_last_error(
     length_out: *mut usize,
 ) -> GuestStatus {
     boundary::quiet(|| {
-        let error = LAST.try_with(|last| last.borrow().clone()).ok().flatten();
-        let error = error.unwrap_or_else(|| Error::new(Status::OK, "No call has failed on this thread."));
+        let error = last_error::last()
+            .unwrap_or_else(|| Error::new(Status::OK, "No call has failed on this thread."));
         // SAFETY: the caller passes NULL or writable places, and `capacity` writable bytes.
         unsafe {
-            boundary::text(&error.message, buffer, capacity, length_out)?;
-            boundary::put(status_out, error.status.code());
-            boundary::put(os_error_out, error.os_error.unwrap_or(0));
+            args::text(&error.message, buffer, capacity, length_out)?;
+            args::put(status_out, error.status.code());
+            args::put(os_error_out, error.os_error.unwrap_or(0));
         }
         Ok(())
     })

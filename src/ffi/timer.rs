@@ -2,9 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::boundary;
-use super::foreign::{Foreign, ForeignGuest};
+use super::callbacks::Foreign;
+use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestStatus, GuestTimerFn};
+use super::{args, boundary};
 
 /// Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
 #[no_mangle]
@@ -34,7 +35,7 @@ pub unsafe extern "C" fn guest_timer_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        guest.reactor().timer_add(delay, period, Foreign::new(callback, user_data, drop))
+        guest.registry().timer_add(delay, period, Foreign::new(callback, user_data, drop))
     })
 }
 
@@ -51,5 +52,21 @@ pub unsafe extern "C" fn guest_timer_modify(
     delay: u64,
     period: u64,
 ) -> GuestStatus {
-    boundary::host(g, |guest| guest.reactor().timer_modify(boundary::id(id)?, delay, period))
+    boundary::host(g, |guest| guest.registry().timer_modify(args::id(id)?, delay, period))
+}
+
+/// Asks for a delivery at a point in time. Thread: host.
+///
+/// For a program that keeps timers of its own (asyncio, a game engine, another runtime) and needs one wake-up, for the
+/// earliest of them: cheaper than a timer, and nothing is called. At `deadline_ns` the guest gets a delivery, also if
+/// nothing else is due, as after guest_wake; what the program does then is its own affair. In the pull form
+/// guest_batch_wait returns without an event. The deadline is forgotten when it has come.
+///
+/// `deadline_ns`: nanoseconds of guest_now. In the past: a delivery soon. GUEST_FOREVER: none. Replaces the one before.
+/// Never early, and as exact as a timer.
+///
+/// Errors: GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+#[no_mangle]
+pub unsafe extern "C" fn guest_deadline(g: *mut ForeignGuest, deadline_ns: u64) -> GuestStatus {
+    boundary::host(g, |guest| guest.registry().set_deadline(deadline_ns))
 }

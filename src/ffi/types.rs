@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use super::foreign::ForeignGuest;
+use super::guest::ForeignGuest;
 
 /// Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes.
 pub type GuestStatus = i32;

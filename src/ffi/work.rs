@@ -3,7 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
-use super::foreign::{ForeignGuest, ForeignWork};
+use super::callbacks::ForeignWork;
+use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestStatus, GuestWorkDoneFn, GuestWorkFn};
 
 /// Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread:
@@ -29,6 +30,6 @@ pub unsafe extern "C" fn guest_work(
 ) -> GuestStatus {
     boundary::register(g, true, id_out, |guest| {
         let (job, done) = ForeignWork::halves(work, done, user_data, drop)?;
-        guest.reactor().work_add(job, done)
+        guest.registry().work_add(job, done)
     })
 }

@@ -7,17 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Poster;
-use crate::core::reactor::Reactor;
-use crate::core::source::Callback;
+use crate::core::context::Context;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::Callback;
 use crate::error::Result;
 use crate::id::Id;
-use crate::sources::{ChildExit, Resolved};
+use crate::sources::Resolved;
 use crate::sync::{lock, Mutex};
-use crate::sys::{OsFd, Query};
+use crate::sys::{ChildExit, OsFd, Query};
 
 /// The right to register, change and close sources, on the host thread.
 #[derive(Clone)]
-pub struct Handle(pub(super) Rc<Reactor>);
+pub struct Handle(pub(super) Rc<Registry>);
 
 impl Handle {
     /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE`
@@ -56,6 +57,15 @@ impl Handle {
     /// `STALE`, `CLOSED`.
     pub fn timer_modify(&self, id: Id, delay: u64, period: u64) -> Result<()> {
         self.0.timer_modify(id, delay, period)
+    }
+
+    /// Asks for a delivery at `deadline` (nanoseconds of [`crate::monotonic_ns`]; `FOREVER`: for none), also if nothing
+    /// is due then; for who keeps timers of its own. Replaces the deadline before; forgotten when it has come.
+    ///
+    /// # Errors
+    /// `CLOSED`, `FORKED`.
+    pub fn set_deadline(&self, deadline: u64) -> Result<()> {
+        self.0.set_deadline(deadline)
     }
 
     /// Watches a signal. The callback gets its number and how often it arrived.
@@ -126,8 +136,9 @@ impl Handle {
         Poster(self.0.shared.clone())
     }
 
-    pub(super) fn of(reactor: &Rc<Reactor>) -> Handle {
-        Handle(reactor.clone())
+    /// That of the guest whose callback this is; `None` never, while one runs.
+    pub(super) fn of(context: &Context) -> Option<Handle> {
+        context.registry().map(Handle)
     }
 }
 
@@ -142,8 +153,10 @@ impl<F> Closure<F> {
 }
 
 impl<A, F: FnMut(&Handle, Id, A)> Callback<A> for Closure<F> {
-    fn call(&self, reactor: &Rc<Reactor>, id: Id, args: A) {
-        (self.0.borrow_mut())(&Handle::of(reactor), id, args);
+    fn call(&self, context: &Context, id: Id, args: A) {
+        if let Some(handle) = Handle::of(context) {
+            (self.0.borrow_mut())(&handle, id, args);
+        }
     }
 
     fn drop_runs_user_code(&self) -> bool {

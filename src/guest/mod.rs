@@ -17,25 +17,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::{deadline_after, FOREVER};
-use crate::core::batch::Pauses;
-use crate::core::deliver::{Delivery, Item};
-use crate::core::reactor::{Reactor, Settings};
+use crate::core::registered::registry::{Deferred, Registry};
+use crate::core::turn::deliver::Delivery;
+use crate::core::turn::reactor::{Reactor, Settings};
+use crate::core::waiting::handoff::Pauses;
 use crate::error::{Error, Result, Status};
 
 pub use self::handle::Handle;
 pub use self::options::{Options, WORK_THREADS_MAX};
 pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
-pub use crate::core::shared::{Drive, State};
-pub use crate::core::source::{Event, Kind};
+pub use crate::core::registered::source::{Event, Kind};
 pub use crate::core::stats::{Stats, BUCKETS};
-pub use crate::sources::{ChildExit, Resolved};
-pub use crate::sys::{monotonic_ns, signal_arrivals, Address, OsFd, Query};
+pub use crate::core::waiting::drive::{Drive, State};
+pub use crate::sources::Resolved;
+pub use crate::sys::{monotonic_ns, signal_arrivals, Address, ChildExit, OsFd, Query};
 
+pub(crate) use crate::core::context::Context;
 /// What the C ABI builds on.
 pub(crate) use crate::core::live;
-pub(crate) use crate::core::message::{Job, PlainJob, PlainKind};
-pub(crate) use crate::core::{reactor::Reactor as Core, source::Callback};
+pub(crate) use crate::core::message::{Job, RawJob, RawJobVTable};
+pub(crate) use crate::core::registered::source::Callback;
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
@@ -49,7 +51,7 @@ pub struct Guest {
 
 struct Batch {
     // Dropped in this order: what was told is forgotten inside the delivery.
-    held: Vec<Item>,
+    held: Vec<Deferred>,
     delivery: Delivery,
 }
 
@@ -69,7 +71,7 @@ impl Guest {
 
     /// The right to register sources.
     pub fn handle(&self) -> Handle {
-        Handle::of(&self.reactor)
+        Handle(self.reactor.registry.clone())
     }
 
     /// The right to post from any thread.
@@ -124,25 +126,25 @@ impl Guest {
     /// # Errors
     /// `DRIVE` in drive THREAD.
     pub fn fd(&self) -> Result<OsFd> {
-        match self.reactor.shared.drive {
+        match self.reactor.shared.drive.drive() {
             Drive::Thread => Err(Error::new(
                 Status::DRIVE,
                 "a guest in drive THREAD watches by itself and posts tokens: start it with GUEST_DRIVE_FD for an fd",
             )),
-            Drive::Fd | Drive::Run => Ok(self.reactor.poller_fd()),
+            Drive::Fd | Drive::Run => Ok(self.reactor.registry.connections.poller_fd()),
         }
     }
 
     // ---- for the C ABI, which has to be between the steps
 
-    pub(crate) fn reactor(&self) -> &Rc<Reactor> {
-        &self.reactor
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.reactor.registry
     }
 
     /// Opens a delivery whose calls the caller runs.
     pub(crate) fn turn(&self, token: u64, budget: Option<u64>) -> Result<Turn> {
         // A cancelled guest has no events left, so that any form will do for its end.
-        if !self.reactor.shared.is_cancelled() {
+        if !self.reactor.shared.life.is_cancelled() {
             self.check_form(false)?;
         }
         Delivery::begin(&self.reactor, token, budget)
@@ -264,7 +266,7 @@ pub(crate) struct Run {
 impl Run {
     /// Sleeps until a delivery is due. `false`: the guest has ended.
     pub(crate) fn wait(&mut self) -> Result<bool> {
-        if self.reactor.shared.is_ended() {
+        if self.reactor.shared.life.is_ended() {
             return Ok(false);
         }
         if !std::mem::replace(&mut self.started, true) {

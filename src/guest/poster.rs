@@ -2,14 +2,14 @@
 //!
 //! Owns: a reference to the half of the guest that every thread may touch. Any thread.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Handle;
+use crate::core::context::Context;
 use crate::core::message::Job;
-use crate::core::reactor::Reactor;
-use crate::core::shared::{Shared, State};
 use crate::core::stats::Stats;
+use crate::core::waiting::drive::State;
+use crate::core::waiting::shared::Shared;
 use crate::error::{Error, Result, Status};
 
 /// The right to post, wake and cancel, from any thread, also when the guest is gone.
@@ -22,7 +22,11 @@ impl Poster {
     /// # Errors
     /// `CLOSED`, `NOMEM`, `FORKED`; `f` is then dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
-        let closure = Box::new(|reactor: &Rc<Reactor>| f(&Handle::of(reactor)));
+        let closure = Box::new(|context: &Context| {
+            if let Some(handle) = Handle::of(context) {
+                f(&handle);
+            }
+        });
         self.post_job(Job::Closure(Some(closure))).map_err(|(error, _)| error)
     }
 
@@ -67,7 +71,7 @@ impl Poster {
 
     /// Whether `done` has been called.
     pub fn is_ended(&self) -> bool {
-        self.0.is_ended()
+        self.0.life.is_ended()
     }
 
     /// Whether this process is a fork of the one that started the guest.
@@ -92,6 +96,6 @@ impl Poster {
     /// A delivery came on a wrong thread: if that is a thread inside the host's post, its post
     /// counts as failed.
     pub(crate) fn note_inlined(&self) {
-        self.0.note_inlined();
+        self.0.drive.refuses_inline(&self.0);
     }
 }

@@ -8,9 +8,11 @@ use std::ffi::c_void;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
+use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::reactor::Reactor;
-use crate::core::source::{Callback, Detached, Event, Kind, Source};
+use crate::core::registered::connections::Connections;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{
@@ -20,8 +22,6 @@ use crate::sys::{
 struct FdState {
     fd: OsFd,
     interest: Cell<Interest>,
-    /// Switched off while its own callback runs a nested loop.
-    muted: Cell<bool>,
     ready: Cell<Readiness>,
     _alive: Alive<SOURCES>,
 }
@@ -31,24 +31,18 @@ struct FdSource<C> {
     callback: C,
 }
 
-impl Reactor {
+impl Registry {
     /// Watches `fd` for `interest`, 0 for "not yet".
     pub(crate) fn fd_add<C>(&self, fd: OsFd, interest: Interest, callback: C) -> Result<Id>
     where
         C: Callback<Readiness> + 'static,
     {
-        let state = FdState {
-            fd,
-            interest: Cell::new(interest),
-            muted: Cell::new(false),
-            ready: Cell::new(0),
-            _alive: Alive::new(),
-        };
+        let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
         self.insert(Rc::new(FdSource { state, callback }), |id| {
             if fd < 0 {
                 return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an open file descriptor")));
             }
-            let added = self.poller().add(fd, interest, id.to_bits());
+            let added = self.connections.poller().add(fd, interest, id.to_bits());
             match added {
                 Ok(None) => Ok(()),
                 // That fd had been closed without closing its source: its id is stale from now on.
@@ -66,8 +60,8 @@ impl Reactor {
     pub(crate) fn fd_modify(&self, id: Id, interest: Interest) -> Result<()> {
         self.check_open()?;
         self.with(id, |state: &FdState| {
-            if !state.muted.get() {
-                let changed = self.poller().modify(state.fd, interest, id.to_bits());
+            if !self.is_muted(id) {
+                let changed = self.connections.poller().modify(state.fd, interest, id.to_bits());
                 changed.map_err(|e| refused(state.fd, &e))?;
             }
             state.interest.set(interest);
@@ -89,7 +83,7 @@ fn refused(fd: OsFd, error: &std::io::Error) -> Error {
 }
 
 impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
-    fn prepare(&self, _reactor: &Reactor, _id: Id, hint: u64) -> bool {
+    fn prepare(&self, _to: &Connections, _id: Id, hint: u64) -> bool {
         let interest = self.state.interest.get();
         let mut ready = hint as Readiness;
         if ready & (ERROR | HANGUP) != 0 {
@@ -104,37 +98,35 @@ impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
         ready != 0 && interest != 0
     }
 
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
-        self.callback.call(reactor, id, self.state.ready.get());
+    fn call(&self, context: &Context, id: Id) {
+        self.callback.call(context, id, self.state.ready.get());
     }
 
     fn event(&self, id: Id) -> Event {
         Event { flags: self.state.ready.get(), ..Event::plain(Some(id), Kind::Fd, self.user_data()) }
     }
 
-    fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
-        reactor.poller().remove(self.state.fd, id.to_bits());
+    fn detach(&self, to: &Connections, id: Id) -> Detached {
+        to.poller().remove(self.state.fd, id.to_bits());
         Detached::Now
     }
 
-    fn mute(&self, reactor: &Reactor, id: Id) {
-        self.state.muted.set(true);
+    fn mute(&self, to: &Connections, id: Id) {
         // It was just reported by the poller, so it is registered.
-        let _ = reactor.poller().modify(self.state.fd, 0, id.to_bits());
+        let _ = to.poller().modify(self.state.fd, 0, id.to_bits());
     }
 
-    fn unmute(&self, reactor: &Reactor, id: Id) {
-        self.state.muted.set(false);
+    fn unmute(&self, to: &Connections, id: Id) {
         // If its fd was closed meanwhile there is nothing to switch on.
-        let _ = reactor.poller().modify(self.state.fd, self.state.interest.get(), id.to_bits());
+        let _ = to.poller().modify(self.state.fd, self.state.interest.get(), id.to_bits());
     }
 
     fn drop_runs_user_code(&self) -> bool {
         self.callback.drop_runs_user_code()
     }
 
-    fn disown(&self) {
-        self.callback.disown();
+    fn release_user_data(&self) {
+        self.callback.release_user_data();
     }
 
     fn state(&self) -> &dyn Any {

@@ -1,5 +1,5 @@
-//! L3. What can become ready: one kind per file, each a [`Source`](crate::core::source::Source)
-//! and the functions of the reactor that register and change it.
+//! L3. What can become ready: one kind per file, each a [`Source`](crate::core::registered::source::Source)
+//! and the functions of the registry that register and change it.
 
 mod child;
 mod fd;
@@ -8,5 +8,4 @@ mod signal;
 mod timer;
 mod work;
 
-pub use child::ChildExit;
 pub use resolve::Resolved;

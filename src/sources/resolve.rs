@@ -3,12 +3,12 @@
 //! Owns: the answer, between the pool thread that found it and the host thread that tells it.
 
 use std::ffi::c_void;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::work::Finish;
-use crate::core::reactor::Reactor;
-use crate::core::source::{Callback, Event, Kind};
+use crate::core::context::Context;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Event, Kind};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
@@ -23,14 +23,14 @@ struct Answer<C> {
     callback: C,
 }
 
-impl Reactor {
+impl Registry {
     /// Resolves a name on the pool, then calls back with the answer.
     pub(crate) fn resolve_add<C>(&self, query: Query, callback: C) -> Result<Id>
     where
         C: for<'a> Callback<&'a Resolved> + 'static,
     {
         if query.node.is_none() && query.service.is_none() {
-            callback.disown();
+            callback.release_user_data();
             return Err(Error::new(
                 Status::INVAL,
                 "node and service are both NULL: give a name, a port or both",
@@ -47,10 +47,10 @@ impl Reactor {
 }
 
 impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
+    fn call(&self, context: &Context, id: Id) {
         // Taken out, so that no lock is held while the user's code runs.
         let resolved = lock(&self.found).take().unwrap_or(Err(errno::EAI_FAIL));
-        self.callback.call(reactor, id, &resolved);
+        self.callback.call(context, id, &resolved);
     }
 
     fn event(&self, id: Id) -> Event {
@@ -64,7 +64,7 @@ impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {
         Event { value, data, ..Event::plain(Some(id), Kind::Resolve, self.callback.user_data()) }
     }
 
-    fn disown(&self) {
-        self.callback.disown();
+    fn release_user_data(&self) {
+        self.callback.release_user_data();
     }
 }

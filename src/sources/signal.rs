@@ -6,9 +6,11 @@ use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::reactor::Reactor;
-use crate::core::source::{Callback, Detached, Event, Kind, Source};
+use crate::core::registered::connections::Connections;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{errno, Listener};
@@ -23,20 +25,21 @@ struct SignalSource<C> {
     _alive: Alive<SOURCES>,
 }
 
-impl Reactor {
+impl Registry {
     /// Watches a signal.
     pub(crate) fn signal_add<C>(&self, signum: i32, callback: C) -> Result<Id>
     where
         C: Callback<Arrival> + 'static,
     {
-        let listener = self.signals.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
+        let listener =
+            self.connections.signals.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
         let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };
         self.insert(Rc::new(source), |id| {
-            if self.signals.ids.borrow().iter().any(|(watched, _)| *watched == signum) {
+            if self.connections.signals.ids.borrow().iter().any(|(watched, _)| *watched == signum) {
                 let text = format!("signal {signum} is watched already: close that source first");
                 return Err(Error::new(Status::EXIST, text));
             }
-            self.signals.ids.borrow_mut().try_reserve(1)?;
+            self.connections.signals.ids.borrow_mut().try_reserve(1)?;
             listener.watch(signum).map_err(|e| match e.raw_os_error() {
                 Some(errno::EINVAL) => Error::new(
                     Status::INVAL,
@@ -46,20 +49,20 @@ impl Reactor {
                 ),
                 _ => Error::os(&format!("watching signal {signum}"), &e),
             })?;
-            self.signals.ids.borrow_mut().push((signum, id));
+            self.connections.signals.ids.borrow_mut().push((signum, id));
             Ok(())
         })
     }
 }
 
 impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
-    fn prepare(&self, _reactor: &Reactor, _id: Id, hint: u64) -> bool {
+    fn prepare(&self, _to: &Connections, _id: Id, hint: u64) -> bool {
         self.count.set(hint as u32);
         true
     }
 
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
-        self.callback.call(reactor, id, (self.signum, self.count.get()));
+    fn call(&self, context: &Context, id: Id) {
+        self.callback.call(context, id, (self.signum, self.count.get()));
     }
 
     fn event(&self, id: Id) -> Event {
@@ -68,9 +71,9 @@ impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
         Event { flags, value, ..Event::plain(Some(id), Kind::Signal, self.callback.user_data()) }
     }
 
-    fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
-        reactor.signals.ids.borrow_mut().retain(|(_, watched)| *watched != id);
-        if let Some(listener) = reactor.signals.listener.get() {
+    fn detach(&self, to: &Connections, id: Id) -> Detached {
+        to.signals.ids.borrow_mut().retain(|(_, watched)| *watched != id);
+        if let Some(listener) = to.signals.listener.get() {
             listener.unwatch(self.signum);
         }
         Detached::Now
@@ -84,8 +87,8 @@ impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
         self.callback.drop_runs_user_code()
     }
 
-    fn disown(&self) {
-        self.callback.disown();
+    fn release_user_data(&self) {
+        self.callback.release_user_data();
     }
 
     fn state(&self) -> &dyn Any {

@@ -7,9 +7,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::clock::{deadline_after, FOREVER};
+use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::reactor::Reactor;
-use crate::core::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::core::registered::connections::Connections;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Next, Source};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -29,7 +31,7 @@ struct TimerSource<C> {
     callback: C,
 }
 
-impl Reactor {
+impl Registry {
     /// Starts a timer; a delay of `FOREVER` leaves it unarmed.
     pub(crate) fn timer_add<C>(&self, delay: u64, period: u64, callback: C) -> Result<Id>
     where
@@ -44,8 +46,8 @@ impl Reactor {
         };
         let source = Rc::new(TimerSource { state, callback });
         self.insert(source.clone(), |id| {
-            self.register_timer(id)?;
-            source.state.arm(self, id, deadline_after(self.now(), delay));
+            self.connections.register_timer(id)?;
+            source.state.arm(&self.connections, id, deadline_after(self.connections.now(), delay));
             Ok(())
         })
     }
@@ -55,44 +57,46 @@ impl Reactor {
         self.check_open()?;
         self.with(id, |state: &TimerState| {
             if state.arming.replace(0) != 0 {
-                self.disarm_timer(id);
+                self.connections.disarm_timer(id);
             }
             state.period.set(period);
-            state.arm(self, id, deadline_after(self.now(), delay));
+            state.arm(&self.connections, id, deadline_after(self.connections.now(), delay));
         })
     }
 }
 
 impl TimerState {
-    fn arm(&self, reactor: &Reactor, id: Id, deadline: u64) {
+    fn arm(&self, to: &Connections, id: Id, deadline: u64) {
         self.deadline.set(deadline);
         // A parked timer has a name too, so that a one-shot is known to be wanted still.
         self.arming.set(match deadline {
             FOREVER => PARKED,
-            _ => reactor.arm_timer(id, deadline),
+            _ => to.arm_timer(id, deadline),
         });
     }
 }
 
 /// The name of "registered, but not armed"; armings count from 1 and never get here.
 const PARKED: u64 = u64::MAX;
+/// That of a timer that is closed, which its callback may have done.
+const CLOSED: u64 = u64::MAX - 1;
 
 impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
-    fn prepare(&self, reactor: &Reactor, _id: Id, hint: u64) -> bool {
+    fn prepare(&self, to: &Connections, _id: Id, hint: u64) -> bool {
         let state = &self.state;
         if state.arming.get() != hint {
             // Armed anew since it was found due.
             return false;
         }
-        let late = reactor.now().saturating_sub(state.deadline.get());
+        let late = to.now().saturating_sub(state.deadline.get());
         let missed = late.checked_div(state.period.get()).unwrap_or(0);
         state.expirations.set(1 + missed);
         state.arming.set(0);
         true
     }
 
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
-        self.callback.call(reactor, id, self.state.expirations.get());
+    fn call(&self, context: &Context, id: Id) {
+        self.callback.call(context, id, self.state.expirations.get());
     }
 
     fn event(&self, id: Id) -> Event {
@@ -100,9 +104,9 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         Event { value, ..Event::plain(Some(id), Kind::Timer, self.callback.user_data()) }
     }
 
-    fn settle(&self, reactor: &Reactor, id: Id) -> Next {
+    fn settle(&self, to: &Connections, id: Id) -> Next {
         let state = &self.state;
-        if state.arming.get() != 0 || !reactor.is_open(id) {
+        if state.arming.get() != 0 {
             // The callback has armed, parked or closed it.
             return Next::Keep;
         }
@@ -111,15 +115,15 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         }
         // The next point of the grid that the expirations just told do not cover.
         let step = state.period.get().saturating_mul(state.expirations.get());
-        state.arm(reactor, id, deadline_after(state.deadline.get(), step));
+        state.arm(to, id, deadline_after(state.deadline.get(), step));
         Next::Keep
     }
 
-    fn detach(&self, reactor: &Reactor, id: Id) -> Detached {
-        if self.state.arming.replace(0) != 0 {
-            reactor.disarm_timer(id);
+    fn detach(&self, to: &Connections, id: Id) -> Detached {
+        if self.state.arming.replace(CLOSED) != 0 {
+            to.disarm_timer(id);
         }
-        reactor.forget_timer();
+        to.forget_timer();
         Detached::Now
     }
 
@@ -127,8 +131,8 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         self.callback.drop_runs_user_code()
     }
 
-    fn disown(&self) {
-        self.callback.disown();
+    fn release_user_data(&self) {
+        self.callback.release_user_data();
     }
 
     fn state(&self) -> &dyn Any {

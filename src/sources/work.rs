@@ -7,10 +7,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::pool::{Pool, Task};
-use crate::core::reactor::Reactor;
-use crate::core::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::core::registered::connections::Connections;
+use crate::core::registered::pool::{Pool, Task};
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Next, Source};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
@@ -27,29 +29,29 @@ enum Stage {
 /// What the host thread is told when the body is over.
 pub(super) trait Finish {
     /// The user's code and nothing else.
-    fn call(&self, reactor: &Rc<Reactor>, id: Id);
+    fn call(&self, context: &Context, id: Id);
 
     /// The same as data.
     fn event(&self, id: Id) -> Event;
 
     /// The registration failed.
-    fn disown(&self);
+    fn release_user_data(&self);
 }
 
 /// The end of plain work.
 struct Done<C>(C);
 
 impl<C: Callback<()>> Finish for Done<C> {
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
-        self.0.call(reactor, id, ());
+    fn call(&self, context: &Context, id: Id) {
+        self.0.call(context, id, ());
     }
 
     fn event(&self, id: Id) -> Event {
         Event::plain(Some(id), Kind::Work, self.0.user_data())
     }
 
-    fn disown(&self) {
-        self.0.disown();
+    fn release_user_data(&self) {
+        self.0.release_user_data();
     }
 }
 
@@ -61,7 +63,7 @@ struct WorkSource<F> {
     _alive: Alive<SOURCES>,
 }
 
-impl Reactor {
+impl Registry {
     /// Runs `body` on the pool, then calls back.
     pub(crate) fn work_add<C>(&self, body: Body, callback: C) -> Result<Id>
     where
@@ -97,7 +99,7 @@ impl Reactor {
             if matches!(*now, Stage::Running) {
                 *now = Stage::Over;
                 drop(now);
-                shared.source_ready(id);
+                shared.source_finished(id);
             }
         };
         let task = Task { body: Box::new(body), tell: Box::new(tell) };
@@ -106,23 +108,23 @@ impl Reactor {
 }
 
 impl<F: Finish> Source for WorkSource<F> {
-    fn prepare(&self, _reactor: &Reactor, _id: Id, _hint: u64) -> bool {
+    fn prepare(&self, _to: &Connections, _id: Id, _hint: u64) -> bool {
         true
     }
 
-    fn call(&self, reactor: &Rc<Reactor>, id: Id) {
-        self.finish.call(reactor, id);
+    fn call(&self, context: &Context, id: Id) {
+        self.finish.call(context, id);
     }
 
     fn event(&self, id: Id) -> Event {
         self.finish.event(id)
     }
 
-    fn settle(&self, _reactor: &Reactor, _id: Id) -> Next {
+    fn settle(&self, _to: &Connections, _id: Id) -> Next {
         Next::Close
     }
 
-    fn detach(&self, _reactor: &Reactor, _id: Id) -> Detached {
+    fn detach(&self, _to: &Connections, _id: Id) -> Detached {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Over) {
             Stage::Waiting(body) => {
@@ -131,7 +133,7 @@ impl<F: Finish> Source for WorkSource<F> {
             }
             Stage::Running => {
                 *stage = Stage::Running;
-                Detached::Lingers
+                Detached::InFlight
             }
             Stage::Over => Detached::Now,
         }
@@ -141,8 +143,8 @@ impl<F: Finish> Source for WorkSource<F> {
         true
     }
 
-    fn disown(&self) {
-        self.finish.disown();
+    fn release_user_data(&self) {
+        self.finish.release_user_data();
     }
 
     fn state(&self) -> &dyn Any {

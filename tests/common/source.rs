@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// One file of `src`.
 pub struct Source {
-    /// Below `src`, such as `core/batch.rs`.
+    /// Below `src`, such as `core/host.rs`.
     pub path: String,
     pub raw: String,
     /// `raw` without comments and the insides of strings, all at the same places.

@@ -59,7 +59,7 @@ fn a_post_is_delivered_whenever_it_comes() {
 }
 
 #[test]
-fn a_step_beside_the_opening_gate_loses_nothing() {
+fn a_step_beside_the_opening_latch_loses_nothing() {
     with_threads(
         usize::MAX,
         |world| {

@@ -4,18 +4,18 @@
 //!     RUSTFLAGS="--cfg loom" cargo test --release --test loom      (scripts/loom.sh)
 //!
 //! The files under test are included as they are, so that nothing of the library has to be public for
-//! this. What stands around them in the library (poller, gate, delivery) is modelled in `world`.
+//! this. What stands around them in the library (poller, latch, delivery) is modelled in `world`.
 #![cfg(loom)]
 
 #[path = "../../src/sync.rs"]
 mod sync;
 
 #[allow(dead_code)]
-#[path = "../../src/core/batch.rs"]
-mod batch;
+#[path = "../../src/core/waiting/handoff.rs"]
+mod handoff;
 
 #[allow(dead_code)]
-#[path = "../../src/core/posts.rs"]
+#[path = "../../src/core/waiting/posts.rs"]
 mod posts;
 
 mod hand_off;

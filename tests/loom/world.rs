@@ -1,4 +1,4 @@
-//! What stands around the hand-off in the library: poller, gate, clock, the host's queue, the I/O
+//! What stands around the hand-off in the library: poller, latch, clock, the host's queue, the I/O
 //! thread and a delivery, each reduced to what its file promises.
 
 use std::collections::VecDeque;
@@ -8,14 +8,14 @@ use loom::sync::atomic::AtomicBool;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread::{self, JoinHandle};
 
-use crate::batch::{End, HandOff, Pauses};
+use crate::handoff::{End, HandOff, Pauses, Post};
 use crate::posts::Posts;
 
 const MS: u64 = 1_000_000;
 
-/// The poller and the one-shot gate before it.
+/// The poller and the one-shot latch before it.
 #[derive(Default)]
-struct Gate {
+struct Latch {
     /// Events of fds that nobody has read.
     fds: Vec<u32>,
     /// The waker's event.
@@ -40,8 +40,8 @@ struct Queue {
 pub struct World {
     pub hand_off: HandOff,
     posts: Posts<u32>,
-    gate: Mutex<Gate>,
-    gate_changed: Condvar,
+    latch: Mutex<Latch>,
+    latch_changed: Condvar,
     queue: Mutex<Queue>,
     queue_changed: Condvar,
     stopping: AtomicBool,
@@ -56,8 +56,8 @@ impl World {
         Arc::new(World {
             hand_off: HandOff::new(1, pauses),
             posts: Posts::new(),
-            gate: Mutex::new(Gate { armed: true, ..Gate::default() }),
-            gate_changed: Condvar::new(),
+            latch: Mutex::new(Latch { armed: true, ..Latch::default() }),
+            latch_changed: Condvar::new(),
             queue: Mutex::default(),
             queue_changed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -74,27 +74,27 @@ impl World {
         self.now.load(Ordering::SeqCst)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Gate)) {
-        change(&mut self.gate.lock().unwrap());
-        self.gate_changed.notify_all();
+    fn change(&self, change: impl FnOnce(&mut Latch)) {
+        change(&mut self.latch.lock().unwrap());
+        self.latch_changed.notify_all();
     }
 
     /// Something happens to an fd.
     pub fn fire(&self, event: u32) {
-        self.change(|gate| gate.fds.push(event));
+        self.change(|latch| latch.fds.push(event));
     }
 
     pub fn wake(&self) {
-        self.change(|gate| gate.woken = true);
+        self.change(|latch| latch.woken = true);
     }
 
     /// Makes the I/O thread look at the hand-off.
     fn kick(&self) {
-        self.change(|gate| gate.kicked = true);
+        self.change(|latch| latch.kicked = true);
     }
 
     fn arm(&self) {
-        self.change(|gate| gate.armed = true);
+        self.change(|latch| latch.armed = true);
     }
 
     /// `guest_post`.
@@ -117,23 +117,23 @@ impl World {
         }
     }
 
-    /// Sleeps until the gate opens (`true`), a kick or, should time pass, `until`.
+    /// Sleeps until the latch opens (`true`), a kick or, should time pass, `until`.
     fn wait(&self, until: Option<u64>) -> bool {
-        let mut gate = self.gate.lock().unwrap();
+        let mut latch = self.latch.lock().unwrap();
         loop {
-            if gate.armed && (gate.woken || !gate.fds.is_empty()) {
-                gate.armed = false;
+            if latch.armed && (latch.woken || !latch.fds.is_empty()) {
+                latch.armed = false;
                 return true;
             }
-            if std::mem::take(&mut gate.kicked) {
+            if std::mem::take(&mut latch.kicked) {
                 return false;
             }
-            if let Some(until) = until.filter(|_| gate.time_passes > 0) {
-                gate.time_passes -= 1;
+            if let Some(until) = until.filter(|_| latch.time_passes > 0) {
+                latch.time_passes -= 1;
                 self.now.fetch_max(until, Ordering::SeqCst);
                 return false;
             }
-            gate = self.gate_changed.wait(gate).unwrap();
+            latch = self.latch_changed.wait(latch).unwrap();
         }
     }
 
@@ -171,7 +171,8 @@ impl World {
                     let watch = world.hand_off.watch(now);
                     match watch.post {
                         None => break watch.sleep.map(|pause| now + pause),
-                        Some((token, first)) => world.post(token, first),
+                        Some(Post::First(token)) => world.post(token, true),
+                        Some(Post::Again(token)) => world.post(token, false),
                     }
                 };
             }
@@ -196,9 +197,9 @@ pub struct Host {
     ready: VecDeque<u32>,
     /// So many callbacks per delivery.
     budget: usize,
-    covered: bool,
+    nested_wake: bool,
     /// A delivery goes on that will look again.
-    looking: bool,
+    in_delivery: bool,
     pub closed: bool,
 }
 
@@ -209,8 +210,8 @@ impl Host {
             seen: Vec::new(),
             ready: VecDeque::new(),
             budget,
-            covered: false,
-            looking: false,
+            nested_wake: false,
+            in_delivery: false,
             closed: false,
         }
     }
@@ -229,9 +230,9 @@ impl Host {
     /// The same while time passes, so that the I/O thread's clock is heard.
     pub fn next_token_in_time(&self) -> u64 {
         // A handful of looks at the clock is more than any of these programs needs.
-        self.world.change(|gate| gate.time_passes = 6);
+        self.world.change(|latch| latch.time_passes = 6);
         let token = self.next_token();
-        self.world.change(|gate| gate.time_passes = 0);
+        self.world.change(|latch| latch.time_passes = 0);
         token
     }
 
@@ -247,7 +248,7 @@ impl Host {
     pub fn deliver(&mut self, token: u64, callback: Callback<'_>) -> bool {
         let world = self.world.clone();
         let Some(begun) = world.hand_off.begin(token, world.now()) else { return false };
-        (self.looking, self.covered) = (true, begun.watched);
+        (self.in_delivery, self.nested_wake) = (true, begun.watched);
         let mut left = self.budget;
         while left > 0 {
             if self.ready.is_empty() {
@@ -256,26 +257,25 @@ impl Host {
             let Some(event) = self.ready.pop_front() else { break };
             left -= 1;
             self.seen.push(event);
-            // Posts that are ready are owed to a nested loop (`Reactor::owes`).
+            // Posts that are ready are owed to a nested loop (`Reactor::has_unpolled`).
             if !self.ready.is_empty() {
-                self.cover();
+                self.ask_nested_wake();
             }
             callback(self, event);
-            if !self.looking {
+            if !self.in_delivery {
                 // It ran a nested loop, whose last delivery ended.
-                (self.looking, self.covered) = (true, false);
+                (self.in_delivery, self.nested_wake) = (true, false);
             }
         }
-        self.looking = false;
+        self.in_delivery = false;
         let more = !self.ready.is_empty() || !world.posts.arm();
         match world.hand_off.end(more, world.now()) {
             End::Nothing => {}
             End::Arm => world.arm(),
-            End::Post(token, unwatched) => {
+            End::Post(token) => world.post(token, true),
+            End::PostAndKick(token) => {
                 world.post(token, true);
-                if unwatched {
-                    world.kick();
-                }
+                world.kick();
             }
         }
         true
@@ -287,18 +287,20 @@ impl Host {
             self.closed = true;
             world.posts.close();
         }
-        world.change(|gate| {
-            gate.woken = false;
-            self.ready.extend(gate.fds.drain(..));
+        world.change(|latch| {
+            latch.woken = false;
+            self.ready.extend(latch.fds.drain(..));
         });
         let mut posts = VecDeque::new();
-        world.posts.drain(!self.covered, &mut posts);
+        world.posts.drain(!self.nested_wake, &mut posts);
         self.ready.append(&mut posts);
     }
 
-    /// Makes sure that a nested loop gets a token (`Shared::cover`).
-    pub fn cover(&mut self) {
-        if !std::mem::replace(&mut self.covered, true) && self.world.hand_off.cover(self.world.now()) {
+    /// Makes sure that a nested loop gets a token (`Shared::nested_wake`).
+    pub fn ask_nested_wake(&mut self) {
+        if !std::mem::replace(&mut self.nested_wake, true)
+            && self.world.hand_off.nested_wake(self.world.now())
+        {
             self.world.kick();
         }
     }

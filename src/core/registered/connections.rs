@@ -1,0 +1,105 @@
+//! L2. What sources are connected to: the poller, the timers, the signals, the children. This is what a source's methods
+//! get.
+//!
+//! Owns: each of these. Host thread only. No borrow of any cell is held while user code runs.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use once_cell::unsync::OnceCell;
+
+use super::timers::Timers;
+use crate::clock::FOREVER;
+use crate::core::waiting::shared::Shared;
+use crate::error::Result;
+use crate::id::Id;
+use crate::sys::{Listener, OsFd, Poller};
+
+/// See the file's head.
+pub(crate) struct Connections {
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) signals: Signals,
+    /// The children that are watched, by pid.
+    pub(crate) children: RefCell<HashMap<i32, Id>>,
+    /// When whoever keeps timers of its own wants a delivery, or `FOREVER`.
+    deadline: Cell<u64>,
+    poller: RefCell<Poller>,
+    shared: Arc<Shared>,
+}
+
+/// The signals that are watched.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) listener: OnceCell<Listener>,
+    pub(crate) ids: RefCell<Vec<(i32, Id)>>,
+}
+
+impl Connections {
+    pub(super) fn new(shared: Arc<Shared>, poller: Poller) -> Connections {
+        Connections {
+            timers: RefCell::default(),
+            signals: Signals::default(),
+            children: RefCell::default(),
+            deadline: Cell::new(FOREVER),
+            poller: RefCell::new(poller),
+            shared,
+        }
+    }
+
+    pub(crate) fn poller(&self) -> RefMut<'_, Poller> {
+        self.poller.borrow_mut()
+    }
+
+    pub(crate) fn poller_fd(&self) -> OsFd {
+        self.poller.borrow().fd()
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.shared.clock.now()
+    }
+
+    /// The earliest deadline of all, or `FOREVER`.
+    #[inline(always)]
+    pub(crate) fn earliest(&self) -> u64 {
+        self.timers.borrow().earliest().unwrap_or(FOREVER).min(self.deadline.get())
+    }
+
+    /// Makes room for one more timer.
+    pub(crate) fn register_timer(&self, id: Id) -> Result<()> {
+        Ok(self.timers.borrow_mut().register(id)?)
+    }
+
+    /// A timer is closed; it is not armed.
+    pub(crate) fn forget_timer(&self) {
+        self.timers.borrow_mut().forget();
+    }
+
+    /// Arms a timer and returns the name of this arming.
+    pub(crate) fn arm_timer(&self, id: Id, deadline: u64) -> u64 {
+        let name = self.timers.borrow_mut().arm(id, deadline);
+        self.shared.deadline_changed(self.earliest());
+        name
+    }
+
+    pub(crate) fn disarm_timer(&self, id: Id) {
+        self.timers.borrow_mut().disarm(id);
+        self.shared.deadline_changed(self.earliest());
+    }
+
+    /// When the caller wants a delivery, whatever is due; `FOREVER` for never. Replaces the one before.
+    pub(super) fn set_deadline(&self, deadline: u64) {
+        self.deadline.set(deadline);
+        self.shared.deadline_changed(self.earliest());
+    }
+
+    /// Whether the caller's deadline has come by `now`: once for each.
+    #[inline(always)]
+    pub(crate) fn take_deadline(&self, now: u64) -> bool {
+        let come = self.deadline.get() <= now && now != FOREVER;
+        if come {
+            self.deadline.set(FOREVER);
+        }
+        come
+    }
+}

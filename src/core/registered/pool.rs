@@ -1,0 +1,128 @@
+//! L2. A bounded pool of threads for blocking work.
+//!
+//! Owns: the threads and the queue before them. Started by the host thread as work arrives, up to
+//! the limit; they end when the pool is dropped and their last job is done.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{unbounded, Receiver, Sender};
+
+use crate::core::live;
+use crate::sys;
+
+/// What a thread of the pool does: the task, and then telling whoever waits for it. Apart, because a
+/// pool whose tasks have all been told must count as idle: its end then joins the threads.
+pub(crate) struct Task {
+    pub(crate) body: Box<dyn FnOnce() + Send>,
+    pub(crate) tell: Box<dyn FnOnce() + Send>,
+}
+
+/// See the file's head.
+pub(crate) struct Pool {
+    /// `None` only while the pool is dropped.
+    queue: Option<Sender<Task>>,
+    waiting: Receiver<Task>,
+    threads: RefCell<Vec<JoinHandle<()>>>,
+    started: Cell<u32>,
+    limit: u32,
+    /// Tasks handed in and not yet finished.
+    busy: Arc<AtomicU32>,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: u32) -> Pool {
+        let (queue, waiting) = unbounded();
+        let threads = RefCell::new(Vec::new());
+        Pool { queue: Some(queue), waiting, threads, started: Cell::new(0), limit, busy: Arc::default() }
+    }
+
+    /// Queues a task; it runs in its turn. Fails only if not even one thread can be started.
+    pub(crate) fn run(&self, task: Task) -> io::Result<()> {
+        let busy = self.busy.fetch_add(1, Ordering::SeqCst);
+        if busy >= self.started.get() && self.started.get() < self.limit {
+            if let Err(e) = self.start_thread() {
+                // With fewer threads than wanted the others get to it; with none nobody would.
+                if self.started.get() == 0 {
+                    self.busy.fetch_sub(1, Ordering::SeqCst);
+                    return Err(e);
+                }
+            }
+        }
+        let sent = self.queue.as_ref().map(|queue| queue.send(task));
+        debug_assert!(matches!(sent, Some(Ok(()))), "the pool holds a receiver itself");
+        Ok(())
+    }
+
+    fn start_thread(&self) -> io::Result<()> {
+        let (waiting, busy) = (self.waiting.clone(), self.busy.clone());
+        let alive = live::Alive::<{ live::THREADS }>::new();
+        let thread = sys::spawn("asyncguest-work", move || {
+            for task in waiting.iter() {
+                // A job's panic is its own; it must not take the thread from the others.
+                let _ = catch_unwind(AssertUnwindSafe(task.body));
+                busy.fetch_sub(1, Ordering::SeqCst);
+                (task.tell)();
+            }
+            drop(alive);
+        })?;
+        self.threads.borrow_mut().push(thread);
+        self.started.set(self.started.get() + 1);
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    /// Idle threads are joined, which takes no time. If a job still runs it was abandoned, and the
+    /// threads end by themselves after it.
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.busy.load(Ordering::SeqCst) == 0 {
+            for thread in self.threads.get_mut().drain(..) {
+                // Panics of jobs are caught, so there is none to report.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn no_more_threads_than_the_limit_and_all_jobs_run() {
+        let pool = Pool::new(2);
+        let (done, finished) = unbounded();
+        let (go, wait) = bounded::<()>(0);
+        for i in 0..10 {
+            let (done, wait) = (done.clone(), wait.clone());
+            let body = Box::new(move || assert!(wait.recv().is_err()));
+            let tell = Box::new(move || done.send(i).unwrap());
+            pool.run(Task { body, tell }).unwrap();
+        }
+        assert_eq!(pool.started.get(), 2);
+        drop(go);
+        let mut all: Vec<i32> = (0..10).map(|_| finished.recv().unwrap()).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panicking_job_leaves_the_thread_to_the_others() {
+        let pool = Pool::new(1);
+        let (done, finished) = unbounded();
+        let told = done.clone();
+        let body = Box::new(|| panic!("expected by this test"));
+        pool.run(Task { body, tell: Box::new(move || told.send("after the panic").unwrap()) }).unwrap();
+        pool.run(Task { body: Box::new(move || done.send("the next").unwrap()), tell: Box::new(|| {}) })
+            .unwrap();
+        assert_eq!(finished.recv(), Ok("after the panic"));
+        assert_eq!(finished.recv(), Ok("the next"));
+    }
+}

@@ -1,0 +1,239 @@
+//! L2. What is registered: what user code registers with.
+//!
+//! Owns: the table of sources, what they are connected to, and what was closed and is not dropped yet. Host
+//! thread only. No borrow of any cell is held while user code runs, so that user code may call
+//! everything: take out, end the borrow, then call.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use once_cell::unsync::OnceCell;
+
+use super::connections::Connections;
+use super::pool::Pool;
+use super::source::{Detached, Source};
+use super::table::{Call, Mute, Table};
+use crate::core::context::Context;
+use crate::core::message::Job;
+use crate::core::waiting::shared::Shared;
+use crate::error::{Result, Status};
+use crate::id::Id;
+use crate::sys::Poller;
+
+/// Something whose end runs user code: dropped in the next delivery.
+pub(crate) enum Deferred {
+    Source { _source: Rc<dyn Source> },
+    Post { _job: Job },
+}
+
+/// See the file's head.
+pub struct Registry {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) context: Context,
+    pub(crate) work_threads: u32,
+    pub(crate) pool: OnceCell<Pool>,
+    pub(crate) connections: Connections,
+    pub(crate) table: RefCell<Table>,
+    deferred_drops: RefCell<VecDeque<Deferred>>,
+    /// Events of sources whose callbacks are on the stack.
+    missed: RefCell<Vec<(Id, u64)>>,
+    /// Closed, but a thread of the library still works for them.
+    in_flight: RefCell<HashMap<Id, Rc<dyn Source>>>,
+}
+
+impl Registry {
+    pub(crate) fn new(shared: Arc<Shared>, poller: Poller, work_threads: u32) -> Rc<Registry> {
+        Rc::new_cyclic(|registry: &Weak<Registry>| Registry {
+            context: Context::new(registry.clone()),
+            work_threads,
+            pool: OnceCell::new(),
+            connections: Connections::new(shared.clone(), poller),
+            table: RefCell::new(Table::new()),
+            deferred_drops: RefCell::default(),
+            missed: RefCell::default(),
+            in_flight: RefCell::default(),
+            shared,
+        })
+    }
+
+    /// Fails if nothing new is taken any more.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.shared.check_process()?;
+        match self.shared.life.is_cancelled() {
+            true => Err(Status::CLOSED.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Registers a source and lets `attach` connect it; undone if that fails.
+    pub(crate) fn insert(&self, source: Rc<dyn Source>, attach: impl FnOnce(Id) -> Result<()>) -> Result<Id> {
+        if let Err(refused) = self.check_open().and_then(|()| Ok(self.table.borrow_mut().make_room()?)) {
+            source.release_user_data();
+            return Err(refused);
+        }
+        let id = self.table.borrow_mut().insert(source);
+        match attach(id) {
+            Ok(()) => {
+                self.shared.counters.opened.add(1);
+                Ok(id)
+            }
+            Err(error) => {
+                let source = self.table.borrow_mut().remove(id);
+                // The caller keeps its user data, so this end runs none of its code.
+                if let Some(source) = source {
+                    source.release_user_data();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The open source with that id, if its state is an `S`.
+    pub(crate) fn with<S: 'static, R>(&self, id: Id, f: impl FnOnce(&S) -> R) -> Result<R> {
+        let source = self.table.borrow().get(id).cloned();
+        match source.as_ref().and_then(|source| source.state().downcast_ref::<S>()) {
+            Some(state) => Ok(f(state)),
+            None => Err(Status::STALE.into()),
+        }
+    }
+
+    pub(crate) fn is_open(&self, id: Id) -> bool {
+        self.table.borrow().get(id).is_some()
+    }
+
+    pub(crate) fn is_muted(&self, id: Id) -> bool {
+        self.table.borrow().is_muted(id)
+    }
+
+    /// When the caller wants a delivery, whatever is due; `FOREVER` for never. Replaces the one before.
+    pub(crate) fn set_deadline(&self, deadline: u64) -> Result<()> {
+        self.check_open()?;
+        self.connections.set_deadline(deadline);
+        Ok(())
+    }
+
+    // ---- the end of a source
+
+    /// Closes a source: detached now, dropped in the current or the next delivery.
+    pub(crate) fn close(&self, id: Id) -> Result<()> {
+        self.shared.check_process()?;
+        let source = self.take_out(id).ok_or(Status::STALE)?;
+        match source.detach(&self.connections, id) {
+            Detached::InFlight => drop(self.in_flight.borrow_mut().insert(id, source)),
+            Detached::Now if source.drop_runs_user_code() => {
+                self.drop_later(Deferred::Source { _source: source })
+            }
+            Detached::Now => {}
+        }
+        Ok(())
+    }
+
+    /// Closes a source whose last event has been told; the caller drops it when that is forgotten. `None`: the user has
+    /// closed it meanwhile.
+    pub(crate) fn retire(&self, id: Id) -> Option<Rc<dyn Source>> {
+        let source = self.take_out(id)?;
+        source.detach(&self.connections, id);
+        Some(source)
+    }
+
+    fn take_out(&self, id: Id) -> Option<Rc<dyn Source>> {
+        let source = self.table.borrow_mut().remove(id)?;
+        self.shared.counters.closed.add(1);
+        self.missed.borrow_mut().retain(|(missed, _)| *missed != id);
+        Some(source)
+    }
+
+    /// Keeps something whose end runs user code until a delivery.
+    pub(crate) fn drop_later(&self, deferred: Deferred) {
+        let first = !self.has_deferred_drops();
+        self.deferred_drops.borrow_mut().push_back(deferred);
+        // The first one's wake-up stands until a delivery has looked at all.
+        if first {
+            self.shared.wake();
+        }
+    }
+
+    /// The next thing whose end has come.
+    pub(crate) fn next_deferred_drop(&self) -> Option<Deferred> {
+        self.deferred_drops.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn has_deferred_drops(&self) -> bool {
+        !self.deferred_drops.borrow().is_empty()
+    }
+
+    /// A thread of the library has finished with that source. Whether it was closed, and is dropped in this delivery.
+    pub(crate) fn finish_in_flight(&self, id: Id) -> bool {
+        let source = self.in_flight.borrow_mut().remove(&id);
+        source
+            .map(|source| self.deferred_drops.borrow_mut().push_back(Deferred::Source { _source: source }))
+            .is_some()
+    }
+
+    /// Whether a thread of the library still works for a closed source.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        !self.in_flight.borrow().is_empty()
+    }
+
+    /// Gives up what threads of the library work for: theirs is then the last reference, and the end runs there.
+    pub(crate) fn abandon_in_flight(&self) {
+        let abandoned = self.in_flight.take();
+        drop(abandoned);
+    }
+
+    // ---- calls
+
+    /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is
+    /// on the stack: its turn comes when that has returned. Until then an fd is switched off, or it
+    /// would keep the poller ready, and any other event is kept: `again` is its hint.
+    pub(crate) fn begin_call(&self, id: Id, hint: u64, again: Option<u64>) -> Option<Rc<dyn Source>> {
+        let call = self.table.borrow_mut().begin_call(id)?;
+        match call {
+            Call::Begun(source) if source.prepare(&self.connections, id, hint) => Some(source),
+            Call::Begun(source) => {
+                self.end_call(id, &source, |_, _| {});
+                None
+            }
+            Call::Missed(source, mute) => {
+                if let Some(hint) = again {
+                    self.miss(id, hint, &source);
+                }
+                if mute == Mute::Now {
+                    source.mute(&self.connections, id);
+                }
+                None
+            }
+        }
+    }
+
+    /// Keeps one event for when the callback has returned, however many come.
+    fn miss(&self, id: Id, hint: u64, source: &Rc<dyn Source>) {
+        let mut missed = self.missed.borrow_mut();
+        match missed.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
+            None => missed.push((id, hint)),
+        }
+    }
+
+    /// Its callback has returned: `again` gets what it missed meanwhile.
+    #[inline(always)]
+    pub(crate) fn end_call(&self, id: Id, source: &Rc<dyn Source>, mut again: impl FnMut(Id, u64)) {
+        let muted = self.table.borrow_mut().end_call(id);
+        if muted {
+            source.unmute(&self.connections, id);
+            self.missed.borrow_mut().retain(|&(missed, hint)| {
+                if missed == id {
+                    again(id, hint);
+                }
+                missed != id
+            });
+        }
+    }
+
+    /// Gives up what sources have missed.
+    pub(crate) fn give_up_missed(&self) {
+        self.missed.take();
+    }
+}

@@ -1,0 +1,139 @@
+//! L2. What can become ready, as the registry sees it.
+//!
+//! Here and not in `sources`, so that core never imports one. Everything runs on the host thread.
+//!
+//! The steps of one event are separate so that the C boundary can catch panics around the
+//! library's own ones and never around the user's call, through which a C++ exception may pass:
+//! `prepare`, then `call` (the user's code and nothing else) or `event` (the pull form), then `settle`.
+
+use std::ffi::c_void;
+
+use super::connections::Connections;
+use crate::core::context::Context;
+use crate::id::Id;
+
+/// One event of the pull form. The kinds' numbers are the C header's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The source; `None` for a post.
+    pub id: Option<Id>,
+    /// What kind of event.
+    pub kind: Kind,
+    /// By kind: readiness, signal number, term signal.
+    pub flags: u32,
+    /// By kind: expirations, count, exit code, number of addresses.
+    pub value: i64,
+    /// By kind: the first address.
+    pub data: *const c_void,
+    /// What was registered with the source.
+    pub user_data: *mut c_void,
+}
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// An fd is ready.
+    Fd = 1,
+    /// A timer expired.
+    Timer = 2,
+    /// A post arrived.
+    Post = 3,
+    /// A signal arrived.
+    Signal = 4,
+    /// A child ended.
+    Child = 5,
+    /// Work is finished.
+    Work = 6,
+    /// A name was resolved.
+    Resolve = 7,
+}
+
+impl Event {
+    /// An event that carries nothing but its kind.
+    pub(crate) fn plain(id: Option<Id>, kind: Kind, user_data: *mut c_void) -> Event {
+        Event { id, kind, flags: 0, value: 0, data: std::ptr::null(), user_data }
+    }
+}
+
+/// The user's code and data behind a source, called with `A`.
+pub trait Callback<A> {
+    /// The user's code and nothing else.
+    fn call(&self, context: &Context, id: Id, args: A);
+
+    /// What the pull form shows.
+    fn user_data(&self) -> *mut c_void {
+        std::ptr::null_mut()
+    }
+
+    /// Whether dropping this runs user code, which must wait for the next delivery.
+    fn drop_runs_user_code(&self) -> bool;
+
+    /// The registration failed: foreign user data stays the caller's.
+    fn release_user_data(&self) {}
+}
+
+/// After an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    Keep,
+    Close,
+}
+
+/// What is left of a source when it is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detached {
+    /// Nothing outside the host thread refers to it.
+    Now,
+    /// A thread still works on it and will push `Message::Finished` in the end.
+    InFlight,
+}
+
+/// See the file's head.
+pub(crate) trait Source {
+    /// It was found ready. `hint`: readiness, name of the arming or count, by kind. Says whether there is
+    /// something to tell.
+    fn prepare(&self, to: &Connections, id: Id, hint: u64) -> bool;
+
+    /// Calls the user with what `prepare` found.
+    fn call(&self, context: &Context, id: Id);
+
+    /// The same as data.
+    fn event(&self, id: Id) -> Event;
+
+    /// The user has been told.
+    fn settle(&self, _to: &Connections, _id: Id) -> Next {
+        Next::Keep
+    }
+
+    /// Stops watching; nothing of the system refers to it afterwards.
+    fn detach(&self, to: &Connections, id: Id) -> Detached;
+
+    /// It was ready again while its callback is on the stack: keep the poller silent until `unmute`.
+    fn mute(&self, _to: &Connections, _id: Id) {}
+
+    /// Two events came while its callback was on the stack: the hint of the one that is told for both.
+    fn merge(&self, _earlier: u64, later: u64) -> u64 {
+        later
+    }
+
+    /// The callback has returned.
+    fn unmute(&self, _to: &Connections, _id: Id) {}
+
+    /// A forked child gives back what the system has opened for this.
+    fn close_in_child(&self) {}
+
+    /// Signals and children come last in a batch.
+    fn comes_last(&self) -> bool {
+        false
+    }
+
+    /// Whether dropping this runs user code.
+    fn drop_runs_user_code(&self) -> bool;
+
+    /// The registration failed: foreign user data stays the caller's.
+    fn release_user_data(&self);
+
+    /// The part that `modify` functions change, whatever the callback's type.
+    fn state(&self) -> &dyn std::any::Any;
+}

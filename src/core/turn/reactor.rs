@@ -1,0 +1,231 @@
+//! L2. The half of a guest that the host thread owns: what it finds to do, and in what order.
+//!
+//! Owns: the registry, the iteration under way, and the drive's thread. Host thread only.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use super::iteration::{Iteration, Ready, Step};
+use crate::clock::Clock;
+use crate::core::host::Host;
+use crate::core::live;
+use crate::core::message::Message;
+use crate::core::registered::registry::{Deferred, Registry};
+use crate::core::waiting::drive::Drive;
+use crate::core::waiting::fd::Fd;
+use crate::core::waiting::handoff::Pauses;
+use crate::core::waiting::io_thread::IoThread;
+use crate::core::waiting::run::Run;
+use crate::core::waiting::shared::{Shared, Waits};
+use crate::core::waiting::thread::Thread;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::sys::{Poller, Seen};
+
+/// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
+pub(crate) struct Settings {
+    pub(crate) drive: Drive,
+    pub(crate) budget: u64,
+    pub(crate) pauses: Pauses,
+    pub(crate) work_threads: u32,
+    pub(crate) clock: Clock,
+}
+
+/// See the file's head.
+pub(crate) struct Reactor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) registry: Rc<Registry>,
+    pub(crate) budget: u64,
+    pub(super) io_thread: RefCell<Option<IoThread>>,
+    iteration: RefCell<Iteration>,
+    /// Posts ever taken up.
+    taken_up: Cell<u64>,
+    /// Posts whose turn has come since the counters were told.
+    finished: Cell<u64>,
+    /// At the end of the last delivery something was still due.
+    pub(super) more: Cell<bool>,
+    /// The sources that the end has still to detach, the next one last.
+    pub(super) to_detach: RefCell<Vec<Id>>,
+}
+
+/// What a look has come to.
+pub(super) struct Look {
+    /// Something is ready.
+    pub(super) found: bool,
+    /// Somebody has asked for this delivery, or a deadline of the caller's has come.
+    pub(super) woken: bool,
+}
+
+impl Reactor {
+    pub(crate) fn start(host: Arc<dyn Host>, settings: Settings) -> Result<Rc<Reactor>> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let Settings { drive, budget, pauses, work_threads, clock } = settings;
+        let refused = |e: std::io::Error| {
+            Error::os(
+                "starting a guest needs a few fds and, in drive THREAD or for stall_after, a thread",
+                &e,
+            )
+        };
+        let (poller, waker, alarm) = Poller::new().map_err(refused)?;
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let drive: Box<dyn Waits> = match drive {
+            Drive::Thread => Box::new(Thread::new(&poller, pauses, serial).map_err(refused)?),
+            Drive::Fd => Box::new(Fd::new(&poller, pauses).map_err(refused)?),
+            Drive::Run => Box::new(Run),
+        };
+        let shared = Shared::new(host, drive, clock, pauses, waker, alarm).map_err(refused)?;
+        let shared = Arc::new(shared);
+        let io_thread = IoThread::start(shared.clone()).map_err(refused)?;
+        Ok(Rc::new(Reactor {
+            registry: Registry::new(shared.clone(), poller, work_threads),
+            shared,
+            budget,
+            io_thread: RefCell::new(io_thread),
+            iteration: RefCell::default(),
+            taken_up: Cell::new(0),
+            finished: Cell::new(0),
+            more: Cell::new(false),
+            to_detach: RefCell::default(),
+        }))
+    }
+
+    /// The next event of this iteration.
+    #[inline(always)]
+    pub(super) fn next_ready(&self) -> Option<Ready> {
+        loop {
+            let step =
+                self.iteration.borrow_mut().next(&mut self.registry.connections.timers.borrow_mut())?;
+            match step {
+                Step::Ready(ready) => {
+                    if matches!(ready, Ready::Post(_)) {
+                        self.finished.set(self.finished.get() + 1);
+                    }
+                    return Some(ready);
+                }
+                Step::Finished(id) if self.registry.finish_in_flight(id) => {}
+                Step::Finished(id) if self.comes_last(id) => self.comes_again(id, 0),
+                Step::Finished(id) => return Some(Ready::Source(id, 0)),
+            }
+        }
+    }
+
+    fn comes_last(&self, id: Id) -> bool {
+        self.registry.table.borrow().get(id).is_some_and(|source| source.comes_last())
+    }
+
+    /// At the end of this iteration.
+    pub(super) fn comes_again(&self, id: Id, hint: u64) {
+        self.iteration.borrow_mut().last.push_back((id, hint));
+    }
+
+    #[inline(always)]
+    pub(super) fn has_ready(&self) -> bool {
+        !self.iteration.borrow().is_over(&self.registry.connections.timers.borrow())
+    }
+
+    /// Whether something is ready that polling again would not find: a nested loop has to be told.
+    #[inline(always)]
+    pub(super) fn has_unpolled(&self) -> bool {
+        self.iteration.borrow().has_unpolled(&self.registry.connections.timers.borrow())
+            || self.registry.has_deferred_drops()
+    }
+
+    /// Begins the next iteration: finds all that is due now.
+    #[inline(always)]
+    pub(super) fn look(&self) -> Result<Look> {
+        let mut iteration = self.iteration.borrow_mut();
+        let rang = self.collect_fds(&mut iteration)?;
+        iteration.arming = self.registry.connections.timers.borrow().last_arming();
+        iteration.now = self.shared.time_of_look(rang, self.registry.connections.earliest());
+        self.drain(!self.shared.is_watched(), &mut iteration.posts);
+        self.collect_signals(&mut iteration);
+        let due = self.registry.connections.take_deadline(iteration.now);
+        Ok(Look {
+            found: !iteration.is_over(&self.registry.connections.timers.borrow()),
+            // After the poll: what it has swallowed was asked for before.
+            woken: self.shared.take_request() || due,
+        })
+    }
+
+    #[inline(always)]
+    fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
+        let accepted = self.shared.posts.drain(armed, into);
+        live::posts_taken_up(accepted - self.taken_up.replace(accepted));
+    }
+
+    /// Whether the alarm has gone off.
+    #[inline(always)]
+    fn collect_fds(&self, iteration: &mut Iteration) -> Result<bool> {
+        let table = self.registry.table.borrow();
+        self.shared.counters.polls.add(1);
+        let mut rang = false;
+        let polled = self.registry.connections.poller().poll_now(|seen, readiness| {
+            let Seen::Fd(bits) = seen else {
+                rang |= seen == Seen::Alarm;
+                return;
+            };
+            let Some(id) = Id::from_bits(bits) else { return };
+            match table.expects(id) {
+                Some(source) if source.comes_last() => iteration.last.push_back((id, u64::from(readiness))),
+                Some(_) => iteration.fds.push_back((id, readiness)),
+                // Its fd was closed before its source while a copy of it is open, so the system
+                // reports it for ever and there is no way to make it stop. It must not keep this
+                // delivery busy.
+                None => {}
+            }
+        });
+        polled.map(|()| rang).map_err(|e| Error::os("polling", &e))
+    }
+
+    /// Whether polling would find something.
+    pub(super) fn is_ready(&self) -> bool {
+        self.registry.connections.poller().is_ready()
+    }
+
+    fn collect_signals(&self, iteration: &mut Iteration) {
+        let signals = &self.registry.connections.signals;
+        let Some(listener) = signals.listener.get().filter(|listener| listener.any_pending()) else {
+            return;
+        };
+        // Cleared before the counts are read, so that what arrives meanwhile is looked for again.
+        listener.begin_take();
+        // Before the children, whose ends SIGCHLD may announce.
+        let children = std::mem::take(&mut iteration.last);
+        for (signum, id) in signals.ids.borrow().iter() {
+            let count = listener.take(*signum);
+            if count > 0 {
+                iteration.last.push_back((*id, u64::from(count)));
+            }
+        }
+        iteration.last.extend(children);
+    }
+
+    /// Tells the counters how many posts have had their turn; once per delivery, not once per post.
+    pub(super) fn count_posts(&self) {
+        let finished = self.finished.take();
+        if finished > 0 {
+            self.shared.counters.run.add(finished);
+            live::posts_finished(finished);
+        }
+    }
+
+    /// Gives up what is ready; accepted posts are dropped in this delivery, for their end runs user code.
+    pub(super) fn give_up_ready(&self) {
+        self.registry.give_up_missed();
+        let given_up = self.iteration.borrow_mut().give_up();
+        let mut queued = VecDeque::new();
+        self.drain(true, &mut queued);
+        for message in given_up.into_iter().chain(queued) {
+            match message {
+                Message::Post(job) => {
+                    self.finished.set(self.finished.get() + 1);
+                    self.registry.drop_later(Deferred::Post { _job: job });
+                }
+                Message::Finished(id) => drop(self.registry.finish_in_flight(id)),
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! L2. Drive RUN: the calling thread waits.
+//!
+//! Owns: nothing.
+
+use super::drive::Drive;
+use super::handoff::Begun;
+use super::shared::{Ending, Shared, Waits};
+
+/// See the file's head.
+pub(crate) struct Run;
+
+impl Waits for Run {
+    fn drive(&self) -> Drive {
+        Drive::Run
+    }
+
+    fn begin(&self, token: u64, _now: u64) -> Option<Begun> {
+        (token == 0).then(Begun::default)
+    }
+
+    fn end(&self, shared: &Shared, ending: &Ending<'_>) {
+        shared.set_alarm(ending.earliest);
+        if ending.more {
+            shared.waker.wake();
+        }
+    }
+
+    /// A nested guest_run begins with a delivery.
+    fn nested_wake(&self, _shared: &Shared) {}
+}

@@ -1,0 +1,288 @@
+//! L2. The half of a guest that every thread may touch.
+//!
+//! Owns: the queue of posts, the waker, the alarm, and the guest's life; and, as what a guest [`Waits`] by, its drive.
+//! What any thread does is here; what the host thread does inside a delivery is in [`super::nested_wake`].
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use super::alarm::Alarm;
+use super::drive::{Drive, State};
+use super::handoff::{Begun, Pauses};
+use super::life::Life;
+use super::posts::{Posts, Refused};
+use crate::clock::Clock;
+use crate::core::host::Host;
+use crate::core::live;
+use crate::core::message::{Job, Message};
+use crate::core::stats::{Counters, Stats};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::{self, ForkMark, Waker};
+
+/// What a guest needs of its drive. Host thread, unless it says more.
+pub(crate) trait Waits: Send + Sync {
+    /// Which drive this is. Any thread.
+    fn drive(&self) -> Drive;
+
+    /// What the guest does between two deliveries. Any thread.
+    fn state(&self) -> State {
+        State::Idle
+    }
+
+    /// Lets a delivery in; `None`: its token is not the outstanding one.
+    fn begin(&self, token: u64, now: u64) -> Option<Begun>;
+
+    /// The innermost delivery is over.
+    fn end(&self, shared: &Shared, ending: &Ending<'_>);
+
+    /// Makes sure that a nested loop, should a callback begin one, gets a delivery soon.
+    fn nested_wake(&self, shared: &Shared);
+
+    /// Whether posts of other threads need not wake anybody while a nested wake stands.
+    fn watches(&self) -> bool {
+        false
+    }
+
+    /// Inside a delivery the earliest deadline has come nearer, and a nested loop may begin.
+    fn deadline_nearer(&self, shared: &Shared, _earliest: u64) {
+        shared.nested_wake();
+    }
+
+    /// The alarm has gone off.
+    fn alarm_passed(&self, _shared: &Shared) {}
+
+    /// The host thread is about to sleep inside a delivery: that needs no nested wake and no other thread.
+    fn begin_sleep(&self) {}
+
+    /// It is awake, and the delivery counts from now.
+    fn end_sleep(&self, _now: u64) -> Begun {
+        Begun::default()
+    }
+
+    /// The host is gone or the guest has ended: nothing is posted any more. Any thread.
+    fn close(&self) {}
+
+    /// Whether this thread is inside the host's post function, where a delivery is refused; the post then counts as
+    /// failed. Any thread.
+    fn refuses_inline(&self, _shared: &Shared) -> bool {
+        false
+    }
+
+    /// The name of the thread that this drive needs; `run_thread` is what it does.
+    fn thread(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What that thread does, until the guest has ended.
+    fn run_thread(&self, _shared: &Shared) {}
+
+    /// Makes that thread look again. Any thread.
+    fn kick(&self) {}
+
+    /// For a forked child, which closes what the drive has opened.
+    fn close_in_child(&self) {}
+}
+
+/// How a delivery has ended.
+pub(crate) struct Ending<'a> {
+    pub(crate) now: u64,
+    /// Something is still due that polling does not find.
+    pub(crate) more: bool,
+    /// Whether something is due that polling finds, and that the delivery has left.
+    pub(crate) has_unpolled: &'a dyn Fn() -> bool,
+    /// The earliest deadline, or `FOREVER`.
+    pub(crate) earliest: u64,
+    /// A batch of the pull form that had something to do.
+    pub(crate) busy: bool,
+}
+
+/// See the file's head.
+pub(crate) struct Shared {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) drive: Box<dyn Waits>,
+    pub(crate) clock: Clock,
+    pub(crate) pauses: Pauses,
+    // What other threads write and what the host thread writes with every event do not share a
+    // cache line.
+    pub(crate) posts: CachePadded<Posts<Message>>,
+    pub(crate) waker: Arc<Waker>,
+    pub(crate) mark: ForkMark,
+    pub(crate) counters: CachePadded<Counters>,
+    pub(crate) life: Life,
+    /// Changes when another thread adopts the guest.
+    host_thread: AtomicUsize,
+    /// Somebody has asked for a delivery, due or not, and no look at the poller has met it yet.
+    requested: AtomicBool,
+    pub(super) host_side: CachePadded<HostSide>,
+    _alive: live::Alive<{ live::GUESTS }>,
+}
+
+/// What the host thread writes, and others read at most. Atomics because they live in `Shared`; one writer needs no
+/// locked instruction.
+pub(super) struct HostSide {
+    /// Deliveries on the stack.
+    pub(super) depth: AtomicU32,
+    /// The host thread is inside a delivery, whose loop will look again.
+    pub(super) in_delivery: AtomicBool,
+    /// A nested loop, should a callback begin one, gets a delivery soon.
+    pub(super) nested_wake: AtomicBool,
+    pub(super) alarm: Alarm,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        host: Arc<dyn Host>,
+        drive: Box<dyn Waits>,
+        clock: Clock,
+        pauses: Pauses,
+        waker: Waker,
+        alarm: sys::Alarm,
+    ) -> io::Result<Shared> {
+        Ok(Shared {
+            host,
+            drive,
+            clock,
+            pauses,
+            posts: CachePadded::new(Posts::new()),
+            waker: Arc::new(waker),
+            mark: ForkMark::new()?,
+            counters: CachePadded::default(),
+            life: Life::default(),
+            host_thread: AtomicUsize::new(sys::this_thread()),
+            requested: AtomicBool::new(false),
+            host_side: CachePadded::new(HostSide {
+                depth: AtomicU32::new(0),
+                in_delivery: AtomicBool::new(false),
+                nested_wake: AtomicBool::new(false),
+                alarm: Alarm::new(alarm),
+            }),
+            _alive: live::Alive::new(),
+        })
+    }
+
+    /// Fails in a forked child, before anything shared with the parent is touched.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.mark.in_child() {
+            return Err(Status::FORKED.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_host_thread(&self) -> bool {
+        sys::this_thread() == self.host_thread.load(Ordering::Relaxed)
+    }
+
+    /// This thread is the host thread from here on. Between two deliveries, and by the caller's word no
+    /// other thread is inside the guest.
+    pub(crate) fn adopt(&self) -> Result<()> {
+        if self.depth() > 0 {
+            return Err(Error::new(
+                Status::ORDER,
+                "a delivery or batch of this guest is in progress: let it end before another thread adopts the guest",
+            ));
+        }
+        self.host_thread.store(sys::this_thread(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to
+    /// one's favour.
+    pub(crate) fn stats(&self) -> Stats {
+        let run = self.counters.run.get();
+        self.counters.snapshot(self.posts.accepted().saturating_sub(run))
+    }
+
+    /// Hands a job to the host thread. `Err`: the job is back.
+    #[inline(always)]
+    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
+        if self.mark.in_child() {
+            return Err((Status::FORKED.into(), job));
+        }
+        match self.posts.push(Message::Post(job)) {
+            Ok(wake) => {
+                if wake {
+                    self.wake();
+                }
+                Ok(())
+            }
+            Err((Refused::Closed, Message::Post(job))) => Err((Status::CLOSED.into(), job)),
+            Err((Refused::NoMemory, Message::Post(job))) => Err((Status::NOMEM.into(), job)),
+            Err((_, Message::Finished(_))) => unreachable!("a queue gives back what it was given"),
+        }
+    }
+
+    /// A thread of the library has finished with that source. Too late is as good: the guest has ended.
+    pub(crate) fn source_finished(&self, id: Id) {
+        if self.posts.push_awaited(Message::Finished(id)) && !self.life.is_ended() {
+            self.wake();
+        }
+    }
+
+    /// Makes a delivery happen soon.
+    pub(crate) fn wake(&self) {
+        if self.in_delivery() && self.on_host_thread() {
+            self.nested_wake();
+        } else {
+            self.waker.wake();
+        }
+    }
+
+    /// Makes a delivery happen soon, due or not. Safe in signal handlers.
+    pub(crate) fn request(&self) {
+        // In this order: who is woken finds it.
+        self.requested.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    /// Somebody has asked for a delivery, and no look has met it yet.
+    pub(crate) fn has_request(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Host thread: whether a delivery was asked for since the last call.
+    pub(crate) fn take_request(&self) -> bool {
+        self.requested.load(Ordering::Relaxed) && self.requested.swap(false, Ordering::SeqCst)
+    }
+
+    /// Harmless when repeated, and in a forked child, whose guest this is not.
+    pub(crate) fn cancel(&self) {
+        if self.mark.in_child() {
+            return;
+        }
+        // In this order: a host that sees the flag may take the queue for closed.
+        self.posts.close();
+        if self.life.cancel() {
+            self.wake();
+        }
+    }
+
+    /// The host said that it is gone; the guest can only be ended by hand.
+    pub(crate) fn lose_host(&self) {
+        self.life.lose_host();
+        self.drive.close();
+        self.cancel();
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match () {
+            () if self.life.is_ended() => State::Ended,
+            () if self.depth() > 0 => State::Delivering,
+            () => self.drive.state(),
+        }
+    }
+
+    /// Deliveries on the stack.
+    pub(crate) fn depth(&self) -> u32 {
+        self.host_side.depth.load(Ordering::Relaxed)
+    }
+
+    /// For a forked child, which closes what this half has opened.
+    pub(crate) fn close_in_child(&self) {
+        self.drive.close_in_child();
+        self.host_side.alarm.close_in_child();
+    }
+}

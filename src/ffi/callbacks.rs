@@ -1,0 +1,189 @@
+//! L5. What foreign callers lend: their callbacks, their user data.
+//!
+//! Owns: the rule that `user_data` is dropped exactly once if, and only if, its registration succeeded.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::guest::ForeignGuest;
+use super::types::{
+    GuestAddress, GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn,
+    GuestTimerFn, GuestWorkDoneFn, GuestWorkFn,
+};
+use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
+use crate::guest::{Address, Callback, Context, Job, Poster, RawJob, RawJobVTable};
+use crate::id::Id;
+
+/// The caller's `user_data`.
+struct ForeignData {
+    pointer: *mut c_void,
+    drop: Cell<GuestDropFn>,
+}
+
+// SAFETY: the pointer is never followed here. Where it goes is the header's contract: callbacks and
+// drop functions on the host thread, the work function on the pool. The cell is written by `release_user_data`
+// alone, on the host thread, before any other thread has the data.
+unsafe impl Send for ForeignData {}
+// SAFETY: as above.
+unsafe impl Sync for ForeignData {}
+
+impl ForeignData {
+    fn release_user_data(&self) {
+        self.drop.set(None);
+    }
+}
+
+impl Drop for ForeignData {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop.get() {
+            // SAFETY: the caller's function and data; this is the one time that it runs.
+            unsafe { drop(self.pointer) }
+        }
+    }
+}
+
+/// A foreign callback function with its data.
+pub(super) struct Foreign<F> {
+    function: F,
+    data: ForeignData,
+}
+
+impl<F> Foreign<F> {
+    pub(super) fn new(function: F, user_data: *mut c_void, drop: GuestDropFn) -> Foreign<F> {
+        Foreign { function, data: ForeignData { pointer: user_data, drop: Cell::new(drop) } }
+    }
+}
+
+fn guest_of(context: &Context) -> *mut ForeignGuest {
+    context.foreign().cast()
+}
+
+macro_rules! foreign_callback {
+    ($function:ty, $args:ty, |$f:ident, $g:ident, $id:ident, $a:pat_param, $data:ident| $call:expr) => {
+        impl Callback<$args> for Foreign<$function> {
+            fn call(&self, context: &Context, id: Id, $a: $args) {
+                let Some($f) = self.function else { return };
+                let ($g, $id, $data) = (guest_of(context), id.to_bits(), self.data.pointer);
+                // SAFETY: the caller's function, on the host thread, with the data given for it.
+                unsafe { $call }
+            }
+
+            fn user_data(&self) -> *mut c_void {
+                self.data.pointer
+            }
+
+            fn drop_runs_user_code(&self) -> bool {
+                self.data.drop.get().is_some()
+            }
+
+            fn release_user_data(&self) {
+                self.data.release_user_data();
+            }
+        }
+    };
+}
+
+foreign_callback!(GuestFdFn, u32, |f, g, id, events, data| f(g, id, events, data));
+foreign_callback!(GuestTimerFn, u64, |f, g, id, expirations, data| f(g, id, expirations, data));
+foreign_callback!(GuestSignalFn, (i32, u32), |f, g, id, (signum, count), data| f(g, id, signum, count, data));
+foreign_callback!(GuestChildFn, crate::guest::ChildExit, |f, g, id, exit, data| f(
+    g,
+    id,
+    exit.code,
+    exit.signal,
+    data
+));
+foreign_callback!(GuestResolveFn, &crate::guest::Resolved, |f, g, id, answer, data| match answer {
+    Ok(found) => f(g, id, GUEST_OK, 0, found.as_ptr().cast::<GuestAddress>(), found.len(), data),
+    Err(code) => f(g, id, GUEST_ERESOLVE, *code, std::ptr::null(), 0, data),
+});
+
+// The two sides of the same struct, one per layer.
+const _: () = assert!(
+    std::mem::size_of::<Address>() == std::mem::size_of::<GuestAddress>()
+        && std::mem::align_of::<Address>() == std::mem::align_of::<GuestAddress>()
+);
+
+/// Posts a foreign callback: three words in the queue, and no memory of its own.
+#[inline(always)]
+pub(super) fn post(
+    poster: &Poster,
+    function: GuestPostFn,
+    user_data: *mut c_void,
+    drop: GuestDropFn,
+) -> Result<()> {
+    let function = function.map_or(0, |function| function as usize);
+    let drop = drop.map_or(0, |drop| drop as usize);
+    let job = RawJob { words: [function, user_data as usize, drop], vtable: &FOREIGN_POST };
+    poster.post_job(Job::Raw(job)).map_err(|(error, job)| {
+        job.release_user_data();
+        error
+    })
+}
+
+static FOREIGN_POST: RawJobVTable = RawJobVTable {
+    run: |[function, data, _], context| {
+        // SAFETY: made of the same type in `post`; 0 is `None`.
+        let function = unsafe { std::mem::transmute::<usize, GuestPostFn>(function) };
+        if let Some(function) = function {
+            // SAFETY: the caller's function, on the host thread, with the data given for it.
+            unsafe { function(guest_of(context), data as *mut c_void) }
+        }
+    },
+    drop: |[_, data, drop]| {
+        // SAFETY: made of the same type in `post`; 0 is `None`.
+        let drop = unsafe { std::mem::transmute::<usize, GuestDropFn>(drop) };
+        if let Some(drop) = drop {
+            // SAFETY: the caller's function and data; this is the one time that it runs.
+            unsafe { drop(data as *mut c_void) }
+        }
+    },
+    user_data: |[_, data, _]| data as *mut c_void,
+};
+
+/// The two halves of a foreign piece of work; the data lives until both are gone.
+pub(super) struct ForeignWork {
+    done: GuestWorkDoneFn,
+    data: Arc<ForeignData>,
+}
+
+impl ForeignWork {
+    #[allow(clippy::type_complexity)]
+    pub(super) fn halves(
+        work: GuestWorkFn,
+        done: GuestWorkDoneFn,
+        user_data: *mut c_void,
+        drop: GuestDropFn,
+    ) -> Result<(Box<dyn FnOnce() + Send>, ForeignWork)> {
+        let Some(work) = work else {
+            return Err(Error::new(Status::NULL, "work is NULL: give the function that the pool shall run"));
+        };
+        let data = Arc::new(ForeignData { pointer: user_data, drop: Cell::new(drop) });
+        let lent = data.clone();
+        // SAFETY: the caller's function, on the pool, with the data given for it.
+        let body = move || unsafe { work(lent.pointer) };
+        Ok((Box::new(body), ForeignWork { done, data }))
+    }
+}
+
+impl Callback<()> for ForeignWork {
+    fn call(&self, context: &Context, id: Id, (): ()) {
+        if let Some(done) = self.done {
+            // SAFETY: the caller's function, on the host thread, with the data given for it.
+            unsafe { done(guest_of(context), id.to_bits(), self.data.pointer) }
+        }
+    }
+
+    fn user_data(&self) -> *mut c_void {
+        self.data.pointer
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        self.data.drop.get().is_some()
+    }
+
+    fn release_user_data(&self) {
+        self.data.release_user_data();
+    }
+}

@@ -1,0 +1,190 @@
+//! L5. Calls that run callbacks: deliveries, loops, batches, and the release of a guest.
+//!
+//! Owns: the frames on the stack, which guest_free waits for. A panic is caught around the library's own steps and
+//! never around the user's callback: `catch_unwind` aborts on a C++ exception, which is to pass.
+
+use super::args;
+use super::boundary::{catch, caught, code, host, on_host, wrong_thread};
+use super::guest::ForeignGuest;
+use super::last_error::remember;
+use super::types::GuestEvent;
+use crate::clock::FOREVER;
+use crate::error::{Error, Result, Status};
+use crate::guest::Turn;
+use crate::id::Id;
+
+/// guest_deliver_batch.
+pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> i32 {
+    match CallFrame::enter(g) {
+        Ok(frame) => code(frame.deliver(token, budget)),
+        Err(error) => refused_delivery(g, error),
+    }
+}
+
+/// A delivery on a wrong thread: if that is inside the host's `post`, the post counts as failed.
+fn refused_delivery(g: *mut ForeignGuest, error: Error) -> i32 {
+    // SAFETY: the caller passes NULL or a live guest.
+    if let Some(g) = unsafe { g.as_ref() }.filter(|_| error.status == Status::THREAD) {
+        g.poster().note_inlined();
+    }
+    remember(error)
+}
+
+/// guest_run and guest_shutdown.
+pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
+    code(CallFrame::enter(g).and_then(|frame| {
+        let mut run = caught(frame.g(), || frame.g().guest().running(timeout, shutdown))?;
+        while caught(frame.g(), || run.wait())? {
+            // No host waits for its turn when the guest is shut down.
+            frame.deliver(0, shutdown.then_some(FOREVER))?;
+            if frame.g().freed.get() {
+                break;
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// guest_free.
+pub(super) fn free(pointer: *mut ForeignGuest) {
+    // SAFETY: the caller passes NULL or a live guest.
+    let Some(g) = (unsafe { pointer.as_ref() }) else { return };
+    if !g.poster().in_child() && !g.poster().on_host_thread() {
+        remember(wrong_thread());
+        return;
+    }
+    if g.freed.replace(true) {
+        // A second time, from `done` or a drop function of the first.
+        return;
+    }
+    if g.check_sound().is_err() {
+        // Its open batches can not be ended any more.
+        g.frames.set(g.frames.get() - g.batches.take());
+    }
+    if g.frames.get() > 0 {
+        if !g.poster().in_child() {
+            g.poster().cancel();
+        }
+        return;
+    }
+    release(pointer);
+}
+
+/// guest_batch_begin.
+pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
+    match CallFrame::enter(g) {
+        // An open batch is a frame too: guest_free waits for its end.
+        Ok(frame) => code(caught(frame.g(), || frame.g().guest().batch_begin(token)).map(|()| {
+            frame.g().batches.set(frame.g().batches.get() + 1);
+            std::mem::forget(frame);
+        })),
+        Err(error) => refused_delivery(g, error),
+    }
+}
+
+/// guest_batch_wait and, with timeout 0, guest_batch_next.
+pub(super) fn pull_next(
+    g: *mut ForeignGuest,
+    timeout: u64,
+    events: *mut GuestEvent,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    host(g, |guest| {
+        if events.is_null() {
+            return Err(args::null("events_out"));
+        }
+        let count = args::out(count, "count_out")?;
+        let mut written = 0;
+        guest.batch_wait(timeout, capacity, |event| {
+            let event = GuestEvent {
+                id: event.id.map_or(0, Id::to_bits),
+                kind: event.kind as u32,
+                flags: event.flags,
+                value: event.value,
+                data: event.data,
+                user_data: event.user_data,
+            };
+            // SAFETY: the caller gives room for `capacity` events, and no more are told.
+            unsafe { events.add(written).write(event) };
+            written += 1;
+        })?;
+        *count = written;
+        Ok(())
+    })
+}
+
+/// guest_batch_end.
+pub(super) fn pull_end(g: *mut ForeignGuest) -> i32 {
+    code(on_host(g).and_then(|guest| {
+        caught(guest, || guest.guest().batch_end())?;
+        guest.batches.set(guest.batches.get() - 1);
+        drop(CallFrame(g));
+        Ok(())
+    }))
+}
+
+/// A call on the stack that runs callbacks. guest_free inside one waits for the outermost of them,
+/// also when a C++ exception ends it.
+struct CallFrame(*mut ForeignGuest);
+
+impl CallFrame {
+    fn enter(g: *mut ForeignGuest) -> Result<CallFrame> {
+        let guest = on_host(g)?;
+        guest.frames.set(guest.frames.get() + 1);
+        Ok(CallFrame(g))
+    }
+
+    fn g(&self) -> &ForeignGuest {
+        // SAFETY: a guest is released only when no frame is left.
+        unsafe { &*self.0 }
+    }
+
+    fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
+        let g = self.g();
+        let mut turn: Turn = caught(g, || g.guest().turn(token, budget))?;
+        // A nested call may have poisoned the guest.
+        while caught(g, || g.check_sound().and_then(|()| turn.advance()))? {
+            // The user's code: nothing is caught here.
+            turn.run();
+        }
+        caught(g, || {
+            drop(turn);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for CallFrame {
+    fn drop(&mut self) {
+        let frames = self.g().frames.get() - 1;
+        self.g().frames.set(frames);
+        if frames == 0 && self.g().freed.get() {
+            release(self.0);
+        }
+    }
+}
+
+/// Ends the guest with all the user code that this runs, then gives its memory back.
+fn release(pointer: *mut ForeignGuest) {
+    // SAFETY: live until the end of this function.
+    let g = unsafe { &*pointer };
+    // Counted as a frame, so that a delivery inside a drop function or `done` is not the outermost
+    // and does not come here again.
+    g.frames.set(1);
+    let ended = catch(|| {
+        if !g.poster().in_child() {
+            g.guest().end_now();
+        }
+        Ok(())
+    });
+    // After a panic in its own end nothing of the guest can be trusted: its memory is left alone.
+    if ended.is_ok() {
+        let released = catch(|| {
+            // SAFETY: no frame is left, and `freed` lets nobody come here twice.
+            unsafe { ForeignGuest::release(pointer) };
+            Ok(())
+        });
+        drop(released);
+    }
+}

@@ -1,0 +1,37 @@
+//! L1. File descriptors.
+//!
+//! Owns: nothing. Runs on any thread. Imports libc only.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// What the system calls a file descriptor.
+pub type OsFd = RawFd;
+
+/// The system's error numbers that other layers tell apart.
+pub(crate) mod errno {
+    pub(crate) use libc::{EAI_FAIL, EBADF, EINVAL, ENOSPC, EPERM};
+}
+
+/// Takes what a system call returned: an fd that nobody else owns, or a negative number for an error.
+pub(super) fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just made by the caller, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Closes an fd of the parent's guest in a forked child; whoever else owns it is never dropped there.
+pub(super) fn close_in_child(fd: RawFd) {
+    // SAFETY: the child's copy of an fd that nothing in the child uses any more.
+    unsafe { libc::close(fd) };
+}
+
+/// Whether `fd` has ordinary data: mio counts urgent data as readable, and only the system knows
+/// better.
+pub(crate) fn has_ordinary_data(fd: RawFd) -> bool {
+    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd that outlives the call; no waiting.
+    unsafe { libc::poll(&mut entry, 1, 0) > 0 && entry.revents & libc::POLLIN != 0 }
+}

@@ -1,0 +1,126 @@
+//! L1. What the I/O thread sleeps on.
+//!
+//! Owns: an outer epoll set that holds the poller's own fd in one-shot mode, and an eventfd to kick
+//! the sleeper. The I/O thread waits, the host thread arms and kicks. Imports libc.
+//!
+//! The I/O thread never reads the poller's events; it only learns that there are some. So the host
+//! thread alone owns the poller, may poll it at any moment without asking anybody, and handing the
+//! waiting back to the I/O thread is one system call that wakes no thread.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::handle::{close_in_child, owned};
+use super::poller::Poller;
+
+/// Lets one readiness of the poller through each time it is armed.
+pub(crate) struct Latch {
+    outer: OwnedFd,
+    kick: OwnedFd,
+    poller: RawFd,
+}
+
+const POLLER: u64 = 0;
+const KICK: u64 = 1;
+
+impl Latch {
+    /// A latch before `poller`, not armed. It may outlive the poller, but is not armed any more then.
+    pub(crate) fn new(poller: &Poller) -> io::Result<Latch> {
+        // SAFETY: no pointers; the result is checked.
+        let outer = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: as above.
+        let kick = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let latch = Latch { outer, kick, poller: poller.fd() };
+        latch.control(libc::EPOLL_CTL_ADD, latch.poller, 0, POLLER)?;
+        // Edge-triggered, so that nobody has to read it.
+        latch.control(libc::EPOLL_CTL_ADD, latch.kick.as_raw_fd(), libc::EPOLLIN | libc::EPOLLET, KICK)?;
+        Ok(latch)
+    }
+
+    /// Lets the next readiness through, at once if the poller is ready now. Any thread.
+    pub(crate) fn arm(&self) {
+        // Only a living guest arms, and its poller's fd is in the set: this cannot fail.
+        let armed =
+            self.control(libc::EPOLL_CTL_MOD, self.poller, libc::EPOLLIN | libc::EPOLLONESHOT, POLLER);
+        debug_assert!(armed.is_ok(), "{armed:?}");
+    }
+
+    /// Ends the present or the next wait, without opening the latch. Any thread.
+    pub(crate) fn kick(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight readable bytes. The counter is full after 2^64 - 2 kicks, and awake then.
+        unsafe { libc::write(self.kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    /// Sleeps until the armed latch opens (`true`), a kick, a signal or the end of `timeout`
+    /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
+    pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
+        let millis = match timeout {
+            None => -1,
+            Some(ns) => i32::try_from(ns.div_ceil(1_000_000)).unwrap_or(i32::MAX),
+        };
+        let mut events = [libc::epoll_event { events: 0, u64: KICK }; 2];
+        // SAFETY: two writable events, and 2 is what is said.
+        let count = unsafe { libc::epoll_wait(self.outer.as_raw_fd(), events.as_mut_ptr(), 2, millis) };
+        let count = usize::try_from(count).unwrap_or(0);
+        events[..count].iter().any(|event| event.u64 == POLLER)
+    }
+
+    fn control(&self, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        // SAFETY: both fds are open, and `event` lives through the call.
+        match unsafe { libc::epoll_ctl(self.outer.as_raw_fd(), operation, fd, &mut event) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// For a forked child.
+    pub(crate) fn close_in_child(&self) {
+        close_in_child(self.outer.as_raw_fd());
+        close_in_child(self.kick.as_raw_fd());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_readiness_per_arming_and_none_is_missed() {
+        let (poller, waker, _alarm) = Poller::new().unwrap();
+        let latch = Latch::new(&poller).unwrap();
+        waker.wake();
+        assert!(!latch.wait(Some(0)), "not armed");
+        latch.arm();
+        assert!(latch.wait(None), "what was ready before counts");
+        assert!(!latch.wait(Some(0)), "opening disarmed it");
+        latch.arm();
+        assert!(latch.wait(None), "undrained is still ready");
+    }
+
+    #[test]
+    fn a_drained_poller_does_not_open_the_latch() {
+        let (mut poller, waker, _alarm) = Poller::new().unwrap();
+        let latch = Latch::new(&poller).unwrap();
+        waker.wake();
+        poller.poll_now(|_, _| {}).unwrap();
+        latch.arm();
+        assert!(!latch.wait(Some(0)));
+        waker.wake();
+        assert!(latch.wait(None));
+    }
+
+    #[test]
+    fn a_kick_ends_one_wait_and_opens_nothing() {
+        let (poller, waker, _alarm) = Poller::new().unwrap();
+        let latch = Latch::new(&poller).unwrap();
+        latch.kick();
+        latch.kick();
+        assert!(!latch.wait(None), "it returned, and is not open");
+        waker.wake();
+        latch.arm();
+        latch.kick();
+        assert!(latch.wait(None), "both at once: open");
+    }
+}

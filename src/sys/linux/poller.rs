@@ -1,0 +1,373 @@
+//! L1. Which fds are ready: mio's epoll set, level-triggered for the user.
+//!
+//! Owns: the epoll set, and who is registered under which fd number. Host thread only; the
+//! [`Waker`] works on any thread and in signal handlers. Imports mio and libc.
+//!
+//! mio registers edge-triggered, so undrained data would give no second event. fds are therefore
+//! put into mio's own set with `epoll_ctl`, without EPOLLET: mio's `poll` reports them like its
+//! own. The set's fd polls readable until it is drained, which is what the drive FD hands out.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::alarm::Alarm;
+use super::child::Child;
+use super::handle::{close_in_child, has_ordinary_data};
+
+/// Bits of readiness; the numbers are the C header's.
+pub(crate) type Readiness = u32;
+/// What an fd is watched for, in the same bits.
+pub(crate) type Interest = u32;
+
+pub(crate) const READABLE: Readiness = 1;
+pub(crate) const WRITABLE: Readiness = 2;
+pub(crate) const PRIORITY: Readiness = 4;
+pub(crate) const ERROR: Readiness = 8;
+pub(crate) const HANGUP: Readiness = 16;
+
+/// Tokens of our own have bit 63 set, which no id has.
+const WAKER: Token = Token(usize::MAX);
+const ALARM: Token = Token(usize::MAX - 1);
+
+/// How many events one poll takes; the rest comes with the next.
+const CAPACITY: usize = 1024;
+
+/// In `owners`: registered, but not in the epoll set at present.
+const PAUSED: u64 = 1 << 63;
+
+/// What one poll saw.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    /// The fd registered with these id bits.
+    Fd(u64),
+    /// The waker.
+    Woken,
+    /// The alarm.
+    Alarm,
+}
+
+/// A child that is watched.
+pub(crate) struct AddedChild {
+    pub(crate) child: Child,
+    /// The bits of a registration that turned out to be dead, as [`Poller::add`] returns them.
+    pub(crate) dead: Option<u64>,
+}
+
+/// Makes the poller ready, from any thread and from signal handlers.
+pub(crate) struct Waker(mio::Waker);
+
+impl Waker {
+    /// One `write`, without locks or memory; keeps `errno`. A full counter means "awake already",
+    /// and nothing else can go wrong with an eventfd of our own.
+    pub(crate) fn wake(&self) {
+        // SAFETY: errno's address is valid for the calling thread.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        let before = unsafe { *errno };
+        let _ = self.0.wake();
+        // SAFETY: as above.
+        unsafe { *errno = before };
+    }
+}
+
+/// The fds that are watched, and which of them are ready.
+pub(crate) struct Poller {
+    poll: Poll,
+    events: Events,
+    /// `events` holds what a wait has found and nobody has looked at yet.
+    fetched: bool,
+    /// By fd number: the id bits that it is registered with, or 0. A number that is registered
+    /// twice, or removed after its fd was closed and reused, would hit somebody else's fd.
+    owners: Vec<u64>,
+}
+
+impl Poller {
+    /// An empty set, and what makes it ready beside fds: the waker and the alarm.
+    pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
+        let poll = Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WAKER)?;
+        let alarm = Alarm::new()?;
+        let poller =
+            Poller { poll, events: Events::with_capacity(CAPACITY), fetched: false, owners: Vec::new() };
+        // Edge-triggered: setting it anew is all that it ever needs.
+        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        poller.control(libc::EPOLL_CTL_ADD, alarm.fd(), events, ALARM.0 as u64)?;
+        Ok((poller, Waker(waker), alarm))
+    }
+
+    /// The fd that is readable while the set is ready.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+
+    /// Watches `fd` for `interest` (0: registered, but paused) on behalf of `bits`.
+    ///
+    /// Returns the bits of a registration that turned out to be dead: its fd had been closed. An fd
+    /// that is registered and open is an error of kind `AlreadyExists`.
+    pub(crate) fn add(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
+        debug_assert!(bits != 0 && bits & PAUSED == 0);
+        let slot = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+        let owner = self.owners.get(slot).copied().unwrap_or(0);
+        if owner & PAUSED != 0 {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let owners = self.owners.len().max(slot + 1);
+        self.owners.try_reserve(owners - self.owners.len())?;
+        // Registering also finds out whether the fd can be watched at all, hence with interest 0 too.
+        self.control(libc::EPOLL_CTL_ADD, fd, to_epoll(interest), bits)?;
+        self.owners.resize(owners, 0);
+        self.owners[slot] = bits;
+        if interest == 0 {
+            self.modify(fd, 0, bits)?;
+        }
+        Ok((owner != 0).then_some(owner))
+    }
+
+    /// Watches the end of a child on behalf of `bits`: it is readable then. `None`: this system cannot, and a thread has
+    /// to wait for it.
+    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<AddedChild>> {
+        let Some(child) = Child::open(pid)? else { return Ok(None) };
+        // Who is registered under the number of an fd that was just opened must be dead: its fd was closed.
+        let owner = usize::try_from(child.fd()).ok().and_then(|slot| self.owners.get_mut(slot));
+        let dead = owner.map_or(0, std::mem::take) & !PAUSED;
+        self.add(child.fd(), READABLE, bits)?;
+        Ok(Some(AddedChild { child, dead: (dead != 0).then_some(dead) }))
+    }
+
+    /// Forgets a child that was added.
+    pub(crate) fn remove_child(&mut self, child: &Child, bits: u64) {
+        self.remove(child.fd(), bits);
+    }
+
+    /// Changes what `fd` is watched for; 0 takes it out of the set, since errors and hang-ups
+    /// would be reported with an empty interest too, again and again.
+    pub(crate) fn modify(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<()> {
+        let Some(owner) = self.owner(fd, bits) else {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        };
+        let paused = *owner & PAUSED != 0;
+        let operation = match (paused, interest == 0) {
+            (false, false) => libc::EPOLL_CTL_MOD,
+            (false, true) => libc::EPOLL_CTL_DEL,
+            (true, false) => libc::EPOLL_CTL_ADD,
+            (true, true) => return Ok(()),
+        };
+        *owner = if interest == 0 { bits | PAUSED } else { bits };
+        self.control(operation, fd, to_epoll(interest), bits).inspect_err(|_| {
+            // What could not be changed is as it was.
+            self.owners[fd as usize] = if paused { bits | PAUSED } else { bits };
+        })
+    }
+
+    /// Forgets `fd`, unless its number belongs to somebody else by now. Never fails: an fd that was
+    /// closed before has left the set by itself.
+    pub(crate) fn remove(&mut self, fd: RawFd, bits: u64) {
+        let Some(owner) = self.owner(fd, bits) else { return };
+        let paused = *owner & PAUSED != 0;
+        *owner = 0;
+        if !paused {
+            let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, bits);
+        }
+    }
+
+    /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now`
+    /// reports what ended the sleep. Says whether no signal did.
+    pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<bool> {
+        // mio rounds up to milliseconds; timers do not depend on it, the alarm is in the set.
+        let timeout = (timeout != u64::MAX).then(|| Duration::from_nanos(timeout));
+        let uninterrupted = self.poll(timeout)?;
+        self.fetched = !self.events.is_empty();
+        Ok(uninterrupted)
+    }
+
+    /// Reports what is ready now, at most [`CAPACITY`] of it, without waiting.
+    #[inline(always)]
+    pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
+        if !std::mem::take(&mut self.fetched) {
+            self.poll(Some(Duration::ZERO))?;
+        }
+        for event in &self.events {
+            match event.token() {
+                WAKER => seen(Seen::Woken, 0),
+                ALARM => seen(Seen::Alarm, 0),
+                Token(bits) => seen(Seen::Fd(bits as u64), from_mio(event)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the next `poll_now` would report something. Takes nothing.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.fetched || has_ordinary_data(self.poll.as_raw_fd())
+    }
+
+    /// A delivery is over. Elsewhere the system has to be asked anew for what is still watched.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self) {}
+
+    /// For a forked child.
+    pub(crate) fn close_in_child(&self) {
+        close_in_child(self.fd());
+    }
+
+    /// Says whether no signal has interrupted it.
+    #[inline(always)]
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        match self.poll.poll(&mut self.events, timeout) {
+            // An interrupted wait has seen nothing.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    fn owner(&mut self, fd: RawFd, bits: u64) -> Option<&mut u64> {
+        let slot = usize::try_from(fd).ok()?;
+        self.owners.get_mut(slot).filter(|owner| **owner & !PAUSED == bits)
+    }
+
+    fn control(&self, operation: i32, fd: RawFd, events: u32, bits: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: bits };
+        // SAFETY: `event` lives through the call; a bad fd is an error and nothing worse.
+        match unsafe { libc::epoll_ctl(self.poll.as_raw_fd(), operation, fd, &mut event) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+fn to_epoll(interest: Interest) -> u32 {
+    let mut events = 0;
+    if interest & READABLE != 0 {
+        events |= libc::EPOLLIN;
+    }
+    if interest & WRITABLE != 0 {
+        events |= libc::EPOLLOUT;
+    }
+    if interest & PRIORITY != 0 {
+        events |= libc::EPOLLPRI;
+    }
+    events as u32
+}
+
+fn from_mio(event: &mio::event::Event) -> Readiness {
+    let mut ready = 0;
+    if event.is_readable() {
+        ready |= READABLE;
+    }
+    if event.is_writable() {
+        ready |= WRITABLE;
+    }
+    if event.is_priority() {
+        ready |= PRIORITY;
+    }
+    if event.is_error() {
+        ready |= ERROR;
+    }
+    if event.is_read_closed() {
+        ready |= HANGUP;
+    }
+    ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    fn seen(poller: &mut Poller) -> Vec<(Seen, Readiness)> {
+        let mut all = Vec::new();
+        poller.poll_now(|what, ready| all.push((what, ready))).unwrap();
+        all
+    }
+
+    #[test]
+    fn level_triggered_partial_read() {
+        let (mut poller, _waker, _alarm) = Poller::new().unwrap();
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        poller.add(b.as_raw_fd(), READABLE, 7).unwrap();
+        a.write_all(b"xy").unwrap();
+        assert_eq!(seen(&mut poller), [(Seen::Fd(7), READABLE)]);
+        b.read_exact(&mut [0]).unwrap();
+        assert_eq!(seen(&mut poller), [(Seen::Fd(7), READABLE)], "1 of 2 bytes is left");
+        b.read_exact(&mut [0]).unwrap();
+        assert_eq!(seen(&mut poller), []);
+    }
+
+    #[test]
+    fn an_fd_is_registered_once_and_a_closed_one_is_replaced() {
+        let (mut poller, _waker, _alarm) = Poller::new().unwrap();
+        // A number far from those that tests beside this one are given.
+        let pair = || UnixStream::pair().unwrap();
+        let place = |from: &UnixStream| {
+            // SAFETY: an open fd, and a number that nobody else uses.
+            let fd = unsafe { libc::dup3(from.as_raw_fd(), 777, libc::O_CLOEXEC) };
+            // SAFETY: just made, and nobody else owns it.
+            unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) }
+        };
+        let a = place(&pair().0);
+        let fd = a.as_raw_fd();
+        assert_eq!(poller.add(fd, READABLE, 1).unwrap(), None);
+        assert_eq!(poller.add(fd, READABLE, 2).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        poller.modify(fd, 0, 1).unwrap();
+        assert_eq!(poller.add(fd, READABLE, 2).unwrap_err().kind(), io::ErrorKind::AlreadyExists, "paused");
+        poller.modify(fd, READABLE, 1).unwrap();
+        drop(a);
+        let (c, _d) = pair();
+        let _c = place(&c);
+        assert_eq!(poller.add(fd, READABLE, 2).unwrap(), Some(1));
+        poller.remove(fd, 1);
+        assert!(poller.modify(fd, WRITABLE, 2).is_ok(), "the old owner removes nothing of the new one");
+    }
+
+    #[test]
+    fn a_paused_fd_reports_no_hang_up() {
+        let (mut poller, _waker, _alarm) = Poller::new().unwrap();
+        let (a, b) = UnixStream::pair().unwrap();
+        poller.add(b.as_raw_fd(), 0, 3).unwrap();
+        // Not by closing: a test beside this one may have forked and hold a copy.
+        a.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(seen(&mut poller), []);
+        poller.modify(b.as_raw_fd(), READABLE, 3).unwrap();
+        assert_eq!(seen(&mut poller), [(Seen::Fd(3), READABLE | HANGUP)]);
+    }
+
+    #[test]
+    fn bad_fds_are_refused() {
+        let (mut poller, _waker, _alarm) = Poller::new().unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert_eq!(poller.add(file.as_raw_fd(), 0, 3).unwrap_err().raw_os_error(), Some(libc::EPERM));
+        assert_eq!(poller.add(-1, READABLE, 3).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert_eq!(poller.modify(77, READABLE, 3).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn what_ends_a_wait_is_reported_once() {
+        let (mut poller, waker, _alarm) = Poller::new().unwrap();
+        poller.wait(1).unwrap();
+        assert_eq!(seen(&mut poller), [], "the time was over");
+        assert!(!poller.is_ready());
+        waker.wake();
+        assert!(poller.is_ready());
+        poller.wait(u64::MAX).unwrap();
+        assert!(poller.is_ready(), "nobody has looked at it");
+        assert_eq!(seen(&mut poller), [(Seen::Woken, 0)]);
+        assert_eq!(seen(&mut poller), []);
+    }
+
+    #[test]
+    fn many_wakes_are_one() {
+        let (mut poller, waker, _alarm) = Poller::new().unwrap();
+        for _ in 0..1000 {
+            waker.wake();
+        }
+        assert_eq!(seen(&mut poller), [(Seen::Woken, 0)]);
+        assert_eq!(seen(&mut poller), []);
+    }
+}

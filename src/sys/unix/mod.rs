@@ -1,0 +1,6 @@
+//! L1. What all Unix systems have alike.
+
+pub(super) mod resolve;
+pub(super) mod signal;
+pub(super) mod thread;
+pub(super) mod waitid;
