@@ -456,7 +456,7 @@ typedef struct guest_stats_t {
      */
     uint64_t batches;
     /**
-     * Events handed to callbacks, or taken in the pull form.
+     * Events handed out, and deadlines of guest_deadline that have come.
      */
     uint64_t events;
     /**

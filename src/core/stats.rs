@@ -96,7 +96,7 @@ macro_rules! counters {
 
 counters! {
     batches: "Deliveries that were let in, empty ones included.",
-    events: "Events handed out.",
+    events: "Events handed out, and deadlines that have come.",
     tokens: "Tokens posted, without repetitions.",
     reposts: "Tokens posted again.",
     post_failures: "Posts that the host refused.",

@@ -234,7 +234,7 @@ pub struct GuestStats {
     pub struct_size: usize,
     /// Deliveries that were let in, empty ones included.
     pub batches: u64,
-    /// Events handed to callbacks, or taken in the pull form.
+    /// Events handed out, and deadlines of guest_deadline that have come.
     pub events: u64,
     /// Tokens posted to the host, without repetitions.
     pub tokens: u64,

@@ -15,7 +15,7 @@ NOT_CONSTANTS = {"GUEST_API", "ASYNCGUEST_H"}
 HELPERS = """
 int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, size_t capacity);
 int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, size_t capacity);
-int32_t asyncguest_py_end(guest_t *g, guest_id_t alarm, int32_t set, uint64_t delay, int32_t wake);
+int32_t asyncguest_py_end(guest_t *g, int32_t set, uint64_t deadline, int32_t wake);
 int32_t asyncguest_c_post(void *data, uint64_t token);
 int32_t asyncguest_c_post_local(void *data, uint64_t token);
 void asyncguest_c_stall(void *data, uint32_t kind, uint64_t nanoseconds);

@@ -143,6 +143,7 @@ impl Reactor {
         self.drain(!self.shared.is_watched(), &mut iteration.posts);
         self.collect_signals(&mut iteration);
         let due = self.registry.connections.take_deadline(iteration.now);
+        self.shared.counters.events.add(u64::from(due));
         Ok(Look {
             found: !iteration.is_over(&self.registry.connections.timers.borrow()),
             // After the poll: what it has swallowed was asked for before.

@@ -44,7 +44,7 @@ static int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, 
             pairs[written++] = -(int32_t)event->flags;
             pairs[written++] = event->value < INT32_MAX ? (int32_t)event->value : INT32_MAX;
         }
-        /* Timers and posts have done their work by ending the wait. */
+        /* Posts have done their work by ending the wait, and the deadline of the loop's timers is no event. */
     }
     return written;
 }
@@ -62,10 +62,10 @@ static int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, s
     return found;
 }
 
-/* `set`: arm the alarm with `delay`. `wake`: ask for the next turn. */
-static int32_t asyncguest_py_end(guest_t *g, guest_id_t alarm, int32_t set, uint64_t delay, int32_t wake)
+/* `set`: the next timer is due at `deadline`. `wake`: ask for the next turn. */
+static int32_t asyncguest_py_end(guest_t *g, int32_t set, uint64_t deadline, int32_t wake)
 {
-    guest_status_t armed = set ? guest_timer_modify(g, alarm, delay, GUEST_FOREVER) : GUEST_OK;
+    guest_status_t armed = set ? guest_deadline(g, deadline) : GUEST_OK;
     guest_status_t woken = wake ? guest_wake(g) : GUEST_OK;
     guest_status_t ended = guest_batch_end(g);
     return armed < 0 ? armed : woken < 0 ? woken : ended;

@@ -133,10 +133,6 @@ class Reactor:
             poster = ffi.new("guest_poster_t **")
             check(lib.guest_poster_new(self._g, poster))
             self._poster = poster[0]
-            alarm = ffi.new("uint64_t *")
-            # A repeating timer whose second time never comes: it can be armed again and again.
-            check(lib.guest_timer_add(self._g, NO_TIME, NO_TIME, ffi.NULL, ffi.NULL, ffi.NULL, alarm))
-            self._alarm = alarm[0]
             self._fd = -1
             if not self.threaded:
                 fd = ffi.new("guest_os_fd_t *")
@@ -204,8 +200,7 @@ class Reactor:
         """Something is due at `when`, in the time of `monotonic()`, or nothing is. Not for a time that has passed."""
         if when == self._alarm_at:
             return
-        delay = NO_TIME if when is None else seconds(when - monotonic())
-        check(lib.guest_timer_modify(self._g, self._alarm, delay, NO_TIME))
+        check(lib.guest_deadline(self._g, NO_TIME if when is None else seconds(when)))
         self._alarm_at = when
 
     @property
@@ -229,11 +224,10 @@ class Reactor:
     def end(self, when: float | None, more: bool) -> None:
         """Ends the innermost batch: the alarm is set to `when`, or the next turn is asked for."""
         if more or when == self._alarm_at:
-            check(_end(self._g, self._alarm, 0, 0, more))
+            check(_end(self._g, 0, 0, more))
         else:
-            delay = NO_TIME if when is None else seconds(when - monotonic())
             self._alarm_at = when
-            check(_end(self._g, self._alarm, 1, delay, 0))
+            check(_end(self._g, 1, NO_TIME if when is None else seconds(when), 0))
 
     @contextmanager
     def batch(self) -> Iterator[None]:

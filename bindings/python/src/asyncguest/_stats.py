@@ -46,7 +46,7 @@ class GuestStats:
 
     #: Turns, empty ones included.
     batches: int
-    #: Events of fds, signals and alarms that turns have taken up.
+    #: Events of fds and signals that turns have taken up, and times that timers were due.
     events: int
     #: Tokens posted to the host, without repetitions.
     tokens: int
@@ -98,7 +98,7 @@ class ProcessStats:
 
     #: Loops that are not closed, with or without a host.
     loops: int
-    #: Fds, signals and alarms that they watch.
+    #: Fds and signals that they watch.
     sources: int
     #: Threads of the library.
     threads: int
