@@ -259,6 +259,18 @@ TEST(threads_end_and_wake_a_guest) {
     ASSERT(g.done() && host.g == nullptr && host.posts >= 1);
 }
 
+TEST(deadline_brings_a_delivery_in_its_time) {
+    poll_host host;
+    guest g(host);
+    host.run_until([&] { return g.stats().batches > 0 || (g.wake(), false); });
+    g.deadline(std::chrono::hours(24 * 365 * 1000)); // further than the clock goes
+    g.no_deadline();
+    uint64_t due = guest_now() + 2'000'000, events = g.stats().events;
+    g.deadline(std::chrono::milliseconds(2));
+    host.run_until([&] { return g.stats().events > events; });
+    ASSERT(guest_now() >= due);
+}
+
 TEST(work_gives_values_and_exceptions) {
     poll_host host;
     guest g(host);
