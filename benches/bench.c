@@ -74,8 +74,10 @@ void bench_read(int fd, void *bytes, size_t size)
 {
     for (size_t done = 0; done < size;) {
         ssize_t got = read(fd, (char *)bytes + done, size - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) bench_die("a side ended without a result", "see above");
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            bench_die("a side ended without a result", "see above");
         done += (size_t)got;
     }
 }
@@ -84,20 +86,22 @@ void bench_write(int fd, const void *bytes, size_t size)
 {
     for (size_t done = 0; done < size;) {
         ssize_t put = write(fd, (const char *)bytes + done, size - done);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) bench_die("write", NULL);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            bench_die("write", NULL);
         done += (size_t)put;
     }
 }
 
-pid_t bench_fork(void (*body)(const void *argument, int pipe_fd), const void *argument,
-                 int *pipe_out)
+pid_t bench_fork(void (*body)(const void *argument, int pipe_fd), const void *argument, int *pipe_out)
 {
     int ends[2];
     SYS(pipe(ends));
     fflush(NULL);
     pid_t pid = fork();
-    if (pid < 0) bench_die("fork", NULL);
+    if (pid < 0)
+        bench_die("fork", NULL);
     if (pid == 0) {
         close(ends[0]);
         SYS(prctl(PR_SET_PDEATHSIG, SIGKILL));
@@ -115,7 +119,8 @@ static int wait_for(pid_t pid)
 {
     int status;
     while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) bench_die("waitpid", NULL);
+        if (errno != EINTR)
+            bench_die("waitpid", NULL);
     return status;
 }
 
@@ -127,8 +132,10 @@ void bench_reap(pid_t pid)
 void bench_join(pid_t pid)
 {
     int status = wait_for(pid);
-    if (WIFSIGNALED(status)) bench_die("a side was ended by", strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status) != 0) bench_die("a side failed", "see above");
+    if (WIFSIGNALED(status))
+        bench_die("a side was ended by", strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0)
+        bench_die("a side failed", "see above");
 }
 
 static void run_side(const void *argument, int pipe_fd)
@@ -158,8 +165,8 @@ static void format(char *text, size_t size, enum bench_unit unit, double value)
     }
 }
 
-void bench_print_row(const struct bench_row *row, const char *peer_name, double peer, double own,
-                     const double *ratios, size_t ratio_count)
+void bench_print_row(const struct bench_row *row, const char *peer_name, double peer, double own, const double *ratios,
+                     size_t ratio_count)
 {
     char peer_text[64], own_text[64], ratio_text[64] = "-";
     format(peer_text, sizeof peer_text, row->unit, peer);
@@ -173,18 +180,21 @@ void bench_print_row(const struct bench_row *row, const char *peer_name, double 
         double high = bench_percentile(sorted, ratio_count, 0.75);
         snprintf(ratio_text, sizeof ratio_text, "%.2f (%.2f-%.2f)", verdict, low, high);
     }
-    printf("| %s | %s %s | %s | %s | <= %g | %s |\n", row->work, peer_name, peer_text, own_text,
-           ratio_text, row->goal, verdict <= row->goal ? "yes" : "**no**");
+    printf("| %s | %s %s | %s | %s | <= %g | %s |\n", row->work, peer_name, peer_text, own_text, ratio_text, row->goal,
+           verdict <= row->goal ? "yes" : "**no**");
     fflush(stdout);
 }
 
-void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows,
-                   size_t row_count, unsigned rounds)
+void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows, size_t row_count,
+                   unsigned rounds)
 {
-    if (bench_options.rounds > 0) rounds = bench_options.rounds;
-    if (bench_options.quick) rounds = 1;
+    if (bench_options.rounds > 0)
+        rounds = bench_options.rounds;
+    if (bench_options.quick)
+        rounds = 1;
     double (*figures)[side_count][BENCH_METRICS] = calloc(rounds, sizeof *figures);
-    if (figures == NULL) bench_die("calloc", NULL);
+    if (figures == NULL)
+        bench_die("calloc", NULL);
 
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t turn = 0; turn < side_count; turn++) {
@@ -204,8 +214,8 @@ void bench_compare(const struct bench_side *sides, size_t side_count, const stru
             own[round] = figures[round][row->own][row->metric];
             ratios[round] = own[round] / peer[round];
         }
-        bench_print_row(row, sides[row->peer].name, bench_median(peer, rounds),
-                        bench_median(own, rounds), ratios, rounds);
+        bench_print_row(row, sides[row->peer].name, bench_median(peer, rounds), bench_median(own, rounds), ratios,
+                        rounds);
     }
     free(figures);
 }

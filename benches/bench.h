@@ -55,17 +55,16 @@ extern struct bench_options bench_options;
 size_t bench_size(size_t full, size_t quick);
 
 /* Measures all sides for `rounds` rounds (one in a smoke run) and prints the rows. */
-void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows,
-                   size_t row_count, unsigned rounds);
+void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows, size_t row_count,
+                   unsigned rounds);
 
 /* Prints one finished row. */
-void bench_print_row(const struct bench_row *row, const char *peer_name, double peer, double own,
-                     const double *ratios, size_t ratio_count);
+void bench_print_row(const struct bench_row *row, const char *peer_name, double peer, double own, const double *ratios,
+                     size_t ratio_count);
 
 /* Starts `body` in a process of its own, with a pipe to write to. If it hangs it is ended after two
  * minutes, or when its parent is. */
-pid_t bench_fork(void (*body)(const void *argument, int pipe_fd), const void *argument,
-                 int *pipe_out);
+pid_t bench_fork(void (*body)(const void *argument, int pipe_fd), const void *argument, int *pipe_out);
 void bench_read(int fd, void *bytes, size_t size);
 void bench_write(int fd, const void *bytes, size_t size);
 /* Waits until it has ended: well, or at all. */
@@ -84,28 +83,29 @@ uint32_t bench_random(uint32_t *state);
 _Noreturn void bench_die(const char *what, const char *why);
 
 /* For system calls, which set errno. */
-#define SYS(call)                                \
-    do {                                         \
-        if ((call) < 0) bench_die(#call, NULL);  \
+#define SYS(call)                                                                                                      \
+    do {                                                                                                               \
+        if ((call) < 0)                                                                                                \
+            bench_die(#call, NULL);                                                                                    \
     } while (0)
 /* For pthread functions, which return an error number. */
-#define PTHREAD(call)                                      \
-    do {                                                   \
-        int pthread_error_ = (call);                       \
-        if (pthread_error_ != 0)                           \
-            bench_die(#call, strerror(pthread_error_));    \
+#define PTHREAD(call)                                                                                                  \
+    do {                                                                                                               \
+        int pthread_error_ = (call);                                                                                   \
+        if (pthread_error_ != 0)                                                                                       \
+            bench_die(#call, strerror(pthread_error_));                                                                \
     } while (0)
-#define GUEST(call)                                              \
-    do {                                                         \
-        guest_status_t guest_status_ = (call);                   \
-        if (guest_status_ != GUEST_OK)                           \
-            bench_die(#call, guest_status_name(guest_status_));  \
+#define GUEST(call)                                                                                                    \
+    do {                                                                                                               \
+        guest_status_t guest_status_ = (call);                                                                         \
+        if (guest_status_ != GUEST_OK)                                                                                 \
+            bench_die(#call, guest_status_name(guest_status_));                                                        \
     } while (0)
-#define UV(call)                                             \
-    do {                                                     \
-        int uv_status_ = (call);                             \
-        if (uv_status_ < 0)                                  \
-            bench_die(#call, uv_strerror(uv_status_));       \
+#define UV(call)                                                                                                       \
+    do {                                                                                                               \
+        int uv_status_ = (call);                                                                                       \
+        if (uv_status_ < 0)                                                                                            \
+            bench_die(#call, uv_strerror(uv_status_));                                                                 \
     } while (0)
 
 /* The comparisons, one file each. */

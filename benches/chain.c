@@ -31,16 +31,17 @@ static void on_chain(void *data)
 static void on_heap(void *data)
 {
     struct chain *chain = data;
-    if (--chain->left == 0) chain->loop->ops->stop(chain->loop);
+    if (--chain->left == 0)
+        chain->loop->ops->stop(chain->loop);
 }
 
-static void run_posts(const struct loop_ops *ops, void (*fn)(void *), size_t posts, size_t at_once,
-                      double *metrics_out)
+static void run_posts(const struct loop_ops *ops, void (*fn)(void *), size_t posts, size_t at_once, double *metrics_out)
 {
     struct chain chain = {.loop = ops->open(), .left = posts};
     chain.link = (struct loop_call){fn, &chain};
     uint64_t began = bench_spent();
-    for (size_t i = 0; i < at_once; i++) ops->post(chain.loop, &chain.link);
+    for (size_t i = 0; i < at_once; i++)
+        ops->post(chain.loop, &chain.link);
     ops->run(chain.loop);
     metrics_out[0] = (double)(bench_spent() - began) / (double)posts;
     ops->close(chain.loop);
@@ -49,12 +50,12 @@ static void run_posts(const struct loop_ops *ops, void (*fn)(void *), size_t pos
 static void *sleep_until_the_end(void *end)
 {
     while (sem_wait(end) < 0)
-        if (errno != EINTR) bench_die("sem_wait", NULL);
+        if (errno != EINTR)
+            bench_die("sem_wait", NULL);
     return NULL;
 }
 
-static void beside_a_thread(void (*run)(const void *, double *), const void *setup,
-                            double *metrics_out)
+static void beside_a_thread(void (*run)(const void *, double *), const void *setup, double *metrics_out)
 {
     sem_t end;
     pthread_t thread;

@@ -74,7 +74,8 @@ static void run_crowd(const void *setup, double *metrics_out)
     const struct shape *shape = setup;
     struct crowd crowd = {.shape = shape, .loop = shape->ops->open()};
     crowd.watched = calloc(shape->registered, sizeof *crowd.watched);
-    if (crowd.watched == NULL) bench_die("calloc", NULL);
+    if (crowd.watched == NULL)
+        bench_die("calloc", NULL);
     for (size_t i = 0; i < shape->registered; i++) {
         struct watched *watched = &crowd.watched[i];
         SYS(watched->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -88,7 +89,8 @@ static void run_crowd(const void *setup, double *metrics_out)
     metrics_out[WALL] = (double)(crowd.ended - crowd.began) / (double)crowd.events;
     metrics_out[SPENT] = (double)crowd.spent / (double)crowd.events;
     shape->ops->close(crowd.loop);
-    for (size_t i = 0; i < shape->registered; i++) close(crowd.watched[i].fd);
+    for (size_t i = 0; i < shape->registered; i++)
+        close(crowd.watched[i].fd);
     free(crowd.watched);
 }
 
@@ -108,8 +110,7 @@ static void compare(size_t registered, size_t active)
     };
     char work[2][96];
     snprintf(work[0], sizeof work[0], "fd event, %zu of %zu active, drive FD", active, registered);
-    snprintf(work[1], sizeof work[1], "fd event, %zu of %zu active, drive THREAD", active,
-             registered);
+    snprintf(work[1], sizeof work[1], "fd event, %zu of %zu active, drive THREAD", active, registered);
     const struct bench_row rows[] = {
         {work[0], 0, 1, SPENT, UNIT_EACH, 1.0, false},
         {work[1], 2, 3, WALL, UNIT_EACH, 1.0, false},
@@ -145,6 +146,7 @@ void bench_fds(void)
     static const size_t shapes[][2] = {
         {1, 1}, {100, 1}, {100, 4}, {100, 16}, {10000, 1}, {10000, 4}, {10000, 16},
     };
-    for (size_t i = 0; i < COUNT_OF(shapes); i++) compare(shapes[i][0], shapes[i][1]);
+    for (size_t i = 0; i < COUNT_OF(shapes); i++)
+        compare(shapes[i][0], shapes[i][1]);
     compare_growth();
 }

@@ -47,12 +47,14 @@ static void read_line(const char *path, const char *format, double *value_out)
 {
     char line[256];
     FILE *file = fopen(path, "re");
-    if (file == NULL) bench_die(path, NULL);
+    if (file == NULL)
+        bench_die(path, NULL);
     bool found = false;
     while (!found && fgets(line, sizeof line, file) != NULL)
         found = sscanf(line, format, value_out) == 1;
     fclose(file);
-    if (!found) bench_die(path, "does not say what it should");
+    if (!found)
+        bench_die(path, "does not say what it should");
 }
 
 static struct account read_account(pid_t pid)
@@ -60,10 +62,12 @@ static struct account read_account(pid_t pid)
     char path[300];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
     DIR *threads = opendir(path);
-    if (threads == NULL) bench_die(path, NULL);
+    if (threads == NULL)
+        bench_die(path, NULL);
     struct account sum = {0, 0};
     for (struct dirent *entry = readdir(threads); entry != NULL; entry = readdir(threads)) {
-        if (entry->d_name[0] == '.') continue;
+        if (entry->d_name[0] == '.')
+            continue;
         double value;
         snprintf(path, sizeof path, "/proc/%d/task/%s/status", pid, entry->d_name);
         read_line(path, "voluntary_ctxt_switches: %lf", &value);
@@ -107,8 +111,7 @@ void bench_idle(void)
         {"idle wake-ups in a second, drive FD", UV, FD, 0, UNIT_PLAIN, 0, true},
         {"idle wake-ups in a second, drive THREAD", UV_CONDVAR, CONDVAR, 0, UNIT_PLAIN, 0, true},
         {"idle processor time in a second, us, drive FD", UV, FD, 1, UNIT_PLAIN, 0, true},
-        {"idle processor time in a second, us, drive THREAD", UV_CONDVAR, CONDVAR, 1, UNIT_PLAIN, 0,
-         true},
+        {"idle processor time in a second, us, drive THREAD", UV_CONDVAR, CONDVAR, 1, UNIT_PLAIN, 0, true},
     };
     bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 1);
 }

@@ -39,7 +39,8 @@ static void *write_now_and_then(void *data)
         sleep_for(200000 + bench_random(&random) % 300000);
         atomic_store(&wakes->asked_at, bench_now());
         bench_write(wakes->fds[0], "x", 1);
-        while (atomic_load(&wakes->answered) <= i) sleep_for(20000);
+        while (atomic_load(&wakes->answered) <= i)
+            sleep_for(20000);
     }
     return NULL;
 }
@@ -51,9 +52,11 @@ static void on_byte(void *data)
     bench_read(wakes->fds[1], &byte, 1);
     double taken = (double)(bench_now() - atomic_load(&wakes->asked_at));
     size_t count = atomic_load(&wakes->answered);
-    if (count >= WARM_UP) wakes->nanoseconds[count - WARM_UP] = taken;
+    if (count >= WARM_UP)
+        wakes->nanoseconds[count - WARM_UP] = taken;
     atomic_store(&wakes->answered, count + 1);
-    if (count + 1 == WARM_UP + wakes->samples) wakes->loop->ops->stop(wakes->loop);
+    if (count + 1 == WARM_UP + wakes->samples)
+        wakes->loop->ops->stop(wakes->loop);
 }
 
 static void run_wakes(const void *setup, double *metrics_out)
@@ -89,9 +92,11 @@ void bench_latency(void)
         [CONDVAR] = {"guest", run_wakes, &loop_guest_condvar},
         [EVENTFD] = {"guest", run_wakes, &loop_guest_eventfd},
     };
-#define ROWS(what, peer, own, goal)                                          \
-    {"wake latency, " what ", p50", peer, own, 0, UNIT_LATENCY, goal, false},    \
-    {"wake latency, " what ", p99", peer, own, 1, UNIT_LATENCY, goal, false}
+#define ROWS(what, peer, own, goal)                                                                                    \
+    {"wake latency, " what ", p50", peer, own, 0, UNIT_LATENCY, goal, false},                                          \
+    {                                                                                                                  \
+        "wake latency, " what ", p99", peer, own, 1, UNIT_LATENCY, goal, false                                         \
+    }
     const struct bench_row rows[] = {
         ROWS("drive FD in a poll host", EPOLL, FD_POLL, 1.1),
         ROWS("drive FD in an epoll host", EPOLL, FD_EPOLL, 1.1),

@@ -18,7 +18,8 @@ struct epoll_loop {
 static struct loop *epoll_open(void)
 {
     struct epoll_loop *loop = calloc(1, sizeof *loop);
-    if (loop == NULL) bench_die("calloc", NULL);
+    if (loop == NULL)
+        bench_die("calloc", NULL);
     loop->base.ops = &loop_epoll;
     SYS(loop->fd = epoll_create1(EPOLL_CLOEXEC));
     return &loop->base;
@@ -38,7 +39,8 @@ static void epoll_run(struct loop *base)
     loop->stopped = false;
     while (!loop->stopped) {
         int count = epoll_wait(loop->fd, events, COUNT_OF(events), -1);
-        if (count < 0 && errno != EINTR) bench_die("epoll_wait", NULL);
+        if (count < 0 && errno != EINTR)
+            bench_die("epoll_wait", NULL);
         for (int i = 0; i < count; i++) {
             struct loop_call *call = events[i].data.ptr;
             call->fn(call->data);

@@ -22,7 +22,8 @@ struct guest_loop {
 static struct guest_loop *allocate(const struct loop_ops *ops)
 {
     struct guest_loop *loop = calloc(1, sizeof *loop);
-    if (loop == NULL) bench_die("calloc", NULL);
+    if (loop == NULL)
+        bench_die("calloc", NULL);
     loop->base.ops = ops;
     loop->epoll_fd = -1;
     return loop;
@@ -40,8 +41,7 @@ static struct guest_loop *open_with_thread(const struct loop_ops *ops, enum queu
 {
     struct guest_loop *loop = allocate(ops);
     queue_host_open(&loop->host, sleep);
-    guest_host_t host = {
-        .struct_size = sizeof host, .data = &loop->host, .post = queue_host_post};
+    guest_host_t host = {.struct_size = sizeof host, .data = &loop->host, .post = queue_host_post};
     GUEST(guest_start(&host, NULL, &loop->guest));
     return loop;
 }
@@ -134,8 +134,10 @@ static void guest_run_poll(struct loop *base)
     GUEST(guest_fd(loop->guest, &waiting.fd));
     loop->stopped = false;
     while (!loop->stopped) {
-        if (poll(&waiting, 1, -1) < 0 && errno != EINTR) bench_die("poll", NULL);
-        if (waiting.revents != 0) deliver(loop, 0);
+        if (poll(&waiting, 1, -1) < 0 && errno != EINTR)
+            bench_die("poll", NULL);
+        if (waiting.revents != 0)
+            deliver(loop, 0);
     }
 }
 
@@ -146,8 +148,10 @@ static void guest_run_epoll(struct loop *base)
     loop->stopped = false;
     while (!loop->stopped) {
         int count = epoll_wait(loop->epoll_fd, events, COUNT_OF(events), -1);
-        if (count < 0 && errno != EINTR) bench_die("epoll_wait", NULL);
-        if (count > 0) deliver(loop, 0);
+        if (count < 0 && errno != EINTR)
+            bench_die("epoll_wait", NULL);
+        if (count > 0)
+            deliver(loop, 0);
     }
 }
 
@@ -155,7 +159,8 @@ static void guest_run_queue(struct loop *base)
 {
     struct guest_loop *loop = (struct guest_loop *)base;
     loop->stopped = false;
-    while (!loop->stopped) deliver(loop, queue_host_take(&loop->host));
+    while (!loop->stopped)
+        deliver(loop, queue_host_take(&loop->host));
 }
 
 static void guest_run_alone(struct loop *base)
@@ -177,7 +182,8 @@ static void guest_close_loop(struct loop *base)
 {
     struct guest_loop *loop = (struct guest_loop *)base;
     guest_free(loop->guest);
-    if (loop->epoll_fd >= 0) close(loop->epoll_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
     free(loop);
 }
 
@@ -189,21 +195,23 @@ static void guest_close_queue(struct loop *base)
     free(loop);
 }
 
-const struct loop_ops loop_guest_poll = {
-    "guest fd in poll", guest_open_poll, guest_watch, guest_post_call,
-    guest_add_timer,    guest_run_poll,  guest_stop,  guest_close_loop};
+const struct loop_ops loop_guest_poll = {"guest fd in poll", guest_open_poll, guest_watch, guest_post_call,
+                                         guest_add_timer,    guest_run_poll,  guest_stop,  guest_close_loop};
 
-const struct loop_ops loop_guest_epoll = {
-    "guest fd in epoll", guest_open_epoll, guest_watch, guest_post_call,
-    guest_add_timer,     guest_run_epoll,  guest_stop,  guest_close_loop};
+const struct loop_ops loop_guest_epoll = {"guest fd in epoll", guest_open_epoll, guest_watch, guest_post_call,
+                                          guest_add_timer,     guest_run_epoll,  guest_stop,  guest_close_loop};
 
-const struct loop_ops loop_guest_run = {
-    "guest_run",     guest_open_run,  guest_watch,      guest_post_call,
-    guest_add_timer, guest_run_alone, guest_stop_alone, guest_close_loop};
+const struct loop_ops loop_guest_run = {"guest_run",     guest_open_run,  guest_watch,      guest_post_call,
+                                        guest_add_timer, guest_run_alone, guest_stop_alone, guest_close_loop};
 
-const struct loop_ops loop_guest_condvar = {
-    "guest thread, condition variable", guest_open_condvar, guest_watch, guest_post_call,
-    guest_add_timer, guest_run_queue, guest_stop, guest_close_queue};
+const struct loop_ops loop_guest_condvar = {"guest thread, condition variable",
+                                            guest_open_condvar,
+                                            guest_watch,
+                                            guest_post_call,
+                                            guest_add_timer,
+                                            guest_run_queue,
+                                            guest_stop,
+                                            guest_close_queue};
 
 const struct loop_ops loop_guest_eventfd = {
     "guest thread, eventfd", guest_open_eventfd, guest_watch, guest_post_call,

@@ -78,7 +78,8 @@ static void run_items(struct item *items)
 static struct item *new_item(struct loop_call *call)
 {
     struct item *item = malloc(sizeof *item);
-    if (item == NULL) bench_die("malloc", NULL);
+    if (item == NULL)
+        bench_die("malloc", NULL);
     *item = (struct item){call, NULL};
     return item;
 }
@@ -112,20 +113,23 @@ static void on_check(uv_check_t *check)
 {
     struct uv_loop *loop = check->data;
     run_items(take_all(loop));
-    if (loop->first == NULL) UV(uv_idle_stop(&loop->idle));
+    if (loop->first == NULL)
+        UV(uv_idle_stop(&loop->idle));
 }
 
 static void uv_post_soon(struct loop *base, struct loop_call *call)
 {
     struct uv_loop *loop = (struct uv_loop *)base;
-    if (loop->first == NULL) UV(uv_idle_start(&loop->idle, on_idle));
+    if (loop->first == NULL)
+        UV(uv_idle_start(&loop->idle, on_idle));
     append(loop, new_item(call));
 }
 
 static struct uv_loop *open_common(const struct loop_ops *ops)
 {
     struct uv_loop *loop = calloc(1, sizeof *loop);
-    if (loop == NULL) bench_die("calloc", NULL);
+    if (loop == NULL)
+        bench_die("calloc", NULL);
     loop->base.ops = ops;
     loop->last = &loop->first;
     PTHREAD(pthread_mutex_init(&loop->lock, NULL));
@@ -153,7 +157,8 @@ static struct loop *uv_open_soon(void)
 static struct handle *new_handle(struct uv_loop *loop, struct loop_call *call)
 {
     struct handle *handle = calloc(1, sizeof *handle);
-    if (handle == NULL) bench_die("calloc", NULL);
+    if (handle == NULL)
+        bench_die("calloc", NULL);
     handle->call = call;
     handle->next = loop->handles;
     loop->handles = handle;
@@ -204,7 +209,8 @@ static void uv_stop_alone(struct loop *base)
 static void close_handle(uv_handle_t *handle, void *unused)
 {
     (void)unused;
-    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
 }
 
 static void uv_close_alone(struct loop *base)
@@ -225,7 +231,8 @@ static void uv_close_alone(struct loop *base)
 static void wait_for_turn(struct uv_loop *loop)
 {
     while (sem_wait(&loop->turn) < 0)
-        if (errno != EINTR) bench_die("sem_wait", NULL);
+        if (errno != EINTR)
+            bench_die("sem_wait", NULL);
 }
 
 static void *poll_backend(void *data)
@@ -235,8 +242,10 @@ static void *poll_backend(void *data)
     for (wait_for_turn(loop); !atomic_load(&loop->ending); wait_for_turn(loop)) {
         struct epoll_event event;
         while (epoll_wait(backend, &event, 1, uv_backend_timeout(&loop->uv)) < 0)
-            if (errno != EINTR) bench_die("epoll_wait", NULL);
-        if (queue_host_post(&loop->host, 1) < 0) bench_die("queue_host_post", "queue full");
+            if (errno != EINTR)
+                bench_die("epoll_wait", NULL);
+        if (queue_host_post(&loop->host, 1) < 0)
+            bench_die("queue_host_post", "queue full");
     }
     return NULL;
 }
@@ -288,17 +297,14 @@ static void uv_close_lodger(struct loop *base)
     uv_close_alone(base);
 }
 
-const struct loop_ops loop_uv = {
-    "libuv", uv_open, uv_watch, uv_post, uv_add_timer, uv_run_alone, uv_stop_alone, uv_close_alone};
+const struct loop_ops loop_uv = {"libuv",      uv_open,      uv_watch,      uv_post,
+                                 uv_add_timer, uv_run_alone, uv_stop_alone, uv_close_alone};
 
-const struct loop_ops loop_uv_soon = {"libuv idle+check", uv_open_soon, uv_watch,
-                                      uv_post_soon,       uv_add_timer,     uv_run_alone,
-                                      uv_stop_alone,      uv_close_alone};
+const struct loop_ops loop_uv_soon = {"libuv idle+check", uv_open_soon, uv_watch,      uv_post_soon,
+                                      uv_add_timer,       uv_run_alone, uv_stop_alone, uv_close_alone};
 
-const struct loop_ops loop_uv_condvar = {"libuv on a thread", uv_open_condvar, uv_watch,
-                                         uv_post,             uv_add_timer,        uv_run_lodger,
-                                         uv_stop_lodger,      uv_close_lodger};
+const struct loop_ops loop_uv_condvar = {"libuv on a thread", uv_open_condvar, uv_watch,       uv_post,
+                                         uv_add_timer,        uv_run_lodger,   uv_stop_lodger, uv_close_lodger};
 
-const struct loop_ops loop_uv_eventfd = {"libuv on a thread", uv_open_eventfd, uv_watch,
-                                         uv_post,             uv_add_timer,        uv_run_lodger,
-                                         uv_stop_lodger,      uv_close_lodger};
+const struct loop_ops loop_uv_eventfd = {"libuv on a thread", uv_open_eventfd, uv_watch,       uv_post,
+                                         uv_add_timer,        uv_run_lodger,   uv_stop_lodger, uv_close_lodger};

@@ -13,9 +13,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } comparisons[] = {
-    {"wakes", bench_wakes},   {"latency", bench_latency}, {"timers", bench_timers},
-    {"fds", bench_fds},       {"memory", bench_memory},   {"idle", bench_idle},
-    {"chain", bench_chain},
+    {"wakes", bench_wakes},   {"latency", bench_latency}, {"timers", bench_timers}, {"fds", bench_fds},
+    {"memory", bench_memory}, {"idle", bench_idle},       {"chain", bench_chain},
 };
 
 static void print_load(const char *when)
@@ -29,9 +28,9 @@ static void print_machine(void)
 {
     struct utsname system;
     SYS(uname(&system));
-    printf("%s %s, %s, %ld processors, libuv %s, libasyncguest %s%s\n\n", system.sysname,
-           system.release, system.machine, sysconf(_SC_NPROCESSORS_ONLN), uv_version_string(),
-           guest_version_string(), bench_options.quick ? ", smoke run: figures mean nothing" : "");
+    printf("%s %s, %s, %ld processors, libuv %s, libasyncguest %s%s\n\n", system.sysname, system.release,
+           system.machine, sysconf(_SC_NPROCESSORS_ONLN), uv_version_string(), guest_version_string(),
+           bench_options.quick ? ", smoke run: figures mean nothing" : "");
     print_load("before");
 }
 
@@ -70,7 +69,8 @@ int main(int argc, char **argv)
     printf("\n| work | peer | asyncguest | ratio (less is better) | goal | met |\n");
     printf("|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < COUNT_OF(comparisons); i++)
-        if (all || chosen[i]) comparisons[i].run();
+        if (all || chosen[i])
+            comparisons[i].run();
     printf("\n");
     print_load("after");
     return 0;

@@ -30,9 +30,9 @@ static struct memory used(void)
     SYS(read(fd, text, sizeof text - 1));
     close(fd);
     unsigned long size, resident;
-    if (sscanf(text, "%lu %lu", &size, &resident) != 2) bench_die("/proc/self/statm", "not read");
-    return (struct memory){(double)(heap.uordblks + heap.hblkhd),
-                           (double)resident * (double)sysconf(_SC_PAGESIZE)};
+    if (sscanf(text, "%lu %lu", &size, &resident) != 2)
+        bench_die("/proc/self/statm", "not read");
+    return (struct memory){(double)(heap.uordblks + heap.hblkhd), (double)resident * (double)sysconf(_SC_PAGESIZE)};
 }
 
 static void difference(struct memory before, size_t count, double *metrics_out)
@@ -45,8 +45,10 @@ static void difference(struct memory before, size_t count, double *metrics_out)
 static int *open_fds(size_t count)
 {
     int *fds = malloc(count * sizeof *fds);
-    if (fds == NULL) bench_die("malloc", NULL);
-    for (size_t i = 0; i < count; i++) SYS(fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (fds == NULL)
+        bench_die("malloc", NULL);
+    for (size_t i = 0; i < count; i++)
+        SYS(fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     return fds;
 }
 
@@ -98,7 +100,8 @@ static void uv_fds(const void *setup, double *metrics_out)
     uv_run(&loop, UV_RUN_NOWAIT);
     struct memory before = used();
     uv_poll_t *polls = malloc(count * sizeof *polls);
-    if (polls == NULL) bench_die("malloc", NULL);
+    if (polls == NULL)
+        bench_die("malloc", NULL);
     for (size_t i = 0; i < count; i++) {
         UV(uv_poll_init(&loop, &polls[i], fds[i]));
         UV(uv_poll_start(&polls[i], UV_READABLE, on_uv_poll));
@@ -127,7 +130,8 @@ static void uv_timers(const void *setup, double *metrics_out)
     UV(uv_loop_init(&loop));
     struct memory before = used();
     uv_timer_t *timers = malloc(count * sizeof *timers);
-    if (timers == NULL) bench_die("malloc", NULL);
+    if (timers == NULL)
+        bench_die("malloc", NULL);
     for (size_t i = 0; i < count; i++) {
         UV(uv_timer_init(&loop, &timers[i]));
         UV(uv_timer_start(&timers[i], on_uv_timer, 3600000 + i, 0));
@@ -142,14 +146,13 @@ static void guest_timers(const void *setup, double *metrics_out)
     guest_t *guest = new_guest();
     struct memory before = used();
     for (size_t i = 0; i < count; i++)
-        GUEST(guest_timer_add(guest, (3600000 + i) * 1000000u, 0, on_guest_timer, NULL, NULL,
-                              NULL));
+        GUEST(guest_timer_add(guest, (3600000 + i) * 1000000u, 0, on_guest_timer, NULL, NULL, NULL));
     GUEST(guest_deliver_batch(guest, 0));
     difference(before, count, metrics_out);
 }
 
-static void compare(const char *const work[2], const size_t *count,
-                    void (*uv)(const void *, double *), void (*guest)(const void *, double *))
+static void compare(const char *const work[2], const size_t *count, void (*uv)(const void *, double *),
+                    void (*guest)(const void *, double *))
 {
     const struct bench_side sides[] = {{"libuv", uv, count}, {"guest", guest, count}};
     const struct bench_row rows[] = {
@@ -163,12 +166,10 @@ void bench_memory(void)
 {
     /* Just below a power of two, where a table that doubles is well filled, and just above one. */
     static const size_t full = 1000000, half_empty = 530000;
-    compare((const char *const[]){"heap for a registered fd (10 000)",
-                                  "resident memory for a registered fd (10 000)"},
+    compare((const char *const[]){"heap for a registered fd (10 000)", "resident memory for a registered fd (10 000)"},
             NULL, uv_fds, guest_fds);
-    compare((const char *const[]){"heap for a timer (1 000 000)",
-                                  "resident memory for a timer (1 000 000)"},
-            &full, uv_timers, guest_timers);
+    compare((const char *const[]){"heap for a timer (1 000 000)", "resident memory for a timer (1 000 000)"}, &full,
+            uv_timers, guest_timers);
     compare((const char *const[]){"heap for a timer (530 000, tables half empty)",
                                   "resident memory for a timer (530 000, tables half empty)"},
             &half_empty, uv_timers, guest_timers);

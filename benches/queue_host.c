@@ -18,14 +18,16 @@ void queue_host_open(struct queue_host *host, enum queue_sleep sleep)
     PTHREAD(pthread_cond_init(&host->ready, NULL));
     host->sleep = sleep;
     host->event_fd = -1;
-    if (sleep == QUEUE_EVENTFD) SYS(host->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (sleep == QUEUE_EVENTFD)
+        SYS(host->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
 
 void queue_host_close(struct queue_host *host)
 {
     pthread_mutex_destroy(&host->lock);
     pthread_cond_destroy(&host->ready);
-    if (host->event_fd >= 0) close(host->event_fd);
+    if (host->event_fd >= 0)
+        close(host->event_fd);
 }
 
 int32_t queue_host_post(void *data, uint64_t message)
@@ -42,7 +44,8 @@ int32_t queue_host_post(void *data, uint64_t message)
         pthread_cond_signal(&host->ready);
     } else {
         uint64_t one = 1;
-        if (write(host->event_fd, &one, sizeof one) < 0) return -1;
+        if (write(host->event_fd, &one, sizeof one) < 0)
+            return -1;
     }
     return 0;
 }
@@ -50,7 +53,8 @@ int32_t queue_host_post(void *data, uint64_t message)
 static void sleep_on_eventfd(struct queue_host *host)
 {
     struct pollfd waiting = {.fd = host->event_fd, .events = POLLIN};
-    if (poll(&waiting, 1, -1) < 0 && errno != EINTR) bench_die("poll", NULL);
+    if (poll(&waiting, 1, -1) < 0 && errno != EINTR)
+        bench_die("poll", NULL);
     uint64_t posted;
     if (read(host->event_fd, &posted, sizeof posted) < 0 && errno != EAGAIN && errno != EINTR)
         bench_die("read", NULL);

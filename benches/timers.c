@@ -30,15 +30,23 @@ static uint64_t *make_delays(const struct plan *plan)
 {
     size_t count = timer_count();
     uint64_t *delays = malloc(count * sizeof *delays);
-    if (delays == NULL) bench_die("malloc", NULL);
+    if (delays == NULL)
+        bench_die("malloc", NULL);
     uint32_t random = 1;
     for (size_t i = 0; i < count; i++) {
         uint64_t step = 0;
         switch (plan->order) {
-        case EQUAL: break;
-        case INCREASING: step = plan->range * i / count; break;
-        case DECREASING: step = plan->range * (count - i) / count; break;
-        case RANDOM: step = bench_random(&random) % plan->range; break;
+        case EQUAL:
+            break;
+        case INCREASING:
+            step = plan->range * i / count;
+            break;
+        case DECREASING:
+            step = plan->range * (count - i) / count;
+            break;
+        case RANDOM:
+            step = bench_random(&random) % plan->range;
+            break;
         }
         delays[i] = plan->first + step;
     }
@@ -87,7 +95,8 @@ static void uv_lives(const void *setup, double *metrics_out)
     uint64_t *delays = make_delays(setup);
     size_t count = timer_count();
     uv_timer_t *timers = malloc(count * sizeof *timers);
-    if (timers == NULL) bench_die("malloc", NULL);
+    if (timers == NULL)
+        bench_die("malloc", NULL);
     uv_loop_t loop;
     UV(uv_loop_init(&loop));
     uint64_t began = bench_spent();
@@ -95,7 +104,8 @@ static void uv_lives(const void *setup, double *metrics_out)
         UV(uv_timer_init(&loop, &timers[i]));
         UV(uv_timer_start(&timers[i], on_uv_timer, delays[i], 0));
     }
-    for (size_t i = 0; i < count; i++) uv_close((uv_handle_t *)&timers[i], NULL);
+    for (size_t i = 0; i < count; i++)
+        uv_close((uv_handle_t *)&timers[i], NULL);
     uv_run(&loop, UV_RUN_NOWAIT);
     metrics_out[0] = per_timer(began);
     UV(uv_loop_close(&loop));
@@ -108,13 +118,14 @@ static void guest_lives(const void *setup, double *metrics_out)
     uint64_t *delays = make_delays(setup);
     size_t count = timer_count();
     guest_id_t *ids = malloc(count * sizeof *ids);
-    if (ids == NULL) bench_die("malloc", NULL);
+    if (ids == NULL)
+        bench_die("malloc", NULL);
     guest_t *guest = new_guest();
     uint64_t began = bench_spent();
     for (size_t i = 0; i < count; i++)
-        GUEST(guest_timer_add(guest, delays[i] * MILLISECOND, 0, on_guest_timer, NULL, NULL,
-                              &ids[i]));
-    for (size_t i = 0; i < count; i++) GUEST(guest_close(guest, ids[i]));
+        GUEST(guest_timer_add(guest, delays[i] * MILLISECOND, 0, on_guest_timer, NULL, NULL, &ids[i]));
+    for (size_t i = 0; i < count; i++)
+        GUEST(guest_close(guest, ids[i]));
     GUEST(guest_deliver_batch_for(guest, 0, GUEST_FOREVER));
     metrics_out[0] = per_timer(began);
     guest_free(guest);
@@ -128,15 +139,20 @@ static void uv_restarts(const void *setup, double *metrics_out)
     uint64_t *delays = make_delays(setup);
     size_t count = timer_count();
     uv_timer_t *timers = malloc(count * sizeof *timers);
-    if (timers == NULL) bench_die("malloc", NULL);
+    if (timers == NULL)
+        bench_die("malloc", NULL);
     uv_loop_t loop;
     UV(uv_loop_init(&loop));
-    for (size_t i = 0; i < count; i++) UV(uv_timer_init(&loop, &timers[i]));
+    for (size_t i = 0; i < count; i++)
+        UV(uv_timer_init(&loop, &timers[i]));
     uint64_t began = bench_spent();
-    for (size_t i = 0; i < count; i++) UV(uv_timer_start(&timers[i], on_uv_timer, delays[i], 0));
-    for (size_t i = 0; i < count; i++) UV(uv_timer_stop(&timers[i]));
+    for (size_t i = 0; i < count; i++)
+        UV(uv_timer_start(&timers[i], on_uv_timer, delays[i], 0));
+    for (size_t i = 0; i < count; i++)
+        UV(uv_timer_stop(&timers[i]));
     metrics_out[0] = per_timer(began);
-    for (size_t i = 0; i < count; i++) uv_close((uv_handle_t *)&timers[i], NULL);
+    for (size_t i = 0; i < count; i++)
+        uv_close((uv_handle_t *)&timers[i], NULL);
     uv_run(&loop, UV_RUN_NOWAIT);
     UV(uv_loop_close(&loop));
     free(timers);
@@ -148,7 +164,8 @@ static void guest_restarts(const void *setup, double *metrics_out)
     uint64_t *delays = make_delays(setup);
     size_t count = timer_count();
     guest_id_t *ids = malloc(count * sizeof *ids);
-    if (ids == NULL) bench_die("malloc", NULL);
+    if (ids == NULL)
+        bench_die("malloc", NULL);
     guest_t *guest = new_guest();
     for (size_t i = 0; i < count; i++)
         GUEST(guest_timer_add(guest, GUEST_FOREVER, 0, on_guest_timer, NULL, NULL, &ids[i]));
@@ -169,7 +186,8 @@ static void uv_fires(const void *setup, double *metrics_out)
     uint64_t *delays = make_delays(setup);
     size_t count = timer_count();
     uv_timer_t *timers = malloc(count * sizeof *timers);
-    if (timers == NULL) bench_die("malloc", NULL);
+    if (timers == NULL)
+        bench_die("malloc", NULL);
     uv_loop_t loop;
     UV(uv_loop_init(&loop));
     uint64_t began = bench_spent();
@@ -182,8 +200,10 @@ static void uv_fires(const void *setup, double *metrics_out)
     began = bench_spent();
     uv_run(&loop, UV_RUN_NOWAIT);
     metrics_out[0] += per_timer(began);
-    if (fired != count) bench_die("uv_run", "a timer did not fire");
-    for (size_t i = 0; i < count; i++) uv_close((uv_handle_t *)&timers[i], NULL);
+    if (fired != count)
+        bench_die("uv_run", "a timer did not fire");
+    for (size_t i = 0; i < count; i++)
+        uv_close((uv_handle_t *)&timers[i], NULL);
     uv_run(&loop, UV_RUN_NOWAIT);
     UV(uv_loop_close(&loop));
     free(timers);
@@ -203,7 +223,8 @@ static void guest_fires(const void *setup, double *metrics_out)
     began = bench_spent();
     GUEST(guest_deliver_batch_for(guest, 0, GUEST_FOREVER));
     metrics_out[0] += per_timer(began);
-    if (fired != count) bench_die("guest_deliver_batch_for", "a timer did not fire");
+    if (fired != count)
+        bench_die("guest_deliver_batch_for", "a timer did not fire");
     guest_free(guest);
     free(delays);
 }
@@ -236,8 +257,7 @@ void bench_timers(void)
     for (enum order order = EQUAL; order <= RANDOM; order++)
         compare("timer made, started, closed", names[order], &far[order], uv_lives, guest_lives);
     for (enum order order = EQUAL; order <= RANDOM; order++)
-        compare("timer started and stopped", names[order], &far[order], uv_restarts,
-                guest_restarts);
+        compare("timer started and stopped", names[order], &far[order], uv_restarts, guest_restarts);
     for (enum order order = EQUAL; order <= RANDOM; order++)
         compare("timer started and fired", names[order], &near[order], uv_fires, guest_fires);
 }

@@ -29,8 +29,10 @@ struct traffic {
 static void wait_for_answer(struct traffic *traffic, size_t wanted)
 {
     for (unsigned turn = 1;; turn++) {
-        if (atomic_load_explicit(&traffic->answered, memory_order_acquire) >= wanted) return;
-        if (turn % 256 == 0) sched_yield();
+        if (atomic_load_explicit(&traffic->answered, memory_order_acquire) >= wanted)
+            return;
+        if (turn % 256 == 0)
+            sched_yield();
     }
 }
 
@@ -60,8 +62,8 @@ static void on_post(void *data)
     atomic_store_explicit(&traffic->answered, traffic->taken, memory_order_release);
 }
 
-static void run_traffic(const struct loop_ops *ops, void *(*producer)(void *), size_t producers,
-                        size_t posts, double *metrics_out)
+static void run_traffic(const struct loop_ops *ops, void *(*producer)(void *), size_t producers, size_t posts,
+                        double *metrics_out)
 {
     struct traffic traffic = {.loop = ops->open(), .posts = posts, .producers = producers};
     traffic.call = (struct loop_call){on_post, &traffic};
@@ -72,7 +74,8 @@ static void run_traffic(const struct loop_ops *ops, void *(*producer)(void *), s
     ops->run(traffic.loop);
     uint64_t ended = bench_now();
     spent = bench_spent() - spent;
-    for (size_t i = 0; i < producers; i++) PTHREAD(pthread_join(threads[i], NULL));
+    for (size_t i = 0; i < producers; i++)
+        PTHREAD(pthread_join(threads[i], NULL));
     ops->close(traffic.loop);
     metrics_out[WALL] = (double)(ended - began) / (double)(posts * producers);
     metrics_out[SPENT] = (double)spent / (double)(posts * producers);
@@ -103,8 +106,7 @@ static void compare(const char *what, void (*run)(const void *, double *), bool 
         [RUN] = {"guest", run, &loop_guest_run},
         [CONDVAR] = {"guest", run, &loop_guest_condvar},
     };
-    static const char *const drives[] = {"drive FD in a poll host", "guest_run",
-                                         "drive THREAD in a queue host",
+    static const char *const drives[] = {"drive FD in a poll host", "guest_run", "drive THREAD in a queue host",
                                          "drive FD, processor time"};
     char work[COUNT_OF(drives)][96];
     for (size_t i = 0; i < COUNT_OF(drives); i++)

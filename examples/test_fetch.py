@@ -5,6 +5,7 @@
 
 DIR (default build) is CMake's build directory with ASYNCGUEST_BUILD_EXAMPLES=ON.
 """
+
 import argparse
 import functools
 import hashlib
@@ -55,8 +56,12 @@ class Server:
     """examples/demo/server.py in a process of its own, which ends with us."""
 
     def __init__(self, seconds, *options):
-        self.process = subprocess.Popen([sys.executable, HERE / "demo/server.py", "--seconds", str(seconds), *options],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "demo/server.py", "--seconds", str(seconds), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.files = []
         for line in self.process.stdout:
             what, value = line.split()
@@ -92,7 +97,9 @@ class Run:
         self.rows = {}
         for line in output.splitlines():
             # URL, size with its unit, seconds, checksum, and the result, which may have spaces.
-            if match := re.match(r"(\S+://\S+|\S+)\s+([\d.]+ [KMGT]?i?B)\s+([\d.]+)\s+(ok|-|[0-9a-f]{64})\s+(.*)", line):
+            if match := re.match(
+                r"(\S+://\S+|\S+)\s+([\d.]+ [KMGT]?i?B)\s+([\d.]+)\s+(ok|-|[0-9a-f]{64})\s+(.*)", line
+            ):
                 self.rows[match[1]] = (match[2], match[4], match[5])
 
 
@@ -136,7 +143,9 @@ class FetchTest(unittest.TestCase):
 
     def start(self, command, display=True, **more):
         environ = environment(self.display.name if display else None)
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, **more)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, **more
+        )
 
     def run_command(self, command, display=True, **more):
         with self.start(command, display, **more) as process:
@@ -232,7 +241,9 @@ class FetchTest(unittest.TestCase):
     def test_disk_full(self, host):
         (self.files / "1MiB.bin.part").symlink_to("/dev/full")
         run = self.fetch(host, self.server.file("1MiB.bin"), self.server.file("64KiB.bin"), expect=1)
-        self.assert_failed(run, self.server.file("1MiB.bin"), "^cannot write .*/1MiB.bin.part: No space left on device$")
+        self.assert_failed(
+            run, self.server.file("1MiB.bin"), "^cannot write .*/1MiB.bin.part: No space left on device$"
+        )
         self.assert_ok(run, self.server.file("64KiB.bin"), "64.0 KiB")
 
     def test_file_grows_too_large_on_the_way(self):
@@ -255,8 +266,12 @@ class FetchTest(unittest.TestCase):
         self.assert_failed(run, self.server.file("1KiB.bin"), "^cannot create .*/1KiB.bin: Is a directory$")
 
     def test_usage(self):
-        for arguments, words in (([], "no URL given"), (["--stall", "x", "u"], "wants a number"), (["--no"], "unrecognized"),
-                                 (["--linger", "1", "u"], "there is no window here")):
+        for arguments, words in (
+            ([], "no URL given"),
+            (["--stall", "x", "u"], "wants a number"),
+            (["--no"], "unrecognized"),
+            (["--linger", "1", "u"], "there is no window here"),
+        ):
             self.assertIn(words, self.fetch("fetch_poll", *arguments, expect=2).output)
         self.assertIn("usage:", self.fetch("fetch_poll", "--help").output)
 
@@ -271,8 +286,9 @@ class FetchTest(unittest.TestCase):
     def test_downloads_go_on_during_the_dialog(self, host):
         url = self.server.file("16MiB.bin", seconds=4)
         run = self.fetch(host, "--auto-dialog", "1.5", url)
-        seconds, received = re.search(r"dialog: open for ([\d.]+) s inside a callback; (\d+) bytes .*; answer: no",
-                                      run.output).groups()
+        seconds, received = re.search(
+            r"dialog: open for ([\d.]+) s inside a callback; (\d+) bytes .*; answer: no", run.output
+        ).groups()
         # 16 MiB in 3.2 s make 7.5 MiB in 1.5 s: at least half of that, on a busy machine.
         self.assertGreater(int(received), 15 * 2**18, run.output)
         self.assertAlmostEqual(float(seconds), 1.5, delta=0.5)
@@ -295,7 +311,9 @@ class FetchTest(unittest.TestCase):
     @with_each(WINDOWED)
     def test_picture_of_the_window(self, host):
         picture = self.files / "window.png"
-        run = self.fetch(host, "--screenshot", picture, self.server.file("16MiB.bin", seconds=1), self.server.file("1KiB.bin"))
+        run = self.fetch(
+            host, "--screenshot", picture, self.server.file("16MiB.bin", seconds=1), self.server.file("1KiB.bin")
+        )
         self.assertIn(f"screenshot: {picture}", run.output)
         head = picture.read_bytes()[:24]
         width, height = struct.unpack(">II", head[16:])
@@ -310,7 +328,9 @@ class FetchTest(unittest.TestCase):
     @with_each(WINDOWED)
     def test_animation_is_measured(self, host):
         run = self.fetch(host, self.server.file("16MiB.bin", seconds=2))
-        gap, frames = re.search(r"longest gap between two animation frames: ([\d.]+) ms \((\d+) frames\)", run.output).groups()
+        gap, frames = re.search(
+            r"longest gap between two animation frames: ([\d.]+) ms \((\d+) frames\)", run.output
+        ).groups()
         # 60 frames a second for 1.6 s. Usually below 40 ms; only a loop that stands still fails, not a busy machine.
         self.assertGreater(int(frames), 30)
         self.assertLess(float(gap), 500)
@@ -342,9 +362,19 @@ class FetchTest(unittest.TestCase):
 
     def test_valgrind_finds_nothing(self):
         # "Possible" leaks are not counted: Rust's standard library keeps the main thread's name card by an inner pointer.
-        valgrind = "valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=99".split()
-        command = self.command("fetch_poll", "--stall", "2", self.server.file("1MiB.bin"), self.server.url("stall"),
-                               self.server.url("truncated"), self.server.url("missing"), self.refused)
+        valgrind = (
+            "valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=99".split()
+        )
+        command = self.command(
+            "fetch_poll",
+            "--stall",
+            "2",
+            self.server.file("1MiB.bin"),
+            self.server.url("stall"),
+            self.server.url("truncated"),
+            self.server.url("missing"),
+            self.refused,
+        )
         ended = self.run_command([*valgrind, *command])
         self.assertEqual(ended.returncode, 1, ended.stdout)
 
@@ -352,7 +382,9 @@ class FetchTest(unittest.TestCase):
 
     def test_ctypes_min(self):
         ended = self.run_command([sys.executable, HERE / "python/ctypes_min.py", ARGUMENTS.library])
-        self.assertEqual(ended.stdout.splitlines(), ["timer: sending a byte", "socket: received b'!'", "done, status 0"])
+        self.assertEqual(
+            ended.stdout.splitlines(), ["timer: sending a byte", "socket: received b'!'", "done, status 0"]
+        )
         self.assertEqual(ended.returncode, 0)
 
 

@@ -122,7 +122,9 @@ def _host_timers() -> Iterator[Row]:
             yield Row(f"{title}: host timer late, p99", "late_ms", ours, peer, None)
     for host in ("qt", "qt-pyside", "gtk"):
         ours, nothing = Cell("storm", "asyncguest", host), Cell("calm", "nothing", host)
-        yield Row("host timer late, p99: beside sleep(0) without end, and beside nothing", "late_ms", ours, nothing, None)
+        yield Row(
+            "host timer late, p99: beside sleep(0) without end, and beside nothing", "late_ms", ours, nothing, None
+        )
 
 
 _WINDOWS = ("tk", "tk-thread", "qt", "qt-thread", "qt-pyside", "gtk", "gtk-thread")

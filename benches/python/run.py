@@ -97,7 +97,9 @@ def main() -> int:
     ]
     if not chosen:
         wanted = [*options.words, *(f"--host {host}" for host in options.host or ())]
-        parser.error(f"no row is about {' and '.join(wanted)}: the rows are in {Path(__file__).with_name('rows.py').name}")
+        parser.error(
+            f"no row is about {' and '.join(wanted)}: the rows are in {Path(__file__).with_name('rows.py').name}"
+        )
     load_generator()
     before = os.getloadavg()[0]
     samples = collect(chosen, 1 if options.quick else options.rounds, options.quick)

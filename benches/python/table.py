@@ -54,7 +54,9 @@ class Samples:
             goal = f"<= {row.goal:.2g}"
             verdict = "-" if not self._judge else "ok" if judged <= row.goal else "**MISSED**"
         spread = f" {quartiles(ours)}" if row.peer is None else ""
-        return f"| {row.title} | {peer} | {row.ours} {amount(median(ours), unit)}{spread} | {ratio} | {goal} | {verdict} |"
+        return (
+            f"| {row.title} | {peer} | {row.ours} {amount(median(ours), unit)}{spread} | {ratio} | {goal} | {verdict} |"
+        )
 
 
 HEAD = "| work | peer | asyncguest | ratio (less is better) | goal | met |\n|---|---|---|---|---|---|"

@@ -61,8 +61,10 @@ int cli_parse(cli *c, int argc, char **argv, int has_window, int *exit_code)
     *exit_code = 2;
     while (!bad && (option = getopt_long(argc, argv, "ho:", OPTIONS, NULL)) != -1) {
         if (option > STALL && !has_window) {
-            fprintf(stderr, "%s: there is no window here: --auto-dialog, --auto-cancel, --linger and --screenshot belong "
-                            "to the other hosts\n", c->program);
+            fprintf(stderr,
+                    "%s: there is no window here: --auto-dialog, --auto-cancel, --linger and --screenshot belong "
+                    "to the other hosts\n",
+                    c->program);
             return -1;
         }
         switch (option) {
@@ -164,10 +166,14 @@ void cli_print_table(const fetch *f)
         const fetch_item *item = fetch_get(f, i);
         printf("%-*.*s  %10s  %7.2f  %-*s  %s\n", url_width, (int)strcspn(item->url, "#"), item->url,
                cli_size(size, item->received), item->seconds, sum_width,
-               item->checked ? "ok" : *item->sha256 ? item->sha256 : "-", item->result);
+               item->checked   ? "ok"
+               : *item->sha256 ? item->sha256
+                               : "-",
+               item->result);
     }
     printf("%zu of %zu downloads complete, %zu failed, %zu cancelled; %s in %.2f s\n", complete, count,
-           fetch_in_state(f, FETCH_FAILED), fetch_in_state(f, FETCH_CANCELLED), cli_size(size, fetch_received(f)), longest);
+           fetch_in_state(f, FETCH_FAILED), fetch_in_state(f, FETCH_CANCELLED), cli_size(size, fetch_received(f)),
+           longest);
     fflush(stdout);
 }
 

@@ -123,10 +123,10 @@ int download_open(download *d, const char *directory)
     d->easy = curl_easy_init();
     if (!d->easy)
         return refused(d, "out of memory");
-#define SET(option, value)                                     \
-    do {                                                       \
-        if (code == CURLE_OK)                                  \
-            code = curl_easy_setopt(d->easy, (option), value); \
+#define SET(option, value)                                                                                             \
+    do {                                                                                                               \
+        if (code == CURLE_OK)                                                                                          \
+            code = curl_easy_setopt(d->easy, (option), value);                                                         \
     } while (0)
     SET(CURLOPT_URL, d->item.url);
     SET(CURLOPT_PRIVATE, d);

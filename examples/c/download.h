@@ -42,8 +42,7 @@ int download_open(download *d, const char *directory);
 void download_complete(download *d, CURLcode code);
 
 /* The download ends for a reason of our own. `result` as for printf. */
-void download_end(download *d, fetch_state state, const char *result, ...)
-    __attribute__((format(printf, 3, 4)));
+void download_end(download *d, fetch_state state, const char *result, ...) __attribute__((format(printf, 3, 4)));
 
 /* Releases what a download holds while it runs: handle and file. The handle must not be in a multi handle any more. */
 void download_close(download *d);

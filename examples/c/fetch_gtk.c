@@ -120,16 +120,37 @@ static void screenshot(void *data, const char *path)
     }
 }
 
-static void progress(void *data, const fetch_item *item) { view_progress(((host *)data)->view, item); }
-static void finished(void *data, const fetch_item *item) { view_finished(((host *)data)->view, item); }
-static void summary(void *data, const char *text, size_t running) { view_summary(((host *)data)->view, text, running); }
-static int ask(void *data, const char *title, const char *text) { return view_ask(((host *)data)->view, title, text); }
-static void answer(void *data, int yes) { view_answer(((host *)data)->view, yes); }
+static void progress(void *data, const fetch_item *item)
+{
+    view_progress(((host *)data)->view, item);
+}
+static void finished(void *data, const fetch_item *item)
+{
+    view_finished(((host *)data)->view, item);
+}
+static void summary(void *data, const char *text, size_t running)
+{
+    view_summary(((host *)data)->view, text, running);
+}
+static int ask(void *data, const char *title, const char *text)
+{
+    return view_ask(((host *)data)->view, title, text);
+}
+static void answer(void *data, int yes)
+{
+    view_answer(((host *)data)->view, yes);
+}
 
 static const app_window WINDOW = {progress, finished, summary, ask, answer, screenshot};
 
-static void cancel_clicked(void *data) { app_cancel_clicked(&((host *)data)->app); }
-static void closed(void *data) { app_close(&((host *)data)->app); }
+static void cancel_clicked(void *data)
+{
+    app_cancel_clicked(&((host *)data)->app);
+}
+static void closed(void *data)
+{
+    app_close(&((host *)data)->app);
+}
 
 int main(int argc, char **argv)
 {

@@ -111,7 +111,7 @@ static int call(host *h, const char *procedure, int count, Tcl_Obj *const words[
         Tcl_DecrRefCount(line[i]);
     return code;
 }
-#define CALL(h, procedure, ...) \
+#define CALL(h, procedure, ...)                                                                                        \
     call(h, procedure, sizeof((Tcl_Obj *[]){__VA_ARGS__}) / sizeof(Tcl_Obj *), (Tcl_Obj *[]){__VA_ARGS__})
 
 static void progress(void *data, const fetch_item *item)
@@ -126,8 +126,9 @@ static void finished(void *data, const fetch_item *item)
 {
     char text[448];
     cli_item_text(text, sizeof text, item);
-    CALL(data, "window::finished", Tcl_NewWideIntObj((Tcl_WideInt)item->index), Tcl_NewBooleanObj(item->state == FETCH_OK),
-         Tcl_NewDoubleObj(cli_item_share(item)), Tcl_NewStringObj(text, -1));
+    CALL(data, "window::finished", Tcl_NewWideIntObj((Tcl_WideInt)item->index),
+         Tcl_NewBooleanObj(item->state == FETCH_OK), Tcl_NewDoubleObj(cli_item_share(item)),
+         Tcl_NewStringObj(text, -1));
 }
 
 static void summary(void *data, const char *text, size_t running)

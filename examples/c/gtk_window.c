@@ -13,24 +13,23 @@ struct view {
     view_actions actions;
     GtkWidget *window, *title, *summary, *cancel, *animation;
     row *rows;
-    GdkPaintable *drawn;    /* the window's last frame; asked only at need, it would be empty while a new one is due */
+    GdkPaintable *drawn; /* the window's last frame; asked only at need, it would be empty while a new one is due */
     GtkWidget *dialog;
     GMainLoop *dialog_loop; /* runs while the dialog is open */
     int dialog_answer;
-    gboolean running;       /* downloads run: the animation turns and its gaps count */
+    gboolean running; /* downloads run: the animation turns and its gaps count */
     gint64 last_frame, longest_gap; /* microseconds */
     unsigned frames;
 };
 
-static const char STYLE[] =
-    ".page { padding: 18px; }"
-    ".headline { font-size: 15pt; font-weight: bold; }"
-    ".name { font-weight: bold; }"
-    ".status, .summary { color: alpha(currentColor, 0.72); font-feature-settings: 'tnum'; }"
-    ".good { color: #1a7f4b; } .bad { color: #c01c28; }"
-    "progressbar trough, progressbar progress { min-height: 8px; border-radius: 4px; }"
-    "progressbar.good progress { background: #2ec27e; border-color: #26a269; }"
-    "progressbar.bad progress { background: #e01b24; border-color: #c01c28; }";
+static const char STYLE[] = ".page { padding: 18px; }"
+                            ".headline { font-size: 15pt; font-weight: bold; }"
+                            ".name { font-weight: bold; }"
+                            ".status, .summary { color: alpha(currentColor, 0.72); font-feature-settings: 'tnum'; }"
+                            ".good { color: #1a7f4b; } .bad { color: #c01c28; }"
+                            "progressbar trough, progressbar progress { min-height: 8px; border-radius: 4px; }"
+                            "progressbar.good progress { background: #2ec27e; border-color: #26a269; }"
+                            "progressbar.bad progress { background: #e01b24; border-color: #c01c28; }";
 
 /* A ring of dots that turns once in 1.2 s. Its frames are the proof that the host's loop is never held up. */
 static void draw_animation(GtkDrawingArea *area, cairo_t *cairo, int width, int height, gpointer data)
@@ -291,8 +290,8 @@ GdkTexture *view_picture(view *v)
     pixels = g_malloc(size);
     gdk_texture_download(texture, pixels, stride);
     bytes = g_bytes_new_take(pixels, size);
-    picture = gdk_memory_texture_new(gdk_texture_get_width(texture), gdk_texture_get_height(texture), GDK_MEMORY_DEFAULT,
-                                     bytes, stride);
+    picture = gdk_memory_texture_new(gdk_texture_get_width(texture), gdk_texture_get_height(texture),
+                                     GDK_MEMORY_DEFAULT, bytes, stride);
     g_bytes_unref(bytes);
     g_object_unref(texture);
     return picture;

@@ -11,7 +11,7 @@ typedef struct view view;
 typedef struct view_actions {
     void *data;
     void (*cancel)(void *data); /* the Cancel button */
-    void (*close)(void *data);  /* the window's close button; the window stays until view_free */
+    void (*close)(void *data); /* the window's close button; the window stays until view_free */
 } view_actions;
 
 view *view_new(const char *const *urls, size_t count, const view_actions *actions);

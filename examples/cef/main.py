@@ -41,7 +41,9 @@ class CefHost(asyncguest.Host):
 def run(first: Callable[[], object]) -> None:
     """Initialises CEF, calls `first()`, and runs its loop until `cef_quit_message_loop`. Once per process."""
     settings, arguments = app_client.settings_main_args_ctor()
-    settings.no_sandbox = 1  # its helper is set-user-ID root, which a wheel cannot bring; here only a page of ours is shown
+    settings.no_sandbox = (
+        1  # its helper is set-user-ID root, which a wheel cannot bring; here only a page of ours is shown
+    )
     settings.disable_signal_handlers = 1  # Ctrl-C is Python's, and the guest's
     settings.log_severity = cef.LOGSEVERITY_ERROR
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

@@ -225,7 +225,8 @@ private:
             }
             const double seconds = double(guest_now() - then) / 1e9;
             summary_->setText(QString("%1 · %2 running · %3 messages and %4 frames per second")
-                                  .arg(size_text(received_).c_str()).arg(running_)
+                                  .arg(size_text(received_).c_str())
+                                  .arg(running_)
                                   .arg(double(plot_->messages() - messages) / seconds, 0, 'f', 0)
                                   .arg(double(plot_->frames() - frames) / seconds, 0, 'f', 0));
         }
@@ -299,9 +300,7 @@ int main(int argc, char **argv) {
     QApplication app(argc, argv);
     QCommandLineParser parser;
     parser.addHelpOption();
-    parser.addOptions({{"seconds", "end after N seconds", "N", "0"}, {"dialog", "show the dialog for N seconds", "N", "0"},
-                       {"rate", "messages per second", "N", "10000"}, {"screenshot", "save a picture", "FILE"},
-                       {"drive", "fd or thread", "drive", "fd"}});
+    parser.addOptions({{"seconds", "end after N seconds", "N", "0"}, {"dialog", "show the dialog for N seconds", "N", "0"}, {"rate", "messages per second", "N", "10000"}, {"screenshot", "save a picture", "FILE"}, {"drive", "fd or thread", "drive", "fd"}});
     parser.addPositionalArgument("URL", "what to download", "URL...");
     parser.process(app);
     const settings with = {parser.value("seconds").toDouble(), parser.value("dialog").toDouble(),

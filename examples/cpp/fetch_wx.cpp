@@ -173,7 +173,8 @@ private:
         dialog_ = &dialog;
         auto *page = new wxBoxSizer(wxVERTICAL);
         page->Add(new wxStaticText(&dialog, wxID_ANY, std::to_string(running_) + " downloads are not finished; they go on "
-                                                                                 "while you think."), 0, wxALL, 14);
+                                                                                 "while you think."),
+                  0, wxALL, 14);
         page->Add(dialog.CreateButtonSizer(wxYES_NO | wxNO_DEFAULT), 0, wxALL | wxALIGN_RIGHT, 14);
         dialog.SetSizerAndFit(page);
         dialog.CentreOnParent();

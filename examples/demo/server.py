@@ -14,6 +14,7 @@
 The first lines on stdout are for scripts: "url URL#sha256=HEX" for each file, then "stall URL", then "ready BASE".
 The server ends when its stdin (a pipe or a terminal) does, so that it never outlives the script that started it.
 """
+
 import argparse
 import asyncio
 import hashlib
@@ -115,7 +116,9 @@ async def wait_for_end_of(stream):
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--seconds", type=float, default=8, help="how long the largest file takes (default 8; 0: no pacing)")
+    parser.add_argument(
+        "--seconds", type=float, default=8, help="how long the largest file takes (default 8; 0: no pacing)"
+    )
     parser.add_argument("--log", action="store_true", help='print "request PATH" for each request')
     options = parser.parse_args()
     server = Server(options.seconds, options.log)

@@ -50,8 +50,8 @@ static void zoo_open(uint32_t drive)
     z.ids[3] = add_child(&z.toy, z.child, &z.probes[3]);
     z.ids[4] = add_work(&z.toy, hold_pool, &z.probes[4]);
     z.ids[5] = add_work(&z.toy, nothing, &z.probes[5]);
-    ASSERT_OK(guest_resolve(z.toy.g, "127.0.0.1", NULL, 0, SOCK_STREAM, 0, on_resolve, &z.probes[6], on_drop,
-                            &z.ids[6]));
+    ASSERT_OK(
+        guest_resolve(z.toy.g, "127.0.0.1", NULL, 0, SOCK_STREAM, 0, on_resolve, &z.probes[6], on_drop, &z.ids[6]));
     ASSERT_EQ_U64(7, toy_stats(&z.toy).live_sources);
 }
 

@@ -98,7 +98,8 @@ int64_t must(const char *file, int line, const char *what, int64_t result)
 void assert_at_least(const char *file, int line, uint64_t elapsed, uint64_t least)
 {
     if (elapsed < least)
-        test_fail(file, line, "%.3f ms is too early, expected at least %.3f", (double)elapsed / 1e6, (double)least / 1e6);
+        test_fail(file, line, "%.3f ms is too early, expected at least %.3f", (double)elapsed / 1e6,
+                  (double)least / 1e6);
 }
 
 pthread_t spawn(void *(*run)(void *), void *argument)
@@ -242,9 +243,7 @@ static void settle_sanitizer(void)
     __sanitizer_symbolize_pc(__builtin_return_address(0), "%f", text, sizeof text);
 }
 #else
-static void settle_sanitizer(void)
-{
-}
+static void settle_sanitizer(void) {}
 #endif
 
 int main(int argc, char **argv)

@@ -27,12 +27,12 @@ extern "C" {
 #define MS(n) ((uint64_t)(n) * 1000000u)
 #define SECONDS(n) MS((n) * 1000u)
 
-#define TEST(name)                                                                                 \
-    static void test_##name(void);                                                                 \
-    __attribute__((constructor)) static void register_##name(void)                                 \
-    {                                                                                              \
-        test_register(#name, test_##name);                                                         \
-    }                                                                                              \
+#define TEST(name)                                                                                                     \
+    static void test_##name(void);                                                                                     \
+    __attribute__((constructor)) static void register_##name(void)                                                     \
+    {                                                                                                                  \
+        test_register(#name, test_##name);                                                                             \
+    }                                                                                                                  \
     static void test_##name(void)
 
 void test_register(const char *name, void (*run)(void));

@@ -61,8 +61,8 @@ void on_work_done(guest_t *g, guest_id_t id, void *probe)
     enter(probe, g, id, 1, 0);
 }
 
-void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error,
-                const guest_address_t *addresses, size_t count, void *user_data)
+void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,
+                size_t count, void *user_data)
 {
     probe_t *probe = user_data;
     probe->status = status;

@@ -120,8 +120,8 @@ TEST(stale_id_made_up)
     probe_t probe = PROBE(&toy);
     toy_start(&toy, GUEST_DRIVE_THREAD);
     guest_id_t real = add_timer(&toy, GUEST_FOREVER, 0, &probe);
-    const guest_id_t made_up[] = {0, 1, 7, UINT32_MAX, 1ull << 63, UINT64_MAX, real + 1, real + (1ull << 32),
-                                  real ^ (1ull << 63)};
+    const guest_id_t made_up[] = {
+        0, 1, 7, UINT32_MAX, 1ull << 63, UINT64_MAX, real + 1, real + (1ull << 32), real ^ (1ull << 63)};
     for (size_t i = 0; i < COUNT(made_up); i++)
         assert_stale(&toy, made_up[i]);
     ASSERT_OK(guest_is_open(toy.g, real));

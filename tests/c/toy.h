@@ -103,13 +103,13 @@ void loop_call(loop_t *loop, void (*call)(void *), void *argument);
 void loop_step(loop_t *loop, uint64_t until);
 void loop_run_for(loop_t *loop, uint64_t nanoseconds);
 
-#define RUN_UNTIL(toy, condition)                                                                  \
-    do {                                                                                           \
-        for (uint64_t stop_ = guest_now() + limit(SECONDS(10)); !(condition);) {                   \
-            if (guest_now() > stop_)                                                               \
-                FAIL("ran in vain until: %s", #condition);                                         \
-            loop_step((toy)->loop, stop_);                                                         \
-        }                                                                                          \
+#define RUN_UNTIL(toy, condition)                                                                                      \
+    do {                                                                                                               \
+        for (uint64_t stop_ = guest_now() + limit(SECONDS(10)); !(condition);) {                                       \
+            if (guest_now() > stop_)                                                                                   \
+                FAIL("ran in vain until: %s", #condition);                                                             \
+            loop_step((toy)->loop, stop_);                                                                             \
+        }                                                                                                              \
     } while (0)
 
 typedef struct probe probe_t;
@@ -137,8 +137,8 @@ void on_post(guest_t *g, void *probe);
 void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *probe);
 void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *probe);
 void on_work_done(guest_t *g, guest_id_t id, void *probe);
-void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error,
-                const guest_address_t *addresses, size_t count, void *probe);
+void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,
+                size_t count, void *probe);
 void on_drop(void *probe);
 
 /* Registrations that must succeed, with `probe` as user data and on_drop. They return the id. */

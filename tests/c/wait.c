@@ -23,7 +23,10 @@ static void end(void)
     toy_close(&toy);
 }
 
-#define EACH_DRIVE(drive) uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++
+#define EACH_DRIVE(drive)                                                                                              \
+    uint32_t drive = GUEST_DRIVE_THREAD;                                                                               \
+    drive <= GUEST_DRIVE_RUN;                                                                                          \
+    drive++
 
 static size_t wait_for(uint64_t timeout)
 {

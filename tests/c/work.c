@@ -107,8 +107,9 @@ static void counted(void *user_data)
 {
     (void)user_data;
     unsigned now = ++running;
-    for (unsigned most = most_running; now > most && !__atomic_compare_exchange_n(
-             (unsigned *)&most_running, &most, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);)
+    for (unsigned most = most_running;
+         now > most && !__atomic_compare_exchange_n((unsigned *)&most_running, &most, now, false, __ATOMIC_SEQ_CST,
+                                                    __ATOMIC_SEQ_CST);)
         ;
     pass(MS(1) / 2);
     /* On a busy machine the second thread may come late: the first piece waits for it. */

@@ -93,7 +93,8 @@ TEST(drops_of_abandoned_work) {
             gate_open(&entered);
             gate_wait(&leave, 1);
             return value;
-        }, counting(then));
+        },
+               counting(then));
         gate_wait(&entered, 1);
         ASSERT(!g.shutdown(1ms)); // it is running still
     }
@@ -282,12 +283,10 @@ TEST(work_gives_values_and_exceptions) {
            });
     g.work([] {}, [&](outcome<void> nothing) {
         nothing.get();
-        came++;
-    });
+        came++; });
     g.work([]() -> std::string { throw thrown(); }, [&](outcome<std::string> none) {
         ASSERT(!none && none.exception());
-        came++;
-    });
+        came++; });
     g.work([] { return 1; }, [&] { came++; });
     host.run_until([&] { return came == 4; });
 }
@@ -308,7 +307,8 @@ TEST(names_resolve_or_say_why) {
     g.resolve("::1", 80, [&](asyncguest::addresses found) {
         ASSERT_EQ_STR("::1", found.get().at(0).to_string().c_str());
         came++;
-    }, {AF_INET6, SOCK_STREAM, AI_NUMERICHOST});
+    },
+              {AF_INET6, SOCK_STREAM, AI_NUMERICHOST});
     g.resolve("not a number", {}, [&](asyncguest::addresses none) {
         try {
             none.get();
@@ -317,7 +317,8 @@ TEST(names_resolve_or_say_why) {
             ASSERT(e.code() == status::resolve && e.gai_error() == EAI_NONAME);
             came++;
         }
-    }, {AF_UNSPEC, SOCK_STREAM, AI_NUMERICHOST});
+    },
+              {AF_UNSPEC, SOCK_STREAM, AI_NUMERICHOST});
     host.run_until([&] { return came == 3; });
 }
 

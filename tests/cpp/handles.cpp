@@ -80,10 +80,10 @@ TEST(raii_closing_inside_callbacks) {
     tally own, other;
     asyncguest::timer a, b;
     a = g.every(1ms, counting(own, [&] {
-        a.close(); // its callable lives until it returns
-        b.close(); // due in the same batch
-        ASSERT_EQ_I64(0, own.drops);
-    }));
+                    a.close(); // its callable lives until it returns
+                    b.close(); // due in the same batch
+                    ASSERT_EQ_I64(0, own.drops);
+                }));
     b = g.after(1ms, counting(other));
     pass(MS(2)); // both are due
     run_until(g, [&] { return own.drops && other.drops; });
@@ -133,20 +133,20 @@ template <class Host> static void end_inside(bool in_done) {
     g = std::make_unique<guest>(*host, std::move(options));
     auto kept = g->every(1h, counting(pending));
     auto begin = g->after(1ms, counting(own, [&] {
-        if (in_done)
-            g->cancel();
-        else
-            g.reset(); // it takes effect when the delivery returns
-        ASSERT_EQ_I64(0, dones);
-    }));
+                              if (in_done)
+                                  g->cancel();
+                              else
+                                  g.reset(); // it takes effect when the delivery returns
+                              ASSERT_EQ_I64(0, dones);
+                          }));
     Host &loop = *host;
     loop.run_until([&] { return dones == 1; });
     ASSERT_TALLY(1, 1, own);
     ASSERT_TALLY(0, 1, pending);
     ASSERT(!g && !loop.g);
     std::vector<std::string> want = loop.watches_fd()
-        ? std::vector<std::string>{"attached", "watch", "unwatch", "detached"}
-        : std::vector<std::string>{"attached", "detached"};
+                                        ? std::vector<std::string>{"attached", "watch", "unwatch", "detached"}
+                                        : std::vector<std::string>{"attached", "detached"};
     ASSERT(loop.life == want);
     ASSERT(loop.caught.empty());
 }
@@ -247,7 +247,8 @@ TEST(raii_guest_destroyed_on_another_thread) {
         await([](void *of) { return !static_cast<asyncguest::poster *>(of)->post([] {}); }, &poster, "the post");
         ASSERT_EQ_I64(0, calls);
         ASSERT_TALLY(0, 0, t);
-    }, nullptr);
+    },
+                      nullptr);
     ASSERT(WIFEXITED(how) && WEXITSTATUS(how) == 0);
 }
 
@@ -328,7 +329,8 @@ TEST(errors_in_a_forked_child) {
     int how = in_fork([](void *) {
         ASSERT_THROWS(status::forked, g->deliver());
         ASSERT_THROWS(status::forked, g->cancel());
-    }, nullptr);
+    },
+                      nullptr);
     ASSERT(WIFEXITED(how) && WEXITSTATUS(how) == 0);
     ASSERT_EQ_I64(0, t.drops);
 }

@@ -204,26 +204,26 @@ inline auto counting(tally &t, std::function<void()> action = {}) {
     };
 }
 
-#define ASSERT_TALLY(want_calls, want_drops, t)                                                                        \
-    do {                                                                                                               \
-        ASSERT_EQ_I64(want_calls, (t).calls);                                                                          \
-        ASSERT_EQ_I64(want_drops, (t).drops);                                                                          \
+#define ASSERT_TALLY(want_calls, want_drops, t) \
+    do {                                        \
+        ASSERT_EQ_I64(want_calls, (t).calls);   \
+        ASSERT_EQ_I64(want_drops, (t).drops);   \
     } while (0)
 
 // `call` throws an error with that code.
-#define ASSERT_THROWS(want, call)                                                                                      \
-    do {                                                                                                               \
-        bool thrown_ = false;                                                                                          \
-        try {                                                                                                          \
-            static_cast<void>(call);                                                                                   \
-        } catch (const asyncguest::error &e_) {                                                                        \
-            thrown_ = true;                                                                                            \
-            if (e_.code() != (want))                                                                                   \
-                FAIL("%s: threw %s, \"%s\"", #call, guest_status_name(e_.code().value()), e_.what());                  \
-            ASSERT(*e_.what() != '\0');                                                                                \
-        }                                                                                                              \
-        if (!thrown_)                                                                                                  \
-            FAIL("%s: threw nothing", #call);                                                                          \
+#define ASSERT_THROWS(want, call)                                                                     \
+    do {                                                                                              \
+        bool thrown_ = false;                                                                         \
+        try {                                                                                         \
+            static_cast<void>(call);                                                                  \
+        } catch (const asyncguest::error &e_) {                                                       \
+            thrown_ = true;                                                                           \
+            if (e_.code() != (want))                                                                  \
+                FAIL("%s: threw %s, \"%s\"", #call, guest_status_name(e_.code().value()), e_.what()); \
+            ASSERT(*e_.what() != '\0');                                                               \
+        }                                                                                             \
+        if (!thrown_)                                                                                 \
+            FAIL("%s: threw nothing", #call);                                                         \
     } while (0)
 
 // A pipe whose ends do not block.

@@ -135,7 +135,8 @@ TEST(options_no_post_after_one_that_hangs) {
             guest_stats_t stats{};
             stats.struct_size = sizeof stats;
             return guest_stats(static_cast<guest_t *>(of), &stats) == GUEST_OK && stats.reposts >= 1;
-        }, raw, "the repetition");
+        },
+              raw, "the repetition");
     });
     ASSERT_OK(g->deliver());
     ASSERT(!g);

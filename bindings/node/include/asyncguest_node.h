@@ -114,7 +114,7 @@ static inline asyncguest_node_t *asyncguest_node_get(napi_env env, napi_value va
     node = (asyncguest_node_t *)data;
     if (node->struct_size < sizeof *node || node->call->struct_size < sizeof(asyncguest_node_calls_t)) {
         napi_throw_type_error(env, "ERR_ASYNCGUEST_VERSION",
-            "the package asyncguest is older than this add-on was built for: update it");
+                              "the package asyncguest is older than this add-on was built for: update it");
         return NULL;
     }
     if (node->guest == NULL) {

@@ -95,14 +95,20 @@ private:
 
 } // namespace
 
-std::unique_ptr<Drive> make_fd_drive(Guest &guest) { return std::make_unique<FdDrive>(guest); }
+std::unique_ptr<Drive> make_fd_drive(Guest &guest)
+{
+    return std::make_unique<FdDrive>(guest);
+}
 
 } // namespace agn
 
 #else
 
 namespace agn {
-std::unique_ptr<Drive> make_fd_drive(Guest &) { return nullptr; }
+std::unique_ptr<Drive> make_fd_drive(Guest &)
+{
+    return nullptr;
+}
 } // namespace agn
 
 #endif

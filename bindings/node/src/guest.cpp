@@ -66,7 +66,8 @@ bool Guest::begin(napi_value self, napi_value options, napi_value on_done)
 
     node_ = new asyncguest_node_t{sizeof *node_, guest_, &calls};
     auto free_node = [](napi_env, void *node, void *) { delete static_cast<asyncguest_node_t *>(node); };
-    if (!ok(env_, napi_create_object(env_, &native)) || !ok(env_, napi_wrap(env_, native, node_, free_node, nullptr, nullptr))) {
+    if (!ok(env_, napi_create_object(env_, &native)) ||
+        !ok(env_, napi_wrap(env_, native, node_, free_node, nullptr, nullptr))) {
         delete node_;
         node_ = nullptr;
         return false;
@@ -212,7 +213,8 @@ void Guest::call(napi_ref callback, size_t count, napi_value *arguments)
 {
     napi_value function = nullptr, global = nullptr, result = nullptr, error = nullptr;
     bool pending = false;
-    if (left_ || napi_get_reference_value(env_, callback, &function) != napi_ok || napi_get_global(env_, &global) != napi_ok)
+    if (left_ || napi_get_reference_value(env_, callback, &function) != napi_ok ||
+        napi_get_global(env_, &global) != napi_ok)
         return;
     napi_make_callback(env_, nullptr, global, function, count, arguments, &result);
     // Not when a worker is being terminated: then the call fails with no exception to report.
@@ -305,14 +307,20 @@ void Guest::done(void *data, guest_status_t status)
 }
 
 // Thread: any.
-int32_t Guest::post(void *data, guest_token_t token) { return static_cast<Guest *>(data)->drive_->post(token); }
+int32_t Guest::post(void *data, guest_token_t token)
+{
+    return static_cast<Guest *>(data)->drive_->post(token);
+}
 
 int32_t Guest::post_local(void *data, guest_token_t token)
 {
     return static_cast<Guest *>(data)->drive_->post_local(token);
 }
 
-void Guest::clean_up_later(napi_async_cleanup_hook_handle, void *data) { clean_up(data); }
+void Guest::clean_up_later(napi_async_cleanup_hook_handle, void *data)
+{
+    clean_up(data);
+}
 
 void Guest::clean_up(void *data)
 {

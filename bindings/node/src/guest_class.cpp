@@ -127,14 +127,19 @@ napi_value resolve(napi_env env, napi_callback_info info)
             return nullptr;
         given[i] = texts[i].c_str();
     }
-    if (!read_integer(env, c.a.at[2], "family", 0, 6, &family) || !read_integer(env, c.a.at[3], "passive", 0, 1, &flags))
+    if (!read_integer(env, c.a.at[2], "family", 0, 6, &family) ||
+        !read_integer(env, c.a.at[3], "passive", 0, 1, &flags))
         return nullptr;
     Source *source = c.guest->make_source(c.a.at[4]);
     if (!source)
         return nullptr;
     guest_id_t id = 0;
-    guest_status_t status = guest_resolve(c.g, given[0], given[1], family == 6 ? AF_INET6 : family == 4 ? AF_INET : AF_UNSPEC,
-                                          SOCK_STREAM, flags ? AI_PASSIVE : 0, on_resolved, source, Guest::drop_source, &id);
+    guest_status_t status =
+        guest_resolve(c.g, given[0], given[1],
+                      family == 6   ? AF_INET6
+                      : family == 4 ? AF_INET
+                                    : AF_UNSPEC,
+                      SOCK_STREAM, flags ? AI_PASSIVE : 0, on_resolved, source, Guest::drop_source, &id);
     return registered(env, status, "guest_resolve", source, id);
 }
 #else
@@ -293,10 +298,12 @@ bool define_guest(napi_env env, napi_value exports)
 {
     const napi_property_descriptor methods[] = {
 #define METHOD(name, function) {name, nullptr, function, nullptr, nullptr, nullptr, napi_default_method, nullptr}
-        METHOD("addTimer", add_timer), METHOD("modifyTimer", modify_timer), METHOD("addFd", add_fd),
-        METHOD("modifyFd", modify_fd), METHOD("resolve", resolve), METHOD("closeSource", close_source),
-        METHOD("cancel", cancel), METHOD("shutdown", shutdown), METHOD("keepAlive", keep_alive),
-        METHOD("leave", leave), METHOD("stats", stats), METHOD("native", native),
+        METHOD("addTimer", add_timer),   METHOD("modifyTimer", modify_timer),
+        METHOD("addFd", add_fd),         METHOD("modifyFd", modify_fd),
+        METHOD("resolve", resolve),      METHOD("closeSource", close_source),
+        METHOD("cancel", cancel),        METHOD("shutdown", shutdown),
+        METHOD("keepAlive", keep_alive), METHOD("leave", leave),
+        METHOD("stats", stats),          METHOD("native", native),
 #undef METHOD
     };
     napi_value guest_class = nullptr;

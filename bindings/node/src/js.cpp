@@ -94,8 +94,10 @@ bool read_integer(napi_env env, napi_value value, const char *name, int64_t leas
         return false;
     }
     if (!(real >= double(least) && real <= double(most)) || real != std::floor(real)) {
-        napi_throw_range_error(env, "ERR_OUT_OF_RANGE",
-            (std::string(name) + " must be an integer from " + std::to_string(least) + " to " + std::to_string(most)).c_str());
+        napi_throw_range_error(
+            env, "ERR_OUT_OF_RANGE",
+            (std::string(name) + " must be an integer from " + std::to_string(least) + " to " + std::to_string(most))
+                .c_str());
         return false;
     }
     *out = int64_t(real);
@@ -111,7 +113,7 @@ bool read_milliseconds(napi_env env, napi_value value, const char *name, uint64_
     }
     if (!(real >= 0)) {
         napi_throw_range_error(env, "ERR_OUT_OF_RANGE",
-            (std::string(name) + " must be 0 or more milliseconds (Infinity for never)").c_str());
+                               (std::string(name) + " must be 0 or more milliseconds (Infinity for never)").c_str());
         return false;
     }
     // Rounded up: nothing happens early. Half of what 64 bits hold is 292 years.

@@ -40,11 +40,19 @@ napi_value stats_object(napi_env env, const guest_stats_t &stats)
     const struct {
         const char *name;
         uint64_t value;
-    } counters[] = {{"batches", stats.batches}, {"events", stats.events}, {"tokens", stats.tokens},
-                    {"reposts", stats.reposts}, {"postFailures", stats.post_failures},
-                    {"staleTokens", stats.stale_tokens}, {"inlinedTokens", stats.inlined_tokens},
-                    {"budgetSpent", stats.budget_spent}, {"nested", stats.nested}, {"polls", stats.polls},
-                    {"stalls", stats.stalls}, {"ioWakeups", stats.io_wakeups}, {"liveSources", stats.live_sources},
+    } counters[] = {{"batches", stats.batches},
+                    {"events", stats.events},
+                    {"tokens", stats.tokens},
+                    {"reposts", stats.reposts},
+                    {"postFailures", stats.post_failures},
+                    {"staleTokens", stats.stale_tokens},
+                    {"inlinedTokens", stats.inlined_tokens},
+                    {"budgetSpent", stats.budget_spent},
+                    {"nested", stats.nested},
+                    {"polls", stats.polls},
+                    {"stalls", stats.stalls},
+                    {"ioWakeups", stats.io_wakeups},
+                    {"liveSources", stats.live_sources},
                     {"livePosts", stats.live_posts}};
     for (const auto &counter : counters)
         set(env, object, counter.name, number(env, double(counter.value)));
@@ -59,7 +67,8 @@ extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, n
 {
     napi_value live = nullptr;
     if (guest_version() / 1000 != GUEST_VERSION_MAJOR * 1000 + GUEST_VERSION_MINOR)
-        return agn::throw_error(env, "ERR_ASYNCGUEST_VERSION", "built with the header of another version of the library");
+        return agn::throw_error(env, "ERR_ASYNCGUEST_VERSION",
+                                "built with the header of another version of the library");
     if (!agn::define_guest(env, exports) || !agn::define_sockets(env, exports) ||
         !agn::ok(env, napi_create_function(env, "live", NAPI_AUTO_LENGTH, agn::live, nullptr, &live)))
         return nullptr;

@@ -17,7 +17,10 @@
 namespace agn {
 namespace {
 
-napi_value result_of(napi_env env, long result) { return number(env, result < 0 ? -errno : double(result)); }
+napi_value result_of(napi_env env, long result)
+{
+    return number(env, result < 0 ? -errno : double(result));
+}
 
 // Makes a new socket non-blocking, not inherited, and deaf to SIGPIPE.
 int settle(int fd)
@@ -143,15 +146,18 @@ napi_value local_port(napi_env env, napi_callback_info info)
 
 } // namespace
 
-void close_socket(int fd) { close(fd); }
+void close_socket(int fd)
+{
+    close(fd);
+}
 
 bool define_sockets(napi_env env, napi_value exports)
 {
     const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"open", open_socket}, {"pendingError", pending_error}, {"accept", accept_one},
-                     {"receive", receive}, {"transmit", transmit}, {"endWriting", end_writing},
+    } functions[] = {{"open", open_socket},    {"pendingError", pending_error}, {"accept", accept_one},
+                     {"receive", receive},     {"transmit", transmit},          {"endWriting", end_writing},
                      {"localPort", local_port}};
     napi_value object = nullptr, value = nullptr;
     if (!ok(env, napi_create_object(env, &object)))
@@ -169,7 +175,10 @@ bool define_sockets(napi_env env, napi_value exports)
 
 namespace agn {
 void close_socket(int) {}
-bool define_sockets(napi_env, napi_value) { return true; } // lib/socket.js says so when it is asked
+bool define_sockets(napi_env, napi_value)
+{
+    return true;
+} // lib/socket.js says so when it is asked
 } // namespace agn
 
 #endif

@@ -11,7 +11,10 @@ namespace {
 
 std::atomic<int> drops{0};
 
-void count_drop(void *) { drops++; }
+void count_drop(void *)
+{
+    drops++;
+}
 
 napi_value number(napi_env env, double value)
 {
@@ -32,7 +35,9 @@ asyncguest_node_t *first_argument(napi_env env, napi_callback_info info)
 napi_value throw_later(napi_env env, napi_callback_info info)
 {
     asyncguest_node_t *node = first_argument(env, info);
-    auto thrower = [](guest_t *, guest_id_t, uint64_t, void *) { throw std::runtime_error("thrown by a native callback"); };
+    auto thrower = [](guest_t *, guest_id_t, uint64_t, void *) {
+        throw std::runtime_error("thrown by a native callback");
+    };
     if (node)
         node->call->guest_timer_add(node->guest, 0, 0, thrower, nullptr, count_drop, nullptr);
     return nullptr;
@@ -62,7 +67,10 @@ napi_value pending(napi_env env, napi_callback_info info)
     return nullptr;
 }
 
-napi_value take_drops(napi_env env, napi_callback_info) { return number(env, drops.exchange(0)); }
+napi_value take_drops(napi_env env, napi_callback_info)
+{
+    return number(env, drops.exchange(0));
+}
 
 } // namespace
 
@@ -71,7 +79,10 @@ extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, n
     const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"throwLater", throw_later}, {"postFromThread", post_from_thread}, {"pending", pending}, {"takeDrops", take_drops}};
+    } functions[] = {{"throwLater", throw_later},
+                     {"postFromThread", post_from_thread},
+                     {"pending", pending},
+                     {"takeDrops", take_drops}};
     for (const auto &f : functions) {
         napi_value function = nullptr;
         napi_create_function(env, f.name, NAPI_AUTO_LENGTH, f.function, nullptr, &function);

@@ -53,7 +53,7 @@ def active_lines(lines: "list[str]") -> "list[str]":
     """The lines that a C compiler of this platform gets to see, without the conditionals."""
     macros = {"_WIN32"} if sys.platform == "win32" else set()
     active = []
-    taken: "list[bool]" = []  # one for each conditional that is open
+    taken: list[bool] = []  # one for each conditional that is open
     for line in lines:
         if re.match(r"#if(n?def)?\b", line):
             taken.append(condition(line, macros))

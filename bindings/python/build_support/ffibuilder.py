@@ -10,8 +10,14 @@ from cffi import FFI
 from build_support import declarations, rust
 
 # For our own builds. The exceptions are what cffi's generated code cannot help.
-STRICT = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers",
-          "-Wno-cast-function-type"]
+STRICT = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+    "-Wno-cast-function-type",
+]
 
 
 def make() -> FFI:

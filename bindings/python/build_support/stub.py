@@ -60,8 +60,11 @@ lib: _Lib
 
 def stub() -> str:
     """The text of _native.pyi."""
-    header = next(path for path in (PROJECT / "rust/include/asyncguest.h", PROJECT.parents[1] / "include/asyncguest.h")
-                  if path.is_file())
+    header = next(
+        path
+        for path in (PROJECT / "rust/include/asyncguest.h", PROJECT.parents[1] / "include/asyncguest.h")
+        if path.is_file()
+    )
     text = declarations.abi(header.read_text("utf-8"))
     # Python code never calls what C code calls in Python.
     text += "".join(line + "\n" for line in declarations.HELPERS.splitlines() if not line.startswith("extern"))

@@ -20,7 +20,6 @@ import asyncguest
 from asyncguest import _options
 from asyncguest.hosts.queue import QueueHost
 
-
 # How many loops the tests have made.
 _made = itertools.count()
 

@@ -74,7 +74,7 @@ class Conformance:
         self.standard = Results.load(self.kept, same)
         missing = [name for name in self.modules if not self.standard.has_module(name)]
         if missing and not short:
-            found = self.run("standard", {name: None for name in missing})
+            found = self.run("standard", dict.fromkeys(missing))
             self.try_again("standard", found, found.failed())  # what it passes at all is wanted of ours
             self.standard.add(found)
             self.standard.save(self.kept, same)
@@ -110,7 +110,7 @@ class Conformance:
 
     def judge(self, mode: str) -> bool:
         """Runs one mode and says how it compares. Returns whether everything is as it should be."""
-        found = self.run(mode, {name: None for name in self.modules})
+        found = self.run(mode, dict.fromkeys(self.modules))
         expected = self.expected(found)
         excused = Excused(mode, self.modules)
         tries = SecondTries("conformance")

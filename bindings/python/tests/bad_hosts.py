@@ -10,7 +10,6 @@ import threading
 from asyncguest.hosts.queue import QueueHost
 from good_hosts import Full
 
-
 # ---- post
 
 

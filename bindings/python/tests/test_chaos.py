@@ -178,7 +178,9 @@ def test_cancelling_and_failing_main_tasks_end_cleanly(drive):
 
 def test_inlined_posts_are_noticed_and_come_again_at_once():
     """The guest must not run on the posting thread; but a call there tells it at once that the post went wrong."""
-    host = ChaosHost(seed=1, drop=0, double=0, fail=0, inline=0.3, repost_after=3600)  # to wait as for a lost one is to hang
+    host = ChaosHost(
+        seed=1, drop=0, double=0, fail=0, inline=0.3, repost_after=3600
+    )  # to wait as for a lost one is to hang
     guest = asyncguest.Guest(host, done_callback=host.inner.stop)
     threads = set()
 

@@ -160,7 +160,9 @@ def test_only_a_test_in_quarantine_has_a_second_try(judge, listed, monkeypatch, 
     def run_module(mode, module, out, only=None, without=()):
         asked.append((mode, only))
         first = len([each for each, _ in asked if each == "alone"]) == 1
-        found = results_of(judge, **dict.fromkeys(("timed", "plain"), "failed" if mode == "alone" and first else "passed"))
+        found = results_of(
+            judge, **dict.fromkeys(("timed", "plain"), "failed" if mode == "alone" and first else "passed")
+        )
         for test in set(found) - set(only or found):
             del found[test]
         return found

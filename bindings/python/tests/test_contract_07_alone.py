@@ -137,6 +137,7 @@ def test_a_loop_that_nobody_closed_says_so() -> None:
 
 def test_cancelled_timers_do_not_pile_up_while_it_is_busy(where: str) -> None:
     """wait_for with a long timeout in a loop that never rests: CPython throws the cancelled ones out as it goes."""
+
     async def busy() -> int:
         loop = asyncio.get_running_loop()
         loop.set_debug(False)  # which would note a traceback for each

@@ -241,7 +241,10 @@ def test_getaddrinfo_and_getnameinfo(where: str) -> None:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
         assert found == socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
-        assert await loop.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV) == ("127.0.0.1", "80")
+        assert await loop.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV) == (
+            "127.0.0.1",
+            "80",
+        )
         with pytest.raises(socket.gaierror):
             await loop.getaddrinfo("127.0.0.1", "no such service")
 
@@ -257,7 +260,9 @@ def test_the_executor(where: str) -> None:
         with pytest.raises(ZeroDivisionError):
             await loop.run_in_executor(None, lambda: 1 / 0)
         with ThreadPoolExecutor(2) as pool:
-            assert await asyncio.gather(*[loop.run_in_executor(pool, pow, 2, n) for n in range(20)]) == [2**n for n in range(20)]
+            assert await asyncio.gather(*[loop.run_in_executor(pool, pow, 2, n) for n in range(20)]) == [
+                2**n for n in range(20)
+            ]
         loop.set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="mine"))
         assert (await loop.run_in_executor(None, lambda: threading.current_thread().name)).startswith("mine")
 

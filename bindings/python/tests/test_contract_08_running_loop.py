@@ -128,9 +128,7 @@ def test_in_a_trio_host_too() -> None:
     async def host() -> str:
         token = trio.lowlevel.current_trio_token()
         over = trio.Event()
-        guest = asyncguest.Guest(
-            asyncguest.CallbackHost(token.run_sync_soon), done_callback=lambda task: over.set()
-        )
+        guest = asyncguest.Guest(asyncguest.CallbackHost(token.run_sync_soon), done_callback=lambda task: over.set())
         hooks = sys.get_asyncgen_hooks()
         guest.start(main)
         while not over.is_set():

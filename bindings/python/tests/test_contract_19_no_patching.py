@@ -149,6 +149,8 @@ def test_every_public_name_is_documented_and_annotated(thing: object) -> None:
 
 
 def test_all_is_complete_and_exports_nothing_private() -> None:
-    public = {name for name in vars(asyncguest) if not name.startswith("_") and not inspect.ismodule(vars(asyncguest)[name])}
+    public = {
+        name for name in vars(asyncguest) if not name.startswith("_") and not inspect.ismodule(vars(asyncguest)[name])
+    }
     assert public <= set(asyncguest.__all__)
     assert all(hasattr(asyncguest, name) for name in asyncguest.__all__)

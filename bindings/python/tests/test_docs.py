@@ -13,10 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncguest
 import pytest
 from blocks import Block, blocks_of, is_like
-
-import asyncguest
 
 pytestmark = pytest.mark.once  # the pages are the same for each interpreter
 
@@ -32,7 +31,7 @@ EXAMPLES = sorted((PACKAGE / "examples").glob("*.py"))
 WITH_DISPLAY = ROOT / "examples" / "demo" / "with_display.sh"
 
 
-def run(program: Path, code: str) -> "subprocess.CompletedProcess[str]":
+def run(program: Path, code: str) -> subprocess.CompletedProcess[str]:
     """Runs a program as a reader of the page would, with every warning an error."""
     command = [sys.executable, "-X", "dev", "-W", "error"]
     if re.search(r"^(import|from) tkinter", code, re.MULTILINE):
@@ -57,7 +56,7 @@ def run(program: Path, code: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def check(done: "subprocess.CompletedProcess[str]", prints: str) -> None:
+def check(done: subprocess.CompletedProcess[str], prints: str) -> None:
     told = f"\n--- exit {done.returncode}, stdout:\n{done.stdout}--- stderr:\n{done.stderr}"
     assert done.returncode == 0, told
     # asyncio's debug mode times every callback: on a busy machine any of them may be slow, and dialogs always are.
@@ -149,7 +148,7 @@ def test_all_that_is_public_says_what_it_is() -> None:
     assert not silent
 
 
-def messages() -> "list[tuple[str, str]]":
+def messages() -> list[tuple[str, str]]:
     """Where the package raises or warns with a text of its own, and how the longest fixed piece of the text begins."""
     found = []
     for source in sorted(Path(asyncguest.__file__).parent.rglob("*.py")):

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import tkhelp
-
 from asyncguest._detect import TOOLKITS
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]

@@ -99,7 +99,10 @@ def test_the_host_wakes_without_help_whatever_a_handler_calls(root, drive):
             "Queue.put_nowait": (hide(queue.get()), lambda done: queue.put_nowait(1)),
             "Condition.notify": (hide(notified()), lambda done: loop.create_task(notify())),
             "run_coroutine_threadsafe": (None, lambda done: asyncio.run_coroutine_threadsafe(just(done), loop)),
-            "asyncio.timeout": (None, lambda done: loop.create_task(after(asyncio.wait({sleeper}, timeout=0.0001), done))),
+            "asyncio.timeout": (
+                None,
+                lambda done: loop.create_task(after(asyncio.wait({sleeper}, timeout=0.0001), done)),
+            ),
         }
         assert len(methods) >= 20
         for name, (before, click) in methods.items():

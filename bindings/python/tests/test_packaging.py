@@ -93,7 +93,9 @@ def test_layout_and_values_are_those_of_the_compiler(tmp_path: Path) -> None:
 @pytest.mark.once
 def test_the_type_stub_is_up_to_date() -> None:
     script = "from build_support import stub; print(stub.stub(), end='')"
-    written = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    written = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, check=True, capture_output=True, text=True
+    ).stdout
     if os.environ.get("GUEST_BLESS"):
         (PROJECT / "src/asyncguest/_native.pyi").write_text(written)
     assert (PROJECT / "src/asyncguest/_native.pyi").read_text() == written, (
@@ -118,7 +120,9 @@ def test_one_version() -> None:
 
 def test_the_module_is_for_all_versions_of_python() -> None:
     assert Path(_native.__file__).name == "_native.abi3.so"
-    tags = re.findall(r"^Tag: (.*)$", importlib.metadata.distribution("asyncguest").read_text("WHEEL") or "", re.MULTILINE)
+    tags = re.findall(
+        r"^Tag: (.*)$", importlib.metadata.distribution("asyncguest").read_text("WHEEL") or "", re.MULTILINE
+    )
     assert tags and all(tag.startswith("cp310-abi3-linux_") for tag in tags)
 
 
@@ -132,7 +136,9 @@ def test_the_package_says_that_it_is_typed_and_brings_no_sources() -> None:
 
 @pytest.mark.once
 def test_nothing_but_the_module_itself_is_visible_to_other_libraries() -> None:
-    symbols = subprocess.run(["nm", "-D", "--defined-only", _native.__file__], check=True, capture_output=True, text=True)
+    symbols = subprocess.run(
+        ["nm", "-D", "--defined-only", _native.__file__], check=True, capture_output=True, text=True
+    )
     assert [line.split()[-1] for line in symbols.stdout.splitlines()] == ["PyInit__native"]
 
 
@@ -186,7 +192,17 @@ def fake_cargo(folder: Path, script: str) -> str:
 @pytest.mark.once
 def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", tmp_path, PROJECT]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--wheel-dir",
+        tmp_path,
+        PROJECT,
+    ]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode != 0
     said = result.stdout + result.stderr
@@ -195,14 +211,19 @@ def test_without_cargo_pip_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("name", "value", "said"), [
-    ("platform", "darwin", "darwin, 64-bit"),
-    ("maxsize", 2**31 - 1, "linux, 32-bit"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("platform", "darwin", "darwin, 64-bit"),
+        ("maxsize", 2**31 - 1, "linux, 32-bit"),
+    ],
+)
 def test_another_system_is_told_so_before_it_needs_cargo(name: str, value: object, said: str, tmp_path: Path) -> None:
     script = f"import sys; from build_support import rust; sys.{name} = {value!r}; rust.static_library()"
     environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
-    result = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
     assert result.returncode != 0
     assert f"libasyncguest runs on 64-bit Linux alone so far, and this is {said}" in result.stderr
 
@@ -258,11 +279,30 @@ def test_the_sdist_is_complete(tmp_path: Path) -> None:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
         assert not [member.name for member in archive if member.issym() or member.islnk()]
     folders = ("src", "include", "bindings/python/src", "bindings/python/build_support")
-    tree = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *folders], cwd=ROOT, check=True,
-                          capture_output=True, text=True).stdout.split()
+    tree = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", *folders], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
     sources = [name for name in tree if name.endswith((".rs", ".h", ".py", ".pyi", ".c", "/py.typed"))]
-    own = {"LICENSE-APACHE", "LICENSE-MIT", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py"}
-    crate = {"CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "build.rs", "cbindgen.toml"}
+    own = {
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "MANIFEST.in",
+        "PKG-INFO",
+        "README.md",
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+    }
+    crate = {
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "build.rs",
+        "cbindgen.toml",
+    }
     python = "bindings/python/"
     assert names == own | {f"rust/{name}" for name in crate} | {
         name.removeprefix(python) if name.startswith(python) else f"rust/{name}" for name in sources
@@ -276,7 +316,9 @@ def test_the_sdist_is_complete(tmp_path: Path) -> None:
     result = subprocess.run(pip, cwd=tmp_path, env=outside, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     script = "import asyncguest._native as n; print(n.__file__, n.ffi.string(n.lib.guest_version_string()).decode())"
-    printed = subprocess.run([sys.executable, "-c", script], cwd=site, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=site, check=True, capture_output=True, text=True
+    ).stdout
     assert printed.split() == [str(site / "asyncguest/_native.abi3.so"), importlib.metadata.version("asyncguest")]
 
 
@@ -451,7 +493,8 @@ thread.join()
 
 def test_an_interpreter_may_end_while_the_io_thread_posts() -> None:
     """Without the gate CPython ends the thread in the middle of Rust: "FATAL: exception not rethrown"."""
-    gate("""
+    gate(
+        """
 import atexit, time
 
 @ffi.def_extern(name="asyncguest_py_post")
@@ -475,7 +518,9 @@ assert lib.guest_timer_add(g, 0, 50_000, ffi.NULL, ffi.NULL, ffi.NULL, timer) ==
 inside.wait()
 atexit.register(lib.asyncguest_py_finalize)
 sys.modules["asyncguest_last"] = Last()
-""", "the host has gone")
+""",
+        "the host has gone",
+    )
 
 
 def test_the_package_is_the_installed_one() -> None:

@@ -178,11 +178,11 @@ def test_a_second_ctrl_c_at_any_step_of_a_turn(drive):
             run.host.run_once(1)
         if where:
             assert run.guest.interrupted_count == 2, where
-            host_until(run, lambda: run.done, 2)  # noqa: B023
+            host_until(run, lambda: run.done, 2)
             assert asyncio._get_running_loop() is None, where
         else:
             run.guest.cancel()
-            host_until(run, lambda: run.done, 2)  # noqa: B023
+            host_until(run, lambda: run.done, 2)
         run.host.close()
     assert number > 20
     assert asyncguest.stats().sources == 0

@@ -108,7 +108,7 @@ async def callbacks(things):
 
 async def nobody_waits(things):
     """The exception that nobody fetches is reported when its task is freed: at once."""
-    asyncio.ensure_future(fails(things, "not fetched"))  # noqa: RUF006
+    asyncio.ensure_future(fails(things, "not fetched"))
     await asyncio.sleep(0.005)
     things.seen = list(things.reported)
 

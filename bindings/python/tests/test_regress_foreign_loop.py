@@ -50,7 +50,7 @@ def fail_in_a_dialog(drive, other, handler=None):
 def test_the_report_names_the_cause(drive, other, caplog):
     fail_in_a_dialog(drive, other)
     assert "attached to a different loop" in caplog.text
-    assert "hint: \"two event loops live on this thread." in caplog.text
+    assert 'hint: "two event loops live on this thread.' in caplog.text
 
 
 def test_a_handler_of_ones_own_gets_it_too(drive, other):
@@ -75,7 +75,9 @@ def test_outside_of_the_guests_turns_the_other_loop_is_found(drive, other):
     assert found == [other]
 
 
-@pytest.mark.parametrize("error", [ValueError("attached to a different loop"), RuntimeError("another one"), RuntimeError(7), None])
+@pytest.mark.parametrize(
+    "error", [ValueError("attached to a different loop"), RuntimeError("another one"), RuntimeError(7), None]
+)
 def test_nothing_is_said_about_others(drive, error):
     contexts = []
     run = Run(drive)

@@ -62,7 +62,9 @@ def test_two_threads_in_one_host():
         while guest.state != "ended":
             host.sleep(0.01)
     assert guest.task.result() == "done"
-    assert len(refused) == 1 and "each thread's loop needs its own" in refused[0][0] and refused[0][1] == "ended", refused
+    assert len(refused) == 1 and "each thread's loop needs its own" in refused[0][0] and refused[0][1] == "ended", (
+        refused
+    )
 
 
 def test_a_post_that_fails_because_the_run_has_just_ended(caplog):

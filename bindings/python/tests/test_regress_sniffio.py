@@ -61,7 +61,9 @@ def test_a_half_imported_trio_is_no_trio(monkeypatch, has_lowlevel):
     monkeypatch.setitem(sys.modules, "trio", trio)
     jobs = QueueHost("thread")
     done = []
-    guest = asyncguest.Guest(asyncguest.CallbackHost(jobs.post), done_callback=lambda task: (done.append(task), jobs.stop()))
+    guest = asyncguest.Guest(
+        asyncguest.CallbackHost(jobs.post), done_callback=lambda task: (done.append(task), jobs.stop())
+    )
     guest.start(two_turns)
     jobs.run()
     jobs.close()

@@ -7,13 +7,11 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import asyncguest
 import pytest
 from helpers import run_anywhere
 from scripts import run_script
@@ -216,7 +214,9 @@ def test_a_child_that_cannot_be_watched_is_killed(where: str, monkeypatch: pytes
             patch.setattr(loop, "add_reader", refuse)
             patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(OSError, match="no more watches"):
-                await loop.subprocess_exec(asyncio.SubprocessProtocol, "sleep", "60", stdin=None, stdout=None, stderr=None)
+                await loop.subprocess_exec(
+                    asyncio.SubprocessProtocol, "sleep", "60", stdin=None, stdout=None, stderr=None
+                )
 
     run_anywhere(where, main)
     assert len(pids) == 1

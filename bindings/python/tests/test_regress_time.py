@@ -17,7 +17,8 @@ NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
-    ("value", "nanoseconds"), ((NAN, _reactor.NO_TIME), (INF, _reactor.NO_TIME), (-INF, 0), (-1e308, 0), (0.0, 0), (1e-9, 1))
+    ("value", "nanoseconds"),
+    ((NAN, _reactor.NO_TIME), (INF, _reactor.NO_TIME), (-INF, 0), (-1e308, 0), (0.0, 0), (1e-9, 1)),
 )
 def test_each_float_is_a_duration(value, nanoseconds):
     assert _reactor.seconds(value) == nanoseconds

@@ -4,9 +4,8 @@ import asyncio
 import os
 import socket
 
-import pytest
-
 import asyncguest
+import pytest
 
 
 @pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, asyncguest.EventLoop], ids=["standard", "ours"])

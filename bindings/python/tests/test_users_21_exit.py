@@ -109,5 +109,7 @@ def test_exit_at_random_instants(drive, load):
         PROGRAM, drive, load, count, os.getpid(), options=("-W", "ignore"), timeout=300 if FULL else 50
     ).check()
     assert json.loads(ended.lines[-1]) == []
-    lost = [line for line in ended.stderr.splitlines() if "Fatal" in line or "panicked" in line or "Segmentation" in line]
+    lost = [
+        line for line in ended.stderr.splitlines() if "Fatal" in line or "panicked" in line or "Segmentation" in line
+    ]
     assert not lost, ended.stderr[-3000:]

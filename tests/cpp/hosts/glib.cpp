@@ -34,8 +34,7 @@ struct glib {
     void later(int ms, std::function<void()> f) {
         g_timeout_add_full(G_PRIORITY_DEFAULT, unsigned(ms), [](gpointer data) -> gboolean {
             (*static_cast<std::function<void()> *>(data))();
-            return G_SOURCE_REMOVE;
-        }, new std::function<void()>(std::move(f)), [](gpointer data) { delete static_cast<std::function<void()> *>(data); });
+            return G_SOURCE_REMOVE; }, new std::function<void()>(std::move(f)), [](gpointer data) { delete static_cast<std::function<void()> *>(data); });
     }
     const char *no_modal() { return nullptr; }
     void modal() {

@@ -30,16 +30,15 @@ struct gtk {
         g_signal_connect(area, "draw", G_CALLBACK(+[](GtkWidget *, cairo_t *, gpointer data) -> gboolean {
                              static_cast<gtk *>(data)->painted++;
                              return FALSE;
-                         }), this);
+                         }),
+                         this);
         gtk_container_add(GTK_CONTAINER(window), area);
         gtk_widget_show_all(window);
 #else
         gtk_init();
         window = gtk_window_new();
         GtkWidget *area = gtk_drawing_area_new();
-        gtk_drawing_area_set_draw_func(GTK_DRAWING_AREA(area), [](GtkDrawingArea *, cairo_t *, int, int, gpointer data) {
-            static_cast<gtk *>(data)->painted++;
-        }, this, nullptr);
+        gtk_drawing_area_set_draw_func(GTK_DRAWING_AREA(area), [](GtkDrawingArea *, cairo_t *, int, int, gpointer data) { static_cast<gtk *>(data)->painted++; }, this, nullptr);
         gtk_window_set_child(GTK_WINDOW(window), area);
         gtk_window_present(GTK_WINDOW(window));
 #endif
@@ -62,8 +61,7 @@ struct gtk {
     void later(int ms, std::function<void()> f) {
         g_timeout_add_full(G_PRIORITY_DEFAULT, unsigned(ms), [](gpointer data) -> gboolean {
             (*static_cast<std::function<void()> *>(data))();
-            return G_SOURCE_REMOVE;
-        }, new std::function<void()>(std::move(f)), [](gpointer data) { delete static_cast<std::function<void()> *>(data); });
+            return G_SOURCE_REMOVE; }, new std::function<void()>(std::move(f)), [](gpointer data) { delete static_cast<std::function<void()> *>(data); });
     }
 
     const char *no_modal() { return nullptr; }
@@ -110,8 +108,7 @@ struct gtk {
         if ((animated = on))
             tick = gtk_widget_add_tick_callback(drawn, [](GtkWidget *widget, GdkFrameClock *, gpointer) -> gboolean {
                 gtk_widget_queue_draw(widget);
-                return G_SOURCE_CONTINUE;
-            }, nullptr, nullptr);
+                return G_SOURCE_CONTINUE; }, nullptr, nullptr);
         else
             gtk_widget_remove_tick_callback(drawn, tick);
     }

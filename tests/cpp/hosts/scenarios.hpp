@@ -268,9 +268,10 @@ template <class Fixture> struct scenarios {
             by_host.g->every(time(1), [witness] {}).release();
             f.later(5, [&] { by_host.g.reset(); });
             by_itself.g->after(time(10), [&, witness] {
-                by_itself.g.reset();
-                f.later(5, [&] { f.quit(); });
-            }).release();
+                           by_itself.g.reset();
+                           f.later(5, [&] { f.quit(); });
+                       })
+                .release();
             auto loop = f.make();
             f.run(*loop);
             expect(by_host.dones == 1 && by_itself.dones == 1);
@@ -289,10 +290,11 @@ template <class Fixture> struct scenarios {
         auto *w = new window{f.make()};
         bool deleted = false;
         w->g.after(time(1), [&] {
-            delete w;
-            f.later(5, [&] { f.quit(); });
-            deleted = true;
-        }).release();
+                delete w;
+                f.later(5, [&] { f.quit(); });
+                deleted = true;
+            })
+            .release();
         f.run(*loop);
         f.settle();
         expect(deleted);
@@ -329,18 +331,29 @@ template <class Fixture> struct scenarios {
     }
 
     static const std::vector<scenario<Fixture>> &all() {
-#define SCENARIO(name) {#name, &scenarios::name}
+#define SCENARIO(name) \
+    { #name, &scenarios::name }
         static const std::vector<scenario<Fixture>> list = {
-            SCENARIO(start_before_the_loop), SCENARIO(start_inside_the_loop), SCENARIO(timers_and_sockets),
-            SCENARIO(thousand_wakes), SCENARIO(dialog_opened_by_a_callback), SCENARIO(dialog_opened_by_the_host),
-            SCENARIO(host_quits_first), SCENARIO(own_loop_quits_first), SCENARIO(exception_leaves_run),
-            SCENARIO(exceptions_with_a_handler), SCENARIO(two_guests),
+            SCENARIO(start_before_the_loop),
+            SCENARIO(start_inside_the_loop),
+            SCENARIO(timers_and_sockets),
+            SCENARIO(thousand_wakes),
+            SCENARIO(dialog_opened_by_a_callback),
+            SCENARIO(dialog_opened_by_the_host),
+            SCENARIO(host_quits_first),
+            SCENARIO(own_loop_quits_first),
+            SCENARIO(exception_leaves_run),
+            SCENARIO(exceptions_with_a_handler),
+            SCENARIO(two_guests),
             {"saturating_guest", &saturation<Fixture>::guest},
             {"saturating_guest_in_a_still_window", &saturation<Fixture>::guest_in_a_still_window},
             {"saturating_host", &saturation<Fixture>::host},
-            SCENARIO(idle_is_free), SCENARIO(destroyed_before_inside_and_after),
-            SCENARIO(destroyed_with_its_host), {"awaits_of_the_toolkits_timer", &awaits<Fixture>::run},
-            SCENARIO(lost_wakes_come_again), SCENARIO(nothing_is_left),
+            SCENARIO(idle_is_free),
+            SCENARIO(destroyed_before_inside_and_after),
+            SCENARIO(destroyed_with_its_host),
+            {"awaits_of_the_toolkits_timer", &awaits<Fixture>::run},
+            SCENARIO(lost_wakes_come_again),
+            SCENARIO(nothing_is_left),
         };
 #undef SCENARIO
         return list;

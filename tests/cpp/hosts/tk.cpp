@@ -47,8 +47,7 @@ struct tk {
     void later(int ms, std::function<void()> f) {
         Tcl_CreateTimerHandler(ms, [](ClientData data) {
             std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()> *>(data));
-            (*owned)();
-        }, new std::function<void()>(std::move(f)));
+            (*owned)(); }, new std::function<void()>(std::move(f)));
     }
     const char *no_modal() { return nullptr; }
     void modal() { eval("tk_messageBox -message {Really?} -type yesno"); }

@@ -35,8 +35,7 @@ struct uv {
         uv_timer_start(&t->handle, [](uv_timer_t *handle) {
             auto *t = static_cast<timer *>(handle->data);
             uv_close(reinterpret_cast<uv_handle_t *>(handle), [](uv_handle_t *h) { delete static_cast<timer *>(h->data); });
-            t->f();
-        }, uint64_t(ms > 0 ? ms : 1), 0); // of 0, again and again, libuv 1.44 makes an endless loop of its own
+            t->f(); }, uint64_t(ms > 0 ? ms : 1), 0); // of 0, again and again, libuv 1.44 makes an endless loop of its own
     }
     const char *no_modal() { return "uv_run must not be called inside a callback: libuv has no nested loops"; }
     void modal() {}

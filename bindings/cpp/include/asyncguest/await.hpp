@@ -99,7 +99,7 @@ public:
             self->go_on();
         };
         detail::demand(guest_resolve(live(), detail::text_or_null(node_), detail::text_or_null(port_.name), hints_.family,
-                                    hints_.socktype, hints_.flags, found, this, nullptr, &id_));
+                                     hints_.socktype, hints_.flags, found, this, nullptr, &id_));
     }
     std::vector<address> await_resume() { return result_.get(); }
 

@@ -35,7 +35,8 @@ inline void throw_later(core &c, std::exception_ptr thrown) noexcept {
         });
     } catch (...) { // no guest, or it takes nothing new
         std::fputs("asyncguest: an exception left a task after the end of its guest, and nobody took it: set "
-                   "options::on_exception\n", stderr);
+                   "options::on_exception\n",
+                   stderr);
     }
 }
 

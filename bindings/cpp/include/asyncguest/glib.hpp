@@ -96,26 +96,28 @@ private:
 
     static GSourceFuncs *turn_functions() {
         static GSourceFuncs functions = {nullptr, nullptr, [](GSource *s, GSourceFunc, gpointer) -> gboolean {
-            glib_host &h = host_of(s);
-            h.had_turn(g_source_get_time(s));
-            g_source_set_ready_time(s, -1); // first "not ready", then read the token: a later one counts
-            h.turn(h.token_.load());
-            return G_SOURCE_CONTINUE;
-        }, nullptr, nullptr, nullptr};
+                                             glib_host &h = host_of(s);
+                                             h.had_turn(g_source_get_time(s));
+                                             g_source_set_ready_time(s, -1); // first "not ready", then read the token: a later one counts
+                                             h.turn(h.token_.load());
+                                             return G_SOURCE_CONTINUE;
+                                         },
+                                         nullptr, nullptr, nullptr};
         return &functions;
     }
 
     /// Never ready: it only looks at the clock that GLib has read for this iteration anyway.
     static GSourceFuncs *patience_functions() {
         static GSourceFuncs functions = {[](GSource *s, gint *timeout) -> gboolean {
-            glib_host &h = host_of(s);
-            *timeout = -1;
-            if (!h.urgent_ && g_source_get_time(s) - h.last_turn_ > patience) {
-                h.urgent_ = true;
-                g_source_set_priority(h.turns_, G_PRIORITY_DEFAULT);
-            }
-            return FALSE;
-        }, nullptr, nullptr, nullptr, nullptr, nullptr};
+                                             glib_host &h = host_of(s);
+                                             *timeout = -1;
+                                             if (!h.urgent_ && g_source_get_time(s) - h.last_turn_ > patience) {
+                                                 h.urgent_ = true;
+                                                 g_source_set_priority(h.turns_, G_PRIORITY_DEFAULT);
+                                             }
+                                             return FALSE;
+                                         },
+                                         nullptr, nullptr, nullptr, nullptr, nullptr};
         return &functions;
     }
 

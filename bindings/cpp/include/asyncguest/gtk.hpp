@@ -26,7 +26,8 @@ public:
         g_object_ref(app_);
         shutdown_ = g_signal_connect(app_, "shutdown", G_CALLBACK(+[](GApplication *, gpointer data) {
                                          static_cast<gtk_host *>(data)->over();
-                                     }), this);
+                                     }),
+                                     this);
     }
 
     ~gtk_host() override {

@@ -120,7 +120,8 @@ protected:
 private:
     static void tell() noexcept {
         std::fputs("asyncguest: an exception left a callback, and nobody took it: set options::on_exception, or run "
-                   "the loop by the host's run(), or call rethrow() after it\n", stderr);
+                   "the loop by the host's run(), or call rethrow() after it\n",
+                   stderr);
     }
 
     void keep(std::exception_ptr exception) noexcept {

@@ -76,7 +76,8 @@ public:
         timer_ = SDL_AddTimer(1, [](Uint32, void *self) -> Uint32 {
             push(self);
             return 0; // once
-        }, this);
+        },
+                              this);
         return timer_ ? 0 : push(this);
     }
 

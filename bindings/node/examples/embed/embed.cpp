@@ -30,7 +30,10 @@ using v8::Object;
 using v8::String;
 using v8::Value;
 
-Local<String> text(Isolate *isolate, const char *value) { return String::NewFromUtf8(isolate, value).ToLocalChecked(); }
+Local<String> text(Isolate *isolate, const char *value)
+{
+    return String::NewFromUtf8(isolate, value).ToLocalChecked();
+}
 
 class Host {
 public:
@@ -149,12 +152,15 @@ private:
             GMainLoop *loop;
             bool *late;
         } limit = {inner, &late};
-        guint source = g_timeout_add(info[0].As<v8::Uint32>()->Value(), [](void *data) -> gboolean {
-            auto *limit = static_cast<Limit *>(data);
-            *limit->late = true;
-            g_main_loop_quit(limit->loop);
-            return G_SOURCE_REMOVE;
-        }, &limit);
+        guint source = g_timeout_add(
+            info[0].As<v8::Uint32>()->Value(),
+            [](void *data) -> gboolean {
+                auto *limit = static_cast<Limit *>(data);
+                *limit->late = true;
+                g_main_loop_quit(limit->loop);
+                return G_SOURCE_REMOVE;
+            },
+            &limit);
         g_main_loop_run(inner);
         if (!late)
             g_source_remove(source);
@@ -173,10 +179,13 @@ private:
     {
         self(info)->code_ = int(info[0].As<v8::Uint32>()->Value());
         // From a source: the script may say so before the loop runs, which then would not notice.
-        g_idle_add_full(G_PRIORITY_DEFAULT, [](void *main) -> gboolean {
-            g_main_loop_quit(static_cast<GMainLoop *>(main));
-            return G_SOURCE_REMOVE;
-        }, self(info)->main_, nullptr);
+        g_idle_add_full(
+            G_PRIORITY_DEFAULT,
+            [](void *main) -> gboolean {
+                g_main_loop_quit(static_cast<GMainLoop *>(main));
+                return G_SOURCE_REMOVE;
+            },
+            self(info)->main_, nullptr);
     }
 
     node::CommonEnvironmentSetup &setup_;
@@ -227,9 +236,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: embed SCRIPT.js [ARGUMENT...]\n");
         return 2;
     }
-    auto result = node::InitializeOncePerProcess(
-        std::vector<std::string>(argv, argv + argc),
-        {node::ProcessInitializationFlags::kNoInitializeV8, node::ProcessInitializationFlags::kNoInitializeNodeV8Platform});
+    auto result = node::InitializeOncePerProcess(std::vector<std::string>(argv, argv + argc),
+                                                 {node::ProcessInitializationFlags::kNoInitializeV8,
+                                                  node::ProcessInitializationFlags::kNoInitializeNodeV8Platform});
     for (const std::string &error : result->errors())
         fprintf(stderr, "embed: %s\n", error.c_str());
     if (result->early_return())

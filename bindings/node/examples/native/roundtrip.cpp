@@ -75,7 +75,8 @@ private:
 
     bool add_fd()
     {
-        return owned(node_->call->guest_fd_add(node_->guest, socket_, GUEST_READABLE, on_readable, this, drop, &fd_id_));
+        return owned(
+            node_->call->guest_fd_add(node_->guest, socket_, GUEST_READABLE, on_readable, this, drop, &fd_id_));
     }
 
     bool add_timer(uint64_t period)
@@ -118,7 +119,8 @@ private:
         const struct {
             const char *name;
             double value;
-        } figures[] = {{"rounds", double(taken_.size())}, {"median", taken_[taken_.size() / 2]}, {"worst", taken_.back()}};
+        } figures[] = {
+            {"rounds", double(taken_.size())}, {"median", taken_[taken_.size() / 2]}, {"worst", taken_.back()}};
         napi_open_handle_scope(env_, &scope);
         napi_create_object(env_, &report);
         for (const auto &figure : figures) {

@@ -28,7 +28,11 @@ def cancel_all(loop: asyncio.BaseEventLoop) -> set[asyncio.Task[Any]]:
             task.cancel()
         except Exception as error:
             tasks.remove(task)
-            told = {"message": "a task cannot be cancelled while the run is being ended", "exception": error, "task": task}
+            told = {
+                "message": "a task cannot be cancelled while the run is being ended",
+                "exception": error,
+                "task": task,
+            }
             loop.call_soon(loop.call_exception_handler, told)  # which may raise SystemExit
     return tasks
 

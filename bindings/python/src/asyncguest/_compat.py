@@ -340,7 +340,9 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def is_on_stack(self) -> bool:
         """Whether a callback of this loop is on the stack of this thread. Slow: it looks at each frame."""
-        runners = {run.__code__ for run in (type(self).run_ready, type(self)._run_ready_carefully, type(self).run_inside)}
+        runners = {
+            run.__code__ for run in (type(self).run_ready, type(self)._run_ready_carefully, type(self).run_inside)
+        }
         frame = sys._getframe()
         while frame is not None:
             if frame.f_code in runners and frame.f_locals["self"] is self:
@@ -348,9 +350,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             frame = frame.f_back  # type: ignore[assignment]
         return False
 
-    def take_first_step(
-        self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]
-    ) -> asyncio.Handle | None:
+    def take_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> asyncio.Handle | None:
         """Takes the first step of a task that was just made of `coroutine` back out of the ready queue.
 
         None if there is no such step: an eager task factory has run it, and what is queued now is the second.
@@ -404,17 +404,13 @@ set_running_loop: Callable[[asyncio.AbstractEventLoop | None], None] = asyncio._
 
 if sys.version_info >= (3, 13):  # in 3.12.1 _swap_current_task(loop, None) is a KeyError when no task is current
 
-    def swap_current_task(
-        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None
-    ) -> asyncio.Task[Any] | None:
+    def swap_current_task(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
         """Makes `task` the current task of `loop`, None for none, and returns the one before."""
         return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined, no-any-return]
 
 else:
 
-    def swap_current_task(
-        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None
-    ) -> asyncio.Task[Any] | None:
+    def swap_current_task(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
         """Makes `task` the current task of `loop`, None for none, and returns the one before."""
         before = asyncio.current_task(loop)
         if before is not None:

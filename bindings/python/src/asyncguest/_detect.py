@@ -48,8 +48,12 @@ TOOLKITS = (
     Toolkit("Trio", ("trio",), "trio", ("asyncio",)),  # Trio can be a guest itself
     Toolkit("asyncio", ("asyncio",), "asyncio"),
     Toolkit("Tk", ("tkinter",), "tk", _SYSTEM_LOOPS),
-    Toolkit("Qt", tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")), "qt",
-            ("GLib", *_SYSTEM_LOOPS)),  # fmt: skip
+    Toolkit(
+        "Qt",
+        tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")),
+        "qt",
+        ("GLib", *_SYSTEM_LOOPS),
+    ),  # fmt: skip
     Toolkit("wx", ("wx",), "wx", ("GLib", *_SYSTEM_LOOPS)),
     Toolkit("GLib", ("gi.repository.GLib",), "glib", _SYSTEM_LOOPS),
     Toolkit("pyglet", ("pyglet",), "pyglet", _SYSTEM_LOOPS),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ._compat import settle_abandoned
 from ._errors import GuestError
-from ._reactor import seconds
 from ._reports import warn
 
 if TYPE_CHECKING:

@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 __all__ = ["Guest"]
 
+
 class Guest:
     """The handle of one run of asyncio inside a host's main loop.
 
@@ -125,7 +126,7 @@ class Guest:
 
     @property
     def state(self) -> State:
-        """"new", "running", "ending" (the main task is done, the clean-up runs) or "ended". Any thread."""
+        """ "new", "running", "ending" (the main task is done, the clean-up runs) or "ended". Any thread."""
         return self._state
 
     @property
@@ -192,7 +193,10 @@ class Guest:
     # ---- start
 
     def start(
-        self, async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: Unpack[Ts], context: Context | None = None
+        self,
+        async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
+        *args: Unpack[Ts],
+        context: Context | None = None,
     ) -> asyncio.Task[T]:
         """Starts the run; returns the task of `async_fn(*args)`, which has reached its first await by then.
 
@@ -382,9 +386,7 @@ class Guest:
         if self._loop is None or self._turns is None or self._state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self._state}")
         if threading.get_ident() != self._thread:
-            raise WrongThread(
-                f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()"
-            )
+            raise WrongThread(f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()")
         return self._loop, self._turns
 
     def check_not_forked(self, what: str) -> None:
@@ -489,7 +491,9 @@ class Guest:
         if self.failure is not None:
             settle_all(self, loop, self.failure)
         error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
-        if error is not None and error is not self.failure and not isinstance(error, GuestError):  # that of an abandoned run, which has been told
+        if (
+            error is not None and error is not self.failure and not isinstance(error, GuestError)
+        ):  # that of an abandoned run, which has been told
             self.report("the clean-up of the run failed", error)
         self._last_stats = self.stats()
         self._state = "ended"

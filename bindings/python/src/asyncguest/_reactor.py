@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._errors import GuestClosed, GuestError, WrongThread

@@ -13,7 +13,7 @@ from typing import Any
 import asyncguest
 from stages import Run
 
-KERNEL = '''
+KERNEL = """
 import asyncio, threading, asyncguest
 ticks = []
 cleaned_up = False
@@ -28,7 +28,7 @@ async def main():
         cleaned_up = True
 guest = asyncguest.start(main)
 guest.host.name
-'''
+"""
 
 
 def start_finds_the_shell_and_a_second_one_joins(stage: Any) -> None:

@@ -14,11 +14,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import asyncguest
 from scenarios_dialog import Ticker
 from scenarios_end import sleeper, stay
 from stages import Run
-
-import asyncguest
 
 
 def run_loop(thing: Any, *args: Any) -> Any:

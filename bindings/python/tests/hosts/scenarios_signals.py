@@ -52,7 +52,10 @@ def a_signal_handler_is_overridden_for_a_while(stage: Stage) -> None:
         loop, heard = asyncio.get_running_loop(), Heard()
         loop.add_signal_handler(signal.SIGUSR1, heard)
         await heard.one(lambda: kill(signal.SIGUSR1))
-        by_guest, by_thread = lambda: kill(signal.SIGUSR1), lambda: threading.Timer(0.05, kill, (signal.SIGUSR1,)).start()
+        by_guest, by_thread = (
+            lambda: kill(signal.SIGUSR1),
+            lambda: threading.Timer(0.05, kill, (signal.SIGUSR1,)).start(),
+        )
         for send in (by_guest, by_thread, by_guest):
             override(signal.SIGUSR1)
             await heard.one(send)

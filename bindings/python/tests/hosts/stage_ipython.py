@@ -22,11 +22,10 @@ class IPython(PromptToolkit):
     extra = EXTRA
 
     def __init__(self, drive: str) -> None:
+        from asyncguest.hosts.ipython import IPythonHost
         from IPython.terminal.interactiveshell import TerminalInteractiveShell
         from prompt_toolkit.output.plain_text import PlainTextOutput
         from traitlets.config import Config
-
-        from asyncguest.hosts.ipython import IPythonHost
 
         super().__init__(drive)
         self.opened = ExitStack()

@@ -54,9 +54,8 @@ class PromptToolkit(stages.Stage):
         self.forget()
 
     async def program(self, first: Callable[[], object] | None) -> None:
-        from prompt_toolkit.layout import FormattedTextControl, Layout, Window
-
         from asyncguest.hosts.asyncio import AsyncioHost
+        from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 
         bar = FormattedTextControl(lambda: self.text + "\n" + " " * int(60 * self.at) + "#")
         with self.terminal():
@@ -101,9 +100,8 @@ class Prompt(PromptToolkit):
     imports = ("prompt_toolkit.shortcuts", "asyncguest.hosts.prompt_toolkit")
 
     def __init__(self, drive: str) -> None:
-        from prompt_toolkit.shortcuts import PromptSession
-
         from asyncguest.hosts.prompt_toolkit import PromptToolkitHost
+        from prompt_toolkit.shortcuts import PromptSession
 
         super().__init__(drive)
         self.opened = ExitStack()

@@ -11,11 +11,10 @@ from stage_asyncio import Asyncio
 
 def a_request_is_answered_by_a_guest(stage: Any) -> None:
     """A handler awaits a run; `start` finds the IOLoop; and what is no IOLoop is refused."""
-    from tornado import httpclient, netutil, web
-    from tornado.httpserver import HTTPServer
-
     import asyncguest
     from asyncguest.hosts.tornado import TornadoHost
+    from tornado import httpclient, netutil, web
+    from tornado.httpserver import HTTPServer
 
     async def inner() -> str:
         await asyncio.sleep(0.01)

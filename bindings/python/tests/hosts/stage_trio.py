@@ -13,7 +13,6 @@ import stages
 def a_block_without_guests_and_one_that_fails(stage: Any) -> None:
     """`TrioHost.open` lets exceptions of its block pass, and cancels nothing by itself."""
     import trio
-
     from asyncguest.hosts.trio import TrioHost
 
     async def program() -> None:
@@ -53,7 +52,9 @@ class Trio(stages.Stage):
         try:
             self.trio.run(self.program, first)
         except BaseException as group:
-            (error,) = getattr(group, "exceptions", (group,))  # a nursery makes a group of SystemExit in one of its tasks
+            (error,) = getattr(
+                group, "exceptions", (group,)
+            )  # a nursery makes a group of SystemExit in one of its tasks
             raise error from None
 
     async def program(self, first: Callable[[], object] | None) -> None:

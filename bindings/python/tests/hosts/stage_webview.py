@@ -109,7 +109,6 @@ class Gtk(stages.Stage):
                 except ImportError as error:
                     raise ImportError(f"{error}; it needs pywebview and {self.wants}") from error
             import webview
-
             from asyncguest.hosts.webview import WebviewHost
 
             os.environ["PYWEBVIEW_GUI"] = self.gui

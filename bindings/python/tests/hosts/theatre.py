@@ -17,10 +17,10 @@ from typing import Any
 
 import scenarios
 import stages
-from rows import Row, is_well, line_of
+from rows import Row, line_of
 
 sys.path.append(str(Path(__file__).resolve().parents[4] / "scripts"))
-from quarantine import SecondTries  # noqa: E402
+from quarantine import SecondTries
 
 __all__ = ["Theatre"]
 

@@ -82,7 +82,9 @@ class LoopHost(Host):
         if not self._guests:
             self._hook()
         elif guest.host_thread != self._guests[0].host_thread:
-            raise GuestError(f"this {type(self).__name__} has a guest on another thread: each thread's loop needs its own")
+            raise GuestError(
+                f"this {type(self).__name__} has a guest on another thread: each thread's loop needs its own"
+            )
         self._guests.append(guest)
 
     def detached(self, guest: Any) -> None:

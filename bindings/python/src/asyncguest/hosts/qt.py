@@ -74,7 +74,9 @@ class QtHost(SealedHost):
         self._qt = binding_of(app)
         self._home = self._qt.home() if app is None else app
         if self._home is None:
-            raise GuestError("Qt runs no loop on this thread: make the QtHost where the QApplication lives, or in a QThread")
+            raise GuestError(
+                "Qt runs no loop on this thread: make the QtHost where the QApplication lives, or in a QThread"
+            )
         self._notifiers: dict[int, Notifier] = {}
         self._rest_bell: EventBell | None = None
 
@@ -147,7 +149,9 @@ class QtHost(SealedHost):
             super()._leave(error)
             return
         if self._is_over or not self._qt.Thread.currentThread().loopLevel():
-            log.error("%r came when no loop of Qt's was running: host.exec() would have raised it", error, exc_info=error)
+            log.error(
+                "%r came when no loop of Qt's was running: host.exec() would have raised it", error, exc_info=error
+            )
         self._exit(exit_status(error))
 
 

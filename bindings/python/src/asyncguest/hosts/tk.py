@@ -100,7 +100,9 @@ class TkHost(RestingHost):
         """The first guest: what is needed of Tcl while guests live here, and leaves no cycle through Tcl after them."""
         tk = self._tk
         if not _is_here(tk):
-            raise GuestError("start the guest on the thread whose tkinter.Tk its TkHost was made for: root.after(0, ...)")
+            raise GuestError(
+                "start the guest on the thread whose tkinter.Tk its TkHost was made for: root.after(0, ...)"
+            )
         # A binding tag of its own: the user's bindings stay as they are, and children's <Destroy> does not come here.
         tk.call("bindtags", ".", (self._name, *tk.splitlist(tk.call("bindtags", "."))))
         tk.createcommand(self._name, self._resume)
