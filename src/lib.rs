@@ -6,15 +6,15 @@
 //! ```text
 //!  host thread                              I/O thread "asyncguest-io"
 //!  -----------                              --------------------------
-//!  Guest::start(host, options)     ------>  asleep before the gate            POLLING
-//!    ... host runs its own loop ...         something is ready: the gate opens
+//!  Guest::start(host, options)     ------>  asleep before the latch           POLLING
+//!    ... host runs its own loop ...         something is ready: the latch opens
 //!                                           host.post(token)                  POSTED
 //!  host's queue reaches the token
 //!  guest.deliver(token)                     watches: post again? stuck? nested?
 //!    polls, runs callbacks, looks again                                       DELIVERING
 //!    more, budget spent -> a new token, host.post_local: the host gets its turn
-//!    nothing            -> arms the gate
-//!                                           asleep before the gate            POLLING
+//!    nothing            -> arms the latch
+//!                                           asleep before the latch           POLLING
 //! ```
 //!
 //! The I/O thread only learns *that* something is ready; the host thread alone reads what. So a

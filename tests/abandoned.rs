@@ -56,18 +56,18 @@ fn host_gone_then_delivery() {
 fn work_abandoned_by_free() {
     let _alone = alone();
     let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
-    let (started, release, over) = (Gate::new(), Gate::new(), Gate::new());
-    struct AtEnd(Arc<Gate>);
+    let (started, release, over) = (Latch::new(), Latch::new(), Latch::new());
+    struct AtEnd(Arc<Latch>);
     impl Drop for AtEnd {
         fn drop(&mut self) {
             self.0.open();
         }
     }
-    let (gates, at_end) = ((started.clone(), release.clone()), AtEnd(over.clone()));
+    let (latches, at_end) = ((started.clone(), release.clone()), AtEnd(over.clone()));
     toy.add_work(&probe, move || {
         let _at_end = at_end;
-        gates.0.open();
-        gates.1.wait(1);
+        latches.0.open();
+        latches.1.wait(1);
     });
     started.wait(1);
     toy.free();

@@ -201,10 +201,10 @@ fn run_timeout_fd() {
 #[test]
 fn run_timeout_saturates() {
     let _alone = alone();
-    let (toy, started) = (Toy::start(Drive::Run), Gate::new());
-    let (poster, gate) = (toy.poster.clone(), started.clone());
+    let (toy, started) = (Toy::start(Drive::Run), Latch::new());
+    let (poster, latch) = (toy.poster.clone(), started.clone());
     let thread = std::thread::spawn(move || {
-        gate.wait(1);
+        latch.wait(1);
         poster.cancel();
     });
     toy.add_timer(0, 0, &Probe::new(), move |_| started.open());

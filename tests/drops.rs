@@ -7,7 +7,7 @@ use common::*;
 /// One source of every kind, none of them due.
 struct Zoo {
     toy: Rc<Toy>,
-    release: Arc<Gate>,
+    release: Arc<Latch>,
     probes: Vec<P>,
     ids: Vec<Id>,
     child: i32,
@@ -19,17 +19,17 @@ impl Zoo {
     fn open(drive: Drive) -> Zoo {
         // One thread: the first piece of work holds up the others.
         let toy = Toy::with(Options { work_threads: 1, ..options(drive) });
-        let (pipe, (child, go), release) = (Channel::new(), waiting_child(0), Gate::new());
+        let (pipe, (child, go), release) = (Channel::new(), waiting_child(0), Latch::new());
         let p: Vec<P> = (0..7).map(|_| Probe::new()).collect();
-        let (started, held) = (Gate::new(), release.clone());
-        let gate = started.clone();
+        let (started, held) = (Latch::new(), release.clone());
+        let latch = started.clone();
         let ids = vec![
             toy.add_fd(pipe.input(), READABLE, &p[0], nothing),
             toy.add_timer(3600 * SECOND, 0, &p[1], nothing),
             toy.add_signal(libc::SIGUSR1, &p[2]),
             toy.add_child(child, &p[3]),
             toy.add_work(&p[4], move || {
-                gate.open();
+                latch.open();
                 held.wait(1);
             }),
             toy.add_work(&p[5], || {}),

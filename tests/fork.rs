@@ -160,10 +160,10 @@ fn exit_inside_a_callback() {
 #[test]
 fn exit_with_running_work() {
     exits("exit_with_running_work", || {
-        let (toy, started) = (running_guest(), Gate::new());
-        let gate = started.clone();
+        let (toy, started) = (running_guest(), Latch::new());
+        let latch = started.clone();
         toy.add_work(&Probe::new(), move || {
-            gate.open();
+            latch.open();
             std::thread::park();
         });
         started.wait(1);

@@ -106,10 +106,10 @@ fn memory_runs_out_for_sources() {
 fn memory_runs_out_for_timers_alone() {
     let _alone = alone();
     let toy = Toy::with(Options { work_threads: 1, ..options(Drive::Fd) });
-    let (probe, work, gate) = (Probe::shared(), Probe::shared(), Gate::new());
+    let (probe, work, latch) = (Probe::shared(), Probe::shared(), Latch::new());
     let wait = || {
-        let gate = gate.clone();
-        toy.handle().work(move || gate.wait(1), work.worked(|_, ()| {}))
+        let latch = latch.clone();
+        toy.handle().work(move || latch.wait(1), work.worked(|_, ()| {}))
     };
     // Now the table has places that are free, and the heap of the timers has none.
     let works = (0..1100).map(|_| wait().unwrap()).collect::<Vec<_>>().len() as u32;
@@ -117,7 +117,7 @@ fn memory_runs_out_for_timers_alone() {
     starved(LARGE, wait).unwrap();
     deliver_starved(&toy, || probe.calls() == accepted);
     assert_eq!(probe.drops(), accepted + 1);
-    gate.open();
+    latch.open();
     toy.run_until(|| work.drops() == works + 1);
     assert_eq!(work.calls(), works + 1);
     toy.end();

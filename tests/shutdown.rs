@@ -206,11 +206,11 @@ fn free_with_a_token_queued() {
 fn shutdown_with_deadline() {
     let _alone = alone();
     let (toy, probe) = (Toy::start(Drive::Thread), Probe::new());
-    let (working, release) = (Gate::new(), Gate::new());
-    let gates = (working.clone(), release.clone());
+    let (working, release) = (Latch::new(), Latch::new());
+    let latches = (working.clone(), release.clone());
     toy.add_work(&probe, move || {
-        gates.0.open();
-        gates.1.wait(1);
+        latches.0.open();
+        latches.1.wait(1);
     });
     working.wait(1);
     let start = monotonic_ns();

@@ -5,14 +5,14 @@ use common::*;
 
 /// Work that says when it starts and waits to be released.
 struct Piece {
-    started: Arc<Gate>,
-    release: Arc<Gate>,
+    started: Arc<Latch>,
+    release: Arc<Latch>,
     runs: Arc<AtomicU32>,
 }
 
 impl Piece {
     fn new() -> Piece {
-        Piece { started: Gate::new(), release: Gate::new(), runs: Arc::default() }
+        Piece { started: Latch::new(), release: Latch::new(), runs: Arc::default() }
     }
 
     fn body(&self) -> impl FnOnce() + Send + 'static {

@@ -42,10 +42,10 @@ pub unsafe extern "C" fn guest_batch_next(
 ///
 /// `timeout`: nanoseconds; GUEST_FOREVER for no limit; 0 makes it guest_batch_next. `events_out`,
 /// `capacity`: as in guest_batch_next. `count_out`: how many were written; 0 means that the time is
-/// over, that guest_wake was called (before or meanwhile; once for any number of calls), that a signal
-/// interrupted the wait (so that the caller's own handlers get their turn), or that the guest was
-/// cancelled. Timers are as exact as in any delivery. The batch's budget does not end this call: who
-/// waits has decided that the host can. It begins anew when the call returns.
+/// over, that guest_wake was called (before or meanwhile; once for any number of calls), that the deadline of
+/// guest_deadline has come, that a signal interrupted the wait (so that the caller's own handlers get their
+/// turn), or that the guest was cancelled. Timers are as exact as in any delivery. The batch's budget does
+/// not end this call: who waits has decided that the host can. It begins anew when the call returns.
 ///
 /// Errors: those of guest_batch_next.
 #[no_mangle]

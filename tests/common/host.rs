@@ -39,10 +39,10 @@ pub struct ToyHost {
     pub done: Mutex<Vec<(Status, u64)>>,
     /// `done` lets go of the guest.
     pub free_in_done: AtomicBool,
-    pub entered: Gate,
-    pub unblock: Gate,
+    pub entered: Latch,
+    pub unblock: Latch,
     pub stalls: Mutex<Vec<(Stall, u64)>>,
-    pub stalled: Gate,
+    pub stalled: Latch,
 }
 
 thread_local! {
@@ -72,10 +72,10 @@ impl ToyHost {
             inlined: Mutex::default(),
             done: Mutex::default(),
             free_in_done: AtomicBool::default(),
-            entered: Gate::default(),
-            unblock: Gate::default(),
+            entered: Latch::default(),
+            unblock: Latch::default(),
             stalls: Mutex::default(),
-            stalled: Gate::default(),
+            stalled: Latch::default(),
         }
     }
 

@@ -95,13 +95,13 @@ impl Random {
 
 /// A count that a thread can wait for.
 #[derive(Default)]
-pub struct Gate {
+pub struct Latch {
     count: Mutex<u32>,
     changed: Condvar,
 }
 
-impl Gate {
-    pub fn new() -> Arc<Gate> {
+impl Latch {
+    pub fn new() -> Arc<Latch> {
         Arc::default()
     }
 
@@ -117,7 +117,7 @@ impl Gate {
     pub fn wait(&self, count: u32) {
         let guard = self.count.lock().unwrap();
         let waited = self.changed.wait_timeout_while(guard, Duration::from_secs(10), |now| *now < count);
-        assert!(!waited.unwrap().1.timed_out(), "a gate stayed shut");
+        assert!(!waited.unwrap().1.timed_out(), "a latch stayed shut");
     }
 }
 

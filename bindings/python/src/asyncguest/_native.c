@@ -72,11 +72,11 @@ static int32_t asyncguest_py_end(guest_t *g, int32_t set, uint64_t deadline, int
 }
 
 /* A thread that asks for the lock of an interpreter that is being finalised never comes back: before CPython 3.14 it
- * is ended in the middle of the guest's I/O loop, from 3.14 on it hangs. So the exit hook shuts this gate first, and
+ * is ended in the middle of the guest's I/O loop, from 3.14 on it hangs. So the exit hook closes this exit guard first, and
  * then waits until nobody is inside. */
 static atomic_int asyncguest_py_finalizing;
 static atomic_int asyncguest_py_inside;
-/* How often this thread is inside: a host thread that shuts the gate from a callback must not wait for itself, and of
+/* How often this thread is inside: a host thread that closes the guard from a callback must not wait for itself, and of
  * a forked process only this thread is left. */
 static _Thread_local int asyncguest_py_depth;
 
@@ -88,7 +88,7 @@ static void asyncguest_py_leave(void)
 
 static int asyncguest_py_enter(void)
 {
-    /* First counted, then looked, and the hook the other way round: either we see the gate shut, or it sees us. That
+    /* First counted, then looked, and the hook the other way round: either we see the guard closed, or it sees us. That
      * needs sequential consistency, the default of these functions. */
     atomic_fetch_add(&asyncguest_py_inside, 1);
     asyncguest_py_depth++;
@@ -128,7 +128,7 @@ static void asyncguest_c_stall(void *data, uint32_t kind, uint64_t nanoseconds)
     asyncguest_py_leave();
 }
 
-/* Shuts the gate for good; returns how many calls of other threads are still inside. They may be waiting for the
+/* Closes the exit guard for good; returns how many calls of other threads are still inside. They may be waiting for the
  * interpreter lock: let go of it before asking again. */
 static int32_t asyncguest_py_finalize(void)
 {
