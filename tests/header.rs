@@ -61,6 +61,48 @@ fn every_function_says_its_thread_and_its_errors() {
     }
 }
 
+/// Compilers and systems that the header has to suit, also those that the library does not run on yet. Freestanding, so that
+/// no other system's C library is needed.
+const COMPILERS: [&[&str]; 6] = [
+    &["cc"],
+    &["cc", "-m32"],
+    &["clang", "--target=x86_64-w64-windows-gnu"],
+    &["clang", "--target=i686-w64-windows-gnu"],
+    &["clang", "--target=arm64-apple-darwin"],
+    &["clang", "--target=x86_64-unknown-freebsd"],
+];
+
+#[test]
+fn the_header_compiles_for_other_systems_and_for_32_bit() {
+    let folder = std::env::temp_dir().join(format!("asyncguest-header-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("header.c");
+    std::fs::write(
+        &program,
+        "#include <asyncguest.h>\n\
+         #if defined(_WIN32)\n\
+         typedef char os_fd_is_a_handle[sizeof(guest_os_fd_t) == sizeof(void *) ? 1 : -1];\n\
+         #else\n\
+         typedef char os_fd_is_an_int[sizeof(guest_os_fd_t) == 4 ? 1 : -1];\n\
+         #endif\n\
+         typedef char id_is_64_bit[sizeof(guest_id_t) == 8 ? 1 : -1];\n\
+         typedef char status_is_32_bit[sizeof(guest_status_t) == 4 ? 1 : -1];\n",
+    )
+    .unwrap();
+    // Only some machines have a 32-bit mode.
+    let here = |compiler: &&&[&str]| cfg!(target_arch = "x86_64") || !compiler.contains(&"-m32");
+    for compiler in COMPILERS.iter().filter(here) {
+        let options = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fsyntax-only"];
+        let include = format!("-I{ROOT}/include");
+        let mut command = std::process::Command::new(compiler[0]);
+        match command.args(&compiler[1..]).args(options).arg(include).arg(&program).output() {
+            Ok(output) => assert!(output.status.success(), "{compiler:?}: {output:?}"),
+            Err(error) => println!("skipped: {} is not installed ({error})", compiler[0]),
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn negative_numbers_stand_in_parentheses() {
     assert_eq!(in_parentheses("#define A -12\n#define B 3\nx -1\n"), "#define A (-12)\n#define B 3\nx -1\n");
