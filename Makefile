@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test quick check hosts bench conformance bare clean
+.PHONY: all demo test quick check hosts bench conformance coverage bare clean
 
 all:
 	cargo build --release
@@ -35,6 +35,11 @@ bench:
 conformance:
 	./scripts/setup.sh test
 	./scripts/python.sh conformance
+
+# Which lines of src and of the Python package the tests run: docs/testing.md.
+coverage:
+	./scripts/setup.sh test
+	./scripts/coverage.sh
 
 # `make demo` and `make test` on a fresh bare Debian 12, as root; before every release.
 bare:

@@ -6,6 +6,7 @@
 #   scripts/python.sh quick             the wheel and the contract's tests on the newest interpreter: for `make quick`
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
 #                                       and if no interpreter is named on the oldest and the newest only
+#   scripts/python.sh coverage          which lines and branches of the package the tests run that every interpreter has, on the newest
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
 #   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found, and GTK's
 #                                       rows on Debian's own; for what may follow see benches/python/run.py; --quick: a
@@ -96,6 +97,40 @@ pytest_in() { # FOLDER X.Y ARGUMENT...
     shift 2
     cd "$folder" && ASYNCGUEST_DIST="$out/dist" ASYNCGUEST_FAILED="$failed" "$root/examples/demo/with_display.sh" \
         "$python" -X dev -W error -m pytest -p no:cacheprovider -q "$@"
+}
+
+# Programs that the tests start are measured, too; those that a signal or os._exit ends take what they ran with them.
+do_coverage() {
+    local version python empty status
+    do_wheel quietly || return
+    read -r version python < <(interpreters | tail -n 1)
+    cat "$package/tests/requirements.txt" - >"$out/requirements-coverage.txt" <<<"coverage>=7.10"
+    venv coverage "$python" "$out/requirements-coverage.txt" && install_wheel coverage || return
+    export COVERAGE_FILE=$out/coverage/data
+    python=$out/venv-coverage/bin/python
+    rm -rf "$out/coverage"
+    mkdir "$out/coverage"
+    empty=$(mktemp -d)
+    (cd "$empty" && "$root/examples/demo/with_display.sh" "$python" -X dev -W error \
+        -m coverage run --rcfile="$package/pyproject.toml" \
+        -m pytest -p no:cacheprovider -q -m "not once and not twice" "$package/tests") >"$out/logs/coverage.log" 2>&1
+    status=$?
+    rm -rf "$empty"
+    printf '\nasyncguest by its tests on Python %s: %s\n' "$version" "$(summary "$out/logs/coverage.log")"
+    (cd "$package" && coverage_figures "$python" -m coverage) || return
+    [ "$status" = 0 ] || tail -n 40 "$out/logs/coverage.log" | sed 's/^/      | /'
+    return "$status"
+}
+
+# The paths in pyproject.toml are below the present folder.
+coverage_figures() { # COVERAGE-COMMAND...
+    local part
+    logged coverage-combine "$@" combine || return
+    "$@" report --skip-empty --show-missing >"$out/coverage/report.txt"
+    for part in "*.py" "hosts/*.py" "_hostcheck/*.py" "demo/*.py" "*"; do
+        printf '%-24s %5s%% of lines and branches\n' "asyncguest/$part" \
+            "$("$@" report --include "src/asyncguest/$part" --format=total --precision=1)"
+    done
 }
 
 do_conformance() { # [short] [X.Y...]
