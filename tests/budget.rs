@@ -99,6 +99,22 @@ fn budget_of_a_guest() {
     toy.end();
 }
 
+/// What the budget has cut off comes next, and nothing else has to happen for it: by this clock, no time passes.
+#[test]
+fn budget_of_a_guest_that_is_run() {
+    let _alone = alone();
+    for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
+        let (options, clock) = manual(drive);
+        let (toy, probe) = posts_of_1ms(Options { batch_budget: 1, ..options }, &clock, 5);
+        let poster = toy.poster.clone();
+        toy.post(&probe, move |_| poster.cancel());
+        toy.guest().run(FOREVER).unwrap();
+        assert_eq!((probe.calls(), probe.drops(), toy.done()), (6, 6, 1));
+        assert!(toy.stats().budget_spent >= 5, "{:?}", toy.stats());
+        toy.free();
+    }
+}
+
 #[test]
 fn budget_of_one_call() {
     let _alone = alone();

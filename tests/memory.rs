@@ -10,6 +10,7 @@ use asyncguest::ffi;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicUsize;
 
 struct Scarce;
 
@@ -18,6 +19,9 @@ thread_local! {
     static LIMIT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
+/// How many bytes all threads have taken and not given back.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
 fn granted(bytes: usize) -> bool {
     bytes < LIMIT.get()
 }
@@ -25,22 +29,26 @@ fn granted(bytes: usize) -> bool {
 // SAFETY: the system's allocator, or NULL, which says that there is no memory.
 unsafe impl GlobalAlloc for Scarce {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match granted(layout.size()) {
-            // SAFETY: the caller's promise.
-            true => unsafe { System.alloc(layout) },
-            false => std::ptr::null_mut(),
+        if !granted(layout.size()) {
+            return std::ptr::null_mut();
         }
+        TAKEN.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        match granted(size) {
-            // SAFETY: the caller's promise.
-            true => unsafe { System.realloc(pointer, layout, size) },
-            false => std::ptr::null_mut(),
+        if !granted(size) {
+            return std::ptr::null_mut();
         }
+        TAKEN.fetch_add(size, Ordering::Relaxed);
+        TAKEN.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        TAKEN.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promise; `alloc` took it from the system.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -153,6 +161,26 @@ fn memory_runs_out_for_posts() {
     starved(LARGE, post).unwrap();
     deliver_starved(&toy, || probe.calls() == accepted + 1);
     assert_eq!((probe.drops(), toy.stats().live_posts), (accepted + 2, 0));
+    toy.end();
+}
+
+/// A queue that has held very many posts does not keep the room for them.
+#[test]
+fn memory_of_a_burst_of_posts_is_given_back() {
+    const BURST: u32 = 1 << 17;
+    let _alone = alone();
+    let (toy, probe) = (Toy::start(Drive::Fd), Probe::shared());
+    let burst = |count: u32| {
+        let drops = probe.drops() + count;
+        (0..count).for_each(|_| toy.post(&probe, nothing));
+        toy.run_until(|| probe.drops() == drops);
+    };
+    burst(1);
+    let before = TAKEN.load(Ordering::Relaxed);
+    burst(BURST);
+    (0..3).for_each(|_| burst(1)); // what the queue is exchanged with is looked at in its turn
+    let kept = TAKEN.load(Ordering::Relaxed).saturating_sub(before);
+    assert!(kept < BURST as usize, "{kept} bytes");
     toy.end();
 }
 

@@ -265,6 +265,46 @@ fn signal_closed_before_its_turn() {
     toy.end();
 }
 
+/// Sets it also when the test fails.
+struct AtLast<'a>(&'a AtomicBool);
+
+impl Drop for AtLast<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// It comes on other threads all the time, more of them than processors, while guests begin and end.
+#[test]
+fn signal_handled_while_its_guest_ends() {
+    const ROUNDS: u32 = 100;
+    let _alone = alone();
+    let _installed = install(SIGUSR1, handler);
+    let before = seen(SIGUSR1);
+    let (probe, over) = (Probe::shared(), AtomicBool::new(false));
+    let raised = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    raise(SIGUSR1);
+                    raised.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let _over = AtLast(&over);
+        for _ in 0..ROUNDS {
+            let toy = Toy::start(Drive::Fd);
+            toy.add_signal(SIGUSR1, &probe);
+            pass(MS); // when this thread comes back, it takes the place of one that may be inside the handler
+            toy.free();
+        }
+    });
+    let (handled, raised) = (HANDLED.load(Ordering::SeqCst), raised.into_inner());
+    assert_eq!(handled, raised, "whoever had the disposition called on");
+    assert_eq!((probe.calls(), probe.drops(), seen(SIGUSR1)), (0, ROUNDS, before));
+}
+
 static WOKEN: AtomicPtr<Poster> = AtomicPtr::new(std::ptr::null_mut());
 
 extern "C" fn waking_handler(_: i32) {

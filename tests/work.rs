@@ -59,6 +59,24 @@ fn work_runs_off_the_host_thread_fd() {
     off_thread(Drive::Fd);
 }
 
+/// It has returned, and nobody has been told yet.
+#[test]
+fn work_closed_and_over_when_the_guest_ends() {
+    let _alone = alone();
+    let (toy, piece, probe) = (Toy::start(Drive::Fd), Piece::new(), Probe::new());
+    let id = toy.add_work(&probe, piece.body());
+    piece.started.wait(1);
+    toy.handle().close(id).unwrap();
+    toy.deliver(0);
+    assert_eq!(probe.drops(), 0, "it still runs");
+    let fd = toy.guest().fd().unwrap();
+    assert!(!poll_fds(&[fd], 0)[0]);
+    piece.release.open();
+    eventually(|| poll_fds(&[fd], 0)[0]);
+    toy.free();
+    assert_eq!((probe.calls(), probe.drops(), toy.done()), (0, 1, 1));
+}
+
 #[test]
 fn work_cancelled_before_start() {
     let _alone = alone();
