@@ -87,38 +87,3 @@ TEST(adopt_refused_in_a_batch)
     ASSERT_OK(guest_adopt(g));
     guest_free(g);
 }
-
-/* Not of adoption, but of threads too: a turn that asks for the next one posts it itself, by post_local. */
-static guest_status_t ask_again(toy_t *toy, guest_token_t token)
-{
-    unsigned *left = toy->argument;
-    guest_event_t event;
-    size_t count;
-    guest_status_t status = guest_batch_begin(toy->g, token);
-    if (status != GUEST_OK)
-        return status;
-    ASSERT_OK(guest_batch_next(toy->g, &event, 1, &count));
-    if (*left > 0) {
-        --*left;
-        ASSERT_OK(guest_wake(toy->g));
-    }
-    ASSERT_OK(guest_batch_end(toy->g));
-    return GUEST_OK;
-}
-
-TEST(wake_in_a_batch_is_posted_locally)
-{
-    unsigned left = 50;
-    toy_t toy = {.has_local = true, .deliver = ask_again, .argument = &left};
-    guest_options_t options = patient_options_for(GUEST_DRIVE_THREAD);
-    options.flags = GUEST_FLAG_PULL;
-    toy_start_on(&toy, NULL, &options);
-    ASSERT_OK(guest_wake(toy.g));
-    RUN_UNTIL(&toy, left == 0);
-    ASSERT(toy.locals >= 49);
-    ASSERT(toy.posts <= 2);
-    ASSERT_OK(guest_cancel(toy.g));
-    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
-    toy_free(&toy);
-    toy_close(&toy);
-}

@@ -49,14 +49,10 @@ static void exit_code(uint32_t drive)
     toy_end(&toy);
 }
 
-TEST(child_exit_code_thread)
+TEST(child_exit_code)
 {
-    exit_code(GUEST_DRIVE_THREAD);
-}
-
-TEST(child_exit_code_fd)
-{
-    exit_code(GUEST_DRIVE_FD);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        exit_code(drive);
 }
 
 TEST(child_killed_by_signal)
@@ -75,20 +71,6 @@ TEST(child_killed_by_signal)
     ASSERT_EQ_U64(SIGKILL, probe.flags);
     toy_end(&toy);
     channel_close(&go);
-}
-
-TEST(child_already_ended)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    siginfo_t ended;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    pid_t child = child_that_exits(9);
-    MUST(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT));
-    add_child(&toy, child, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_I64(9, probe.value);
-    toy_end(&toy);
 }
 
 TEST(child_reaped_by_somebody_else)
@@ -124,106 +106,4 @@ TEST(child_that_does_not_exist)
         ASSERT_STATUS(GUEST_EINVAL, guest_child_add(toy.g, invalid[i], on_child, NULL, on_drop, &id));
     ASSERT_EQ_U64(77, id);
     toy_end(&toy);
-}
-
-TEST(child_watched_twice)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    channel_t go;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    pid_t child = child_that_waits(&go, 3);
-    add_child(&toy, child, &probe);
-    ASSERT_STATUS(GUEST_EEXIST, guest_child_add(toy.g, child, on_child, NULL, on_drop, NULL));
-    channel_write(&go, 1);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_I64(3, probe.value);
-    toy_end(&toy);
-    channel_close(&go);
-}
-
-TEST(child_outlives_the_guest)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    channel_t go;
-    int status;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    pid_t child = child_that_waits(&go, 4);
-    add_child(&toy, child, &probe);
-    toy_end(&toy);
-    ASSERT_EQ_U64(0, probe.calls);
-    ASSERT_EQ_U64(1, probe.drops);
-    channel_write(&go, 1);
-    MUST(waitpid(child, &status, 0)); /* it is still ours to reap */
-    ASSERT_EQ_I64(4, WEXITSTATUS(status));
-    channel_close(&go);
-}
-
-TEST(child_leaves_sigchld_alone)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    struct sigaction before, during;
-    MUST(sigaction(SIGCHLD, NULL, &before));
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_child(&toy, child_that_exits(0), &probe);
-    MUST(sigaction(SIGCHLD, NULL, &during));
-    ASSERT_EQ_PTR((void *)before.sa_handler, (void *)during.sa_handler);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    toy_end(&toy);
-}
-
-TEST(child_ten_thousand_in_sequence)
-{
-    unsigned count = long_mode() ? 10000 : 200;
-    toy_t toy = {0};
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    for (unsigned i = 0; i < count; i++) {
-        probe_t probe = PROBE(&toy);
-        add_child(&toy, child_that_exits((int)(i % 256)), &probe);
-        RUN_UNTIL(&toy, probe.drops == 1);
-        ASSERT_EQ_I64(i % 256, probe.value);
-    }
-    ASSERT_EQ_U64(0, toy_stats(&toy).live_sources);
-    toy_end(&toy);
-}
-
-TEST(child_fifty_at_once)
-{
-    enum { CHILDREN = 50 };
-    toy_t toy = {0};
-    probe_t probes[CHILDREN];
-    channel_t go[CHILDREN];
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    for (int i = 0; i < CHILDREN; i++) {
-        probes[i] = (probe_t)PROBE(&toy);
-        add_child(&toy, child_that_waits(&go[i], i), &probes[i]);
-    }
-    for (int i = 0; i < CHILDREN; i++)
-        channel_write(&go[i], 1);
-    for (int i = 0; i < CHILDREN; i++) {
-        RUN_UNTIL(&toy, probes[i].drops == 1);
-        ASSERT_EQ_I64(i, probes[i].value);
-        channel_close(&go[i]);
-    }
-    toy_end(&toy);
-}
-
-/* An fd was closed before its paused source, so that nobody noticed; the fd that watches the child may be given
- * that number. */
-TEST(child_after_a_dead_fd)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy), dead = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_FD);
-    channel_t pipe = channel_open();
-    add_fd(&toy, pipe.in, 0, &dead);
-    MUST(close(pipe.in));
-    add_child(&toy, child_that_exits(7), &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_I64(7, probe.value);
-    toy_end(&toy);
-    ASSERT(dead.calls == 0 && dead.drops == 1);
-    MUST(close(pipe.out));
 }

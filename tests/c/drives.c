@@ -1,57 +1,24 @@
-/* Hazard: the ways to wait. Drive FD under poll, select and edge-triggered epoll; guest_run. */
+/* Hazard: the ways to wait: guest_fd, guest_run, and the time that one delivery may take. */
 #include "toy.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
-#include <sys/select.h>
 
-/* Waits until the guest's fd is readable, for two seconds at most. */
-typedef bool (*wait_fn)(int fd);
-
-static bool wait_poll(int fd)
-{
-    struct pollfd watched = {.fd = fd, .events = POLLIN};
-    return MUST(poll(&watched, 1, 2000)) == 1;
-}
-
-static bool wait_select(int fd)
-{
-    fd_set set;
-    FD_ZERO(&set);
-    FD_SET(fd, &set);
-    struct timeval timeout = {.tv_sec = 2};
-    return MUST(select(fd + 1, &set, NULL, NULL, &timeout)) == 1;
-}
-
-static int edge = -1;
-
-/* One registration for the whole test: only fresh edges are reported. */
-static bool wait_epoll_edge(int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-    if (edge < 0) {
-        edge = (int)MUST(epoll_create1(EPOLL_CLOEXEC));
-        MUST(epoll_ctl(edge, EPOLL_CTL_ADD, fd, &event));
-    }
-    return MUST(epoll_wait(edge, &event, 1, 2000)) == 1;
-}
-
-static void watched_by(wait_fn wait)
+TEST(drive_fd_under_poll)
 {
     toy_t toy = {0};
     channel_t pipe = channel_open();
     probe_t fd = {.toy = &toy, .act = act_read_one, .argument = &pipe};
     probe_t timer = PROBE(&toy), posts = {.toy = &toy, .shared = true};
-    guest_os_fd_t guest_os_fd;
+    struct pollfd watched = {.events = POLLIN};
     toy_start(&toy, GUEST_DRIVE_FD);
-    ASSERT_OK(guest_fd(toy.g, &guest_os_fd));
+    ASSERT_OK(guest_fd(toy.g, &watched.fd));
     add_fd(&toy, pipe.in, GUEST_READABLE, &fd);
     for (unsigned round = 1; round <= 10; round++) {
         channel_write(&pipe, 2); /* one byte stays: level-triggered within, whatever is without */
         add_timer(&toy, MS(round % 3), 0, &timer);
         add_post(&toy, &posts);
         while (fd.calls < 2 * round || timer.calls == 0 || posts.drops < round) {
-            if (!wait(guest_os_fd))
+            if (MUST(poll(&watched, 1, (int)(limit(SECONDS(2)) / MS(1)))) != 1)
                 FAIL("asleep in round %u: fd %u, timer %u, posts %u", round, fd.calls, timer.calls, posts.drops);
             ASSERT_OK(guest_deliver_batch(toy.g, 0));
         }
@@ -59,62 +26,6 @@ static void watched_by(wait_fn wait)
     }
     toy_end(&toy);
     channel_close(&pipe);
-}
-
-TEST(drive_fd_under_poll)
-{
-    watched_by(wait_poll);
-}
-
-TEST(drive_fd_under_select)
-{
-    watched_by(wait_select);
-}
-
-TEST(drive_fd_under_edge_triggered_epoll)
-{
-    watched_by(wait_epoll_edge);
-    MUST(close(edge));
-}
-
-/* A budget that is spent leaves the fd readable, also for those who wait for an edge. */
-TEST(drive_fd_stays_readable_after_the_budget)
-{
-    toy_t toy = {0};
-    probe_t posts = {.toy = &toy, .shared = true};
-    guest_os_fd_t fd;
-    toy_start(&toy, GUEST_DRIVE_FD);
-    ASSERT_OK(guest_fd(toy.g, &fd));
-    for (unsigned i = 0; i < 10; i++)
-        add_post(&toy, &posts);
-    for (unsigned i = 1; i <= 10; i++) {
-        ASSERT(wait_epoll_edge(fd));
-        ASSERT(wait_poll(fd));
-        ASSERT_OK(guest_deliver_batch_for(toy.g, 0, 0));
-        ASSERT_EQ_U64(i, posts.calls);
-    }
-    toy_end(&toy);
-    MUST(close(edge));
-}
-
-TEST(drive_fd_wakes_by_posts_of_another_thread)
-{
-    toy_t toy = {0};
-    guest_os_fd_t fd;
-    toy_start(&toy, GUEST_DRIVE_FD);
-    ASSERT_OK(guest_fd(toy.g, &fd));
-    struct pollfd watched = {.fd = fd, .events = POLLIN};
-    ASSERT_EQ_I64(0, MUST(poll(&watched, 1, 5)));
-    ASSERT_OK(guest_wake(toy.g));
-    ASSERT_EQ_I64(1, MUST(poll(&watched, 1, 2000)));
-    ASSERT_OK(guest_deliver_batch(toy.g, 0));
-    ASSERT_EQ_I64(0, MUST(poll(&watched, 1, 5))); /* delivered: asleep again */
-    ASSERT_OK(guest_cancel(toy.g));
-    ASSERT_EQ_I64(1, MUST(poll(&watched, 1, 2000))); /* the end has to be delivered, too */
-    ASSERT_OK(guest_deliver_batch(toy.g, 0));
-    ASSERT_EQ_U64(1, toy.done);
-    toy_free(&toy);
-    toy_close(&toy);
 }
 
 TEST(drive_thread_has_no_fd)
@@ -150,22 +61,13 @@ static void run_until_ended(uint32_t drive)
     toy_close(&toy);
 }
 
-TEST(run_until_the_guest_ends_run)
+TEST(run_until_the_guest_ends)
 {
-    run_until_ended(GUEST_DRIVE_RUN);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++)
+        run_until_ended(drive);
 }
 
-TEST(run_until_the_guest_ends_thread)
-{
-    run_until_ended(GUEST_DRIVE_THREAD);
-}
-
-TEST(run_until_the_guest_ends_fd)
-{
-    run_until_ended(GUEST_DRIVE_FD);
-}
-
-static void run_timeout(uint32_t drive)
+static void run_for_a_time(uint32_t drive)
 {
     toy_t toy = {0};
     probe_t timer = PROBE(&toy);
@@ -183,19 +85,10 @@ static void run_timeout(uint32_t drive)
     toy_end(&toy);
 }
 
-TEST(run_timeout_run)
+TEST(run_timeout)
 {
-    run_timeout(GUEST_DRIVE_RUN);
-}
-
-TEST(run_timeout_thread)
-{
-    run_timeout(GUEST_DRIVE_THREAD);
-}
-
-TEST(run_timeout_fd)
-{
-    run_timeout(GUEST_DRIVE_FD);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++)
+        run_for_a_time(drive);
 }
 
 static void *cancel_soon(void *g)
@@ -216,24 +109,27 @@ TEST(run_timeout_saturates)
     toy_close(&toy);
 }
 
-/* A dialog of a program without any other loop. */
-static void act_run_nested(probe_t *probe)
+/* ---- guest_deliver_batch_for ------------------------------------------------------------------ */
+
+static void act_spin_1ms(probe_t *probe)
 {
-    probe_t *inner = probe->argument;
-    add_timer(probe->toy, MS(1), 0, inner);
-    for (unsigned i = 0; i < 1000 && !inner->drops; i++)
-        ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(probe->g, MS(5)));
-    ASSERT_EQ_U64(1, inner->calls);
+    (void)probe;
+    spin(MS(1));
 }
 
-TEST(run_inside_a_callback)
+TEST(budget_of_one_call)
 {
     toy_t toy = {0};
-    probe_t inner = PROBE(&toy), outer = {.toy = &toy, .act = act_run_nested, .argument = &inner};
-    toy_start(&toy, GUEST_DRIVE_RUN);
-    add_timer(&toy, 0, 0, &outer);
-    for (unsigned i = 0; i < 1000 && !outer.drops; i++)
-        ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(toy.g, MS(5)));
-    ASSERT_EQ_U64(1, outer.calls);
+    probe_t probe = {.toy = &toy, .act = act_spin_1ms, .shared = true};
+    toy_start(&toy, GUEST_DRIVE_FD);
+    for (unsigned i = 0; i < 20; i++)
+        add_post(&toy, &probe);
+    ASSERT_OK(guest_deliver_batch_for(toy.g, 0, 0));
+    ASSERT_EQ_U64(1, probe.calls);
+    ASSERT_OK(guest_deliver_batch_for(toy.g, 0, MS(2)));
+    ASSERT(probe.calls >= 2 && probe.calls <= 4);
+    ASSERT_OK(guest_deliver_batch_for(toy.g, 0, GUEST_FOREVER)); /* until nothing is due */
+    ASSERT_EQ_U64(20, probe.calls);
+    ASSERT_EQ_U64(20, probe.drops);
     toy_end(&toy);
 }

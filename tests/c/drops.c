@@ -133,28 +133,6 @@ TEST(drop_comes_after_one_shot_callbacks)
     toy_end(&toy);
 }
 
-/* A drop function may use the guest; what it closes or adds is handled in turn. */
-static void drop_that_adds(void *user_data)
-{
-    probe_t *probe = user_data;
-    probe->drops++;
-    add_timer(probe->toy, 0, 0, probe->argument);
-}
-
-TEST(drop_function_adds_a_source)
-{
-    toy_t toy = {0};
-    probe_t next = PROBE(&toy), probe = {.toy = &toy, .argument = &next};
-    guest_id_t id;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    ASSERT_OK(guest_timer_add(toy.g, SECONDS(3600), 0, on_timer, &probe, drop_that_adds, &id));
-    ASSERT_OK(guest_close(toy.g, id));
-    RUN_UNTIL(&toy, next.drops == 1);
-    ASSERT_EQ_U64(1, next.calls);
-    ASSERT_EQ_U64(1, probe.drops);
-    toy_end(&toy);
-}
-
 TEST(drop_not_for_a_failed_registration)
 {
     toy_t toy = {0};
@@ -170,4 +148,25 @@ TEST(drop_not_for_a_failed_registration)
     loop_run_for(toy.loop, MS(3));
     toy_end(&toy);
     ASSERT_EQ_U64(0, probe.drops);
+}
+
+static void act_close_self_once(probe_t *probe)
+{
+    act_close_self(probe);
+    ASSERT_EQ_U64(0, probe->drops); /* its callback is running: the drop function waits */
+    ASSERT_STATUS(GUEST_ESTALE, guest_close(probe->g, probe->id));
+}
+
+TEST(close_itself_in_batch)
+{
+    toy_t toy = {0};
+    channel_t pipe = channel_open();
+    probe_t probe = {.toy = &toy, .act = act_close_self_once};
+    toy_start(&toy, GUEST_DRIVE_FD);
+    add_fd(&toy, pipe.in, GUEST_READABLE, &probe);
+    channel_write(&pipe, 1);
+    RUN_UNTIL(&toy, probe.drops == 1);
+    ASSERT_EQ_U64(1, probe.calls);
+    toy_end(&toy);
+    channel_close(&pipe);
 }

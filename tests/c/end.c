@@ -1,4 +1,4 @@
-/* Hazard: guest_cancel and guest_free, whoever calls them and wherever. done comes once, after the last drop. */
+/* Hazard: guest_cancel, guest_free and guest_shutdown, whoever calls them and wherever. done comes once, after the last drop. */
 #include "toy.h"
 
 /* A guest with three due sources, one that is not due, and an `act` on whatever runs first. */
@@ -61,30 +61,9 @@ TEST(free_in_callback_thread)
     cast_ended();
 }
 
-TEST(free_in_callback_fd)
-{
-    cast_start(GUEST_DRIVE_FD, act_free);
-    RUN_UNTIL(&c.toy, c.toy.done);
-    cast_ended();
-}
-
-TEST(free_in_callback_run)
-{
-    cast_start(GUEST_DRIVE_RUN, act_free);
-    ASSERT_OK(guest_run(c.toy.g, limit(SECONDS(5))));
-    cast_ended();
-}
-
 TEST(cancel_in_callback_thread)
 {
     cast_start(GUEST_DRIVE_THREAD, act_cancel);
-    RUN_UNTIL(&c.toy, c.toy.done);
-    cast_ended();
-}
-
-TEST(cancel_in_callback_fd)
-{
-    cast_start(GUEST_DRIVE_FD, act_cancel);
     RUN_UNTIL(&c.toy, c.toy.done);
     cast_ended();
 }
@@ -94,26 +73,16 @@ static void free_in_done(toy_t *toy)
     toy_free(toy);
 }
 
-static void end_in_done(uint32_t drive)
+TEST(free_in_done_thread)
 {
     toy_t toy = {.on_done = free_in_done};
     probe_t probe = PROBE(&toy);
-    toy_start(&toy, drive);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
     add_timer(&toy, GUEST_FOREVER, 0, &probe);
     ASSERT_OK(guest_cancel(toy.g));
     RUN_UNTIL(&toy, toy.done);
     ASSERT_EQ_U64(1, probe.drops);
     toy_close(&toy);
-}
-
-TEST(free_in_done_thread)
-{
-    end_in_done(GUEST_DRIVE_THREAD);
-}
-
-TEST(free_in_done_fd)
-{
-    end_in_done(GUEST_DRIVE_FD);
 }
 
 TEST(free_in_done_of_shutdown)
@@ -155,23 +124,6 @@ static void *cancel_quietly(void *g)
     return NULL;
 }
 
-TEST(cancel_wakes_a_sleeping_guest)
-{
-    gate_t shut = GATE;
-    cancelled = shut;
-    toy_t toy = {0};
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    toy_await_polling(&toy);
-    pthread_t thread = spawn(cancel_elsewhere, toy.g);
-    RUN_UNTIL(&toy, toy.done);
-    join(thread);
-    ASSERT_EQ_U64(GUEST_STATE_ENDED, toy_state(&toy));
-    ASSERT_STATUS(GUEST_ECLOSED, guest_deliver_batch(toy.g, 0));
-    ASSERT_OK(guest_cancel(toy.g)); /* harmless when repeated */
-    toy_free(&toy);
-    toy_close(&toy);
-}
-
 /* The cancel hits deliveries at every point; whichever it hits, its wake is not lost. */
 TEST(cancel_races_with_deliveries)
 {
@@ -189,28 +141,6 @@ TEST(cancel_races_with_deliveries)
         toy_free(&toy);
         toy_close(&toy);
     }
-}
-
-TEST(free_at_once)
-{
-    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++) {
-        toy_t toy = {0};
-        toy_start(&toy, drive);
-        toy_free(&toy);
-        toy_close(&toy);
-    }
-}
-
-TEST(free_with_the_io_thread_blocked)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_timer(&toy, GUEST_FOREVER, 0, &probe);
-    toy_await_polling(&toy);
-    toy_free(&toy);
-    ASSERT_EQ_U64(1, probe.drops);
-    toy_close(&toy);
 }
 
 static bool no_threads(void *unused)
@@ -237,18 +167,53 @@ TEST(free_while_post_blocks)
     toy_close(&toy);
 }
 
-static bool has_posted(void *toy)
+static gate_t working = GATE, release = GATE;
+
+static void blocked_work(void *user_data)
 {
-    return ((toy_t *)toy)->posts > 0;
+    (void)user_data;
+    gate_open(&working);
+    gate_wait(&release, 1);
 }
 
-TEST(free_with_a_token_queued)
+TEST(shutdown_with_deadline)
 {
-    cast_start(GUEST_DRIVE_THREAD, NULL);
-    await(has_posted, &c.toy, "a token");
-    toy_free(&c.toy);
-    ASSERT_EQ_U64(1, c.toy.done);
-    ASSERT_EQ_U64(1, c.parked.drops);
-    loop_run_for(c.toy.loop, MS(2)); /* the token arrives at a toy without guest */
-    toy_close(&c.toy);
+    toy_t toy = {0};
+    probe_t probe = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    add_work(&toy, blocked_work, &probe);
+    gate_wait(&working, 1);
+    uint64_t start = guest_now();
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, MS(20)));
+    ASSERT_AT_LEAST(guest_now() - start, MS(20));
+    ASSERT_EQ_U64(0, toy.done);
+    ASSERT_EQ_U64(0, probe.drops);
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, 0));
+    gate_open(&release);
+    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
+    ASSERT_EQ_U64(1, toy.done);
+    ASSERT_EQ_U64(1, probe.drops);
+    ASSERT_EQ_U64(0, probe.calls);
+    ASSERT_OK(guest_shutdown(toy.g, 0)); /* done has been called before */
+    toy_free(&toy);
+    toy_close(&toy);
+}
+
+TEST(cancelled_guest_takes_nothing_new)
+{
+    toy_t toy = {0};
+    channel_t pipe = channel_open();
+    guest_id_t id = 77;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_cancel(toy.g));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_fd_add(toy.g, pipe.in, GUEST_READABLE, on_fd, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_timer_add(toy.g, 0, 0, on_timer, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_signal_add(toy.g, 10, on_signal, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_child_add(toy.g, getpid(), on_child, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_work(toy.g, blocked_work, on_work_done, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_resolve(toy.g, "::1", NULL, 0, 1, 0, on_resolve, NULL, on_drop, &id));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_post(toy.g, on_post, NULL, on_drop));
+    ASSERT_EQ_U64(77, id);
+    toy_end(&toy);
+    channel_close(&pipe);
 }

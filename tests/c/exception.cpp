@@ -81,6 +81,9 @@ static void expect(const std::vector<int> &want)
 
 static void start(uint32_t drive)
 {
+    ran.clear();
+    drops = caught = 0;
+    toy.done = 0;
     toy.deliver = deliver_catching;
     toy_start(&toy, drive);
 }
@@ -105,24 +108,16 @@ static void in_posts(uint32_t drive)
     toy_end(&toy);
 }
 
-TEST(exception_from_a_timer_thread)
+TEST(exception_from_a_timer)
 {
-    in_timers(GUEST_DRIVE_THREAD);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        in_timers(drive);
 }
 
-TEST(exception_from_a_timer_fd)
+TEST(exception_from_a_post)
 {
-    in_timers(GUEST_DRIVE_FD);
-}
-
-TEST(exception_from_a_post_thread)
-{
-    in_posts(GUEST_DRIVE_THREAD);
-}
-
-TEST(exception_from_a_post_fd)
-{
-    in_posts(GUEST_DRIVE_FD);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        in_posts(drive);
 }
 
 TEST(exception_from_an_fd)

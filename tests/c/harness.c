@@ -5,21 +5,12 @@
 #include <sys/wait.h>
 #include <time.h>
 
-typedef struct entry {
-    const char *name;
-    void (*run)(void);
-} entry_t;
+static test_t *tests;
 
-static entry_t entries[64];
-static size_t entry_count;
-
-void test_register(const char *name, void (*run)(void))
+void test_register(test_t *test)
 {
-    if (entry_count == COUNT(entries)) {
-        fputs("too many tests in one file\n", stderr);
-        abort();
-    }
-    entries[entry_count++] = (entry_t){name, run};
+    test->next = tests;
+    tests = test;
 }
 
 void test_fail(const char *file, int line, const char *format, ...)
@@ -49,12 +40,6 @@ static uint64_t factor(void)
 uint64_t limit(uint64_t nanoseconds)
 {
     return nanoseconds * factor();
-}
-
-bool long_mode(void)
-{
-    const char *text = getenv("ASYNCGUEST_TEST_LONG");
-    return text && *text && strcmp(text, "0") != 0;
 }
 
 void assert_i64(const char *file, int line, const char *what, int64_t want, int64_t got)
@@ -249,16 +234,16 @@ static void settle_sanitizer(void) {}
 int main(int argc, char **argv)
 {
     settle_sanitizer();
-    for (size_t i = 0; argc == 2 && i < entry_count; i++) {
-        if (strcmp(entries[i].name, argv[1]) != 0)
+    for (const test_t *test = tests; argc == 2 && test; test = test->next) {
+        if (strcmp(test->name, argv[1]) != 0)
             continue;
         traces_t before = look();
-        entries[i].run();
+        test->run();
         check_traces(&before);
         return 0;
     }
     fprintf(stderr, "usage: %s TEST, one of\n", argv[0]);
-    for (size_t i = 0; i < entry_count; i++)
-        fprintf(stderr, "  %s\n", entries[i].name);
+    for (const test_t *test = tests; test; test = test->next)
+        fprintf(stderr, "  %s\n", test->name);
     return 2;
 }

@@ -4,7 +4,6 @@
  * reads them. `program name` runs one test; the frame then checks that nothing of the library is
  * left alive, that no thread and no fd was leaked. Environment:
  *   ASYNCGUEST_TEST_SLOW=20   multiplies every upper time limit (Valgrind, sanitizers)
- *   ASYNCGUEST_TEST_LONG=1    full sizes: 10 000 children, a million timers
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -27,21 +26,27 @@ extern "C" {
 #define MS(n) ((uint64_t)(n) * 1000000u)
 #define SECONDS(n) MS((n) * 1000u)
 
-#define TEST(name)                                                                                                     \
-    static void test_##name(void);                                                                                     \
-    __attribute__((constructor)) static void register_##name(void)                                                     \
-    {                                                                                                                  \
-        test_register(#name, test_##name);                                                                             \
-    }                                                                                                                  \
+#define TEST(name)                                                                                 \
+    static void test_##name(void);                                                                 \
+    __attribute__((constructor)) static void register_##name(void)                                 \
+    {                                                                                              \
+        static test_t test = {#name, test_##name, NULL};                                           \
+        test_register(&test);                                                                      \
+    }                                                                                              \
     static void test_##name(void)
 
-void test_register(const char *name, void (*run)(void));
+typedef struct test {
+    const char *name;
+    void (*run)(void);
+    struct test *next;
+} test_t;
+
+void test_register(test_t *test);
 __attribute__((noreturn)) void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Upper limits only: lower limits (never early) are exact and are not stretched. */
 uint64_t limit(uint64_t nanoseconds);
-bool long_mode(void);
 
 void assert_i64(const char *file, int line, const char *what, int64_t want, int64_t got);
 void assert_u64(const char *file, int line, const char *what, uint64_t want, uint64_t got);

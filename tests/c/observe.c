@@ -1,7 +1,5 @@
-/* Hazard: figures that lie, a watchdog that is silent, and a guest that is busy while idle. */
+/* Hazard: figures that lie, and a watchdog that is silent. */
 #include "toy.h"
-
-#include <poll.h>
 
 static uint64_t sum(const uint64_t *histogram)
 {
@@ -89,22 +87,6 @@ TEST(state_in_drive_thread)
     toy_close(&toy);
 }
 
-TEST(state_in_drive_fd)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    probe.act = act_delivering;
-    toy_start(&toy, GUEST_DRIVE_FD);
-    ASSERT_EQ_U64(GUEST_STATE_IDLE, toy_state(&toy));
-    add_post(&toy, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_U64(GUEST_STATE_IDLE, toy_state(&toy));
-    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
-    ASSERT_EQ_U64(GUEST_STATE_ENDED, toy_state(&toy));
-    toy_free(&toy);
-    toy_close(&toy);
-}
-
 /* ---- stalls: reported while they last, once each --------------------------------------------- */
 
 static void start_watched(toy_t *toy, uint32_t drive)
@@ -114,11 +96,11 @@ static void start_watched(toy_t *toy, uint32_t drive)
     toy_start_on(toy, NULL, &options);
 }
 
-static void undelivered(uint32_t drive)
+TEST(stall_of_an_undelivered_token)
 {
     toy_t toy = {0};
     probe_t probe = PROBE(&toy);
-    start_watched(&toy, drive);
+    start_watched(&toy, GUEST_DRIVE_THREAD);
     add_post(&toy, &probe);
     gate_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
     ASSERT_EQ_U64(GUEST_STALL_UNDELIVERED, toy.stall_kind);
@@ -129,16 +111,6 @@ static void undelivered(uint32_t drive)
     ASSERT_EQ_U64(0, probe.calls);
     RUN_UNTIL(&toy, probe.drops == 1);
     toy_end(&toy);
-}
-
-TEST(stall_of_an_undelivered_token)
-{
-    undelivered(GUEST_DRIVE_THREAD);
-}
-
-TEST(stall_of_an_unserved_fd)
-{
-    undelivered(GUEST_DRIVE_FD);
 }
 
 static void act_stuck(probe_t *probe)
@@ -164,83 +136,4 @@ TEST(stall_of_a_callback)
     }
 }
 
-static void act_long(probe_t *probe)
-{
-    (void)probe;
-    pass(limit(MS(150)));
-}
-
-/* The token for a nested loop that was none has waited as long, but not for the host. */
-TEST(stall_of_a_callback_is_one)
-{
-    toy_t toy = {0};
-    probe_t probe = {.toy = &toy, .act = act_long};
-    guest_options_t options = options_for(GUEST_DRIVE_THREAD);
-    options.stall_after = limit(MS(100));
-    toy_start_on(&toy, NULL, &options);
-    add_post(&toy, &probe);
-    RUN_UNTIL(&toy, probe.calls == 1);
-    pass(limit(MS(20)));
-    ASSERT_EQ_U64(1, toy.stalled.count);
-    ASSERT_EQ_U64(GUEST_STALL_DELIVERING, toy.stall_kind);
-    toy_end(&toy);
-}
-
-TEST(stall_not_reported_for_an_idle_host)
-{
-    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++) {
-        toy_t toy = {0};
-        start_watched(&toy, drive);
-        pass(limit(MS(30))); /* nothing is due, so nobody waits for the host */
-        ASSERT_EQ_U64(0, toy.stalled.count);
-        ASSERT_EQ_U64(0, toy_stats(&toy).stalls);
-        toy_end(&toy);
-    }
-}
-
 /* ---- idle is free ---------------------------------------------------------------------------- */
-
-static void add_quiet_sources(toy_t *toy, channel_t *pipe, probe_t *probe)
-{
-    probe->shared = true;
-    *pipe = channel_open();
-    add_fd(toy, pipe->in, GUEST_READABLE, probe);
-    add_timer(toy, SECONDS(3600), 0, probe);
-    add_timer(toy, GUEST_FOREVER, 0, probe);
-    add_signal(toy, 12, probe);
-}
-
-TEST(idle_is_free_fd)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    channel_t pipe;
-    guest_os_fd_t fd;
-    toy_start(&toy, GUEST_DRIVE_FD);
-    add_quiet_sources(&toy, &pipe, &probe);
-    loop_run_for(toy.loop, MS(5));
-    ASSERT_OK(guest_fd(toy.g, &fd));
-    struct pollfd watched = {.fd = fd, .events = POLLIN};
-    ASSERT_EQ_I64(0, MUST(poll(&watched, 1, 200)));
-    toy_end(&toy);
-    channel_close(&pipe);
-}
-
-TEST(idle_is_free_thread)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    channel_t pipe;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_quiet_sources(&toy, &pipe, &probe);
-    loop_run_for(toy.loop, MS(10));
-    toy_await_polling(&toy);
-    guest_stats_t before = toy_stats(&toy);
-    loop_run_for(toy.loop, MS(200));
-    guest_stats_t after = toy_stats(&toy);
-    ASSERT_EQ_U64(before.io_wakeups, after.io_wakeups);
-    ASSERT_EQ_U64(before.tokens, after.tokens);
-    ASSERT_EQ_U64(before.polls, after.polls);
-    toy_end(&toy);
-    channel_close(&pipe);
-}

@@ -51,14 +51,10 @@ static void panic_outside(uint32_t drive)
     ASSERT_EQ_U64(0, probe.calls);
 }
 
-TEST(panic_inside_thread)
+TEST(panic_inside)
 {
-    panic_outside(GUEST_DRIVE_THREAD);
-}
-
-TEST(panic_inside_fd)
-{
-    panic_outside(GUEST_DRIVE_FD);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        panic_outside(drive);
 }
 
 static void act_panic(probe_t *probe)

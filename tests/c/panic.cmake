@@ -14,5 +14,6 @@ set_target_properties(asyncguest_with_hooks PROPERTIES
     INTERFACE_LINK_LIBRARIES "${asyncguest_private_libs}")
 add_dependencies(asyncguest_with_hooks asyncguest_hooks)
 
-add_library(hazard_panic OBJECT panic.c)
-add_hazard(panic.c hazard_panic hooks asyncguest_with_hooks)
+add_executable(hooks_panic panic.c $<TARGET_OBJECTS:harness>)
+target_link_libraries(hooks_panic PRIVATE asyncguest_with_hooks Threads::Threads)
+add_c_tests(hooks_panic hooks panic.c)

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 
-static _Atomic(uint64_t) order;
-
 static void enter(probe_t *probe, guest_t *g, guest_id_t id, int64_t value, uint32_t flags)
 {
     if (!pthread_equal(pthread_self(), probe->toy->loop->thread))
@@ -17,9 +15,6 @@ static void enter(probe_t *probe, guest_t *g, guest_id_t id, int64_t value, uint
         FAIL("a callback ran after done");
     probe->calls++;
     probe->depth++;
-    probe->deepest = probe->depth > probe->deepest ? probe->depth : probe->deepest;
-    probe->last = ++order;
-    probe->first = probe->first ? probe->first : probe->last;
     probe->at = guest_now();
     probe->g = g;
     probe->id = id;

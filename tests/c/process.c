@@ -101,7 +101,7 @@ static void unharmed(inheritance_t *i)
     channel_close(&i->pipe);
 }
 
-static void fork_with_running_guest(uint32_t drive)
+static void fork_with_guest(uint32_t drive)
 {
     inheritance_t i = {0};
     inherit(&i, drive);
@@ -109,27 +109,10 @@ static void fork_with_running_guest(uint32_t drive)
     unharmed(&i);
 }
 
-TEST(fork_with_running_guest_thread)
+TEST(fork_with_running_guest)
 {
-    fork_with_running_guest(GUEST_DRIVE_THREAD);
-}
-
-TEST(fork_with_running_guest_fd)
-{
-    fork_with_running_guest(GUEST_DRIVE_FD);
-}
-
-TEST(fork_a_hundred_times)
-{
-    inheritance_t i = {0};
-    inherit(&i, GUEST_DRIVE_THREAD);
-    probe_t tick = PROBE(&i.toy);
-    add_timer(&i.toy, MS(1), MS(1), &tick); /* so that the forks hit every state */
-    for (unsigned n = 0; n < 100; n++) {
-        ASSERT_EQ_I64(0, in_fork(in_child, &i));
-        loop_run_for(i.toy.loop, MS(n % 3));
-    }
-    unharmed(&i);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        fork_with_guest(drive);
 }
 
 static void guest_of_its_own(void *argument)

@@ -7,17 +7,13 @@
 
 static toy_t toy;
 
-static void start_with_budget(uint32_t drive, uint64_t budget)
+static void start(uint32_t drive)
 {
     guest_options_t options = options_for(drive);
     options.flags = GUEST_FLAG_PULL;
-    options.batch_budget = budget;
+    options.batch_budget = GUEST_FOREVER; /* a slow machine must not split the batches */
+    toy = (toy_t){0};
     toy_start_on(&toy, NULL, &options);
-}
-
-static void start(uint32_t drive)
-{
-    start_with_budget(drive, GUEST_FOREVER); /* a slow machine must not split the batches */
 }
 
 static void end(void)
@@ -145,30 +141,6 @@ TEST(pull_drops_at_the_next_call)
     end();
 }
 
-TEST(pull_event_closed_by_the_one_before)
-{
-    guest_event_t events[4];
-    channel_t pipes[2] = {channel_open(), channel_open()};
-    probe_t probe = {.toy = &toy, .shared = true};
-    start(GUEST_DRIVE_FD);
-    for (unsigned i = 0; i < 2; i++) {
-        ASSERT_OK(guest_fd_add(toy.g, pipes[i].in, GUEST_READABLE, NULL, &probe, on_drop, NULL));
-        channel_write(&pipes[i], 1);
-    }
-    size_t count;
-    ASSERT_OK(guest_batch_begin(toy.g, 0));
-    ASSERT_OK(guest_batch_next(toy.g, events, COUNT(events), &count));
-    ASSERT_EQ_U64(2, count);
-    ASSERT_OK(guest_close(toy.g, events[1].id));
-    ASSERT_OK(guest_is_open(toy.g, events[0].id));
-    ASSERT_STATUS(GUEST_ESTALE, guest_is_open(toy.g, events[1].id));
-    ASSERT_OK(guest_batch_end(toy.g));
-    end();
-    ASSERT_EQ_U64(2, probe.drops);
-    channel_close(&pipes[0]);
-    channel_close(&pipes[1]);
-}
-
 TEST(pull_batches_nest)
 {
     guest_event_t event;
@@ -229,61 +201,6 @@ TEST(pull_needs_its_flag)
     end();
 }
 
-static guest_status_t deliver_by_pull(toy_t *t, guest_token_t token)
-{
-    guest_event_t events[8];
-    size_t count;
-    guest_status_t status = guest_batch_begin(t->g, token);
-    if (status != GUEST_OK)
-        return status;
-    do {
-        ASSERT_OK(guest_batch_next(t->g, events, COUNT(events), &count));
-        for (size_t i = 0; i < count; i++)
-            on_post(t->g, events[i].user_data);
-    } while (count);
-    return guest_batch_end(t->g);
-}
-
-TEST(pull_with_tokens)
-{
-    probe_t probe = {.toy = &toy, .shared = true};
-    toy.deliver = deliver_by_pull;
-    start(GUEST_DRIVE_THREAD);
-    for (unsigned i = 1; i <= 100; i++) {
-        ASSERT_OK(guest_post(toy.g, NULL, &probe, on_drop));
-        RUN_UNTIL(&toy, probe.drops == i);
-    }
-    ASSERT_EQ_U64(100, probe.calls);
-    ASSERT_OK(guest_timer_add(toy.g, MS(1), MS(1), NULL, &probe, on_drop, NULL));
-    RUN_UNTIL(&toy, probe.calls >= 105);
-    end();
-}
-
-TEST(pull_budget)
-{
-    guest_event_t events[4];
-    size_t count, total = 0, in_batch;
-    start_with_budget(GUEST_DRIVE_FD, MS(4));
-    for (uintptr_t i = 0; i < 100; i++)
-        ASSERT_OK(guest_post(toy.g, NULL, (void *)i, NULL));
-    for (unsigned batches = 0; total < 100; batches++) {
-        ASSERT(batches < 100);
-        ASSERT_OK(guest_batch_begin(toy.g, 0));
-        for (in_batch = 0;; in_batch += count) {
-            ASSERT_OK(guest_batch_next(toy.g, events, COUNT(events), &count));
-            if (!count)
-                break;
-            for (size_t i = 0; i < count; i++)
-                ASSERT_EQ_U64(total + in_batch + i, (uintptr_t)events[i].user_data);
-            spin(MS(2));
-        }
-        ASSERT_OK(guest_batch_end(toy.g));
-        ASSERT(in_batch >= 1 && in_batch <= 4 * 3); /* 4 ms of budget, 2 ms for each array */
-        total += in_batch;
-    }
-    end();
-}
-
 TEST(pull_free_in_an_open_batch)
 {
     probe_t probe = PROBE(&toy);
@@ -301,4 +218,66 @@ TEST(pull_free_in_an_open_batch)
     ASSERT_EQ_U64(1, probe.drops);
     ASSERT_EQ_U64(1, toy.done);
     toy_close(&toy);
+}
+
+/* ---- waiting inside an open batch ------------------------------------------------------------- */
+
+#define EACH_DRIVE(drive) uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++
+
+static guest_event_t events[8];
+
+static size_t wait_for(uint64_t timeout)
+{
+    size_t count = 77;
+    ASSERT_OK(guest_batch_wait(toy.g, timeout, events, COUNT(events), &count));
+    return count;
+}
+
+/* A batch of one wait. */
+static size_t batch(uint64_t timeout)
+{
+    ASSERT_OK(guest_batch_begin(toy.g, 0));
+    size_t count = wait_for(timeout);
+    ASSERT_OK(guest_batch_end(toy.g));
+    return count;
+}
+
+TEST(wait_tells_what_is_due_at_once)
+{
+    for (EACH_DRIVE(drive)) {
+        start(drive);
+        ASSERT_OK(guest_post(toy.g, NULL, &toy, NULL));
+        ASSERT_EQ_U64(1, batch(GUEST_FOREVER));
+        ASSERT_EQ_U64(GUEST_EVENT_POST, events[0].kind);
+        ASSERT_EQ_PTR(&toy, events[0].user_data);
+        end();
+    }
+}
+
+TEST(wait_ends_with_the_time)
+{
+    for (EACH_DRIVE(drive)) {
+        start(drive);
+        ASSERT_OK(guest_timer_add(toy.g, SECONDS(3600), 0, NULL, NULL, NULL, NULL));
+        uint64_t began = guest_now();
+        ASSERT_EQ_U64(0, batch(2300000));
+        ASSERT_AT_LEAST(guest_now() - began, 2300000);
+        end();
+    }
+}
+
+TEST(wait_without_time_is_next)
+{
+    size_t count = 77;
+    start(GUEST_DRIVE_FD);
+    ASSERT_STATUS(GUEST_EORDER, guest_batch_wait(toy.g, 0, events, 1, &count));
+    ASSERT_STATUS(GUEST_EORDER, guest_batch_wait(toy.g, 1, events, 1, &count));
+    ASSERT_OK(guest_batch_begin(toy.g, 0));
+    ASSERT_STATUS(GUEST_EINVAL, guest_batch_wait(toy.g, 1, events, 0, &count));
+    ASSERT_EQ_U64(77, count);
+    ASSERT_EQ_U64(0, wait_for(0));
+    ASSERT_OK(guest_post(toy.g, NULL, NULL, NULL));
+    ASSERT_EQ_U64(1, wait_for(0));
+    ASSERT_OK(guest_batch_end(toy.g));
+    end();
 }

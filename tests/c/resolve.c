@@ -46,18 +46,6 @@ TEST(resolve_numeric)
     toy_end(&toy);
 }
 
-TEST(resolve_numeric_v6)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_FD);
-    lookup(&toy, "::1", "443", AF_UNSPEC, AI_NUMERICHOST, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_OK(probe.status);
-    ASSERT_EQ_I64(1, probe.value);
-    toy_end(&toy);
-}
-
 TEST(resolve_localhost)
 {
     toy_t toy = {0};
@@ -84,25 +72,6 @@ TEST(resolve_service_only)
     toy_end(&toy);
 }
 
-/* A service by its name: the system's own answer, which on a machine without /etc/services is an error. */
-TEST(resolve_service_name)
-{
-    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    struct addrinfo *list = NULL;
-    int code = getaddrinfo("127.0.0.1", "http", &hints, &list);
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    lookup(&toy, "127.0.0.1", "http", AF_INET, AI_NUMERICHOST, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_STATUS(code ? GUEST_ERESOLVE : GUEST_OK, probe.status);
-    ASSERT_EQ_I64(code, (int32_t)probe.flags);
-    ASSERT_EQ_I64(code ? 0 : 1, probe.value);
-    if (list)
-        freeaddrinfo(list);
-    toy_end(&toy);
-}
-
 TEST(resolve_unknown_name)
 {
     toy_t toy = {0};
@@ -115,38 +84,5 @@ TEST(resolve_unknown_name)
     ASSERT(probe.flags != 0); /* EAI_NONAME, or EAI_AGAIN on a machine without name server */
     ASSERT_STATUS(GUEST_ERESOLVE, numeric.status);
     ASSERT_EQ_I64(EAI_NONAME, (int32_t)numeric.flags);
-    toy_end(&toy);
-}
-
-TEST(resolve_closed)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    ASSERT_OK(guest_close(toy.g, lookup(&toy, "localhost", NULL, 0, 0, &probe)));
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_U64(0, probe.calls);
-    toy_end(&toy);
-}
-
-TEST(resolve_many)
-{
-    probe_t probe = PROBE(NULL);
-    toy_t toy = {0};
-    probe.toy = &toy;
-    probe.shared = true;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    for (unsigned i = 0; i < 50; i++)
-        lookup(&toy, "127.0.0.1", "80", 0, 0, &probe);
-    RUN_UNTIL(&toy, probe.drops == 50);
-    ASSERT_EQ_U64(50, probe.calls);
-    toy_end(&toy);
-}
-
-TEST(resolve_refused)
-{
-    toy_t toy = {0};
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    ASSERT_STATUS(GUEST_EINVAL, guest_resolve(toy.g, NULL, NULL, 0, SOCK_STREAM, 0, on_resolve, NULL, on_drop, NULL));
     toy_end(&toy);
 }

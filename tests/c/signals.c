@@ -12,12 +12,6 @@ static void handler(int signum)
     handled++;
 }
 
-static void other_handler(int signum, siginfo_t *info, void *context)
-{
-    (void)signum, (void)info, (void)context;
-    handled += 100;
-}
-
 static void install(int signum)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -58,27 +52,10 @@ static void delivered(uint32_t drive)
     ASSERT_EQ_U64(1, probe.drops);
 }
 
-TEST(signal_delivered_thread)
+TEST(signal_delivered)
 {
-    delivered(GUEST_DRIVE_THREAD);
-}
-
-TEST(signal_delivered_fd)
-{
-    delivered(GUEST_DRIVE_FD);
-}
-
-TEST(signal_chained_to_the_previous_handler)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    install(SIGUSR1);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_signal(&toy, SIGUSR1, &probe);
-    MUST(raise(SIGUSR1));
-    ASSERT_EQ_I64(1, handled); /* at once, as before; the guest's turn comes when it comes */
-    RUN_UNTIL(&toy, probe.calls == 1);
-    toy_end(&toy);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        delivered(drive);
 }
 
 TEST(signal_disposition_restored)
@@ -98,20 +75,6 @@ TEST(signal_disposition_restored)
     assert_same(default_before, disposition(SIGUSR2));
 }
 
-TEST(signal_third_handler_is_left_alone)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_signal(&toy, SIGUSR1, &probe);
-    struct sigaction third = {.sa_sigaction = other_handler, .sa_flags = SA_SIGINFO};
-    MUST(sigaction(SIGUSR1, &third, NULL));
-    toy_end(&toy);
-    ASSERT_EQ_PTR((void *)other_handler, (void *)disposition(SIGUSR1).sa_sigaction);
-    MUST(raise(SIGUSR1));
-    ASSERT_EQ_I64(100, handled);
-}
-
 TEST(signal_refused)
 {
     toy_t toy = {0};
@@ -121,21 +84,6 @@ TEST(signal_refused)
     for (size_t i = 0; i < COUNT(refused); i++)
         ASSERT_STATUS(GUEST_EINVAL, guest_signal_add(toy.g, refused[i], on_signal, NULL, on_drop, &id));
     ASSERT_EQ_U64(77, id);
-    toy_end(&toy);
-}
-
-TEST(signal_twice_in_one_guest)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy), again = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    guest_id_t id = add_signal(&toy, SIGUSR1, &probe);
-    ASSERT_STATUS(GUEST_EEXIST, guest_signal_add(toy.g, SIGUSR1, on_signal, &again, on_drop, NULL));
-    ASSERT_OK(guest_close(toy.g, id));
-    add_signal(&toy, SIGUSR1, &again); /* at once, though the first one is not dropped yet */
-    MUST(kill(getpid(), SIGUSR1));
-    RUN_UNTIL(&toy, again.calls == 1 && probe.drops == 1);
-    ASSERT_EQ_U64(0, probe.calls);
     toy_end(&toy);
 }
 
@@ -162,80 +110,6 @@ TEST(signal_arrivals_are_counted)
     ASSERT_EQ_I64(1, again.value);
     toy_end(&toy);
     ASSERT_EQ_U64(0, guest_signal_arrivals(-1) + guest_signal_arrivals(0) + guest_signal_arrivals(SIGKILL));
-}
-
-TEST(signal_two_guests)
-{
-    toy_t a = {0}, b = {0};
-    probe_t in_a = PROBE(&a), in_b = PROBE(&b);
-    struct sigaction before = disposition(SIGUSR1);
-    toy_start(&a, GUEST_DRIVE_THREAD);
-    toy_start(&b, GUEST_DRIVE_FD);
-    add_signal(&a, SIGUSR1, &in_a);
-    add_signal(&b, SIGUSR1, &in_b);
-    MUST(kill(getpid(), SIGUSR1));
-    RUN_UNTIL(&a, in_a.calls == 1);
-    RUN_UNTIL(&b, in_b.calls == 1);
-    toy_end(&a);
-    MUST(kill(getpid(), SIGUSR1)); /* b still watches */
-    RUN_UNTIL(&b, in_b.calls == 2);
-    toy_end(&b);
-    assert_same(before, disposition(SIGUSR1));
-}
-
-TEST(signal_storm)
-{
-    enum { STORM = 1000 };
-    toy_t a = {0}, b = {0};
-    probe_t probes[4] = {PROBE(&a), PROBE(&a), PROBE(&b), PROBE(&b)};
-    guest_id_t ids[4];
-    const int signums[2] = {SIGUSR1, SIGUSR2};
-    install(SIGUSR1);
-    install(SIGUSR2);
-    toy_start(&a, GUEST_DRIVE_THREAD);
-    toy_start(&b, GUEST_DRIVE_FD);
-    for (unsigned i = 0; i < 4; i++)
-        ids[i] = add_signal(probes[i].toy, signums[i % 2], &probes[i]);
-    for (unsigned n = 0; n < STORM; n++) {
-        MUST(kill(getpid(), signums[n % 2]));
-        if (n % 100 == 0) {
-            loop_step(a.loop, 0);
-            loop_step(b.loop, 0);
-        }
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        RUN_UNTIL(probes[i].toy, probes[i].calls >= 1);
-        ASSERT_EQ_U64(signums[i % 2], probes[i].flags);
-    }
-    loop_run_for(a.loop, MS(5));
-    loop_run_for(b.loop, MS(5));
-    for (unsigned i = 0; i < 4; i++) {
-        ASSERT(probes[i].total >= 1 && probes[i].total <= STORM / 2);
-        ASSERT_OK(guest_close(probes[i].toy->g, ids[i]));
-    }
-    ASSERT_EQ_I64(STORM, handled); /* sent to ourselves, none is pending twice: none is merged */
-    unsigned calls = probes[0].calls + probes[1].calls + probes[2].calls + probes[3].calls;
-    MUST(kill(getpid(), SIGUSR1));
-    MUST(kill(getpid(), SIGUSR2));
-    loop_run_for(a.loop, MS(5));
-    loop_run_for(b.loop, MS(5));
-    ASSERT_EQ_U64(calls, probes[0].calls + probes[1].calls + probes[2].calls + probes[3].calls);
-    toy_end(&a);
-    toy_end(&b);
-}
-
-/* A signal that came in, and was closed before its turn, is not delivered. */
-TEST(signal_closed_before_its_turn)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    guest_id_t id = add_signal(&toy, SIGUSR1, &probe);
-    MUST(raise(SIGUSR1));
-    ASSERT_OK(guest_close(toy.g, id));
-    RUN_UNTIL(&toy, probe.drops == 1);
-    ASSERT_EQ_U64(0, probe.calls);
-    toy_end(&toy);
 }
 
 static guest_t *woken;
@@ -266,34 +140,8 @@ static void wake_from_handler(uint32_t drive)
     toy_end(&toy);
 }
 
-TEST(wake_from_a_signal_handler_thread)
+TEST(wake_from_a_signal_handler)
 {
-    wake_from_handler(GUEST_DRIVE_THREAD);
-}
-
-TEST(wake_from_a_signal_handler_fd)
-{
-    wake_from_handler(GUEST_DRIVE_FD);
-}
-
-static void act_raise_and_deliver(probe_t *probe)
-{
-    for (unsigned i = 0; i < 5 && probe->calls == 1; i++) {
-        MUST(raise(SIGUSR1));
-        ASSERT_OK(guest_deliver_batch(probe->g, 0));
-    }
-}
-
-/* What comes while its callback runs a nested loop is one call afterwards, as it is after any other wait. */
-TEST(signal_merged_during_its_own_callback)
-{
-    toy_t toy = {0};
-    probe_t probe = {.toy = &toy, .act = act_raise_and_deliver};
-    toy_start(&toy, GUEST_DRIVE_FD);
-    add_signal(&toy, SIGUSR1, &probe);
-    MUST(raise(SIGUSR1));
-    RUN_UNTIL(&toy, probe.total == 6);
-    ASSERT_EQ_U64(2, probe.calls);
-    ASSERT_EQ_I64(5, probe.value);
-    toy_end(&toy);
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        wake_from_handler(drive);
 }

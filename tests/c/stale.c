@@ -1,10 +1,6 @@
 /* Hazard: ids that are closed, finished, of another kind, of another guest, or made up. */
 #include "toy.h"
 
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-
 static void assert_stale(toy_t *toy, guest_id_t id)
 {
     ASSERT_STATUS(GUEST_ESTALE, guest_close(toy->g, id));
@@ -41,77 +37,6 @@ TEST(stale_id_fd)
     channel_write(&pipe, 1);
     close_and_end(&toy, id, &probe);
     channel_close(&pipe);
-}
-
-TEST(stale_id_timer)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    close_and_end(&toy, add_timer(&toy, 0, 1, &probe), &probe);
-}
-
-TEST(stale_id_timer_finished)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    guest_id_t id = add_timer(&toy, 0, 0, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
-    assert_stale(&toy, id);
-    toy_end(&toy);
-}
-
-TEST(stale_id_signal)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    close_and_end(&toy, add_signal(&toy, SIGUSR1, &probe), &probe);
-}
-
-TEST(stale_id_child)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    int lives[2];
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    MUST(pipe(lives));
-    pid_t child = (pid_t)MUST(fork());
-    if (child == 0) {
-        char byte;
-        close(lives[1]);
-        _exit(read(lives[0], &byte, 1) == 0 ? 5 : 6); /* until the parent closes its end */
-    }
-    close(lives[0]);
-    close_and_end(&toy, add_child(&toy, child, &probe), &probe);
-    close(lives[1]);
-    int status;
-    MUST(waitpid(child, &status, 0)); /* closing the source left the child unreaped */
-    ASSERT_EQ_I64(5, WEXITSTATUS(status));
-}
-
-static void nothing(void *user_data)
-{
-    (void)user_data;
-}
-
-TEST(stale_id_work)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    close_and_end(&toy, add_work(&toy, nothing, &probe), &probe);
-}
-
-TEST(stale_id_resolve)
-{
-    toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    guest_id_t id;
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    ASSERT_OK(guest_resolve(toy.g, "127.0.0.1", NULL, 0, SOCK_STREAM, 0, on_resolve, &probe, on_drop, &id));
-    close_and_end(&toy, id, &probe);
 }
 
 TEST(stale_id_made_up)
@@ -183,39 +108,4 @@ TEST(stale_id_slot_reused)
         ASSERT_STATUS(GUEST_ESTALE, guest_close(toy.g, ids[i]));
     ASSERT_EQ_U64(1, toy_stats(&toy).live_sources);
     toy_end(&toy);
-}
-
-/* All that one look has found was closed by the handling of the event before: the pull form looks once more. */
-TEST(stale_events_end_no_batch)
-{
-    toy_t toy = {0};
-    guest_options_t options = options_for(GUEST_DRIVE_FD);
-    options.flags = GUEST_FLAG_PULL;
-    options.batch_budget = GUEST_FOREVER;
-    probe_t fds[2] = {PROBE(&toy), PROBE(&toy)}, post = PROBE(&toy);
-    channel_t pipes[2] = {channel_open(), channel_open()};
-    guest_id_t ids[2];
-    guest_event_t event;
-    size_t count;
-    toy_start_on(&toy, NULL, &options);
-    for (unsigned i = 0; i < 2; i++) {
-        ASSERT_OK(guest_fd_add(toy.g, pipes[i].in, GUEST_READABLE, NULL, &fds[i], on_drop, &ids[i]));
-        channel_write(&pipes[i], 1);
-    }
-    ASSERT_OK(guest_batch_begin(toy.g, 0));
-    ASSERT_OK(guest_batch_next(toy.g, &event, 1, &count));
-    ASSERT_EQ_U64(1, count);
-    ASSERT_OK(guest_close(toy.g, ids[0]));
-    ASSERT_OK(guest_close(toy.g, ids[1]));
-    ASSERT_OK(guest_post(toy.g, NULL, &post, on_drop));
-    ASSERT_OK(guest_batch_next(toy.g, &event, 1, &count));
-    ASSERT_EQ_U64(1, count);
-    ASSERT_EQ_PTR(&post, event.user_data);
-    ASSERT_OK(guest_batch_end(toy.g));
-    ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
-    ASSERT(fds[0].drops == 1 && fds[1].drops == 1 && post.drops == 1);
-    toy_free(&toy);
-    toy_close(&toy);
-    channel_close(&pipes[0]);
-    channel_close(&pipes[1]);
 }

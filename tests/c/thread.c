@@ -141,23 +141,30 @@ TEST(any_thread_functions)
     toy_close(&toy);
 }
 
-static bool ran_on_thread_of_start;
-
-static void *own_guest(void *argument)
+static void *thread_with_guest(void *argument)
 {
-    (void)argument;
     toy_t toy = {0};
-    probe_t probe = PROBE(&toy);
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    add_timer(&toy, MS(1), 0, &probe);
-    RUN_UNTIL(&toy, probe.drops == 1);
+    probe_t timer = PROBE(&toy), posts = PROBE(&toy);
+    posts.shared = true;
+    toy_start(&toy, *(unsigned *)argument % 2 ? GUEST_DRIVE_FD : GUEST_DRIVE_THREAD);
+    add_timer(&toy, MS(1), MS(1), &timer);
+    for (unsigned i = 0; i < 100; i++) {
+        add_post(&toy, &posts);
+        RUN_UNTIL(&toy, posts.drops == i + 1);
+    }
+    RUN_UNTIL(&toy, timer.calls >= 5);
     toy_end(&toy);
-    ran_on_thread_of_start = true;
     return NULL;
 }
 
-TEST(host_thread_is_that_of_start)
+TEST(eight_threads_with_a_guest_each)
 {
-    join(spawn(own_guest, NULL));
-    ASSERT(ran_on_thread_of_start);
+    pthread_t threads[8];
+    unsigned numbers[8];
+    for (unsigned i = 0; i < 8; i++) {
+        numbers[i] = i;
+        threads[i] = spawn(thread_with_guest, &numbers[i]);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        join(threads[i]);
 }

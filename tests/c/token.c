@@ -22,13 +22,6 @@ static void end(void)
     toy_close(&toy);
 }
 
-TEST(token_is_never_zero)
-{
-    probe_t probe = PROBE(&toy);
-    ASSERT(take_token(&probe) != 0);
-    end();
-}
-
 TEST(token_doubled)
 {
     probe_t probe = PROBE(&toy);
@@ -38,22 +31,6 @@ TEST(token_doubled)
     ASSERT_STATUS(GUEST_ESTALE, guest_deliver_batch(toy.g, token));
     ASSERT_EQ_U64(1, probe.calls);
     ASSERT_EQ_U64(1, toy_stats(&toy).stale_tokens);
-    end();
-}
-
-TEST(token_old)
-{
-    probe_t first = PROBE(&toy), second = PROBE(&toy);
-    guest_token_t old = take_token(&first);
-    ASSERT_OK(guest_deliver_batch(toy.g, old));
-    toy.posts = 0;
-    add_post(&toy, &second);
-    RUN_UNTIL(&toy, toy.posts == 1);
-    ASSERT(toy.last_token != old);
-    ASSERT_STATUS(GUEST_ESTALE, guest_deliver_batch(toy.g, old));
-    ASSERT_EQ_U64(0, second.calls); /* an old token does nothing at all */
-    ASSERT_OK(guest_deliver_batch(toy.g, toy.last_token));
-    ASSERT_EQ_U64(1, second.calls);
     end();
 }
 
@@ -84,18 +61,6 @@ TEST(token_of_another_guest)
     end();
 }
 
-TEST(token_zero_takes_everything)
-{
-    probe_t probe = PROBE(&toy);
-    guest_token_t token = take_token(&probe);
-    ASSERT_OK(guest_deliver_batch(toy.g, 0));
-    ASSERT_EQ_U64(1, probe.calls);
-    guest_status_t late = guest_deliver_batch(toy.g, token); /* nothing is left for it */
-    ASSERT(late == GUEST_OK || late == GUEST_ESTALE);
-    ASSERT_EQ_U64(1, probe.calls);
-    end();
-}
-
 TEST(token_in_drive_fd)
 {
     toy_start(&toy, GUEST_DRIVE_FD);
@@ -103,43 +68,4 @@ TEST(token_in_drive_fd)
     ASSERT_OK(guest_deliver_batch(toy.g, 0));
     toy_end(&toy);
     ASSERT_EQ_U64(0, toy.posts);
-}
-
-/* A game loop: no token, no waiting, a delivery for every frame. */
-static void step(uint32_t drive)
-{
-    guest_options_t options = options_for(drive);
-    options.repost_after = GUEST_FOREVER;
-    probe_t timer = PROBE(&toy), fd = PROBE(&toy);
-    channel_t pipe = channel_open();
-    fd.act = act_read_one;
-    fd.argument = &pipe;
-    toy_start_on(&toy, NULL, &options);
-    toy_fault(&toy, FAULT_DROP, -1);
-    add_timer(&toy, MS(2), MS(2), &timer);
-    add_fd(&toy, pipe.in, GUEST_READABLE, &fd);
-    for (unsigned frame = 0; frame < 1000 && (timer.calls < 5 || fd.calls < 5); frame++) {
-        if (timer.calls > fd.calls)
-            channel_write(&pipe, 1);
-        ASSERT_OK(guest_deliver_batch(toy.g, 0));
-        pass(MS(1));
-    }
-    ASSERT(timer.calls >= 5 && fd.calls >= 5);
-    end();
-    channel_close(&pipe);
-}
-
-TEST(step_in_drive_thread)
-{
-    step(GUEST_DRIVE_THREAD);
-}
-
-TEST(step_in_drive_fd)
-{
-    step(GUEST_DRIVE_FD);
-}
-
-TEST(step_in_drive_run)
-{
-    step(GUEST_DRIVE_RUN);
 }

@@ -24,7 +24,7 @@ static void loop_wake(loop_t *loop)
     MUST(write(loop->wake, &(uint64_t){1}, 8));
 }
 
-static void loop_push(loop_t *loop, item_t item, bool in_front)
+static void loop_push(loop_t *loop, item_t item)
 {
     pthread_mutex_lock(&loop->lock);
     if (loop->count == loop->capacity) {
@@ -32,37 +32,21 @@ static void loop_push(loop_t *loop, item_t item, bool in_front)
         loop->items = realloc(loop->items, loop->capacity * sizeof item);
         ASSERT(loop->items);
     }
-    size_t place = in_front ? 0 : loop->count;
-    memmove(&loop->items[place + 1], &loop->items[place], (loop->count - place) * sizeof item);
-    loop->items[place] = item;
-    loop->count++;
+    loop->items[loop->count++] = item;
     pthread_mutex_unlock(&loop->lock);
     loop_wake(loop);
 }
 
-/* Takes the first item that is due; `next` receives when the next one will be. */
-static bool loop_pop(loop_t *loop, item_t *item, uint64_t *next)
+static bool loop_pop(loop_t *loop, item_t *item)
 {
-    bool found = false;
-    uint64_t now = guest_now();
     pthread_mutex_lock(&loop->lock);
-    for (size_t i = 0; i < loop->count && !found; i++) {
-        if (loop->items[i].due > now) {
-            *next = loop->items[i].due < *next ? loop->items[i].due : *next;
-            continue;
-        }
-        *item = loop->items[i];
-        loop->count--;
-        memmove(&loop->items[i], &loop->items[i + 1], (loop->count - i) * sizeof *item);
-        found = true;
+    bool found = loop->count > 0;
+    if (found) {
+        *item = loop->items[0];
+        memmove(&loop->items[0], &loop->items[1], --loop->count * sizeof *item);
     }
     pthread_mutex_unlock(&loop->lock);
     return found;
-}
-
-void loop_call(loop_t *loop, void (*call)(void *), void *argument)
-{
-    loop_push(loop, (item_t){.call = call, .argument = argument}, false);
 }
 
 void loop_step(loop_t *loop, uint64_t until)
@@ -71,7 +55,7 @@ void loop_step(loop_t *loop, uint64_t until)
     uint64_t drained;
     (void)!read(loop->wake, &drained, sizeof drained);
     item_t item;
-    bool found = loop_pop(loop, &item, &until);
+    bool found = loop_pop(loop, &item);
 
     struct pollfd fds[64] = {{.fd = loop->wake, .events = POLLIN}};
     toy_t *toys[64];
@@ -89,10 +73,8 @@ void loop_step(loop_t *loop, uint64_t until)
     if (ppoll(fds, count, &timeout, NULL) < 0)
         ASSERT_EQ_I64(EINTR, errno); /* then revents is as it was: zero */
 
-    if (found && item.toy)
+    if (found)
         toy_deliver(item.toy, item.token);
-    else if (found)
-        item.call(item.argument);
     for (nfds_t i = 1; i < count; i++)
         if (fds[i].revents)
             toy_deliver(toys[i], 0);
@@ -109,10 +91,7 @@ void toy_deliver(toy_t *toy, guest_token_t token)
     if (!toy->g)
         return;
     toy->deliveries++;
-    uint64_t start = guest_now();
     toy->status = toy->deliver ? toy->deliver(toy, token) : guest_deliver_batch(toy->g, token);
-    uint64_t lasted = guest_now() - start;
-    toy->longest_delivery = lasted > toy->longest_delivery ? lasted : toy->longest_delivery;
     toy->stale += toy->status == GUEST_ESTALE;
     if (toy->status != GUEST_ESTALE && toy->status != GUEST_ECLOSED && toy->status != GUEST_EHOSTGONE)
         ASSERT_OK(toy->status);
@@ -123,18 +102,11 @@ static int32_t take(toy_t *toy, guest_token_t token, bool faulty)
     int fault = faulty && toy->fault_count ? toy->fault : FAULT_NONE;
     if (fault != FAULT_NONE && toy->fault_count > 0)
         toy->fault_count--;
-    item_t item = {.toy = toy, .token = token};
     if (fault != FAULT_NONE)
         loop_wake(toy->loop); /* the test may wait for the fault itself */
     switch (fault) {
     case FAULT_DROP:
         return 0;
-    case FAULT_DOUBLE:
-        loop_push(toy->loop, item, false);
-        break;
-    case FAULT_DELAY:
-        item.due = guest_now() + MS(20);
-        break;
     case FAULT_INLINE:
         toy->inline_status = guest_deliver_batch(toy->g, token);
         return 0;
@@ -148,7 +120,7 @@ static int32_t take(toy_t *toy, guest_token_t token, bool faulty)
         gate_wait(&toy->unblock, 1);
         return 0;
     }
-    loop_push(toy->loop, item, fault == FAULT_REORDER);
+    loop_push(toy->loop, (item_t){.toy = toy, .token = token});
     return 0;
 }
 

@@ -20,24 +20,18 @@ extern "C" {
 /* What `post` and `post_local` do with a token instead of queueing it. */
 typedef enum fault {
     FAULT_NONE,
-    FAULT_DROP,    /* lose it and report success */
-    FAULT_DOUBLE,  /* queue it twice */
-    FAULT_DELAY,   /* queue it for 20 ms later */
-    FAULT_REORDER, /* queue it in front of everything else */
-    FAULT_INLINE,  /* deliver it here and now, inside the call */
-    FAULT_FAIL,    /* refuse it */
-    FAULT_GONE,    /* say that the host is gone */
-    FAULT_BLOCK    /* hang until `unblock` is opened */
+    FAULT_DROP,   /* lose it and report success */
+    FAULT_INLINE, /* deliver it here and now, inside the call */
+    FAULT_FAIL,   /* refuse it */
+    FAULT_GONE,   /* say that the host is gone */
+    FAULT_BLOCK   /* hang until `unblock` is opened */
 } fault_t;
 
 typedef struct toy toy_t;
 
 typedef struct item {
-    uint64_t due;
-    toy_t *toy;          /* deliver `token` to its guest ... */
+    toy_t *toy; /* deliver `token` to its guest */
     guest_token_t token;
-    void (*call)(void *); /* ... or, if `toy` is NULL, call this */
-    void *argument;
 } item_t;
 
 typedef struct loop {
@@ -71,7 +65,6 @@ struct toy {
     _Atomic(uint64_t) last_token;
     _Atomic(int) inline_status;
     unsigned deliveries, stale, done;
-    uint64_t longest_delivery;
     guest_status_t done_status, status;
 };
 
@@ -98,7 +91,6 @@ void toy_await_polling(toy_t *toy);
 
 void loop_open(loop_t *loop);
 void loop_close(loop_t *loop);
-void loop_call(loop_t *loop, void (*call)(void *), void *argument);
 /* Runs one item and the guests that are due, waiting until `until` at most. */
 void loop_step(loop_t *loop, uint64_t until);
 void loop_run_for(loop_t *loop, uint64_t nanoseconds);
@@ -118,8 +110,7 @@ struct probe {
     void (*act)(probe_t *probe); /* what its callback does beyond being counted */
     void *argument;
     bool shared;        /* by several registrations: may be dropped many times, and nest */
-    unsigned calls, drops, depth, deepest;
-    uint64_t first, last; /* order of the first and last call, from 1, over all probes */
+    unsigned calls, drops, depth;
     uint64_t at;          /* guest_now() in the callback */
     guest_t *g;
     guest_id_t id;
@@ -149,7 +140,7 @@ guest_id_t add_child(toy_t *toy, pid_t pid, probe_t *probe);
 guest_id_t add_work(toy_t *toy, guest_work_fn work, probe_t *probe);
 void add_post(toy_t *toy, probe_t *probe);
 
-/* A pipe with a non-blocking read end;. */
+/* A pipe with a non-blocking read end. */
 typedef struct channel {
     int in, out;
 } channel_t;

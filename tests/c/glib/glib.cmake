@@ -9,13 +9,10 @@ if(NOT GLIB_FOUND)
     return()
 endif()
 
-add_library(hazard_glib OBJECT glib/glib.c)
-target_link_libraries(hazard_glib PRIVATE PkgConfig::GLIB)
-foreach(linkage shared static)
-    string(REPLACE shared asyncguest library ${linkage})
-    add_hazard(glib/glib.c hazard_glib ${linkage} asyncguest::${library})
-    target_link_libraries(${linkage}_glib PRIVATE PkgConfig::GLIB)
-endforeach()
+# asyncguest_glib.h is inline: the linkage does not matter.
+add_executable(asyncguest_glib_tests glib/glib.c $<TARGET_OBJECTS:harness>)
+target_link_libraries(asyncguest_glib_tests PRIVATE asyncguest::asyncguest Threads::Threads PkgConfig::GLIB)
+add_c_tests(asyncguest_glib_tests shared glib/glib.c)
 
 list(TRANSFORM GLIB_INCLUDE_DIRS PREPEND -isystem OUTPUT_VARIABLE glib_flags)
 set(glib_source "${CMAKE_CURRENT_SOURCE_DIR}/glib/header.c")
