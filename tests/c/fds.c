@@ -2,7 +2,6 @@
 #include "toy.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 
 static void assert_os_error(int32_t want)

@@ -11,6 +11,7 @@
 mod host;
 mod probe;
 mod queue;
+mod sync;
 mod system;
 
 pub use asyncguest::clock::{Clock, FOREVER, MILLISECOND};
@@ -24,7 +25,8 @@ pub use queue::*;
 pub use std::cell::{Cell, RefCell};
 pub use std::rc::Rc;
 pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-pub use std::sync::{Arc, Mutex};
+pub use std::sync::Arc;
+pub use sync::{Condvar, Mutex, MutexGuard};
 pub use system::*;
 
 use std::rc::Weak;

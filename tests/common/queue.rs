@@ -53,6 +53,14 @@ pub struct Loop {
     toys: RefCell<Vec<Weak<Toy>>>,
 }
 
+impl Drop for Loop {
+    /// What has never run may hold the inbox that holds it.
+    fn drop(&mut self) {
+        let left = self.inbox.items.lock().map(|mut items| std::mem::take(&mut *items));
+        drop(left);
+    }
+}
+
 impl Loop {
     pub fn open() -> Rc<Loop> {
         let inbox = Inbox { items: Mutex::default(), wake: Wakeup::new() };

@@ -4,7 +4,6 @@ use super::*;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::{Condvar, MutexGuard};
 use std::time::Duration;
 
 pub const MS: u64 = MILLISECOND;
