@@ -34,7 +34,11 @@ def end_of_product(path: pathlib.Path) -> int:
     if path.name == "tests.rs":
         return 0
     lines = path.read_text().splitlines()
-    tests = (n for n, line in enumerate(lines, 1) if re.match(r"(pub(\(.*\))? )?mod tests? \{", line) and lines[n - 2] == "#[cfg(test)]")
+    tests = (
+        n
+        for n, line in enumerate(lines, 1)
+        if re.match(r"(pub(\(.*\))? )?mod tests? \{", line) and lines[n - 2] == "#[cfg(test)]"
+    )
     return next(tests, len(lines) + 1)
 
 
@@ -91,7 +95,9 @@ def main() -> None:
     base.with_suffix(".missed").write_text("".join(sorted(missed)))
 
     print(f"\n{title}\n{'':20}{'lines':>7}{'ran':>7}{'':8}{'regions':>9}{'ran':>7}")
-    for folder, (n, hit, n_regions, hit_regions) in sorted(folders.items(), key=lambda item: (item[0] == "all", item[0])):
+    for folder, (n, hit, n_regions, hit_regions) in sorted(
+        folders.items(), key=lambda item: (item[0] == "all", item[0])
+    ):
         if n:
             share, share_regions = 100 * hit / n, 100 * hit_regions / n_regions
             print(f"{folder:20}{n:7}{hit:7}{share:7.1f}%{n_regions:9}{hit_regions:7}{share_regions:7.1f}%")

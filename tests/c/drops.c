@@ -16,7 +16,7 @@ typedef struct zoo {
     toy_t toy;
     channel_t pipe;
     pid_t child;
-    gate_t release;
+    latch_t release;
     probe_t probes[7];
     guest_id_t ids[7];
 } zoo_t;
@@ -26,12 +26,12 @@ static zoo_t z;
 static void hold_pool(void *user_data)
 {
     (void)user_data;
-    gate_wait(&z.release, 1);
+    latch_wait(&z.release, 1);
 }
 
 static void zoo_open(uint32_t drive)
 {
-    gate_t shut = GATE;
+    latch_t shut = LATCH;
     guest_options_t options = options_for(drive);
     options.work_threads = 1; /* the first piece of work holds up the others */
     z.release = shut;
@@ -81,7 +81,7 @@ TEST(drop_once_after_close)
         ASSERT_OK(guest_close(z.toy.g, z.ids[i]));
         ASSERT_EQ_U64(0, z.probes[i].drops); /* never inside guest_close */
     }
-    gate_open(&z.release); /* the work that was running finishes first */
+    latch_open(&z.release); /* the work that was running finishes first */
     RUN_UNTIL(&z.toy, all_dropped());
     toy_end(&z.toy);
     zoo_close();
@@ -91,7 +91,7 @@ TEST(drop_once_after_cancel)
 {
     zoo_open(GUEST_DRIVE_FD);
     ASSERT_OK(guest_cancel(z.toy.g));
-    gate_open(&z.release);
+    latch_open(&z.release);
     toy_end(&z.toy);
     zoo_close();
 }
@@ -99,7 +99,7 @@ TEST(drop_once_after_cancel)
 TEST(drop_once_after_shutdown)
 {
     zoo_open(GUEST_DRIVE_RUN);
-    gate_open(&z.release);
+    latch_open(&z.release);
     ASSERT_OK(guest_shutdown(z.toy.g, limit(SECONDS(5))));
     toy_free(&z.toy);
     toy_close(&z.toy);
@@ -110,7 +110,7 @@ TEST(drop_once_after_free)
 {
     zoo_open(GUEST_DRIVE_THREAD);
     ASSERT_OK(guest_close(z.toy.g, z.ids[4]));
-    gate_open(&z.release);
+    latch_open(&z.release);
     RUN_UNTIL(&z.toy, z.probes[4].drops); /* running work would be abandoned to its thread */
     RUN_UNTIL(&z.toy, z.probes[5].drops && z.probes[6].drops);
     toy_free(&z.toy);

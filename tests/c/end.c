@@ -93,25 +93,25 @@ TEST(free_in_done_of_shutdown)
     toy_close(&toy);
 }
 
-static gate_t cancelled;
+static latch_t cancelled;
 
 static void *cancel_elsewhere(void *g)
 {
     ASSERT_OK(guest_cancel(g));
-    gate_open(&cancelled);
+    latch_open(&cancelled);
     return NULL;
 }
 
 static void act_cancelled_elsewhere(probe_t *probe)
 {
     join(spawn(cancel_elsewhere, probe->g));
-    gate_wait(&cancelled, 1);
+    latch_wait(&cancelled, 1);
     ASSERT_EQ_U64(0, probe->toy->done);
 }
 
 TEST(cancel_from_another_thread_during_delivery)
 {
-    gate_t shut = GATE;
+    latch_t shut = LATCH;
     cancelled = shut;
     cast_start(GUEST_DRIVE_THREAD, act_cancelled_elsewhere);
     RUN_UNTIL(&c.toy, c.toy.done);
@@ -158,22 +158,22 @@ TEST(free_while_post_blocks)
     toy_start(&toy, GUEST_DRIVE_THREAD);
     toy_fault(&toy, FAULT_BLOCK, -1);
     add_post(&toy, &probe);
-    gate_wait(&toy.entered, 1);
+    latch_wait(&toy.entered, 1);
     toy_free(&toy);
     ASSERT_EQ_U64(1, probe.drops);
-    gate_open(&toy.unblock);
+    latch_open(&toy.unblock);
     await(no_threads, NULL, "the end of the thread that was left behind");
     ASSERT_EQ_U64(1, toy.posts); /* it has not called a host again that may be gone by then */
     toy_close(&toy);
 }
 
-static gate_t working = GATE, release = GATE;
+static latch_t working = LATCH, release = LATCH;
 
 static void blocked_work(void *user_data)
 {
     (void)user_data;
-    gate_open(&working);
-    gate_wait(&release, 1);
+    latch_open(&working);
+    latch_wait(&release, 1);
 }
 
 TEST(shutdown_with_deadline)
@@ -182,14 +182,14 @@ TEST(shutdown_with_deadline)
     probe_t probe = PROBE(&toy);
     toy_start(&toy, GUEST_DRIVE_THREAD);
     add_work(&toy, blocked_work, &probe);
-    gate_wait(&working, 1);
+    latch_wait(&working, 1);
     uint64_t start = guest_now();
     ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, MS(20)));
     ASSERT_AT_LEAST(guest_now() - start, MS(20));
     ASSERT_EQ_U64(0, toy.done);
     ASSERT_EQ_U64(0, probe.drops);
     ASSERT_STATUS(GUEST_ETIMEDOUT, guest_shutdown(toy.g, 0));
-    gate_open(&release);
+    latch_open(&release);
     ASSERT_OK(guest_shutdown(toy.g, limit(SECONDS(5))));
     ASSERT_EQ_U64(1, toy.done);
     ASSERT_EQ_U64(1, probe.drops);

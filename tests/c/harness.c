@@ -136,27 +136,27 @@ int in_fork(void (*run)(void *), void *argument)
     return status;
 }
 
-void gate_open(gate_t *gate)
+void latch_open(latch_t *latch)
 {
-    pthread_mutex_lock(&gate->lock);
-    gate->count++;
-    pthread_cond_broadcast(&gate->changed);
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_lock(&latch->lock);
+    latch->count++;
+    pthread_cond_broadcast(&latch->changed);
+    pthread_mutex_unlock(&latch->lock);
 }
 
-void gate_wait(gate_t *gate, unsigned count)
+void latch_wait(latch_t *latch, unsigned count)
 {
     struct timespec stop;
     clock_gettime(CLOCK_REALTIME, &stop);
     stop.tv_sec += (time_t)(limit(SECONDS(10)) / 1000000000u);
     int error = 0;
-    pthread_mutex_lock(&gate->lock);
-    while (gate->count < count && !error)
-        error = pthread_cond_timedwait(&gate->changed, &gate->lock, &stop);
-    bool open = gate->count >= count;
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_lock(&latch->lock);
+    while (latch->count < count && !error)
+        error = pthread_cond_timedwait(&latch->changed, &latch->lock, &stop);
+    bool open = latch->count >= count;
+    pthread_mutex_unlock(&latch->lock);
     if (!open)
-        FAIL("a gate stayed shut: %s", strerror(error));
+        FAIL("a latch stayed shut: %s", strerror(error));
 }
 
 /* What must be the same before and after a test. */

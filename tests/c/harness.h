@@ -26,13 +26,13 @@ extern "C" {
 #define MS(n) ((uint64_t)(n) * 1000000u)
 #define SECONDS(n) MS((n) * 1000u)
 
-#define TEST(name)                                                                                 \
-    static void test_##name(void);                                                                 \
-    __attribute__((constructor)) static void register_##name(void)                                 \
-    {                                                                                              \
-        static test_t test = {#name, test_##name, NULL};                                           \
-        test_register(&test);                                                                      \
-    }                                                                                              \
+#define TEST(name)                                                                                                     \
+    static void test_##name(void);                                                                                     \
+    __attribute__((constructor)) static void register_##name(void)                                                     \
+    {                                                                                                                  \
+        static test_t test = {#name, test_##name, NULL};                                                               \
+        test_register(&test);                                                                                          \
+    }                                                                                                                  \
     static void test_##name(void)
 
 typedef struct test {
@@ -83,15 +83,15 @@ void pass(uint64_t nanoseconds);
 int in_fork(void (*run)(void *), void *argument);
 
 /* A count that a thread can wait for. */
-typedef struct gate {
+typedef struct latch {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned count;
-} gate_t;
+} latch_t;
 
-#define GATE {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
-void gate_open(gate_t *gate);
-void gate_wait(gate_t *gate, unsigned count);
+#define LATCH {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
+void latch_open(latch_t *latch);
+void latch_wait(latch_t *latch, unsigned count);
 
 #ifdef __cplusplus
 }

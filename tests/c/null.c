@@ -126,6 +126,7 @@ TEST(null_timer)
     ENULL(guest_timer_add(NULL, 0, 0, on_timer, &probe, never, &id));
     ENULL(guest_timer_add(toy.g, 0, 0, NULL, &probe, never, &id));
     ENULL(guest_timer_modify(NULL, 1, 0, 0));
+    ENULL(guest_deadline(NULL, 0));
     ASSERT_EQ_U64(77, id);
     ASSERT_OK(guest_timer_add(toy.g, 0, 0, on_timer, &probe, NULL, NULL));
     RUN_UNTIL(&toy, probe.calls == 1);
@@ -186,22 +187,22 @@ TEST(null_child)
     toy_end(&toy);
 }
 
-static void open_gate(void *gate)
+static void open_latch(void *latch)
 {
-    gate_open(gate);
+    latch_open(latch);
 }
 
 TEST(null_work)
 {
     toy_t toy = {0};
-    gate_t worked = GATE;
+    latch_t worked = LATCH;
     guest_id_t id = 77;
     toy_start(&toy, GUEST_DRIVE_THREAD);
     ENULL(guest_work(NULL, never, NULL, NULL, never, &id));
     ENULL(guest_work(toy.g, NULL, NULL, NULL, never, &id));
     ASSERT_EQ_U64(77, id);
-    ASSERT_OK(guest_work(toy.g, open_gate, NULL, &worked, NULL, NULL)); /* no done, no drop, no id */
-    gate_wait(&worked, 1);
+    ASSERT_OK(guest_work(toy.g, open_latch, NULL, &worked, NULL, NULL)); /* no done, no drop, no id */
+    latch_wait(&worked, 1);
     RUN_UNTIL(&toy, toy_stats(&toy).live_sources == 0);
     toy_end(&toy);
 }

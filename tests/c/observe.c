@@ -102,7 +102,7 @@ TEST(stall_of_an_undelivered_token)
     probe_t probe = PROBE(&toy);
     start_watched(&toy, GUEST_DRIVE_THREAD);
     add_post(&toy, &probe);
-    gate_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
+    latch_wait(&toy.stalled, 1); /* the host's loop does not run: this thread waits here */
     ASSERT_EQ_U64(GUEST_STALL_UNDELIVERED, toy.stall_kind);
     ASSERT_AT_LEAST(toy.stall_time, limit(MS(10)));
     pass(limit(MS(30)));
@@ -117,7 +117,7 @@ static void act_stuck(probe_t *probe)
 {
     probe->toy->stall_kind = 0; /* of the token, which may have waited too long as well */
     for (unsigned n = 1; probe->toy->stall_kind != GUEST_STALL_DELIVERING; n++)
-        gate_wait(&probe->toy->stalled, n); /* returns only when it has been reported */
+        latch_wait(&probe->toy->stalled, n); /* returns only when it has been reported */
     ASSERT_AT_LEAST(probe->toy->stall_time, limit(MS(10)));
 }
 

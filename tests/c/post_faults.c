@@ -67,7 +67,7 @@ TEST(post_fails_with_back_off)
     uint64_t start = guest_now();
     loop_run_for(toy.loop, MS(60));
     unsigned tries = (unsigned)((guest_now() - start) / MS(1)) + 1;
-    ASSERT(toy.refused >= 2);     /* asked again ... */
+    ASSERT(toy.refused >= 2); /* asked again ... */
     ASSERT(toy.refused <= tries); /* ... but never more often than every millisecond */
     ASSERT_EQ_U64(0, probe.calls);
     toy_fault(&toy, FAULT_NONE, 0);

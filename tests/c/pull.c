@@ -222,7 +222,10 @@ TEST(pull_free_in_an_open_batch)
 
 /* ---- waiting inside an open batch ------------------------------------------------------------- */
 
-#define EACH_DRIVE(drive) uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++
+#define EACH_DRIVE(drive)                                                                                              \
+    uint32_t drive = GUEST_DRIVE_THREAD;                                                                               \
+    drive <= GUEST_DRIVE_RUN;                                                                                          \
+    drive++
 
 static guest_event_t events[8];
 

@@ -92,6 +92,7 @@ static void *sources(void *argument)
     ETHREAD(guest_fd_modify(toy->g, 1, GUEST_READABLE));
     ETHREAD(guest_timer_add(toy->g, 0, 0, on_timer, toy, never, &id));
     ETHREAD(guest_timer_modify(toy->g, 1, 0, 0));
+    ETHREAD(guest_deadline(toy->g, 0));
     ETHREAD(guest_signal_add(toy->g, SIGUSR1, on_signal, toy, never, &id));
     ETHREAD(guest_child_add(toy->g, getpid(), on_child, toy, never, &id));
     ETHREAD(guest_work(toy->g, never, on_work_done, toy, never, &id));

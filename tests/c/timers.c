@@ -76,4 +76,29 @@ TEST(timeouts_saturate)
     toy_end(&toy);
 }
 
-/* ---- zero delay ------------------------------------------------------------------------------ */
+/* ---- a deadline of the caller's --------------------------------------------------------------- */
+
+static void a_deadline(uint32_t drive)
+{
+    toy_t toy = {0};
+    toy_start(&toy, drive);
+    loop_run_for(toy.loop, 0);
+    uint64_t due = guest_now() + MS(2), events = toy_stats(&toy).events;
+    ASSERT_OK(guest_deadline(toy.g, GUEST_FOREVER));
+    ASSERT_OK(guest_deadline(toy.g, due));
+    RUN_UNTIL(&toy, toy_stats(&toy).events > events);
+    ASSERT(guest_now() >= due);
+    ASSERT_OK(guest_cancel(toy.g));
+    ASSERT_STATUS(GUEST_ECLOSED, guest_deadline(toy.g, 0));
+    toy_end(&toy);
+}
+
+TEST(deadline_smoke_thread)
+{
+    a_deadline(GUEST_DRIVE_THREAD);
+}
+
+TEST(deadline_smoke_fd)
+{
+    a_deadline(GUEST_DRIVE_FD);
+}

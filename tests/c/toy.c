@@ -116,8 +116,8 @@ static int32_t take(toy_t *toy, guest_token_t token, bool faulty)
     case FAULT_GONE:
         return GUEST_HOST_GONE;
     case FAULT_BLOCK:
-        gate_open(&toy->entered);
-        gate_wait(&toy->unblock, 1);
+        latch_open(&toy->entered);
+        latch_wait(&toy->unblock, 1);
         return 0;
     }
     loop_push(toy->loop, (item_t){.toy = toy, .token = token});
@@ -161,7 +161,7 @@ static void toy_on_stall(void *data, uint32_t kind, uint64_t nanoseconds)
         FAIL("on_stall was called on the host thread, which is the stuck one");
     toy->stall_kind = kind;
     toy->stall_time = nanoseconds;
-    gate_open(&toy->stalled);
+    latch_open(&toy->stalled);
 }
 
 guest_options_t options_for(uint32_t drive)
@@ -187,7 +187,7 @@ void toy_start_on(toy_t *toy, loop_t *loop, const guest_options_t *options)
     toy->loop = loop ? loop : &toy->own;
     if (!loop)
         loop_open(&toy->own);
-    gate_t shut = GATE;
+    latch_t shut = LATCH;
     toy->entered = toy->unblock = toy->stalled = shut;
     toy->next = toy->loop->toys;
     toy->loop->toys = toy;

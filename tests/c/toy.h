@@ -56,8 +56,8 @@ struct toy {
     bool has_local; /* has post_local, which alone commits the faults then */
     _Atomic(int) fault;
     _Atomic(int) fault_count; /* how many posts are to suffer from it; -1 all */
-    gate_t entered, unblock;  /* of FAULT_BLOCK */
-    gate_t stalled;           /* opened by on_stall */
+    latch_t entered, unblock;  /* of FAULT_BLOCK */
+    latch_t stalled;           /* opened by on_stall */
     _Atomic(uint32_t) stall_kind;
     _Atomic(uint64_t) stall_time;
 

@@ -3,7 +3,7 @@
 
 /* A piece of work that is given `probe` as user data; `argument` of the probe is one of these. */
 typedef struct piece {
-    gate_t started, release;
+    latch_t started, release;
     _Atomic(unsigned) runs;
 } piece_t;
 
@@ -14,14 +14,14 @@ static void piece_run(void *user_data)
     if (pthread_equal(pthread_self(), probe->toy->loop->thread))
         FAIL("work ran on the host thread");
     piece->runs++;
-    gate_open(&piece->started);
-    gate_wait(&piece->release, 1);
+    latch_open(&piece->started);
+    latch_wait(&piece->release, 1);
 }
 
 static void pieces_init(toy_t *toy, piece_t *pieces, probe_t *probes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        pieces[i] = (piece_t){GATE, GATE, 0};
+        pieces[i] = (piece_t){LATCH, LATCH, 0};
         probes[i] = (probe_t){.toy = toy, .argument = &pieces[i]};
     }
 }
@@ -34,10 +34,10 @@ static void off_thread(uint32_t drive)
     pieces_init(&toy, &piece, &probe, 1);
     toy_start(&toy, drive);
     guest_id_t id = add_work(&toy, piece_run, &probe);
-    gate_wait(&piece.started, 1);
+    latch_wait(&piece.started, 1);
     loop_run_for(toy.loop, MS(3));
     ASSERT_EQ_U64(0, probe.calls); /* it has not returned yet */
-    gate_open(&piece.release);
+    latch_open(&piece.release);
     RUN_UNTIL(&toy, probe.drops == 1);
     ASSERT_EQ_U64(1, probe.calls);
     ASSERT_EQ_U64(1, piece.runs);
@@ -60,23 +60,23 @@ TEST(work_closed_while_running)
     pieces_init(&toy, &piece, &probe, 1);
     toy_start(&toy, GUEST_DRIVE_THREAD);
     guest_id_t id = add_work(&toy, piece_run, &probe);
-    gate_wait(&piece.started, 1);
+    latch_wait(&piece.started, 1);
     ASSERT_OK(guest_close(toy.g, id));
     loop_run_for(toy.loop, MS(10));
     ASSERT_EQ_U64(0, probe.drops); /* it still uses its user data */
-    gate_open(&piece.release);
+    latch_open(&piece.release);
     RUN_UNTIL(&toy, probe.drops == 1);
     ASSERT_EQ_U64(0, probe.calls);
     toy_end(&toy);
 }
 
 /* The one drop function that does not run on the host thread: its host has left. */
-static gate_t abandoned = GATE;
+static latch_t abandoned = LATCH;
 
 static void drop_abandoned(void *user_data)
 {
     (void)user_data;
-    gate_open(&abandoned);
+    latch_open(&abandoned);
 }
 
 TEST(work_abandoned_by_free)
@@ -87,11 +87,11 @@ TEST(work_abandoned_by_free)
     pieces_init(&toy, &piece, &probe, 1);
     toy_start(&toy, GUEST_DRIVE_THREAD);
     ASSERT_OK(guest_work(toy.g, piece_run, on_work_done, &probe, drop_abandoned, NULL));
-    gate_wait(&piece.started, 1);
+    latch_wait(&piece.started, 1);
     toy_free(&toy);
     ASSERT_EQ_U64(0, abandoned.count);
-    gate_open(&piece.release);
-    gate_wait(&abandoned, 1);
+    latch_open(&piece.release);
+    latch_wait(&abandoned, 1);
     ASSERT_EQ_U64(0, probe.calls);
     toy_close(&toy);
 }

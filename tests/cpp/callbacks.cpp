@@ -68,11 +68,11 @@ TEST(drops_of_what_never_ran) {
         g.after(0ms, counting(timer)).release();
         g.on_fd(pipe.out, events::writable, counting(fd)).release();
         g.on_signal(SIGUSR1, counting(signal)).release();
-        gate_t entered = GATE;
-        g.work([&] { gate_open(&entered); }, counting(first));
+        latch_t entered = LATCH;
+        g.work([&] { latch_open(&entered); }, counting(first));
         g.work([] {}, counting(second));
         g.resolve("127.0.0.1", 80, counting(name));
-        gate_wait(&entered, 1);
+        latch_wait(&entered, 1);
         g.cancel();
         ASSERT(g.shutdown(5s)); // waits for the job that runs
         for (tally *t : {&post, &timer, &fd, &signal, &name, &first, &second})
@@ -82,7 +82,7 @@ TEST(drops_of_what_never_ran) {
 }
 
 TEST(drops_of_abandoned_work) {
-    gate_t entered = GATE, leave = GATE;
+    latch_t entered = LATCH, leave = LATCH;
     tally then;
     std::weak_ptr<int> watch;
     {
@@ -90,16 +90,16 @@ TEST(drops_of_abandoned_work) {
         auto value = std::make_shared<int>(1);
         watch = value;
         g.work([&, value = std::move(value)] {
-            gate_open(&entered);
-            gate_wait(&leave, 1);
+            latch_open(&entered);
+            latch_wait(&leave, 1);
             return value;
         },
                counting(then));
-        gate_wait(&entered, 1);
+        latch_wait(&entered, 1);
         ASSERT(!g.shutdown(1ms)); // it is running still
     }
     ASSERT(!watch.expired());
-    gate_open(&leave);
+    latch_open(&leave);
     await([](void *w) { return static_cast<std::weak_ptr<int> *>(w)->expired(); }, &watch, "the job's end");
     ASSERT_EQ_I64(0, then.calls);
 }
@@ -220,20 +220,20 @@ TEST(threads_post_in_order_until_the_end) {
     tally dropped[threads];
     std::vector<int> seen[threads];
     auto g = std::make_unique<guest>(host);
-    gate_t ended = GATE;
+    latch_t ended = LATCH;
     std::vector<std::thread> pool;
     for (int i = 0; i < threads; i++)
         pool.emplace_back([&, i, poster = g->make_poster()] {
             for (int n = 0; n < posts; n++)
                 ASSERT(poster.post([&, i, n, own = std::make_unique<int>(n)] { seen[i].push_back(*own); }));
-            gate_wait(&ended, 1);
+            latch_wait(&ended, 1);
             ASSERT(!poster.post(counting(dropped[i]))); // refused, and destroyed on this thread
             ASSERT_TALLY(0, 1, dropped[i]);
             ASSERT(dropped[i].dropper == std::this_thread::get_id());
         });
     host.run_until([&] { return seen[0].size() + seen[1].size() + seen[2].size() + seen[3].size() == threads * posts; });
     g.reset();
-    gate_open(&ended);
+    latch_open(&ended);
     for (auto &t : pool)
         t.join();
     for (auto &list : seen)
@@ -397,7 +397,7 @@ TEST(the_host_is_gone) {
 TEST(a_host_that_is_stuck_is_reported) {
     queue_host host;
     struct report {
-        gate_t told = GATE;
+        latch_t told = LATCH;
         std::thread::id thread{};
         std::chrono::nanoseconds time{};
     } report;
@@ -408,12 +408,12 @@ TEST(a_host_that_is_stuck_is_reported) {
             return; // this machine was slow
         report.time = time;
         report.thread = std::this_thread::get_id();
-        gate_open(&report.told);
+        latch_open(&report.told);
     };
     guest g(host, std::move(options));
     bool returned = false;
     g.post([&] {
-        gate_wait(&report.told, 1); // this callback does not return
+        latch_wait(&report.told, 1); // this callback does not return
         returned = true;
     });
     host.run_until([&] { return returned; });

@@ -6,12 +6,12 @@
 TEST(work_of_a_task_that_is_cancelled) {
     poll_host host;
     guest g(host);
-    gate_t entered = GATE, leave = GATE;
+    latch_t entered = LATCH, leave = LATCH;
     tally value;
-    auto work = [](guest &g, gate_t &entered, gate_t &leave, tally &value) -> task<> {
+    auto work = [](guest &g, latch_t &entered, latch_t &leave, tally &value) -> task<> {
         co_await g.work([&] {
-            gate_open(&entered);
-            gate_wait(&leave, 1);
+            latch_open(&entered);
+            latch_wait(&leave, 1);
             return counted(value);
         });
         FAIL("it was cancelled");
@@ -19,9 +19,9 @@ TEST(work_of_a_task_that_is_cancelled) {
     {
         scope tasks(g);
         tasks.spawn(work(g, entered, leave, value));
-        gate_wait(&entered, 1);
+        latch_wait(&entered, 1);
     }
-    gate_open(&leave);
+    latch_open(&leave);
     host.run_until([&] { return value.drops == 1; });
     ASSERT(value.dropper == std::this_thread::get_id());
 }

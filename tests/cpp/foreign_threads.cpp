@@ -26,10 +26,10 @@ TEST(foreign_threads_that_resume) {
     poll_host host;
     guest g(host);
     event e;
-    gate_t waits = GATE;
-    e.on_suspend = [&] { gate_open(&waits); };
+    latch_t waits = LATCH;
+    e.on_suspend = [&] { latch_open(&waits); };
     std::thread other([&] {
-        gate_wait(&waits, 1);
+        latch_wait(&waits, 1);
         e.set();
     });
     bool ended = false;
@@ -51,19 +51,19 @@ TEST(foreign_threads_that_resume_too_late) {
     for (int round = 0; round < 300; round++) {
         names log;
         event e;
-        gate_t waits = GATE;
+        latch_t waits = LATCH;
         auto g = std::make_unique<guest>();
         auto tasks = std::make_unique<scope>(*g);
         std::thread other([&] {
-            gate_wait(&waits, 1);
+            latch_wait(&waits, 1);
             e.waiter.resume();
         });
         tasks->spawn(after_event(e, log));
         if (round % 3 == 0) { // posted, and not yet delivered
-            gate_open(&waits);
+            latch_open(&waits);
             other.join();
         } else if (round % 3 == 1) {
-            gate_open(&waits);
+            latch_open(&waits);
         }
         if (round % 2)
             tasks->cancel();
@@ -71,7 +71,7 @@ TEST(foreign_threads_that_resume_too_late) {
             g.reset();
         ASSERT(log == names{"gone"});
         if (round % 3 == 2)
-            gate_open(&waits);
+            latch_open(&waits);
         if (other.joinable())
             other.join();
         if (g)

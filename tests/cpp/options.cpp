@@ -30,16 +30,16 @@ TEST(options_run_goes_on_when_an_exception_was_taken) {
 // Like every callback they may do without the arguments. What is empty stays empty.
 TEST(options_take_functions_without_arguments) {
     int dones = 0, taken = 0;
-    gate_t stalled = GATE;
+    latch_t stalled = LATCH;
     asyncguest::options options;
     options.on_done = [&] { dones++; };
     options.on_exception = [&] { taken++; };
-    options.on_stall = [&] { gate_open(&stalled); };
+    options.on_stall = [&] { latch_open(&stalled); };
     options.stall_after = 20ms;
     queue_host host;
     guest g(host, options); // and may be copied
     g.post([&] {
-        gate_wait(&stalled, 1);
+        latch_wait(&stalled, 1);
         throw 1;
     });
     host.run_until([&] { return taken == 1; });
@@ -80,7 +80,7 @@ TEST(options_are_dropped_with_the_guest) {
 
 // guest_free joins the I/O thread for a second and leaves it behind then.
 TEST(options_on_stall_may_return_after_the_guest) {
-    static gate_t entered = GATE, leave = GATE, left = GATE;
+    static latch_t entered = LATCH, leave = LATCH, left = LATCH;
     struct large {
         char text[200] = "as it was";
     };
@@ -88,16 +88,16 @@ TEST(options_on_stall_may_return_after_the_guest) {
     asyncguest::options options;
     options.stall_after = 20ms;
     options.on_stall = [own = large()](asyncguest::stall, std::chrono::nanoseconds) {
-        gate_open(&entered);
-        gate_wait(&leave, 1);
+        latch_open(&entered);
+        latch_wait(&leave, 1);
         ASSERT_EQ_STR("as it was", own.text);
-        gate_open(&left);
+        latch_open(&left);
     };
     {
         guest g(host, std::move(options));
         bool returned = false;
         g.post([&] {
-            gate_wait(&entered, 1); // this callback does not return
+            latch_wait(&entered, 1); // this callback does not return
             returned = true;
         });
         host.run_until([&] { return returned; });
@@ -105,8 +105,8 @@ TEST(options_on_stall_may_return_after_the_guest) {
     char *again[100]; // takes the memory that is free
     for (char *&memory : again)
         memory = static_cast<char *>(memset(malloc(sizeof(large)), 'x', sizeof(large)));
-    gate_open(&leave);
-    gate_wait(&left, 1);
+    latch_open(&leave);
+    latch_wait(&left, 1);
     for (char *memory : again)
         free(memory);
 }
@@ -114,23 +114,23 @@ TEST(options_on_stall_may_return_after_the_guest) {
 // ~guest inside a callback waits a second for a post that hangs. Whatever happens to that one, it is the last.
 TEST(options_no_post_after_one_that_hangs) {
     struct hanging : queue_host {
-        gate_t entered = GATE, leave = GATE;
+        latch_t entered = LATCH, leave = LATCH;
         std::atomic<int> calls{0};
 
         int post(guest_token_t) noexcept override {
             calls++;
-            gate_open(&entered);
-            gate_wait(&leave, 1);
+            latch_open(&entered);
+            latch_wait(&leave, 1);
             return -1; // asks for a repetition
         }
     } host;
     auto g = std::make_unique<guest>(host);
     guest_t *raw = g->get();
     g->post([] {});
-    gate_wait(&host.entered, 1);
+    latch_wait(&host.entered, 1);
     g->post([&] {
         g.reset();
-        gate_open(&host.leave);
+        latch_open(&host.leave);
         await([](void *of) {
             guest_stats_t stats{};
             stats.struct_size = sizeof stats;
