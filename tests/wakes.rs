@@ -227,7 +227,10 @@ fn post_reordered() {
 /// A burst longer than the budget: the delivery itself asks for its next turn, by `post_local`.
 fn local(fault: Option<Fault>) {
     let _alone = alone();
-    let options = Options { batch_budget: MS, ..impatient() };
+    // Nobody but the delivery posts, unless its post is lost: one that fails is tried again all the same.
+    let nested_after = FOREVER;
+    let repost_after = if fault == Some(Fault::Drop) { 5 * MS } else { FOREVER };
+    let options = Options { batch_budget: MS, nested_after, repost_after, ..Options::default() };
     let toy = Toy::on(&Loop::open(), options, true);
     let probe = Probe::shared();
     for _ in 0..40 {
