@@ -118,7 +118,13 @@ TEST(foreign_threads_out_of_memory) {
     scope tasks(g);
     event e;
     names log;
-    tasks.spawn(after_event(e, log));
+    // One that takes its handle back: what nobody resumes any more is freed.
+    auto work = [](event &e, names &log) -> task<> {
+        mark m(log, "gone");
+        co_await tidy{e};
+        FAIL("it was resumed");
+    };
+    tasks.spawn(work(e, log));
     no_memory = true;
     std::thread([&] { ASSERT_THROWS(status::no_memory, e.set()); }).join();
     no_memory = false;

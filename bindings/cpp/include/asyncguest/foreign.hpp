@@ -93,12 +93,15 @@ public:
 
 private:
     static void hop(const std::shared_ptr<link> &l) {
-        const poster way = std::move(l->hop_);
+        poster way = std::move(l->hop_);
         try {
             static_cast<void>(way.post([l] { l->go_on(); })); // false: the end of the guest destroys the task
         } catch (const error &e) {
-            if (e.code() == status::no_memory)
+            if (e.code() == status::no_memory) { // as if it had not been resumed: the task still waits
+                l->hop_ = std::move(way);
+                l->used_ = false;
                 throw;
+            }
             // it had ended before, or this is a forked child: so it did, or nothing runs
         }
     }

@@ -58,7 +58,7 @@ def others_tick_in_each_of_qts_nested_loops(stage: Any) -> None:
         closed[0]()
 
     async def main() -> list[str]:
-        ticker = Ticker()
+        ticker = Ticker(stage)
         me = asyncio.current_task()
         done = []
         for nested in (message_box, menu, event_loop, drag):
@@ -93,7 +93,7 @@ def loops_of_three_kinds_one_inside_the_other(stage: Any) -> None:
         order.append("menu")
 
     async def main() -> int:
-        ticker = Ticker()
+        ticker = Ticker(stage)
         dialog = QtWidgets.QDialog(stage.window)
         task = asyncio.create_task(middle())
         task.add_done_callback(lambda _: dialog.accept())
