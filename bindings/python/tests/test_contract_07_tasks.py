@@ -27,12 +27,23 @@ def test_wait_for_and_cancellation(where: str) -> None:
         assert len(done) == len(pending) == 1
         for task in pending:
             task.cancel()
-        shielded = asyncio.ensure_future(asyncio.sleep(0.002, "shielded"))
+        released = asyncio.Event()
+
+        async def held(result: object) -> object:
+            await released.wait()
+            return result
+
+        async def release(result: object) -> object:
+            released.set()
+            return result
+
+        shielded = asyncio.ensure_future(held("shielded"))
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(shielded), 0.0005)
-        assert await shielded == "shielded"
+        assert await release("released") == "released" and await shielded == "shielded"
+        released.clear()
         results = []
-        for next_one in asyncio.as_completed([asyncio.sleep(0.004, 2), asyncio.sleep(0.001, 1)]):
+        for next_one in asyncio.as_completed([held(2), release(1)]):
             results.append(await next_one)
         assert results == [1, 2]
 
