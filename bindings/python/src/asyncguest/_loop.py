@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from . import _options
 from ._children import Children
 from ._cleanup import cancel_all, clean_up
-from ._compat import LOOK_EVERY, ORIGIN_DEPTH, CPythonLoop, forget_last_frame, running_loop, set_running_loop
+from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
+from ._cpython_loop import LOOK_EVERY, CPythonLoop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
