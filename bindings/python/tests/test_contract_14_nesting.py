@@ -140,7 +140,7 @@ def test_a_dialog_left_over_when_the_main_task_ends(drive):
             loop.call_later(0.02, lambda: None)
             run.host.post(lambda: None)
             # No timer of the guest is left then, so the host closes it once the clean-up is over.
-            while run.guest.state == "running" or not run.guest.clean_up_task.done():
+            while run.guest.state == "running" or not run.guest.record.clean_up_task.done():
                 run.host.run_once(0.01)
             order.append("dialog returned")
 

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 
+import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
 from helpers import Run, run_guest
@@ -168,6 +169,24 @@ def test_an_on_stall_that_raises_is_told_and_harms_nothing(drive, caplog):
     assert run_guest(main, drive=drive, stall_after=STALL_AFTER, on_stall=on_stall) == "fine"
     assert "LookupError: in on_stall" in caplog.text
     caplog.clear()
+
+
+def test_a_loop_factory_that_blocks_is_reported(drive):
+    # The loop is there and has something to do; the run is not attached to it yet.
+    reports = Reports()
+
+    def factory():
+        loop = asyncguest.EventLoop()
+        loop.call_soon_threadsafe(int)
+        assert reports.wait().guest is run.guest
+        return loop
+
+    async def main():
+        return "fine"
+
+    run = Run(drive, stall_after=STALL_AFTER, on_stall=reports, loop_factory=factory)
+    run.start(main)
+    assert run.finish() == "fine"
 
 
 def test_on_stall_may_cancel_the_run(drive):

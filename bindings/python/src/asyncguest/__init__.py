@@ -15,13 +15,13 @@ the same loop without a host. `hostcheck` tests a host's adapter. What is promis
 import _cffi_backend  # type: ignore[import-untyped]  # noqa: F401
 
 from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
-from ._guest import Guest
+from ._guest import Guest, StallReport
 from ._host import CallbackHost, Host
 from ._hostcheck import Finding, Harness, HostReport, hostcheck
 from ._loop import EventLoop, run
-from ._stall import StallReport
+from ._process import ProcessStats, stats
 from ._start import current_guest, start, start_guest_run
-from ._stats import GuestStats, Histogram, ProcessStats, stats
+from ._stats import GuestStats, Histogram
 from ._version import __version__
 
 __all__ = [

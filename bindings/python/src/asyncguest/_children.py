@@ -6,15 +6,13 @@ child watcher, which the policies of other loops do not have. The loop's own thr
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._compat import SubprocessTransport
 from ._reports import log
-
-if TYPE_CHECKING:
-    from ._loop import EventLoop
 
 __all__ = ["Children"]
 
@@ -28,7 +26,7 @@ class Children:
     No SIGCHLD, and no thread where the system has pidfds (Linux 5.3); else a thread for each child that waits for it.
     """
 
-    def __init__(self, loop: EventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pidfds: set[int] = set()
 

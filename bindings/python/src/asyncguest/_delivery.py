@@ -26,7 +26,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from . import _ambient
+from . import _running_loop
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
 from ._errors import GuestError, NestingLimit
 from ._reports import log
@@ -34,8 +34,8 @@ from ._reports import log
 if TYPE_CHECKING:
     import asyncio
 
-    from ._guest import Guest
     from ._loop import EventLoop
+    from ._run import Run
 
 __all__ = ["Turns"]
 
@@ -43,18 +43,19 @@ __all__ = ["Turns"]
 class Turns:
     """All the deliveries of one guest."""
 
-    def __init__(self, guest: Guest, loop: EventLoop, budget: float, max_nesting: int) -> None:
-        self._guest = guest
-        self._loop = loop
+    def __init__(self, run: Run, loop: EventLoop, budget: float, max_nesting: int) -> None:
+        self._run = run
+        self.loop = loop
         self._reactor = loop.reactor
         self._budget = budget
         self._max_depth = max_nesting + 1
-        self._thread = get_ident()
         self._hooks = loop.asyncgen_hooks()
         #: The run has ended, or is that of the parent process: no turn comes any more.
         self.over = False
         #: Turns on the stack: more than one while callbacks stand in nested host loops.
         self.depth = 0
+        #: The host watches the guest's fd.
+        self.is_watched = False
         #: The host's nested loop was refused a turn, and its fd is not watched until a turn ends.
         self._refused = False
         #: Turns whose time was over before their work.
@@ -68,13 +69,13 @@ class Turns:
         """
         if self.over:
             return False
-        if get_ident() != self._thread:
+        if get_ident() != self._run.host_thread:
             self._wrong_thread(token)
             return False
         if self.depth >= self._max_depth:
             self._refuse()
             return False
-        reactor, loop, depth = self._reactor, self._loop, self.depth
+        reactor, loop, depth = self._reactor, self.loop, self.depth
         pairs = reactor.begin(token)
         if pairs is None:
             return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
@@ -90,14 +91,14 @@ class Turns:
             if more:
                 self.budget_spent += 1
         except BaseException as error:
-            if self._guest.forked:
+            if self._run.forked:
                 left = error
             elif outside is None:
                 raise  # a signal handler's, before the turn
             elif isinstance(error, Exception):
-                self._guest.break_down(error)
+                self._run.break_down(error)
             elif isinstance(error, (SystemExit, KeyboardInterrupt)):
-                self._guest.interrupted(error)
+                self._run.interrupted(error)
             else:
                 raise
         finally:
@@ -110,12 +111,12 @@ class Turns:
                 self.depth = depth
                 if not reactor.closed:
                     self.rest(more)
-        if self._guest.forked:
-            self._guest.end_child(left)
+        if self._run.forked:
+            self._run.end_child(left)
         if self._refused:
             self._watch_again()
-        if self._guest.is_over and self.depth == 0:
-            self._guest.conclude()
+        if self._run.is_over and self.depth == 0:
+            self._run.conclude()
         return more
 
     @property
@@ -124,17 +125,13 @@ class Turns:
 
         `depth` alone may lie: a signal handler that raises in the few lines that begin or end a turn leaves it behind.
         """
-        if self.depth and not self._loop.is_on_stack():
+        if self.depth and not self.loop.is_on_stack():
             self.depth = 0
         return self.depth > 0
 
     def part(self) -> None:
-        """Lets the guest go, which is over: a frame of `deliver` in some traceback does not keep the run alive."""
-        del self._guest
-
-    def take_over(self) -> None:
-        """The calling thread is the host thread from here on."""
-        self._thread = get_ident()
+        """Lets the run go, which is over: a frame of `deliver` in some traceback does not keep the run alive."""
+        del self._run
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -148,17 +145,17 @@ class Turns:
             raise
         finally:
             self.leave(outside)
-            if self._guest.forked:
-                self._guest.end_child(left)
+            if self._run.forked:
+                self._run.end_child(left)
             left = None
             if self._refused:
                 self._watch_again()
-            if self.depth == 0 and (self._loop.has_parked() or self._guest.failure is not None):
-                self._loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
+            if self.depth == 0 and (self.loop.has_parked() or self._run.failure is not None):
+                self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
 
     def enter(self) -> tuple[Any, ...]:
         """Puts the guest's state in place; returns the host's."""
-        loop = self._loop
+        loop = self.loop
         before = running_loop()
         if before is not loop:
             set_running_loop(loop)
@@ -180,7 +177,7 @@ class Turns:
         """Puts the host's state back."""
         before, hooks, origins, sniffio, library, nested = outside
         self.depth -= 1
-        loop = self._loop
+        loop = self.loop
         loop.running_handle = None
         if nested is not None:
             loop.leave_nested(nested)
@@ -190,21 +187,21 @@ class Turns:
         set_asyncgen_hooks(*hooks)
         if before is not loop:
             # That one may have ended meanwhile.
-            set_running_loop(_ambient.first() if before is not None and before.is_closed() else before)
+            set_running_loop(_running_loop.first() if before is not None and before.is_closed() else before)
 
     def rest(self, more: bool) -> None:
         """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
         try:
             self._rest(more)
         except Exception as error:
-            if self._guest.forked:
+            if self._run.forked:
                 raise
-            self._guest.break_down(error)
+            self._run.break_down(error)
             with suppress(GuestError):  # it was a signal handler's, and the batch has ended
                 self._reactor.end(None, False)
 
     def _rest(self, more: bool) -> None:
-        loop = self._loop
+        loop = self.loop
         # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
         loop.asleep = True
         when = loop.next_deadline()
@@ -218,45 +215,58 @@ class Turns:
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
         """Runs a task that was just made of `coroutine` up to its first suspension."""
-        handle = self._loop.take_first_step(task, coroutine)
+        handle = self.loop.take_first_step(task, coroutine)
         if handle is None:
             return  # an eager task factory has done it
         try:
-            self._loop.run_inside(handle)
+            self.loop.run_inside(handle)
         except (SystemExit, KeyboardInterrupt) as error:
-            self._guest.interrupted(error)
+            self._run.interrupted(error)
         finally:
             del task, handle  # see run_ready
 
     def _wrong_thread(self, token: int) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""
-        if self._guest.is_posting_here():
+        if self._run.posting_thread == get_ident():
             self._reactor.note_inlined(token)
         if not self._told_wrong_thread:
             self._told_wrong_thread = True
             log.warning(
                 "%r ran a posted job on another thread than the one that started the guest; it is posted again. "
                 "post() has to queue the job for the host thread.",
-                self._guest.host,
+                self._run.host,
             )
+
+    def watch(self) -> None:
+        """Has the host watch the guest's fd, if it is one that does."""
+        host = self._run.host
+        if host.watches_fds and not self.is_watched:
+            host.watch(self._reactor.fd, self.deliver)
+            self.is_watched = True
+
+    def unwatch(self) -> None:
+        """The opposite."""
+        if self.is_watched:
+            self.is_watched = False
+            self._run.host.unwatch(self._reactor.fd)
 
     def _watch_again(self) -> None:
         """A turn has ended, so that there is room for one more."""
         self._refused = False
-        if not self._guest.is_over:
+        if not self._run.is_over:
             try:
-                self._guest.watch()
+                self.watch()
             except Exception as error:
-                self._guest.report("the host does not watch the guest's fd again", error)
+                self._run.report("the host does not watch the guest's fd again", error)
 
     def _refuse(self) -> None:
         """A nested host loop is deeper than allowed: the guest stands still until it returns."""
         if self._refused:
             return
         self._refused = True
-        self._guest.unwatch()
+        self.unwatch()
         limit = self._max_depth - 1
-        self._guest.report(
+        self._run.report(
             "a nested host loop was refused its turns",
             NestingLimit(
                 f"{limit} nested host loops are the limit of this guest; it stands still until one of them "

@@ -11,34 +11,34 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from . import _ambient, _wakeup_fd
+from . import _running_loop, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
 from ._native import lib
 from ._reactor import Reactor
 from ._reports import log, warn
 
 if TYPE_CHECKING:
-    from ._guest import Guest
+    from ._run import Run
 
 #: Seconds that the runs have for their clean-up when the interpreter ends.
 DEADLINE = 5.0
 
-_alive: set[Guest] = set()
+_alive: set[Run] = set()
 #: In the child of a fork: the runs begun before. With the last reference to them their coroutines would be closed.
-_of_parents: list[Guest] = []
+_of_parents: list[Run] = []
 
 
-def add(guest: Guest) -> None:
+def add(run: Run) -> None:
     """A run has started."""
-    _alive.add(guest)
+    _alive.add(run)
 
 
-def remove(guest: Guest) -> None:
+def remove(run: Run) -> None:
     """It has ended."""
-    _alive.discard(guest)
+    _alive.discard(run)
 
 
-def alive() -> list[Guest]:
+def alive() -> list[Run]:
     """The runs that have not ended, of all threads."""
     return list(_alive)
 
@@ -48,21 +48,21 @@ def _at_exit() -> None:
 
     So are those whose own thread is no more. They share one deadline, in equal parts of what is left of it.
     """
-    mine = [guest for guest in alive() if guest.host_thread == threading.get_ident() or guest.is_orphaned]
+    mine = [run for run in alive() if run.host_thread == threading.get_ident() or run.is_orphaned]
     until = monotonic() + DEADLINE
-    for left, guest in zip(range(len(mine), 0, -1), mine):
-        if not guest.host.ends_with_interpreter:
-            warn(f"asyncguest: the host ended before {guest.title} did; it is being shut down")
+    for left, run in zip(range(len(mine), 0, -1), mine):
+        if not run.host.ends_with_interpreter:
+            warn(f"asyncguest: the host ended before {run.title} did; it is being shut down")
         try:
-            guest.shutdown(max(0.0, until - monotonic()) / left)
+            run.shutdown(max(0.0, until - monotonic()) / left)
         except BaseException:
-            log.exception("%r could not be shut down", guest)
+            log.exception("%r could not be shut down", run)
 
 
 def _after_threads() -> None:
     """The interpreter is about to go: no thread of the library may enter it from here on."""
-    for guest in alive():
-        warn(f"asyncguest: {guest.title} of another thread had not ended when the interpreter did")
+    for run in alive():
+        warn(f"asyncguest: {run.title} of another thread had not ended when the interpreter did")
     # A thread of the library that is inside Python waits for the interpreter lock: let it through.
     until = monotonic() + 1.0
     while lib.asyncguest_py_finalize() > 0 and monotonic() < until:
@@ -71,18 +71,18 @@ def _after_threads() -> None:
 
 def _in_child() -> None:
     lib.asyncguest_py_note_fork()
-    guests = alive()
-    for guest in guests:
-        guest.forget_in_child()
+    runs = alive()
+    for run in runs:
+        run.forget_in_child()
     _alive.clear()
-    _of_parents.extend(guests)
+    _of_parents.extend(runs)
     for reactor in list(Reactor.open):
         reactor.forget_in_child()
     _wakeup_fd.renew_in_child()  # now that there is room for fds again, if there was none
-    _ambient.forget()
+    _running_loop.forget()
     set_running_loop(None)
-    for guest in guests:
-        guest.tell_host_in_child()
+    for run in runs:
+        run.tell_host_in_child()
 
 
 before_threads_end(_at_exit)

@@ -28,7 +28,7 @@ from ._wakeup_fd import WakeupFd
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
 
-    from ._guest import Guest
+    from ._run import Run
 
     Ts = TypeVarTuple("Ts")
 
@@ -57,8 +57,8 @@ class EventLoop(CPythonLoop):
     `sock_*`, `sendfile`, executors, signals, debug mode.
     """
 
-    #: The run that this loop belongs to, or None.
-    guest: Guest | None = None
+    #: The run that this loop belongs to, or None. For the package itself.
+    hosted_run: Run | None = None
 
     def __init__(self) -> None:
         self._reactor = Reactor(**_options.for_new_loop())
@@ -70,6 +70,11 @@ class EventLoop(CPythonLoop):
         except BaseException:
             self._reactor.close()
             raise
+
+    @property
+    def guest(self) -> Any:
+        """The `Guest` of the run that this loop belongs to, or None."""
+        return None if self.hosted_run is None else self.hosted_run.guest
 
     @property
     def reactor(self) -> Reactor:
@@ -96,8 +101,8 @@ class EventLoop(CPythonLoop):
         """Schedules a coroutine. As a guest: one that host code starts between the turns is kept alive until done."""
         task = super().create_task(coro, **options)
         try:
-            if self.guest is not None and (self.running_handle is None or self.asleep):
-                self.guest.keep(task)
+            if self.hosted_run is not None and (self.running_handle is None or self.asleep):
+                self.hosted_run.keep(task)
             return task
         finally:
             del task  # a first step that a task factory has run here may have failed: see run_ready
@@ -141,8 +146,8 @@ class EventLoop(CPythonLoop):
 
     def stop(self) -> None:
         """Stops `run_forever`. As a guest, where nobody is inside that: ends the run, as `guest.cancel()` does."""
-        if self.guest is not None:
-            self.guest.cancel("the loop was stopped")
+        if self.hosted_run is not None:
+            self.hosted_run.cancel("the loop was stopped")
         else:
             super().stop()
 
@@ -186,7 +191,7 @@ class EventLoop(CPythonLoop):
         self._check_closed()  # type: ignore[attr-defined]
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
-        with WakeupFd(self), self._reactor.batch():
+        with WakeupFd(self, self._reactor), self._reactor.batch():
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:
@@ -200,7 +205,7 @@ class EventLoop(CPythonLoop):
 
     def _run_once(self) -> None:
         # asyncio's own hook: one iteration of run_forever.
-        if self.guest is not None or self._thread_id is None:
+        if self.hosted_run is not None or self._thread_id is None:
             super()._run_once()  # type: ignore[misc]  # by hand: by way of the selector, like anybody's
             return
         if not self._ready and not self._stopping:
@@ -216,7 +221,7 @@ class EventLoop(CPythonLoop):
 
     def _polled_by_hand(self) -> None:
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
-        if self.guest is not None:
+        if self.hosted_run is not None:
             self.asleep = True
             if self.has_ready():
                 self.rouse()
@@ -317,7 +322,7 @@ class EventLoop(CPythonLoop):
         super().close()
 
     def _check_not_hosted(self) -> None:
-        if self.guest is not None:
+        if self.hosted_run is not None:
             raise RuntimeError("this loop is driven by its host: it cannot be run or stepped by hand")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ._reports import log, warn
 
 if TYPE_CHECKING:
-    from ._guest import Guest
+    from ._run import Run
 
 __all__ = ["Posting"]
 
@@ -25,55 +25,54 @@ _MAY_FAIL = 8
 class Posting:
     """How the turns of one guest get into its host's queue."""
 
-    def __init__(self, guest: Guest) -> None:
-        self._guest = guest
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._failed = 0
-        #: The thread that is inside the host's `post`, or None.
-        self.inside: int | None = None
-        #: The host took no posts any more.
-        self.given_up = False
+        #: Runs a turn, once the run is attached: a post may come before that.
+        self.deliver: Callable[[int], bool] | None = None
 
     def post(self, token: int) -> None:
         """Makes the host run a turn. I/O thread. What it raises makes the library ask again."""
-        self._by(self._guest.host.post, token)
+        self._by(self._run.host.post, token)
 
     def post_local(self, token: int) -> None:
         """The same on the host thread, by the host's cheaper way."""
-        post = self._guest.host.post_local
+        post = self._run.host.post_local
         assert post is not None
         self._by(post, token)
 
     def _by(self, post: Callable[[Callable[[], object]], object], token: int) -> None:
-        if self.given_up or self._has_ended():
+        run = self._run
+        if run.abandoned or run.has_ended:
             return
-        self.inside = get_ident()
+        run.posting_thread = get_ident()
         try:
-            post(partial(self._guest.deliver_token, token))
+            post(partial(self._posted, token))
         except BaseException as error:
-            if not self._has_ended():  # else the host has just forgotten it
-                self._note_failure(error)
+            if not run.has_ended:  # else the host has just forgotten it
+                self._note_failure(run, error)
             raise
         finally:
-            self.inside = None
+            run.posting_thread = None
         self._failed = 0
 
+    def _posted(self, token: int) -> bool:
+        """The turn that a post was for. Host thread."""
+        return self.deliver is not None and self.deliver(token)
+
     def part(self) -> None:
-        """Lets the guest go: the library's thread has ended, and nothing is posted any more."""
-        del self._guest
+        """Lets the run go: the library's thread has ended, and nothing is posted any more."""
+        del self._run
 
-    def _has_ended(self) -> bool:
-        return self._guest.state == "ended"
-
-    def _note_failure(self, error: BaseException) -> None:
+    def _note_failure(self, run: Run, error: BaseException) -> None:
         self._failed += 1
-        guest = self._guest
         if self._failed == 1:
-            log.error("%r could not be posted to; it is tried again", guest.host, exc_info=error)
+            log.error("%r could not be posted to; it is tried again", run.host, exc_info=error)
         elif self._failed == _MAY_FAIL:
-            self.given_up = True
-            log.error("%r is abandoned", guest, exc_info=error)
+            run.abandoned = True
+            log.error("%r is abandoned", run, exc_info=error)
             warn(
-                f"asyncguest: {guest.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: "
-                f"{guest.title} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
+                f"asyncguest: {run.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: "
+                f"{run.title} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
                 "interpreter ends."
             )

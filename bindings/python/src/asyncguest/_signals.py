@@ -24,8 +24,9 @@ from ._reactor import signal_arrivals
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
-    from ._loop import EventLoop
+    from ._cpython_loop import CPythonLoop
     from ._reactor import Reactor
+    from ._run import Run
 
 __all__ = ["SignalHandlers", "CtrlC"]
 
@@ -57,7 +58,7 @@ def _is_missed(signum: int) -> bool:
 class SignalHandlers:
     """The handlers that one loop was given with `add_signal_handler`."""
 
-    def __init__(self, loop: EventLoop, reactor: Reactor) -> None:
+    def __init__(self, loop: CPythonLoop, reactor: Reactor) -> None:
         self._loop = loop
         self._reactor = reactor
         self._handles: dict[int, asyncio.Handle] = {}
@@ -195,11 +196,9 @@ class CtrlC:
     Taken only on the main thread and only if Python's default handler is in place: whoever has set another wants it.
     """
 
-    def __init__(self, cancel: Callable[[], bool]) -> None:
-        self._cancel = cancel
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._reactor: Reactor | None = None
-        #: How often Ctrl-C came during the run.
-        self.count = 0
 
     def enter(self, reactor: Reactor) -> None:
         """Takes SIGINT, if it is free. The reactor watches it too: then it wakes the guest in any loop."""
@@ -236,9 +235,9 @@ class CtrlC:
 
     def interrupt(self) -> bool:
         """Ctrl-C has come. Returns whether the run ends by it; False for a second time."""
-        self.count += 1
-        return self.count == 1 and self._cancel()
+        self._run.interrupted_count += 1
+        return self._run.interrupted_count == 1 and self._run.cancel()
 
     def insist(self) -> None:
         """Ctrl-C has come again, at a moment when nothing can be raised."""
-        self._cancel()
+        self._run.cancel()

@@ -20,8 +20,8 @@ from ._host import CallbackHost, Host
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
 
-    from ._guest import DoneCallback
-    from ._stall import StallReport
+    from ._guest import StallReport
+    from ._hosted import DoneCallback
 
     Ts = TypeVarTuple("Ts")
 

@@ -1,4 +1,4 @@
-"""Figures: what a run has done, and what of the library is alive.
+"""Figures of a run.
 
 Owns: nothing. Any thread.
 """
@@ -6,16 +6,10 @@ Owns: nothing. Any thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from . import _exit
-from ._native import ffi, lib
 from ._reactor import Reactor
 
-if TYPE_CHECKING:
-    from ._guest import Guest
-
-__all__ = ["Histogram", "GuestStats", "ProcessStats", "stats"]
+__all__ = ["Histogram", "GuestStats"]
 
 
 @dataclass(frozen=True)
@@ -90,25 +84,3 @@ class GuestStats:
             delivery_latency=Histogram(tuple(raw.delivery_latency)),
             delivery_duration=Histogram(tuple(raw.delivery_duration)),
         )
-
-
-@dataclass(frozen=True)
-class ProcessStats:
-    """What of the library is alive in the process: all zero when every loop is closed."""
-
-    #: Loops that are not closed, with or without a host.
-    loops: int
-    #: Fds and signals that they watch.
-    sources: int
-    #: Threads of the library.
-    threads: int
-    #: Runs that have not ended.
-    guests: tuple[Guest, ...]
-
-
-def stats() -> ProcessStats:
-    """Figures of the whole process. Any thread."""
-    live = ffi.new("guest_live_t *")
-    live.struct_size = ffi.sizeof("guest_live_t")
-    lib.guest_live(live)
-    return ProcessStats(len(Reactor.open), live.sources, live.threads, tuple(_exit.alive()))

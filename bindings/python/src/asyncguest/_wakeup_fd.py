@@ -10,6 +10,7 @@ other end, whoever's fd is in place: that one of them wakes lets the interpreter
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._loop import EventLoop
+    from ._reactor import Reactor
 
 __all__ = ["WakeupFd", "on_main_thread", "renew_in_child"]
 
@@ -43,8 +44,8 @@ class WakeupFd:
     set theirs meanwhile, which stays.
     """
 
-    def __init__(self, loop: EventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, reactor: Reactor) -> None:
+        self._loop, self._reactor = loop, reactor
 
     def __enter__(self) -> WakeupFd:
         if on_main_thread():
@@ -60,7 +61,7 @@ class WakeupFd:
             return
         _users.remove(self)
         reading, _ = _made()
-        if not self._loop.reactor.closed:  # by a fork inside, for the child
+        if not self._reactor.closed:  # by a fork inside, for the child
             self._loop.remove_reader(reading)
         if not _users and on_main_thread():
             _put_back(signal.set_wakeup_fd(-1))

@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .._host import Host
 
 if TYPE_CHECKING:
     from .._host import Job
-    from ._trial import Trial
 
 __all__ = ["Tap"]
 
@@ -28,10 +27,23 @@ WATCHES_WORK = (
 )
 
 
+class Watcher(Protocol):
+    """Who is told: see `Trial`."""
+
+    thread: int
+    destroyed: bool
+
+    def wrong(self, what: str, remedy: str) -> None: ...
+
+    def note(self, what: str, remedy: str) -> None: ...
+
+    def failed(self, what: str, remedy: str, error: BaseException) -> None: ...
+
+
 class Tap(Host):
     """Passes everything on to the adapter and tells the trial what the adapter does wrong."""
 
-    def __init__(self, inner: Host, drive: str, trial: Trial) -> None:
+    def __init__(self, inner: Host, drive: str, trial: Watcher) -> None:
         self._inner = inner
         self._trial = trial
         self.name = inner.name

@@ -82,7 +82,7 @@ class AwaitedHost(LoopHost):
     @staticmethod
     def _ask_to_end(guest: Guest) -> bool:
         """Cancels the run, unless it is in its clean-up, which that would cut off. Returns whether it did."""
-        if guest.is_cancelling:
+        if guest.record.is_cancelling:
             return False
         guest.cancel("the host's program has ended, or what waited for this run was cancelled")
         return True

@@ -84,7 +84,7 @@ class AsyncioHost(AwaitedHost):
                 self._ask_to_end(guest)
         if cancelled is not None:
             raise cancelled
-        guest.check_not_forked("wait")
+        guest.record.check_not_forked("wait")
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         def turn() -> None:

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from .._ambient import in_trio
 from .._guest import Guest
 from .._reports import log
+from .._running_loop import in_trio
 from ._awaited import AwaitedHost
 from ._loophost import Found, watches
 
@@ -86,7 +86,7 @@ class TrioHost(AwaitedHost):
             with trio.CancelScope(shield=True):
                 await end.wait()
             raise
-        guest.check_not_forked("wait")
+        guest.record.check_not_forked("wait")
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self._watched[fd] = ready

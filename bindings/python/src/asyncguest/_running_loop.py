@@ -5,6 +5,7 @@ Owns: the list of guests of each thread whose host is no async library itself. T
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -13,17 +14,16 @@ from ._compat import running_loop, set_running_loop
 
 if TYPE_CHECKING:
     from ._host import Host
-    from ._loop import EventLoop
 
 _here = threading.local()
 
 
-def enter(loop: EventLoop, host: Host) -> bool:
+def enter(loop: asyncio.AbstractEventLoop, host: Host) -> bool:
     """A guest starts on this thread. Returns whether its loop may be the running one between turns."""
     is_async = host.is_async
     if is_async is None:
         is_async = in_trio()
-    loops: list[EventLoop] = getattr(_here, "loops", [])
+    loops: list[asyncio.AbstractEventLoop] = getattr(_here, "loops", [])
     now = running_loop()
     if is_async or (now is not None and now not in loops):
         return False
@@ -34,15 +34,15 @@ def enter(loop: EventLoop, host: Host) -> bool:
     return True
 
 
-def first() -> EventLoop | None:
+def first() -> asyncio.AbstractEventLoop | None:
     """The loop that is the running one between turns, if there is one."""
-    loops: list[EventLoop] = getattr(_here, "loops", [])
+    loops: list[asyncio.AbstractEventLoop] = getattr(_here, "loops", [])
     return loops[0] if loops else None
 
 
-def leave(loop: EventLoop) -> None:
+def leave(loop: asyncio.AbstractEventLoop) -> None:
     """The guest has ended, outside of its turns: the next one takes its place."""
-    loops: list[EventLoop] = getattr(_here, "loops", [])
+    loops: list[asyncio.AbstractEventLoop] = getattr(_here, "loops", [])
     if loop in loops:  # not if the thread that started it is gone and another one ends it
         loops.remove(loop)
     if running_loop() is loop:

@@ -51,7 +51,7 @@ def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **op
                 f"loop_factory made {loop!r}: a guest needs an asyncguest.EventLoop or a subclass of it, because "
                 "another loop waits by itself"
             )
-        if loop.is_running() or loop.is_closed() or loop.guest is not None:
+        if loop.is_running() or loop.is_closed() or loop.hosted_run is not None:
             raise GuestError(f"loop_factory returned {loop!r}, which is in use or closed: return a new one")
         if loop.reactor.threaded == host.watches_fds or loop.reactor.host_thread != threading.get_ident():
             raise GuestError("loop_factory returned a loop that was made before or on another thread: make it inside")

@@ -15,8 +15,7 @@ from ._reports import warn
 
 if TYPE_CHECKING:
     from ._delivery import Turns
-    from ._guest import Guest
-    from ._loop import EventLoop
+    from ._run import Run
 
 __all__ = ["drive_to_end", "settle_all"]
 
@@ -24,37 +23,37 @@ __all__ = ["drive_to_end", "settle_all"]
 _LAST_PART = 0.2
 
 
-def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -> bool:
-    """Cancels the main task and runs the loop here until the clean-up is over, or the deadline. See Guest.shutdown."""
-    until = monotonic() + deadline
+def drive_to_end(run: Run, turns: Turns, deadline: float) -> bool:
+    """Cancels the main task and runs the loop here until the clean-up is over, or the deadline. See `Guest.shutdown`."""
+    loop, until = turns.loop, monotonic() + deadline
     # A task that is being cancelled already may be in its finally blocks, which a second time would cut off; or it may
     # have swallowed the first one, so that near the end it is asked again.
-    insist_at = monotonic() + deadline * (1 - _LAST_PART) if guest.is_cancelling else until
-    if not guest.is_cancelling:
-        guest.cancel("the host has ended")
+    insist_at = monotonic() + deadline * (1 - _LAST_PART) if run.is_cancelling else until
+    if not run.is_cancelling:
+        run.cancel("the host has ended")
     impatient: KeyboardInterrupt | None = None
     # The first Ctrl-C of a run cancels it; whoever presses once more does not want to wait for its clean-up.
-    interrupts = max(2, guest.interrupted_count + 1)
+    interrupts = max(2, run.interrupted_count + 1)
     with loop.reactor.batch(), turns.inside():
         loop.asleep = False
-        while not (guest.is_over or guest.forked) and monotonic() < until:
+        while not (run.is_over or run.forked) and monotonic() < until:
             if monotonic() >= insist_at:
                 insist_at = until
-                guest.cancel("the host has ended")
+                run.cancel("the host has ended")
             try:
                 loop.run_waiting(insist_at)
             except (SystemExit, KeyboardInterrupt) as error:
-                guest.interrupted(error)
+                run.interrupted(error)
                 if isinstance(error, KeyboardInterrupt):
                     impatient, until = error, 0.0
             except Exception as error:
-                guest.break_down(error)
-            if guest.interrupted_count >= interrupts:
+                run.break_down(error)
+            if run.interrupted_count >= interrupts:
                 impatient, until = KeyboardInterrupt(), 0.0
-    finished = guest.is_over and guest.failure is None
-    if not guest.is_over:
-        abandon(guest, loop)
-    guest.conclude()
+    finished = run.is_over and run.failure is None
+    if not run.is_over:
+        abandon(run, loop)
+    run.conclude()
     if impatient is not None:
         try:
             raise impatient
@@ -63,19 +62,19 @@ def drive_to_end(guest: Guest, loop: EventLoop, turns: Turns, deadline: float) -
     return finished
 
 
-def abandon(guest: Guest, loop: EventLoop) -> None:
+def abandon(run: Run, loop: asyncio.AbstractEventLoop) -> None:
     """Names what has not finished and gives it an outcome, so that `done_callback` gets a task that is done."""
     tasks = asyncio.all_tasks(loop)
-    left = sorted(task.get_name() for task in tasks if task is not guest.clean_up_task)
+    left = sorted(task.get_name() for task in tasks if task is not run.clean_up_task)
     what = ", ".join(left) if left else "the default executor"
-    warn(f"asyncguest: {guest.title} was abandoned when its time was over; not finished: {what}")
+    warn(f"asyncguest: {run.title} was abandoned when its time was over; not finished: {what}")
     error = GuestError("the run was abandoned: its host had ended, and it did not finish in the time that it was given")
-    settle_all(guest, loop, error)
+    settle_all(run, loop, error)
 
 
-def settle_all(guest: Guest, loop: EventLoop, error: Exception) -> None:
+def settle_all(run: Run, loop: asyncio.AbstractEventLoop, error: Exception) -> None:
     """Gives all tasks that are left an outcome: their loop will not run again."""
-    for task in asyncio.all_tasks(loop) | {guest.task}:
-        if not task.done():
+    for task in {*asyncio.all_tasks(loop), run.task}:
+        if task is not None and not task.done():
             settle_abandoned(task, error)
             task.exception()  # it has been told: nobody need say "never retrieved"

@@ -1,0 +1,260 @@
+"""A run in its host: what is taken of the host thread at its start, and given back at its end.
+
+Owns: the loop of the run, its turns, and all that they are attached to. Host thread only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from . import _exit, _running_loop
+from ._cleanup import cancel_all, clean_up
+from ._compat import new_task
+from ._delivery import Turns
+from ._errors import GuestClosed, GuestError, WrongThread
+from ._factory import make_loop
+from ._loop import EventLoop
+from ._posting import Posting
+from ._run import Run
+from ._shutdown import drive_to_end, settle_all
+from ._signals import CtrlC
+from ._stats import GuestStats
+from ._wakeup_fd import WakeupFd
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ._host import Host
+
+    DoneCallback: TypeAlias = Callable[[asyncio.Task[Any]], object]
+
+__all__ = ["HostedRun"]
+
+
+class HostedRun(Run):
+    """A run that `Guest` has begun. `on_stall(kind, seconds)`: see `Reactor`. The rest: see `Guest`."""
+
+    def __init__(
+        self,
+        host: Host,
+        name: str | None,
+        *,
+        done_callback: DoneCallback | None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
+        debug: bool | None,
+        batch_budget: float,
+        max_nesting: int,
+        stall_after: float | None,
+        leave_wakeup_fd: bool,
+    ) -> None:
+        super().__init__(host, name)
+        self._done_callback = done_callback
+        self._factory = loop_factory or EventLoop
+        self._debug = debug
+        self._budget = batch_budget
+        self._max_nesting = max_nesting
+        self._stall_after = stall_after
+        #: Called by the library, on its thread, after that.
+        self.on_stall: Callable[[int, float], None] | None = None
+        self._leave_wakeup_fd = leave_wakeup_fd
+        self.turns: Turns | None = None
+        self._posting = Posting(self)
+        self._ctrl_c = CtrlC(weakref.proxy(self))
+        self._has_running_loop = False
+        self._last_stats: GuestStats | None = None
+
+    @property
+    def event_loop(self) -> EventLoop:
+        """See `Guest.loop`."""
+        if self.turns is None:
+            raise GuestClosed("the guest has no loop yet: call start(async_fn) first")
+        return self.turns.loop
+
+    def in_charge(self, what: str) -> Turns:
+        """The turns, for a call that needs a live run on its own thread."""
+        self.check_not_forked(what)
+        if self.turns is None or self.state in ("new", "ended"):
+            raise GuestClosed(f"{what}() needs a run in progress; this guest is {self.state}")
+        if threading.get_ident() != self.host_thread:
+            raise WrongThread(f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()")
+        return self.turns
+
+    def stats(self) -> GuestStats:
+        """See `Guest.stats`."""
+        if self._last_stats is not None:
+            return self._last_stats
+        try:
+            return GuestStats.of(self.event_loop.reactor, self.turns.budget_spent if self.turns else 0)
+        except GuestClosed:
+            if self._last_stats is None:
+                raise
+            return self._last_stats  # it has ended while another thread asked
+
+    # ---- the start
+
+    def start(self, guest: Any, coroutine: Coroutine[Any, Any, Any], context: Context | None) -> asyncio.Task[Any]:
+        """Begins the run with its main task, which has reached its first await when this returns. See `Guest.start`."""
+        try:
+            if self.state != "new":
+                raise GuestError(f"this guest is {self.state}: one Guest is one run, so make another for the next")
+            self.guest = guest
+            turns = self._attach(self._make_loop())
+        except BaseException:
+            coroutine.close()
+            raise
+        loop = turns.loop
+        try:
+            with turns.inside():
+                loop.asleep = True  # the host is in charge from here on, also if the first step opens a dialog
+                self.task = task = new_task(loop, coroutine, self.name, context)
+                task.add_done_callback(self._main_is_done)
+                turns.run_first_step(task, coroutine)
+        except BaseException:
+            if self.task is None:  # a task factory of the loop has failed
+                self.state = "ended"
+                self._detach(turns)
+                loop.close()
+            raise
+        try:
+            return task
+        finally:
+            del task  # its first step may have failed: see run_ready
+
+    def _make_loop(self) -> EventLoop:
+        host, posting = self.host, self._posting
+        loop = make_loop(
+            self._factory,
+            host,
+            post=None if host.watches_fds else posting.post,
+            post_local=None if host.watches_fds or host.post_local is None else posting.post_local,
+            hosted=True,
+            stall_after=self._stall_after,
+            on_stall=self.on_stall,
+        )
+        if self._debug is not None:
+            loop.set_debug(self._debug)
+        return loop
+
+    def _attach(self, loop: EventLoop) -> Turns:
+        """Takes the host thread's asyncio and signal state, as far as it is free."""
+        self.loop = loop
+        self.live_here()
+        self.turns = turns = Turns(self, loop, self._budget, self._max_nesting)
+        self._wakeup = WakeupFd(loop, loop.reactor)
+        self.state = "running"
+        self._posting.deliver = turns.deliver
+        loop.hosted_run = self
+        try:
+            self.host.attached(self.guest)
+            turns.watch()
+            loop.claim(self.host_thread)
+            self._has_running_loop = _running_loop.enter(loop, self.host)
+            if not self._leave_wakeup_fd:
+                self._wakeup.__enter__()
+            self._ctrl_c.enter(loop.reactor)
+            _exit.add(self)
+        except BaseException:
+            self._detach(turns)
+            loop.close()
+            self.state = "ended"
+            raise
+        return turns
+
+    def _detach(self, turns: Turns) -> None:
+        """Gives it all back: each step, also if one before it fails because the host is gone."""
+        loop = turns.loop
+        turns.over = True
+        with ExitStack() as steps:  # the last one is done first
+            steps.callback(self.host.detached, self.guest)
+            steps.callback(setattr, loop, "hosted_run", None)
+            steps.callback(loop.release)
+            if self._has_running_loop:
+                self._has_running_loop = False
+                steps.callback(_running_loop.leave, loop)
+            steps.callback(_exit.remove, self)
+            steps.callback(self._wakeup.__exit__)
+            steps.callback(self._ctrl_c.leave, loop.reactor)
+            steps.callback(turns.unwatch)
+
+    # ---- the end
+
+    def _main_is_done(self, task: asyncio.Task[Any]) -> None:
+        if self.state == "running":
+            self.state = "ending"
+            assert self.turns is not None
+            loop = self.turns.loop
+            loop.after_iteration = self._begin_clean_up
+            if loop.asleep:
+                loop.rouse()  # somebody iterates it by hand, and need not go on
+
+    def _begin_clean_up(self) -> None:
+        assert self.turns is not None
+        loop = self.turns.loop
+        cleaning_up = clean_up(loop, cancel_all(loop))
+        # Not by the loop's task factory, which is the user's and may fail.
+        self.clean_up_task = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
+        self.turns.run_first_step(self.clean_up_task, cleaning_up)  # or one of those that end could cancel it before
+
+    def shutdown(self, deadline: float) -> bool:
+        if self.state in ("new", "ended") or self.forked:
+            return True
+        if self.is_orphaned:
+            self._take_over()
+        turns = self.in_charge("shutdown")
+        if turns.in_progress:
+            raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
+        return drive_to_end(self, turns, deadline)
+
+    def _take_over(self) -> None:
+        """This thread is the host thread from here on: the one that started the run has ended."""
+        assert self.turns is not None
+        self.turns.loop.reactor.take_over()
+        self.live_here()
+        self.turns.loop.claim(self.host_thread)
+
+    def conclude(self) -> None:
+        assert self.turns is not None and self.task is not None
+        turns, loop, ending = self.turns, self.turns.loop, self.clean_up_task
+        if self.failure is not None:
+            settle_all(self, loop, self.failure)
+        error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
+        # A GuestError is that of an abandoned run, which has been told.
+        if error is not None and error is not self.failure and not isinstance(error, GuestError):
+            self.report("the clean-up of the run failed", error)
+        self._last_stats = self.stats()
+        self.state = "ended"
+        try:
+            self._detach(turns)
+        finally:
+            try:
+                loop.close()
+            finally:
+                self._kept.clear()
+                tell = self._done_callback
+                self._part(turns)
+                if tell is not None:
+                    tell(self.task)
+
+    def _part(self, turns: Turns) -> None:
+        """Unties the run from its parts: what it has kept alive is freed with the last reference to it."""
+        turns.part()
+        self._posting.part()
+        self.guest = self.on_stall = self._done_callback = None
+
+    def forget_in_child(self) -> None:
+        self.forked = True
+        self.state = "ended"
+        if self.turns is not None:
+            self.turns.over, self.turns.is_watched = True, False
+            loop = self.turns.loop
+            self._ctrl_c.forget()
+            loop.reactor.forget_in_child()
+            if self.host_thread == threading.get_ident():
+                self._forked_in = asyncio.current_task(loop)
+                loop.leave_to_parent()
