@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ._rests import Bell
+from ._yielding import Bell
 
 __all__ = ["FdSource", "GLib", "IdleBell", "default_application", "once"]
 

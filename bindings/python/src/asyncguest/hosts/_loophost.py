@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from .._errors import GuestError
 from .._host import Host
 
-__all__ = ["LoopHost", "Found", "Row", "watches"]
+__all__ = ["LoopHost", "Found", "BusyStreak", "watches"]
 
 # Seconds of turns with pauses below _PAUSE after which the host is given an idle moment.
-_LONGEST_ROW = 0.004
+_LONGEST_STREAK = 0.004
 _PAUSE = 0.001
 
 
@@ -41,7 +41,7 @@ def watches(drive: str | None, can_watch: bool = True, why_not: str = "this host
     return can_watch and drive != "thread"
 
 
-class Row:
+class BusyStreak:
     """Turns so close to each other that what a host does in its idle moments has no place in between."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Row:
     def end(self, more: bool) -> bool:
         """It has ended, with more to do or not. Returns whether the host needs an idle moment now."""
         self._ended = now = monotonic()
-        if not more and now - self._began <= _LONGEST_ROW:
+        if not more and now - self._began <= _LONGEST_STREAK:
             return False
         self._began = now
         return True

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from .._errors import GuestError
-from ._rests import Bell
+from ._yielding import Bell
 
 __all__ = ["Binding", "EventBell", "Notifier", "applications", "binding_of", "if_it_lives"]
 

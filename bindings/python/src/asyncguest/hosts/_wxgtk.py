@@ -12,7 +12,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
-from ._rests import Bell
+from ._yielding import Bell
 
 __all__ = ["FdSource", "GtkBell", "glib", "wx"]
 

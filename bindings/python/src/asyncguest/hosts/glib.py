@@ -5,7 +5,7 @@ Owns: the sources that wake its guests, and their rests. Everything runs on the 
 
 GLib serves the ready sources of the best priority alone, in turns: GDK's events and most timers are at 0, GTK lays out
 at 110 and paints at 120, `idle_add` is at 200. A guest at 0 has its turn beside events and timers however busy they
-are, and is prompt; but with much to do it would keep GTK from painting for ever. So it rests then (see `_rests.py`),
+are, and is prompt; but with much to do it would keep GTK from painting for ever. So it rests then (see `_yielding.py`),
 until nothing is left above 200. Every 50 ms the rest is a real pause, so that `while Gtk.events_pending():` comes to
 its end.
 """
@@ -22,8 +22,8 @@ from .._errors import GuestError
 from . import _gio
 from ._gsource import FdSource, GLib, IdleBell, default_application, once
 from ._loophost import Found, watches
-from ._rests import LONGEST_REST, JobBell
-from ._sealed import SealedHost
+from ._mainloop_wrapper import WrappedHost
+from ._yielding import LONGEST_REST, JobBell
 
 __all__ = ["GLibHost", "find"]
 
@@ -31,7 +31,7 @@ __all__ = ["GLibHost", "find"]
 _PAUSE_EVERY = 0.05
 
 
-class GLibHost(SealedHost):
+class GLibHost(WrappedHost):
     """The main loop of GLib, and with it GTK 3 and GTK 4. It may run already, or start later.
 
     `context`: the GLib.MainContext; None: the one of this thread, which is the default context unless the thread has

@@ -4,7 +4,7 @@ Owns: its guests' socket notifiers, and the bells that are rung by posted events
 loop, except `post`.
 
 Each round of Qt's loop has a turn for posted events (with them painting), for input, for notifiers and for timers, on
-its own dispatcher as on GLib's: nobody starves. A guest with much to do rests all the same (see `_rests.py`), until a
+its own dispatcher as on GLib's: nobody starves. A guest with much to do rests all the same (see `_yielding.py`), until a
 posted event of low priority comes by, which is after all painting that was asked for by then. So Qt has two rounds for
 each turn of a busy guest, and several such guests have theirs one by one, not all in the same round.
 """
@@ -20,9 +20,9 @@ from .._errors import GuestError
 from .._leaving import exit_status
 from .._reports import log
 from ._loophost import Found, watches
+from ._mainloop_wrapper import WrappedHost
 from ._qt import EventBell, Notifier, applications, binding_of, if_it_lives
-from ._rests import JobBell
-from ._sealed import SealedHost
+from ._yielding import JobBell
 
 __all__ = ["QtHost", "find"]
 
@@ -30,7 +30,7 @@ __all__ = ["QtHost", "find"]
 _LOW = -1
 
 
-class QtHost(SealedHost):
+class QtHost(WrappedHost):
     """The main loop of Qt, which may run already, start later, or be entered with `processEvents()` alone.
 
     `app`: the QApplication, QGuiApplication or QCoreApplication, or a QThread; None: the one that runs the loop of this

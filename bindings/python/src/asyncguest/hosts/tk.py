@@ -4,7 +4,7 @@ Owns: its guests' places in Tcl's notifier, and their rests. Everything runs on 
 
 Tcl serves its queue before it looks at timers and X events, and these before what waits for an idle moment, which is
 where Tk redraws. A guest with much to do is in the queue again whenever its turn ends, and the window would freeze. So
-it rests (see `_rests.py`). The idle moment only switches the watch on again: a turn in it would run callbacks inside
+it rests (see `_yielding.py`). The idle moment only switches the watch on again: a turn in it would run callbacks inside
 any `update_idletasks()`.
 """
 
@@ -17,13 +17,13 @@ from typing import Any
 
 from .._errors import GuestError
 from ._loophost import Found, watches
-from ._rests import LONGEST_REST, JobBell, RestingHost
 from ._tcl import FdWatch, PipeBell, SocketBell, can_watch_fds
+from ._yielding import LONGEST_REST, JobBell, YieldingHost
 
 __all__ = ["TkHost", "find"]
 
 
-class TkHost(RestingHost):
+class TkHost(YieldingHost):
     """The main loop of tkinter, which may run already, start later, or be entered with `update()` alone.
 
     `root`: a `tkinter.Tk` or any widget of it. `drive`: "fd" watches the guest's fd with Tcl's file handlers, where Tcl

@@ -4,7 +4,7 @@ Owns: what wakes its guests, and their rests. Everything runs on the main thread
 
 wx handles posted events before it paints, or, where it stands on GTK, not before it has painted and every timer of the
 program has had its turn: then a busy program would starve its guests. So on GTK they are woken beside the input, by the
-GLib below. A guest with much to do would keep the window from being painted, and rests (see `_rests.py`) until wx sends
+GLib below. A guest with much to do would keep the window from being painted, and rests (see `_yielding.py`) until wx sends
 an idle event, which it does after painting. `wx.Yield()` sends none, and so comes to its end.
 """
 
@@ -16,14 +16,14 @@ from typing import Any
 from .._errors import GuestError
 from . import _wxgtk
 from ._loophost import Found, watches
-from ._rests import LONGEST_REST, Bell, JobBell, Switch
-from ._sealed import SealedHost
+from ._mainloop_wrapper import WrappedHost
 from ._wxgtk import wx
+from ._yielding import LONGEST_REST, Bell, JobBell, Switch
 
 __all__ = ["WxHost", "find"]
 
 
-class WxHost(SealedHost):
+class WxHost(WrappedHost):
     """The main loop of wxPython. It may run already, or start later.
 
     `app`: the wx.App; None: the one that there is. `drive`: "fd" watches the guest's fd with the GLib under wxGTK;

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ._rests import RestingHost, Switch
+from ._yielding import Switch, YieldingHost
 
-__all__ = ["SealedHost"]
+__all__ = ["WrappedHost"]
 
 
-class SealedHost(RestingHost):
+class WrappedHost(YieldingHost):
     """Base of an adapter with a wrapper of the toolkit's main loop, which raises when that has ended."""
 
     def __init__(self, deadline: float = 5.0) -> None:

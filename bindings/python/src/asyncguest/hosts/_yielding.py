@@ -1,4 +1,4 @@
-"""Rests: a guest with much to do leaves its host the time for painting, and the host's timers.
+"""Yielding: a guest with much to do rests, and leaves its host the time for painting, and the host's timers.
 
 Owns: the host's watches that rest, and its queue of posted jobs. Host thread only, except `post` and `Bell.ring`.
 
@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .._errors import GuestError
-from ._loophost import LoopHost, Row
+from ._loophost import BusyStreak, LoopHost
 
-__all__ = ["LONGEST_REST", "Bell", "RestingHost", "Switch"]
+__all__ = ["LONGEST_REST", "Bell", "YieldingHost", "Switch"]
 
 #: Milliseconds that a guest rests at the most while its toolkit finds no idle moment.
 LONGEST_REST = 10
@@ -94,7 +94,7 @@ class Bell:
         self._served = bool  # what was sent may come after the host's loop, or never, and is not to keep the host
 
 
-class RestingHost(LoopHost):
+class YieldingHost(LoopHost):
     """Base of an adapter whose guests rest.
 
     Overrides `_make_bell`, and `_wait_for_idle` and `_forget_alarms`; wakes its guests by `_served`.
@@ -103,7 +103,7 @@ class RestingHost(LoopHost):
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)
         self._resting: deque[Switch] = deque()
-        self._row = Row()
+        self._streak = BusyStreak()
         self._jobs: deque[Callable[[], object]] = deque()
         self._bell: JobBell | None = None
         self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
@@ -136,12 +136,12 @@ class RestingHost(LoopHost):
 
     def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
         """The toolkit has found that the guest is to be woken."""
-        self._row.begin()
+        self._streak.begin()
         more = False
         try:
             more = self._turn(ready)
         finally:
-            if self._row.end(more):
+            if self._streak.end(more):
                 self._rest(switch)
 
     def _rest(self, switch: Switch) -> None:
