@@ -166,3 +166,31 @@ def test_the_warning_is_a_runtime_warning() -> None:
     assert found.stdout == "done True\n"
     assert found.stderr.count("RuntimeWarning") == 1, found.stderr
     assert "mine" in found.stderr and "gone" in found.stderr and "shutdown" in found.stderr
+
+
+class NotedPosts(QueueHost):
+    """Tells of each post; a turn that is lost comes again too late for the test."""
+
+    repost_after = 3600
+
+    def __init__(self) -> None:
+        super().__init__("thread")
+        self.posted = threading.Event()
+
+    def post(self, job: Callable[[], object]) -> None:
+        super().post(job)
+        self.posted.set()
+
+
+def test_a_post_before_the_run_is_attached_is_its_first_turn() -> None:
+    host = NotedPosts()
+
+    def factory() -> asyncguest.EventLoop:
+        loop = asyncguest.EventLoop()
+        loop.call_soon_threadsafe(int)
+        assert host.posted.wait(10), "the loop has something to do"
+        return loop
+
+    run = Run(host=host, loop_factory=factory)
+    run.start(asyncio.sleep, 0, "ran")
+    assert run.finish() == "ran"

@@ -28,7 +28,7 @@ class Posting:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._failed = 0
-        #: Runs a turn, once the run is attached: a post may come before that.
+        #: Runs a turn, once the run is attached.
         self.deliver: Callable[[int], bool] | None = None
 
     def post(self, token: int) -> None:
@@ -47,7 +47,7 @@ class Posting:
             return
         run.posting_thread = get_ident()
         try:
-            post(partial(self._posted, token))
+            post(partial(self.deliver or self._deliver_later, token))
         except BaseException as error:
             if not run.has_ended:  # else the host has just forgotten it
                 self._note_failure(run, error)
@@ -56,8 +56,8 @@ class Posting:
             run.posting_thread = None
         self._failed = 0
 
-    def _posted(self, token: int) -> bool:
-        """The turn that a post was for. Host thread."""
+    def _deliver_later(self, token: int) -> bool:
+        """The turn of a post that came before the run was attached. Host thread."""
         return self.deliver is not None and self.deliver(token)
 
     def part(self) -> None:
