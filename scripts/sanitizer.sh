@@ -39,7 +39,7 @@ case $kind in
         # ThreadSanitizer puts a handler of its own in front of each signal's, and calls that one late on a thread that
         # sleeps: Rust's harness has such a thread in every test. And a scope of threads ends by a lock that it does not see.
         left_out='\.signal_disposition_restored$'
-        skip=(signal_ sys::signal threads_are_no_forks)
+        skip=(signal_ sys::unix::signal threads_are_no_forks)
         ;;
     *)
         echo "usage: scripts/sanitizer.sh address|thread [CTEST-ARGUMENT...]" >&2

@@ -41,7 +41,7 @@ stage() { # NAME COMMAND...
         failed=$((failed + 1))
         printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log"
         # Without what went well, so that what failed is within the last lines.
-        grep -vE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$logs/$name.log" |
+        grep -avE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$logs/$name.log" |
             tail -n 80 | sed 's/^/      | /'
     fi
 }

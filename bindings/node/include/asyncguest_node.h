@@ -75,7 +75,8 @@
     X(guest_version_string)                                                                                            \
     X(guest_live)                                                                                                      \
     X(guest_work)                                                                                                      \
-    X(guest_signal_arrivals)
+    X(guest_signal_arrivals)                                                                                           \
+    X(guest_deadline)
 
 #ifdef __cplusplus
 #define ASYNCGUEST_NODE_MEMBER(name) decltype(&::name) name;
