@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncguest
 from asyncguest import _options
+from asyncguest._hosted import HostedRun
 from asyncguest.hosts.queue import QueueHost
 
 # How many loops the tests have made.
@@ -38,7 +39,7 @@ class GuestLoop(AloneLoop):
     """The same with a host: `run_forever` lets the queue host run, and the loop has its turns there.
 
     A run of the package is one main task, and closes its loop when that is done; asyncio's tests run one loop many
-    times. So each `run_forever` is a stay: all that a `Guest` does between its start and its end, with the same
+    times. So each `run_forever` is a stay: all that a run does between its start and its end, with the same
     turns, but without a main task, and the loop lives on.
     """
 
@@ -94,33 +95,36 @@ class ThreadLoop(GuestLoop):
     drive = "thread"
 
 
-class Stay(asyncguest.Guest):
+class Stay(HostedRun):
     """One `run_forever` of a loop in its host."""
 
     def __init__(self, host: QueueHost, loop: GuestLoop) -> None:
-        super().__init__(host)
+        settings: dict[str, Any] = dict.fromkeys(("done_callback", "loop_factory", "debug", "stall_after"))
+        super().__init__(host, None, batch_budget=0.005, max_nesting=64, leave_wakeup_fd=False, **settings)
+        self.guest = self
         self._queue = host
-        self._loop: GuestLoop = loop
+        self._stays_in = loop
         self._raised: BaseException | None = None
 
     def run(self) -> None:
-        self._attach()
+        loop = self._stays_in
+        turns = self._attach(loop)
         try:
-            self._loop.rouse()
-            while not self._loop.is_stopping() and self._raised is None:
+            loop.rouse()
+            while not loop.is_stopping() and self._raised is None:
                 self._queue.run_once()
         finally:
-            self._detach()
-            self._loop.asleep = False
+            self._detach(turns)
+            loop.asleep = False
         if self._raised is not None:
             raise self._raised
 
     def turn(self, token: int = 0) -> None:
-        if self._turns is not None:
-            self._turns.deliver(token)
+        if self.turns is not None:
+            self.turns.deliver(token)
 
-    def interrupted(self, error: BaseException, task: asyncio.Task[Any] | None = None) -> None:
-        # Out of run_forever, as asyncio has it; a Guest would end its main task instead.
+    def interrupted(self, error: BaseException) -> None:
+        # Out of run_forever, as asyncio has it; a run of the package would end its main task instead.
         self._raised = error
 
 
