@@ -60,6 +60,8 @@ class Waiting(stages.Stage):
 
     def handle(self, event: Any) -> None:
         pygame = self.pygame
+        if not self.goes_on:
+            return  # guest code has had its turn since, and may have quit pygame
         if event.type == pygame.QUIT:
             self.goes_on = False
         elif hasattr(event, "function"):
