@@ -101,6 +101,16 @@ fn silent_after_done_fd() {
 }
 
 #[test]
+fn silent_though_a_deadline_was_still_to_come() {
+    let _alone = alone();
+    let toy = Toy::start(Drive::Fd);
+    toy.handle().set_deadline(asyncguest::monotonic_ns() + 30 * MS).unwrap();
+    toy.poster.cancel();
+    toy.run_until(|| toy.done() > 0);
+    is_silent(&toy, 0);
+}
+
+#[test]
 fn silent_after_a_shutdown_with_a_lost_token() {
     let _alone = alone();
     let (toy, post) = (Toy::with(Options { repost_after: 30 * MS, ..Options::default() }), Probe::new());

@@ -88,7 +88,7 @@ impl Connections {
     }
 
     /// When the caller wants a delivery, whatever is due; `FOREVER` for never. Replaces the one before.
-    pub(super) fn set_deadline(&self, deadline: u64) {
+    pub(crate) fn set_deadline(&self, deadline: u64) {
         self.deadline.set(deadline);
         self.shared.deadline_changed(self.earliest());
     }

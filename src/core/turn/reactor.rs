@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::iteration::{Iteration, Ready, Step};
-use crate::clock::Clock;
+use crate::clock::{Clock, FOREVER};
 use crate::core::host::Host;
 use crate::core::live;
 use crate::core::message::Message;
@@ -213,8 +213,10 @@ impl Reactor {
         }
     }
 
-    /// Gives up what is ready; accepted posts are dropped in this delivery, for their end runs user code.
+    /// Gives up what is ready, and the caller's deadline, which would bring a delivery to a guest that has ended; accepted
+    /// posts are dropped in this delivery, for their end runs user code.
     pub(super) fn give_up_ready(&self) {
+        self.registry.connections.set_deadline(FOREVER);
         self.registry.give_up_missed();
         let given_up = self.iteration.borrow_mut().give_up();
         let mut queued = VecDeque::new();
