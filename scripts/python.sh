@@ -25,29 +25,40 @@ cd "$(dirname "$0")/.."
 # Two interpreters at a time: much of the tests' time is waiting. The newest, which has the most to do, begins; those
 # that are neither the newest nor the oldest have what depends on the version.
 do_test() {
-    local version python found=0 failed=0 newest oldest markers
     do_wheel quietly || return
-    newest=$(interpreters | tail -n 1 | cut -d ' ' -f 1)
-    oldest=$(interpreters | head -n 1 | cut -d ' ' -f 1)
-    while read -r version python <&3; do
-        [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
-        if [ "$(jobs -rp | wc -l)" -ge 2 ]; then
-            wait -n || failed=$((failed + 1))
-        fi
-        found=$((found + 1))
-        markers="not once and not twice"
-        [ "$version" != "$oldest" ] || markers="not once"
-        [ "$version" != "$newest" ] || markers=""
-        test_on "$version" "$python" "$markers" "$package/tests" &
-    done 3< <(interpreters | tac)
-    while [ -n "$(jobs -p)" ]; do
-        wait -n || failed=$((failed + 1))
-    done
-    if [ "$found" = 0 ] || { [ $# != 0 ] && [ "$found" != $# ]; }; then
+    side_by_side test_marked "$@" < <(interpreters | tac)
+    if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.10 on}"
         return 1
     fi
-    [ "$failed" = 0 ]
+    [[ " ${statuses[*]} " != *" "[1-9]* ]]
+}
+
+test_marked() { # X.Y PYTHON
+    local markers="not once and not twice"
+    [ "$1" != "$(interpreters | head -n 1 | cut -d ' ' -f 1)" ] || markers="not once"
+    [ "$1" != "$(interpreters | tail -n 1 | cut -d ' ' -f 1)" ] || markers=""
+    test_on "$1" "$2" "$markers" "$package/tests"
+}
+
+# Runs `COMMAND X.Y PYTHON` for the interpreters that it reads, all or those named, two at a time. Their statuses are
+# then in `statuses`.
+side_by_side() { # COMMAND [X.Y...]
+    local version python command=$1
+    shift
+    statuses=()
+    while read -r version python <&3; do
+        [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
+        if [ "$(jobs -rp | wc -l)" -ge 2 ]; then
+            wait -n
+            statuses+=($?)
+        fi
+        "$command" "$version" "$python" &
+    done 3<&0
+    while [ -n "$(jobs -p)" ]; do
+        wait -n
+        statuses+=($?)
+    done
 }
 
 do_quick() {
@@ -134,29 +145,26 @@ coverage_figures() { # COVERAGE-COMMAND...
 }
 
 do_conformance() { # [short] [X.Y...]
-    local version python options=() ran=0 failed=0
+    conformance_options=()
     if [ "${1:-}" = short ]; then
         shift
-        options=(--short)
+        conformance_options=(--short)
         # Asyncio differs most between these two. Each line's first word is the version.
         [ $# != 0 ] || set -- "$(interpreters | sed -n '1p;$p' | cut -d ' ' -f 1 | xargs)"
     fi
     do_wheel quietly || return
-    while read -r version python <&3; do
-        [ $# = 0 ] || [[ " $* " == *" $version "* ]] || continue
-        venv "$version" "$python" "$(requirements "$version")" && install_wheel "$version" || return
-        "$out/venv-$version/bin/python" "$package/conformance/run.py" "${options[@]}" --out "$out/conformance"
-        case $? in
-            0) ran=$((ran + 1)) ;;
-            3) ;; # Debian's interpreter, for one, comes without its tests
-            *) failed=$((failed + 1)) ;;
-        esac
-    done 3< <(interpreters)
-    if [ $((ran + failed)) = 0 ]; then
+    side_by_side conformance_of "$@" < <(interpreters)
+    # 3: Debian's interpreter, for one, comes without its tests.
+    if [[ " ${statuses[*]} " != *" "[!3\ ]* ]]; then
         echo "no interpreter here has its own tests: ${*:-any CPython from 3.10 on}"
         return 77
     fi
-    [ "$failed" = 0 ]
+    [[ " ${statuses[*]} " != *" "[!03\ ]* ]]
+}
+
+conformance_of() { # X.Y PYTHON
+    venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
+    "$out/venv-$1/bin/python" "$package/conformance/run.py" "${conformance_options[@]}" --out "$out/conformance"
 }
 
 do_types() {

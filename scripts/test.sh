@@ -26,10 +26,14 @@ passed=0
 failed=0
 skipped=0
 
+asked() { # NAME: is that stage wanted?
+    [[ $wanted == "  " || $wanted == *" $1 "* ]]
+}
+
 stage() { # NAME COMMAND...
     local name=$1 begin=$SECONDS
     shift
-    [[ $wanted == "  " || $wanted == *" $name "* ]] || return 0
+    asked "$name" || return 0
     "$@" >"$logs/$name.log" 2>&1
     local status=$?
     if [ "$status" = 0 ]; then
@@ -47,7 +51,7 @@ stage() { # NAME COMMAND...
 }
 
 without() { # NAME REASON: a stage that cannot run here
-    [[ $wanted == "  " || $wanted == *" $1 "* ]] || return 0
+    asked "$1" || return 0
     skipped=$((skipped + 1))
     printf 'skip  %-10s          %s\n' "$1" "$2"
 }
@@ -149,7 +153,7 @@ stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scr
 stage winit ./scripts/rust_host.sh test
 export ASYNCGUEST_WHEEL_IS_FRESH=
 stage wheel ./scripts/python.sh wheel
-ASYNCGUEST_WHEEL_IS_FRESH=1
+! asked wheel || ASYNCGUEST_WHEEL_IS_FRESH=1
 stage types ./scripts/python.sh types
 stage python ./scripts/python.sh test
 stage hosts ./scripts/hosts.sh --short
