@@ -7,9 +7,14 @@
 //! panic half-way, so a panic elsewhere leaves it whole.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::{
+    atomic::{AtomicBool, Ordering},
+    Mutex, MutexGuard,
+};
 #[cfg(asyncguest_tsan)]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(not(any(loom, asyncguest_tsan)))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 

@@ -95,6 +95,33 @@ fn two_producers_and_a_sleeping_consumer() {
 }
 
 #[test]
+fn who_is_woken_finds_what_woke_without_asking_to_be_woken_again() {
+    loom::model(|| {
+        let inbox = Inbox::new();
+        let producers: Vec<_> = [10, 20]
+            .into_iter()
+            .map(|item| {
+                let inbox = inbox.clone();
+                thread::spawn(move || assert!(inbox.push(item)))
+            })
+            .collect();
+        let mut received = Vec::new();
+        while received.len() < 2 {
+            inbox.sleep();
+            let items = inbox.drain(true);
+            assert!(!items.is_empty(), "woken for nothing");
+            received.extend(items);
+        }
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        assert!(inbox.posts.arm(), "nothing is left");
+        received.sort_unstable();
+        assert_eq!(received, [10, 20]);
+    });
+}
+
+#[test]
 fn closing_gives_back_exactly_what_was_not_accepted() {
     loom::model(|| {
         let inbox = Inbox::new();

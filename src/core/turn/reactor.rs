@@ -41,8 +41,6 @@ pub(crate) struct Reactor {
     pub(crate) budget: u64,
     pub(super) io_thread: RefCell<Option<IoThread>>,
     iteration: RefCell<Iteration>,
-    /// Posts ever taken up.
-    taken_up: Cell<u64>,
     /// Posts whose turn has come since the counters were told.
     finished: Cell<u64>,
     /// At the end of the last delivery something was still due.
@@ -85,7 +83,6 @@ impl Reactor {
             budget,
             io_thread: RefCell::new(io_thread),
             iteration: RefCell::default(),
-            taken_up: Cell::new(0),
             finished: Cell::new(0),
             more: Cell::new(false),
             to_detach: RefCell::default(),
@@ -153,8 +150,7 @@ impl Reactor {
 
     #[inline(always)]
     fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
-        let accepted = self.shared.posts.drain(armed, into);
-        live::posts_taken_up(accepted - self.taken_up.replace(accepted));
+        live::posts_taken_up(self.shared.posts.drain(armed, into));
     }
 
     /// Whether the alarm has gone off.

@@ -94,11 +94,15 @@ impl Alarm {
     }
 
     /// The time that a look at the timers goes by. To the nanosecond only where that can matter, for
-    /// asking costs as much as the rest of a look that finds nothing. `rang`: the alarm has gone off.
+    /// asking costs as much as the rest of a look that finds nothing; and not at all where nothing waits for a
+    /// time. `rang`: the alarm has gone off.
     #[inline(always)]
     pub(super) fn time_of_look(&self, clock: &Clock, rang: bool, earliest: u64) -> u64 {
-        let coarse = clock.coarse();
         let next = earliest.min(self.at());
+        if next == FOREVER {
+            return 0;
+        }
+        let coarse = clock.coarse();
         if rang || coarse.saturating_add(COARSE) >= next {
             return clock.now();
         }

@@ -3,20 +3,23 @@
 //! Owns: what was accepted and has not been collected. Any thread pushes, the host thread drains.
 //! Imports `sync` alone, so that the models in `tests/loom` run this file.
 //!
-//! `armed` says that the host side sleeps and a push must wake it. It is set and cleared under the
-//! queue's lock, so any number of pushes wakes once, and none falls between "the queue is empty"
-//! and "asleep". What was accepted is guaranteed to be handed out (the rule of Trio's entry queue).
+//! `armed` says that the queue is empty and a push must wake the host side. It is set and cleared under
+//! the queue's lock, so any number of pushes wakes once, and none falls between "the queue is empty"
+//! and "asleep". The host side reads it without the lock: a push that it was woken for has cleared it
+//! before, and any other will wake it. What was accepted is guaranteed to be handed out (the rule of
+//! Trio's entry queue).
 
 use std::collections::VecDeque;
 
-use crate::sync::{lock, Mutex};
+use crate::sync::{lock, AtomicBool, Mutex, Ordering};
 
 struct Queue<T> {
     items: VecDeque<T>,
-    armed: bool,
     closed: bool,
-    /// How many jobs were ever accepted.
+    /// How many jobs were ever accepted,
     accepted: u64,
+    /// and how many of them had been when the queue was last drained.
+    drained: u64,
 }
 
 /// A buffer that once held more than this is given back instead of being kept for the next burst.
@@ -29,23 +32,17 @@ pub(crate) enum Refused {
     NoMemory,
 }
 
-impl<T> Queue<T> {
-    #[inline(always)]
-    fn push(&mut self, item: T) -> bool {
-        self.items.push_back(item);
-        std::mem::replace(&mut self.armed, false)
-    }
-}
-
 /// See the file's head.
 pub(crate) struct Posts<T> {
+    armed: AtomicBool,
     queue: Mutex<Queue<T>>,
 }
 
 impl<T> Posts<T> {
     /// An empty queue whose first push wakes.
     pub(crate) fn new() -> Posts<T> {
-        Posts { queue: Mutex::new(Queue { items: VecDeque::new(), armed: true, closed: false, accepted: 0 }) }
+        let queue = Queue { items: VecDeque::new(), closed: false, accepted: 0, drained: 0 };
+        Posts { armed: AtomicBool::new(true), queue: Mutex::new(queue) }
     }
 
     /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: the item is back.
@@ -59,7 +56,7 @@ impl<T> Posts<T> {
             return Err((Refused::NoMemory, item));
         }
         queue.accepted += 1;
-        Ok(queue.push(item))
+        Ok(self.put(&mut queue, item))
     }
 
     /// How many `push` has accepted so far.
@@ -69,28 +66,53 @@ impl<T> Posts<T> {
 
     /// Adds an item that the host side itself waits for, also after closing.
     pub(crate) fn push_awaited(&self, item: T) -> bool {
-        lock(&self.queue).push(item)
+        self.put(&mut lock(&self.queue), item)
     }
 
-    /// Takes all that was queued so far, and tells how many were ever accepted. `armed`: whether a
-    /// later push has to wake. `into` must be
-    /// empty; the queue goes on with its memory, so that in the long run none is allocated.
+    #[inline(always)]
+    fn put(&self, queue: &mut Queue<T>, item: T) -> bool {
+        queue.items.push_back(item);
+        let wake = self.armed.load(Ordering::Relaxed);
+        if wake {
+            self.armed.store(false, Ordering::Release);
+        }
+        wake
+    }
+
+    /// Host side: takes all that was queued so far, and tells how much of it `push` has accepted. `armed`:
+    /// whether a later push has to wake. `into` must be empty; the queue goes on with its memory, so that in
+    /// the long run none is allocated.
+    #[inline(always)]
     pub(crate) fn drain(&self, armed: bool, into: &mut VecDeque<T>) -> u64 {
+        if armed && self.armed.load(Ordering::Acquire) {
+            return 0;
+        }
+        self.take(armed, into)
+    }
+
+    fn take(&self, armed: bool, into: &mut VecDeque<T>) -> u64 {
         debug_assert!(into.is_empty());
         if into.capacity() > KEEP {
             *into = VecDeque::new();
         }
         let mut queue = lock(&self.queue);
-        queue.armed = armed;
+        self.armed.store(armed, Ordering::Release);
         std::mem::swap(&mut queue.items, into);
-        queue.accepted
+        let accepted = queue.accepted;
+        accepted - std::mem::replace(&mut queue.drained, accepted)
     }
 
-    /// Asks to be woken by the next push. `false`: there is something already, go on.
+    /// Host side: asks to be woken by the next push. `false`: there is something already, go on.
+    #[inline(always)]
     pub(crate) fn arm(&self) -> bool {
-        let mut queue = lock(&self.queue);
-        queue.armed = queue.items.is_empty();
-        queue.armed
+        self.armed.load(Ordering::Acquire) || self.arm_if_empty()
+    }
+
+    fn arm_if_empty(&self) -> bool {
+        let queue = lock(&self.queue);
+        let empty = queue.items.is_empty();
+        self.armed.store(empty, Ordering::Release);
+        empty
     }
 
     /// Refuses pushes from now on; what was accepted stays to be drained.
