@@ -15,9 +15,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{
-    errno, has_ordinary_data, Interest, OsFd, Readiness, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE,
-};
+use crate::sys::{errno, Interest, OsFd, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
 
 struct FdState {
     fd: OsFd,
@@ -90,8 +88,6 @@ impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
             // Neither a read nor a write would block now, and who ignores the reported bits still
             // learns it.
             ready |= interest & (READABLE | WRITABLE);
-        } else if ready & PRIORITY != 0 && !has_ordinary_data(self.state.fd) {
-            ready &= !READABLE;
         }
         ready &= interest | ERROR | HANGUP;
         self.state.ready.set(ready);

@@ -25,11 +25,11 @@ use linux as system;
 pub(crate) use system::alarm::Alarm;
 pub(crate) use system::child::Child;
 pub(crate) use system::fork::ForkMark;
+pub(crate) use system::handle::errno;
 pub use system::handle::OsFd;
-pub(crate) use system::handle::{errno, has_ordinary_data};
 pub(crate) use system::latch::Latch;
 pub(crate) use system::poller::{
-    AddedChild, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE,
+    AddedChild, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, READABLE, WRITABLE,
 };
 pub(crate) use system::time::coarse_ns;
 pub use system::time::monotonic_ns;

@@ -27,11 +27,3 @@ pub(super) fn close_in_child(fd: RawFd) {
     // SAFETY: the child's copy of an fd that nothing in the child uses any more.
     unsafe { libc::close(fd) };
 }
-
-/// Whether `fd` has ordinary data: mio counts urgent data as readable, and only the system knows
-/// better.
-pub(crate) fn has_ordinary_data(fd: RawFd) -> bool {
-    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd that outlives the call; no waiting.
-    unsafe { libc::poll(&mut entry, 1, 0) > 0 && entry.revents & libc::POLLIN != 0 }
-}

@@ -10,6 +10,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use super::epoll;
 use super::handle::{close_in_child, owned};
 use super::poller::Poller;
 
@@ -55,24 +56,14 @@ impl Latch {
     /// Sleeps until the armed latch opens (`true`), a kick, a signal or the end of `timeout`
     /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
-        let millis = match timeout {
-            None => -1,
-            Some(ns) => i32::try_from(ns.div_ceil(1_000_000)).unwrap_or(i32::MAX),
-        };
-        let mut events = [libc::epoll_event { events: 0, u64: KICK }; 2];
-        // SAFETY: two writable events, and 2 is what is said.
-        let count = unsafe { libc::epoll_wait(self.outer.as_raw_fd(), events.as_mut_ptr(), 2, millis) };
-        let count = usize::try_from(count).unwrap_or(0);
-        events[..count].iter().any(|event| event.u64 == POLLER)
+        let mut room = [libc::epoll_event { events: 0, u64: KICK }; 2];
+        let events = epoll::wait(self.outer.as_raw_fd(), &mut room, timeout.unwrap_or(u64::MAX));
+        // A signal ends the sleep as a kick does.
+        events.is_ok_and(|events| events.iter().any(|event| event.u64 == POLLER))
     }
 
     fn control(&self, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: events as u32, u64: token };
-        // SAFETY: both fds are open, and `event` lives through the call.
-        match unsafe { libc::epoll_ctl(self.outer.as_raw_fd(), operation, fd, &mut event) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        epoll::control(self.outer.as_raw_fd(), operation, fd, events, token)
     }
 
     /// For a forked child.

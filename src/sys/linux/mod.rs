@@ -2,6 +2,7 @@
 
 pub(super) mod alarm;
 pub(super) mod child;
+mod epoll;
 pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;

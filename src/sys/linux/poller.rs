@@ -3,19 +3,20 @@
 //! Owns: the epoll set, and who is registered under which fd number. Host thread only; the
 //! [`Waker`] works on any thread and in signal handlers. Imports mio and libc.
 //!
-//! mio registers edge-triggered, so undrained data would give no second event. fds are therefore
-//! put into mio's own set with `epoll_ctl`, without EPOLLET: mio's `poll` reports them like its
-//! own. The set's fd polls readable until it is drained, which is what the drive FD hands out.
+//! mio makes the set and the waker. It registers edge-triggered, so undrained data would give no second
+//! event, and counts urgent data as ordinary; fds are therefore put into its set with `epoll_ctl`, without
+//! EPOLLET, and the set is asked with `epoll_wait`. Its fd polls readable until it is drained, which is
+//! what the drive FD hands out.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Poll, Token};
 
 use super::alarm::Alarm;
 use super::child::Child;
-use super::handle::{close_in_child, has_ordinary_data};
+use super::epoll;
+use super::handle::close_in_child;
 
 /// Bits of readiness; the numbers are the C header's.
 pub(crate) type Readiness = u32;
@@ -29,8 +30,8 @@ pub(crate) const ERROR: Readiness = 8;
 pub(crate) const HANGUP: Readiness = 16;
 
 /// Tokens of our own have bit 63 set, which no id has.
-const WAKER: Token = Token(usize::MAX);
-const ALARM: Token = Token(usize::MAX - 1);
+const WAKER: u64 = u64::MAX;
+const ALARM: u64 = u64::MAX - 1;
 
 /// How many events one poll takes; the rest comes with the next.
 const CAPACITY: usize = 1024;
@@ -76,9 +77,9 @@ impl Waker {
 /// The fds that are watched, and which of them are ready.
 pub(crate) struct Poller {
     poll: Poll,
-    events: Events,
-    /// `events` holds what a wait has found and nobody has looked at yet.
-    fetched: bool,
+    events: Box<[libc::epoll_event]>,
+    /// So many of `events` a wait has found, and nobody has looked at them yet.
+    fetched: usize,
     /// By fd number: the id bits that it is registered with, or 0. A number that is registered
     /// twice, or removed after its fd was closed and reused, would hit somebody else's fd.
     owners: Vec<u64>,
@@ -88,13 +89,12 @@ impl Poller {
     /// An empty set, and what makes it ready beside fds: the waker and the alarm.
     pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
         let poll = Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), WAKER)?;
+        let waker = mio::Waker::new(poll.registry(), Token(WAKER as usize))?;
         let alarm = Alarm::new()?;
-        let poller =
-            Poller { poll, events: Events::with_capacity(CAPACITY), fetched: false, owners: Vec::new() };
+        let events = vec![libc::epoll_event { events: 0, u64: 0 }; CAPACITY].into();
+        let poller = Poller { poll, events, fetched: 0, owners: Vec::new() };
         // Edge-triggered: setting it anew is all that it ever needs.
-        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        poller.control(libc::EPOLL_CTL_ADD, alarm.fd(), events, ALARM.0 as u64)?;
+        poller.control(libc::EPOLL_CTL_ADD, alarm.fd(), libc::EPOLLIN | libc::EPOLLET, ALARM)?;
         Ok((poller, Waker(waker), alarm))
     }
 
@@ -176,24 +176,29 @@ impl Poller {
     /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now`
     /// reports what ended the sleep. Says whether no signal did.
     pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<bool> {
-        // mio rounds up to milliseconds; timers do not depend on it, the alarm is in the set.
-        let timeout = (timeout != u64::MAX).then(|| Duration::from_nanos(timeout));
-        let uninterrupted = self.poll(timeout)?;
-        self.fetched = !self.events.is_empty();
-        Ok(uninterrupted)
+        // In milliseconds; timers do not depend on it, the alarm is in the set.
+        match epoll::wait(self.poll.as_raw_fd(), &mut self.events, timeout) {
+            // An interrupted wait has seen nothing.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
+            found => {
+                self.fetched = found?.len();
+                Ok(true)
+            }
+        }
     }
 
     /// Reports what is ready now, at most [`CAPACITY`] of it, without waiting.
     #[inline(always)]
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
-        if !std::mem::take(&mut self.fetched) {
-            self.poll(Some(Duration::ZERO))?;
-        }
-        for event in &self.events {
-            match event.token() {
+        let found = match std::mem::take(&mut self.fetched) {
+            0 => epoll::wait(self.poll.as_raw_fd(), &mut self.events, 0)?,
+            count => &self.events[..count],
+        };
+        for event in found {
+            match event.u64 {
                 WAKER => seen(Seen::Woken, 0),
                 ALARM => seen(Seen::Alarm, 0),
-                Token(bits) => seen(Seen::Fd(bits as u64), from_mio(event)),
+                bits => seen(Seen::Fd(bits), from_epoll(event.events as i32)),
             }
         }
         Ok(())
@@ -201,7 +206,9 @@ impl Poller {
 
     /// Whether the next `poll_now` would report something. Takes nothing.
     pub(crate) fn is_ready(&self) -> bool {
-        self.fetched || has_ordinary_data(self.poll.as_raw_fd())
+        let mut entry = libc::pollfd { fd: self.fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd that outlives the call; no waiting.
+        self.fetched > 0 || unsafe { libc::poll(&mut entry, 1, 0) } > 0
     }
 
     /// A delivery is over. Elsewhere the system has to be asked anew for what is still watched.
@@ -213,35 +220,17 @@ impl Poller {
         close_in_child(self.fd());
     }
 
-    /// Says whether no signal has interrupted it.
-    #[inline(always)]
-    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.events, timeout) {
-            // An interrupted wait has seen nothing.
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(false)
-            }
-            other => other.map(|()| true),
-        }
-    }
-
     fn owner(&mut self, fd: RawFd, bits: u64) -> Option<&mut u64> {
         let slot = usize::try_from(fd).ok()?;
         self.owners.get_mut(slot).filter(|owner| **owner & !PAUSED == bits)
     }
 
-    fn control(&self, operation: i32, fd: RawFd, events: u32, bits: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events, u64: bits };
-        // SAFETY: `event` lives through the call; a bad fd is an error and nothing worse.
-        match unsafe { libc::epoll_ctl(self.poll.as_raw_fd(), operation, fd, &mut event) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+    fn control(&self, operation: i32, fd: RawFd, events: i32, bits: u64) -> io::Result<()> {
+        epoll::control(self.poll.as_raw_fd(), operation, fd, events, bits)
     }
 }
 
-fn to_epoll(interest: Interest) -> u32 {
+fn to_epoll(interest: Interest) -> i32 {
     let mut events = 0;
     if interest & READABLE != 0 {
         events |= libc::EPOLLIN;
@@ -252,27 +241,16 @@ fn to_epoll(interest: Interest) -> u32 {
     if interest & PRIORITY != 0 {
         events |= libc::EPOLLPRI;
     }
-    events as u32
+    events
 }
 
-fn from_mio(event: &mio::event::Event) -> Readiness {
-    let mut ready = 0;
-    if event.is_readable() {
-        ready |= READABLE;
-    }
-    if event.is_writable() {
-        ready |= WRITABLE;
-    }
-    if event.is_priority() {
-        ready |= PRIORITY;
-    }
-    if event.is_error() {
-        ready |= ERROR;
-    }
-    if event.is_read_closed() {
-        ready |= HANGUP;
-    }
-    ready
+fn from_epoll(events: i32) -> Readiness {
+    let bit = |of: i32, ready: Readiness| if events & of != 0 { ready } else { 0 };
+    bit(libc::EPOLLIN, READABLE)
+        | bit(libc::EPOLLOUT, WRITABLE)
+        | bit(libc::EPOLLPRI, PRIORITY)
+        | bit(libc::EPOLLERR, ERROR)
+        | bit(libc::EPOLLHUP, HANGUP)
 }
 
 #[cfg(test)]
