@@ -141,17 +141,28 @@ impl CallFrame {
     }
 
     fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
-        let g = self.g();
-        let mut turn: Turn = caught(g, || g.guest().turn(token, budget))?;
-        // A nested call may have poisoned the guest.
-        while caught(g, || g.check_sound().and_then(|()| turn.advance()))? {
+        let mut turn = None;
+        while caught(self.g(), || self.advance(&mut turn, token, budget))? {
             // The user's code: nothing is caught here.
-            turn.run();
+            turn.iter_mut().for_each(Turn::run);
         }
-        caught(g, || {
-            drop(turn);
-            Ok(())
-        })
+        Ok(())
+    }
+
+    /// Opens the turn, takes its next step, closes it after the last. Says whether there is something to run.
+    #[inline(always)]
+    fn advance(&self, turn: &mut Option<Turn>, token: u64, budget: Option<u64>) -> Result<bool> {
+        let g = self.g();
+        // A nested call may have poisoned the guest.
+        g.check_sound()?;
+        if turn.is_none() {
+            *turn = Some(g.guest().turn(token, budget)?);
+        }
+        let due = turn.as_mut().map_or(Ok(false), Turn::advance);
+        if !matches!(due, Ok(true)) {
+            *turn = None;
+        }
+        due
     }
 }
 

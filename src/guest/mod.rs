@@ -142,7 +142,9 @@ impl Guest {
     }
 
     /// Opens a delivery whose calls the caller runs.
+    #[inline(always)]
     pub(crate) fn turn(&self, token: u64, budget: Option<u64>) -> Result<Turn> {
+        self.reactor.shared.check_process()?;
         // A cancelled guest has no events left, so that any form will do for its end.
         if !self.reactor.shared.life.is_cancelled() {
             self.check_form(false)?;
@@ -171,6 +173,7 @@ impl Guest {
     /// # Errors
     /// Those of [`Guest::deliver`]; `DRIVE` if the guest was not started for it.
     pub fn batch_begin(&self, token: u64) -> Result<()> {
+        self.reactor.shared.check_process()?;
         self.check_form(true)?;
         let delivery = Delivery::begin(&self.reactor, token, None)?;
         self.batches.borrow_mut().push(Box::new(Batch { held: Vec::new(), delivery }));
@@ -217,7 +220,6 @@ impl Guest {
     }
 
     fn check_form(&self, pull: bool) -> Result<()> {
-        self.reactor.shared.check_process()?;
         match (self.pull, pull) {
             (true, false) => Err(Error::new(
                 Status::DRIVE,

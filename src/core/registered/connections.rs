@@ -62,7 +62,12 @@ impl Connections {
     /// The earliest deadline of all, or `FOREVER`.
     #[inline(always)]
     pub(crate) fn earliest(&self) -> u64 {
-        self.timers.borrow().earliest().unwrap_or(FOREVER).min(self.deadline.get())
+        self.earliest_of(&self.timers.borrow())
+    }
+
+    #[inline(always)]
+    pub(crate) fn earliest_of(&self, timers: &Timers) -> u64 {
+        timers.earliest().unwrap_or(FOREVER).min(self.deadline.get())
     }
 
     /// Makes room for one more timer.
@@ -94,7 +99,6 @@ impl Connections {
     }
 
     /// Whether the caller's deadline has come by `now`: once for each.
-    #[inline(always)]
     pub(crate) fn take_deadline(&self, now: u64) -> bool {
         let come = self.deadline.get() <= now && now != FOREVER;
         if come {

@@ -188,6 +188,7 @@ impl Registry {
     /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is
     /// on the stack: its turn comes when that has returned. Until then an fd is switched off, or it
     /// would keep the poller ready, and any other event is kept: `again` is its hint.
+    #[inline(always)]
     pub(crate) fn begin_call(&self, id: Id, hint: u64, again: Option<u64>) -> Option<Rc<dyn Source>> {
         let call = self.table.borrow_mut().begin_call(id)?;
         match call {
@@ -197,23 +198,24 @@ impl Registry {
                 None
             }
             Call::Missed(source, mute) => {
-                if let Some(hint) = again {
-                    self.miss(id, hint, &source);
-                }
-                if mute == Mute::Now {
-                    source.mute(&self.connections, id);
-                }
+                self.miss(id, again, &source, mute);
                 None
             }
         }
     }
 
     /// Keeps one event for when the callback has returned, however many come.
-    fn miss(&self, id: Id, hint: u64, source: &Rc<dyn Source>) {
-        let mut missed = self.missed.borrow_mut();
-        match missed.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
-            None => missed.push((id, hint)),
+    #[cold]
+    fn miss(&self, id: Id, again: Option<u64>, source: &Rc<dyn Source>, mute: Mute) {
+        if let Some(hint) = again {
+            let mut missed = self.missed.borrow_mut();
+            match missed.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
+                None => missed.push((id, hint)),
+            }
+        }
+        if mute == Mute::Now {
+            source.mute(&self.connections, id);
         }
     }
 

@@ -45,6 +45,7 @@ enum Call {
 
 impl Delivery {
     /// Lets a delivery in. `token` 0 is let in at any time; `budget` in nanoseconds, or the guest's.
+    #[inline(always)]
     pub(crate) fn begin(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
         let shared = &reactor.shared;
         if shared.drive.refuses_inline(shared) {
@@ -76,7 +77,7 @@ impl Delivery {
     /// budget not spent.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<bool> {
-        self.settle();
+        self.settle()?;
         self.exhausted = false;
         while let Some(ready) = self.find()? {
             // Also an event that came to nothing counts: no kind of them may keep the host waiting.
@@ -115,21 +116,22 @@ impl Delivery {
 
     /// The callback has returned, or was left by an exception.
     #[inline(always)]
-    fn settle(&mut self) {
-        let Some(call) = self.current.take() else { return };
+    fn settle(&mut self) -> Result<()> {
+        let Some(call) = self.current.take() else { return Ok(()) };
         let reactor = &self.reactor;
-        if reactor.shared.mark.in_child() {
+        if let Err(forked) = reactor.shared.check_process() {
             // The callback forked, and this is the child: the event is the parent's.
             std::mem::forget(call);
-            return;
+            return Err(forked);
         }
         reactor.shared.return_to_delivery();
         // The source's or post's own end, if this is it, comes after its callback has returned.
-        let Call::Source(id, source) = call else { return };
+        let Call::Source(id, source) = call else { return Ok(()) };
         reactor.registry.end_call(id, &source, |id, hint| reactor.comes_again(id, hint));
         if source.settle(&reactor.registry.connections, id) == Next::Close {
             reactor.registry.retire(id);
         }
+        Ok(())
     }
 
     /// The pull form: tells up to `capacity` events of one look. What has ended with its event is `held`: the caller
@@ -141,6 +143,7 @@ impl Delivery {
         held: &mut Vec<Deferred>,
         tell: &mut impl FnMut(Event),
     ) -> Result<bool> {
+        self.reactor.shared.check_process()?;
         self.reactor.shared.return_to_delivery();
         (self.exhausted, self.woken) = (false, false);
         let mut told = 0;
@@ -193,49 +196,52 @@ impl Delivery {
     #[inline(always)]
     fn find(&mut self) -> Result<Option<Ready>> {
         loop {
-            self.reactor.shared.check_process()?;
-            if self.reactor.has_ends() && !self.run_ends() {
+            if self.reactor.has_ends() && !self.run_ends()? {
                 return Ok(None);
             }
-            if self.reactor.has_ready() {
-                if self.is_spent() {
-                    return Ok(None);
-                }
-                match self.reactor.next_ready() {
-                    Some(ready) => return Ok(Some(ready)),
-                    // It was the end of something closed, which the next round drops.
-                    None => continue,
-                }
-            }
-            let Look { found, woken } = match self.reactor.has_nothing_to_come() {
-                true => Look { found: false, woken: self.reactor.shared.take_request() },
-                false => self.reactor.look()?,
-            };
-            self.woken |= woken;
-            if !found {
+            if !self.reactor.has_ready() && !self.look()? {
                 self.exhausted = true;
                 return Ok(None);
             }
+            if self.is_spent() {
+                return Ok(None);
+            }
+            if let Some(ready) = self.reactor.next_ready() {
+                return Ok(Some(ready));
+            }
+            // It was the end of something closed, which the next round drops.
         }
+    }
+
+    /// Says whether something is ready.
+    #[inline(always)]
+    fn look(&mut self) -> Result<bool> {
+        let Look { found, woken } = match self.reactor.has_nothing_to_come() {
+            true => Look { found: false, woken: self.reactor.shared.take_request() },
+            false => self.reactor.look()?,
+        };
+        self.woken |= woken;
+        Ok(found)
     }
 
     /// Detaches what the guest's end detaches, and runs drop functions. Says whether the budget has lasted.
     #[cold]
-    fn run_ends(&mut self) -> bool {
+    fn run_ends(&mut self) -> Result<bool> {
         while self.reactor.shared.life.is_cancelled() && self.reactor.detach_some() {
             self.budget.use_some();
             if self.is_spent() {
-                return false;
+                return Ok(false);
             }
         }
         while let Some(deferred) = self.reactor.registry.next_deferred_drop() {
             drop(deferred);
+            self.reactor.shared.check_process()?;
             self.budget.use_some();
             if self.is_spent() {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     }
 
     #[inline(always)]
@@ -264,10 +270,10 @@ impl Delivery {
 impl Drop for Delivery {
     /// The end: the next delivery is asked for if something is still due, else the waiting begins.
     fn drop(&mut self) {
-        self.settle();
+        let settled = self.settle();
         let reactor = &self.reactor;
         let shared = &reactor.shared;
-        if shared.mark.in_child() {
+        if settled.and_then(|()| shared.check_process()).is_err() {
             // The callback forked, and this is the child: all of this is the parent's.
             return;
         }

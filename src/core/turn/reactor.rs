@@ -23,7 +23,7 @@ use crate::core::waiting::shared::{Shared, Waits};
 use crate::core::waiting::thread::Thread;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::sys::{Poller, Seen};
+use crate::sys::{Listener, Poller, Seen};
 
 /// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
 pub(crate) struct Settings {
@@ -133,16 +133,21 @@ impl Reactor {
     /// Begins the next iteration: finds all that is due now.
     #[inline(always)]
     pub(super) fn look(&self) -> Result<Look> {
+        let connections = &self.registry.connections;
         let mut iteration = self.iteration.borrow_mut();
         let rang = self.collect_fds(&mut iteration)?;
-        iteration.arming = self.registry.connections.timers.borrow().last_arming();
-        iteration.now = self.shared.time_of_look(rang, self.registry.connections.earliest());
+        let timers = connections.timers.borrow();
+        let earliest = connections.earliest_of(&timers);
+        iteration.arming = timers.last_arming();
+        iteration.now = self.shared.time_of_look(rang, earliest);
         self.drain(!self.shared.is_watched(), &mut iteration.posts);
-        self.collect_signals(&mut iteration);
-        let due = self.registry.connections.take_deadline(iteration.now);
+        if let Some(listener) = connections.signals.listener.get().filter(|listener| listener.any_pending()) {
+            self.collect_signals(listener, &mut iteration);
+        }
+        let due = earliest <= iteration.now && connections.take_deadline(iteration.now);
         self.shared.counters.events.add(u64::from(due));
         Ok(Look {
-            found: !iteration.is_over(&self.registry.connections.timers.borrow()),
+            found: !iteration.is_over(&timers),
             // After the poll: what it has swallowed was asked for before.
             woken: self.shared.take_request() || due,
         })
@@ -182,16 +187,12 @@ impl Reactor {
         self.registry.connections.poller().is_ready()
     }
 
-    fn collect_signals(&self, iteration: &mut Iteration) {
-        let signals = &self.registry.connections.signals;
-        let Some(listener) = signals.listener.get().filter(|listener| listener.any_pending()) else {
-            return;
-        };
+    fn collect_signals(&self, listener: &Listener, iteration: &mut Iteration) {
         // Cleared before the counts are read, so that what arrives meanwhile is looked for again.
         listener.begin_take();
         // Before the children, whose ends SIGCHLD may announce.
         let children = std::mem::take(&mut iteration.last);
-        for (signum, id) in signals.ids.borrow().iter() {
+        for (signum, id) in self.registry.connections.signals.ids.borrow().iter() {
             let count = listener.take(*signum);
             if count > 0 {
                 iteration.last.push_back((*id, u64::from(count)));

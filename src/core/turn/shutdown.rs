@@ -54,7 +54,14 @@ impl Reactor {
 
     /// Calls `done` if nothing is left to wait for. Not inside a delivery or a drop function: what is
     /// on the stack belongs to a guest that has not ended.
+    #[inline(always)]
     pub(super) fn try_finish(&self) {
+        if self.shared.life.is_detaching() {
+            self.finish_if_nothing_is_left();
+        }
+    }
+
+    fn finish_if_nothing_is_left(&self) {
         let left = self.shared.depth() > 0 || !self.has_ended_but_for_callbacks();
         if left || self.shared.life.is_ended() {
             return;

@@ -15,7 +15,7 @@ use crate::sys::{Latch, Poller};
 /// See the file's head.
 pub(crate) struct Fd {
     watch: Option<Watch>,
-    /// When the last delivery ended.
+    /// When the last delivery ended; written by the host thread alone.
     ended_at: AtomicU64,
 }
 
@@ -39,7 +39,8 @@ impl Fd {
     /// goes off, for it is left standing; the run's end is then followed by one wake-up too many, whose
     /// batch is not busy.
     fn settle_alarm(&self, shared: &Shared, ending: &Ending<'_>) {
-        let pause = ending.now.saturating_sub(self.ended_at.swap(ending.now, Ordering::Relaxed));
+        let pause = ending.now.saturating_sub(self.ended_at.load(Ordering::Relaxed));
+        self.ended_at.store(ending.now, Ordering::Relaxed);
         let at = shared.alarm_at();
         let stands = shared.has_nested_wake() && ending.now < at && at < ending.earliest;
         if !(ending.busy && stands && pause < shared.pauses.nested_after) {

@@ -195,11 +195,12 @@ impl Poller {
             count => &self.events[..count],
         };
         for event in found {
-            match event.u64 {
-                WAKER => seen(Seen::Woken, 0),
-                ALARM => seen(Seen::Alarm, 0),
-                bits => seen(Seen::Fd(bits), from_epoll(event.events as i32)),
-            }
+            let (what, ready) = match event.u64 {
+                WAKER => (Seen::Woken, 0),
+                ALARM => (Seen::Alarm, 0),
+                bits => (Seen::Fd(bits), from_epoll(event.events as i32)),
+            };
+            seen(what, ready);
         }
         Ok(())
     }
