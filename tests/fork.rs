@@ -116,6 +116,38 @@ fn fork_inside_a_callback() {
     inheritance.unharmed();
 }
 
+/// Forks when it is dropped, and tells what fork returned. Both processes go on in the delivery.
+struct ForkingDrop(Rc<Cell<Option<i32>>>);
+
+impl Drop for ForkingDrop {
+    fn drop(&mut self) {
+        // SAFETY: the child runs the rest of one delivery and ends without anybody's exit handlers.
+        self.0.set(Some(must(unsafe { libc::fork() })));
+    }
+}
+
+#[test]
+fn fork_inside_a_drop_function() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Fd);
+    let (handle, pid, next) = (inheritance.toy.handle(), Rc::new(Cell::new(None)), Probe::new());
+    let forking = ForkingDrop(pid.clone());
+    let first = handle.timer_add(3600 * SECOND, 0, move |_, _, _| drop(forking.0.clone())).unwrap();
+    let second = inheritance.toy.add_timer(3600 * SECOND, 0, &next, nothing);
+    handle.close(first).unwrap();
+    handle.close(second).unwrap();
+    let delivered = inheritance.toy.guest().deliver(0);
+    if pid.get() == Some(0) {
+        let left_alone = delivered.is_err_and(|e| e.status == Status::FORKED) && next.drops() == 0;
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(i32::from(!left_alone)) };
+    }
+    delivered.unwrap();
+    assert_eq!(wait_for(pid.get().unwrap()), Some(0), "the child has run what is the parent's");
+    assert_eq!(next.drops(), 1);
+    inheritance.unharmed();
+}
+
 // ---- process exit
 
 /// Runs the test `name` of this program again, in a process of its own, where `run` has to exit.
