@@ -34,16 +34,16 @@ pub(crate) struct RawJob {
 /// See [`RawJob`].
 pub(crate) struct RawJobVTable {
     /// The user's code and nothing else.
-    pub(crate) run: fn([usize; 3], &Context),
+    pub(crate) run: fn(&[usize; 3], &Context),
     /// The job's end, whether it has run or not.
-    pub(crate) drop: fn([usize; 3]),
+    pub(crate) drop: fn(&[usize; 3]),
     /// What the pull form shows.
-    pub(crate) user_data: fn([usize; 3]) -> *mut c_void,
+    pub(crate) user_data: fn(&[usize; 3]) -> *mut c_void,
 }
 
 impl Drop for RawJob {
     fn drop(&mut self) {
-        (self.vtable.drop)(self.words);
+        (self.vtable.drop)(&self.words);
     }
 }
 
@@ -51,7 +51,7 @@ impl Job {
     /// The user's code and nothing else.
     pub(crate) fn run(&mut self, context: &Context) {
         match self {
-            Job::Raw(job) => (job.vtable.run)(job.words, context),
+            Job::Raw(job) => (job.vtable.run)(&job.words, context),
             Job::Closure(closure) => {
                 if let Some(closure) = closure.take() {
                     closure(context);
@@ -63,7 +63,7 @@ impl Job {
     /// What the pull form shows.
     pub(crate) fn user_data(&self) -> *mut c_void {
         match self {
-            Job::Raw(job) => (job.vtable.user_data)(job.words),
+            Job::Raw(job) => (job.vtable.user_data)(&job.words),
             Job::Closure(_) => std::ptr::null_mut(),
         }
     }

@@ -123,7 +123,7 @@ pub(super) fn post(
 }
 
 static FOREIGN_POST: RawJobVTable = RawJobVTable {
-    run: |[function, data, _], context| {
+    run: |&[function, data, _], context| {
         // SAFETY: made of the same type in `post`; 0 is `None`.
         let function = unsafe { std::mem::transmute::<usize, GuestPostFn>(function) };
         if let Some(function) = function {
@@ -131,7 +131,7 @@ static FOREIGN_POST: RawJobVTable = RawJobVTable {
             unsafe { function(guest_of(context), data as *mut c_void) }
         }
     },
-    drop: |[_, data, drop]| {
+    drop: |&[_, data, drop]| {
         // SAFETY: made of the same type in `post`; 0 is `None`.
         let drop = unsafe { std::mem::transmute::<usize, GuestDropFn>(drop) };
         if let Some(drop) = drop {
@@ -139,7 +139,7 @@ static FOREIGN_POST: RawJobVTable = RawJobVTable {
             unsafe { drop(data as *mut c_void) }
         }
     },
-    user_data: |[_, data, _]| data as *mut c_void,
+    user_data: |&[_, data, _]| data as *mut c_void,
 };
 
 /// The two halves of a foreign piece of work; the data lives until both are gone.

@@ -83,24 +83,29 @@ impl Delivery {
             // Also an event that came to nothing counts: no kind of them may keep the host waiting.
             self.budget.use_some();
             let registry = &self.reactor.registry;
-            let call = match ready {
-                Ready::Fd(id, readiness) => {
-                    registry.begin_call(id, u64::from(readiness), None).map(|source| Call::Source(id, source))
+            let (id, hint, again) = match ready {
+                Ready::Post(job) => {
+                    self.current = Some(Call::Post(job));
+                    self.before_callback();
+                    return Ok(true);
                 }
-                Ready::Source(id, hint) => {
-                    registry.begin_call(id, hint, Some(hint)).map(|source| Call::Source(id, source))
-                }
-                Ready::Post(job) => Some(Call::Post(job)),
+                Ready::Fd(id, readiness) => (id, u64::from(readiness), None),
+                Ready::Source(id, hint) => (id, hint, Some(hint)),
             };
-            if call.is_some() {
-                let shared = &self.reactor.shared;
-                shared.counters.events.add(1);
-                shared.before_callback(|| self.reactor.has_unpolled(), || registry.connections.earliest());
-                self.current = call;
+            if let Some(source) = registry.begin_call(id, hint, again) {
+                self.current = Some(Call::Source(id, source));
+                self.before_callback();
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    #[inline(always)]
+    fn before_callback(&self) {
+        let Reactor { shared, registry, .. } = &*self.reactor;
+        shared.counters.events.add(1);
+        shared.before_callback(|| self.reactor.has_unpolled(), || registry.connections.earliest());
     }
 
     /// The user's code and nothing else, so that a C++ exception may pass.
