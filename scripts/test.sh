@@ -139,6 +139,7 @@ stage fallback fallback
 stage loom ./scripts/loom.sh
 stage c c_suite
 stage memcheck ./scripts/memcheck.sh
+stage instructions ./benches/instructions/check.sh
 if [ "$(uname -m)" = x86_64 ]; then
     stage address ./scripts/sanitizer.sh address
     stage thread ./scripts/sanitizer.sh thread
