@@ -185,8 +185,10 @@ void bench_print_row(const struct bench_row *row, const char *peer_name, double 
     fflush(stdout);
 }
 
-void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows, size_t row_count,
-                   unsigned rounds)
+void bench_compare_together(const struct bench_side *sides, size_t side_count, const struct bench_row *rows,
+                            size_t row_count, unsigned rounds,
+                            void (*measure)(const struct bench_side *sides, size_t side_count,
+                                            double (*figures_out)[BENCH_METRICS]))
 {
     if (bench_options.rounds > 0)
         rounds = bench_options.rounds;
@@ -195,17 +197,8 @@ void bench_compare(const struct bench_side *sides, size_t side_count, const stru
     double (*figures)[side_count][BENCH_METRICS] = calloc(rounds, sizeof *figures);
     if (figures == NULL)
         bench_die("calloc", NULL);
-
-    for (unsigned round = 0; round < rounds; round++) {
-        for (size_t turn = 0; turn < side_count; turn++) {
-            size_t side = (turn + round) % side_count;
-            int results;
-            pid_t pid = bench_fork(run_side, &sides[side], &results);
-            bench_read(results, figures[round][side], sizeof figures[round][side]);
-            close(results);
-            bench_join(pid);
-        }
-    }
+    for (unsigned round = 0; round < rounds; round++)
+        measure(sides, side_count, figures[round]);
 
     for (const struct bench_row *row = rows; row < rows + row_count; row++) {
         double peer[rounds], own[rounds], ratios[rounds];
@@ -218,4 +211,25 @@ void bench_compare(const struct bench_side *sides, size_t side_count, const stru
                         rounds);
     }
     free(figures);
+}
+
+/* Each round begins with another side than the one before. */
+static void measure_in_turn(const struct bench_side *sides, size_t side_count, double (*figures_out)[BENCH_METRICS])
+{
+    static unsigned round;
+    for (size_t turn = 0; turn < side_count; turn++) {
+        size_t side = (turn + round) % side_count;
+        int results;
+        pid_t pid = bench_fork(run_side, &sides[side], &results);
+        bench_read(results, figures_out[side], sizeof figures_out[side]);
+        close(results);
+        bench_join(pid);
+    }
+    round++;
+}
+
+void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows, size_t row_count,
+                   unsigned rounds)
+{
+    bench_compare_together(sides, side_count, rows, row_count, rounds, measure_in_turn);
 }

@@ -54,9 +54,15 @@ extern struct bench_options bench_options;
 /* `full`, or `quick` in a smoke run. */
 size_t bench_size(size_t full, size_t quick);
 
-/* Measures all sides for `rounds` rounds (one in a smoke run) and prints the rows. */
+/* Measures all sides in turn for `rounds` rounds (one in a smoke run) and prints the rows. */
 void bench_compare(const struct bench_side *sides, size_t side_count, const struct bench_row *rows, size_t row_count,
                    unsigned rounds);
+
+/* The same for sides that are measured together: `measure` writes what each has cost in one round. */
+void bench_compare_together(const struct bench_side *sides, size_t side_count, const struct bench_row *rows,
+                            size_t row_count, unsigned rounds,
+                            void (*measure)(const struct bench_side *sides, size_t side_count,
+                                            double (*figures_out)[BENCH_METRICS]));
 
 /* Prints one finished row. */
 void bench_print_row(const struct bench_row *row, const char *peer_name, double peer, double own, const double *ratios,

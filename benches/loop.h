@@ -43,6 +43,8 @@ extern const struct loop_ops loop_epoll;
 extern const struct loop_ops loop_uv;
 /* The same; loop_post is for the host thread only: uv_check, uv_idle and a list, as in Node. */
 extern const struct loop_ops loop_uv_soon;
+/* The same in a host that waits in poll for its backend fd, with its backend timeout. */
+extern const struct loop_ops loop_uv_poll;
 /* libuv in a queue host: a thread polls its backend fd and posts to the host, as Electron does. */
 extern const struct loop_ops loop_uv_condvar;
 extern const struct loop_ops loop_uv_eventfd;

@@ -1,10 +1,11 @@
-/* loop_uv.c: libuv, in its own loop and as a lodger in a queue host.
+/* loop_uv.c: libuv, in its own loop, in a host's poll, and as a lodger in a queue host.
  *
  * As a lodger it is run the way Electron runs it: a thread waits on the backend fd, with the backend's
  * timeout, posts to the host, and waits for the semaphore until the host has run the loop once without
  * waiting. The thread waits on the backend fd directly, one layer less than Electron's own epoll set.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -228,6 +229,29 @@ static void uv_close_alone(struct loop *base)
     free(loop);
 }
 
+static struct loop *uv_open_poll(void)
+{
+    return &open_common(&loop_uv_poll)->base;
+}
+
+static void uv_run_poll(struct loop *base)
+{
+    struct uv_loop *loop = (struct uv_loop *)base;
+    struct pollfd waiting = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    loop->stopped = false;
+    uv_run(&loop->uv, UV_RUN_NOWAIT); /* registers the fds */
+    while (!loop->stopped) {
+        if (poll(&waiting, 1, uv_backend_timeout(&loop->uv)) < 0 && errno != EINTR)
+            bench_die("poll", NULL);
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void uv_stop_hosted(struct loop *base)
+{
+    ((struct uv_loop *)base)->stopped = true;
+}
+
 static void wait_for_turn(struct uv_loop *loop)
 {
     while (sem_wait(&loop->turn) < 0)
@@ -281,11 +305,6 @@ static void uv_run_lodger(struct loop *base)
     }
 }
 
-static void uv_stop_lodger(struct loop *base)
-{
-    ((struct uv_loop *)base)->stopped = true;
-}
-
 static void uv_close_lodger(struct loop *base)
 {
     struct uv_loop *loop = (struct uv_loop *)base;
@@ -303,8 +322,11 @@ const struct loop_ops loop_uv = {"libuv",      uv_open,      uv_watch,      uv_p
 const struct loop_ops loop_uv_soon = {"libuv idle+check", uv_open_soon, uv_watch,      uv_post_soon,
                                       uv_add_timer,       uv_run_alone, uv_stop_alone, uv_close_alone};
 
+const struct loop_ops loop_uv_poll = {"libuv in poll", uv_open_poll, uv_watch,       uv_post,
+                                      uv_add_timer,    uv_run_poll,  uv_stop_hosted, uv_close_alone};
+
 const struct loop_ops loop_uv_condvar = {"libuv on a thread", uv_open_condvar, uv_watch,       uv_post,
-                                         uv_add_timer,        uv_run_lodger,   uv_stop_lodger, uv_close_lodger};
+                                         uv_add_timer,        uv_run_lodger,   uv_stop_hosted, uv_close_lodger};
 
 const struct loop_ops loop_uv_eventfd = {"libuv on a thread", uv_open_eventfd, uv_watch,       uv_post,
-                                         uv_add_timer,        uv_run_lodger,   uv_stop_lodger, uv_close_lodger};
+                                         uv_add_timer,        uv_run_lodger,   uv_stop_hosted, uv_close_lodger};
