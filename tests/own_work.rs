@@ -136,7 +136,7 @@ fn own_work_that_is_done_leaves_silence() {
     end(&toy);
 }
 
-/// Timers are exact behind a cover that stands from the batch before.
+/// Timers are exact behind a nested wake that stands from the batch before.
 #[test]
 fn own_work_does_not_delay_timers() {
     let _alone = alone();

@@ -10,7 +10,7 @@ use super::last_error::remember;
 use super::types::GuestEvent;
 use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
-use crate::guest::Turn;
+use crate::guest::Delivery;
 use crate::id::Id;
 
 /// guest_deliver_batch.
@@ -141,26 +141,26 @@ impl CallFrame {
     }
 
     fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
-        let mut turn = None;
-        while caught(self.g(), || self.advance(&mut turn, token, budget))? {
+        let mut delivery = None;
+        while caught(self.g(), || self.advance(&mut delivery, token, budget))? {
             // The user's code: nothing is caught here.
-            turn.iter_mut().for_each(Turn::run);
+            delivery.iter_mut().for_each(Delivery::run);
         }
         Ok(())
     }
 
-    /// Opens the turn, takes its next step, closes it after the last. Says whether there is something to run.
+    /// Opens the delivery, takes its next step, closes it after the last. Says whether there is something to run.
     #[inline(always)]
-    fn advance(&self, turn: &mut Option<Turn>, token: u64, budget: Option<u64>) -> Result<bool> {
+    fn advance(&self, delivery: &mut Option<Delivery>, token: u64, budget: Option<u64>) -> Result<bool> {
         let g = self.g();
         // A nested call may have poisoned the guest.
         g.check_sound()?;
-        if turn.is_none() {
-            *turn = Some(g.guest().turn(token, budget)?);
+        if delivery.is_none() {
+            *delivery = Some(g.guest().begin_delivery(token, budget)?);
         }
-        let due = turn.as_mut().map_or(Ok(false), Turn::advance);
+        let due = delivery.as_mut().map_or(Ok(false), Delivery::advance);
         if !matches!(due, Ok(true)) {
-            *turn = None;
+            *delivery = None;
         }
         due
     }

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use crate::clock::{deadline_after, FOREVER};
 use crate::core::registered::registry::{Deferred, Registry};
-use crate::core::turn::deliver::Delivery;
 use crate::core::turn::reactor::{Reactor, Settings};
 use crate::core::waiting::handoff::Pauses;
 use crate::error::{Error, Result, Status};
@@ -38,6 +37,7 @@ pub(crate) use crate::core::context::Context;
 pub(crate) use crate::core::live;
 pub(crate) use crate::core::message::{Job, RawJob, RawJobVTable};
 pub(crate) use crate::core::registered::source::Callback;
+pub(crate) use crate::core::turn::deliver::Delivery;
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
@@ -89,9 +89,9 @@ impl Guest {
 
     /// The same with a budget of its own, in nanoseconds.
     pub fn deliver_for(&self, token: u64, budget: Option<u64>) -> Result<()> {
-        let mut turn = self.turn(token, budget)?;
-        while turn.advance()? {
-            turn.run();
+        let mut delivery = self.begin_delivery(token, budget)?;
+        while delivery.advance()? {
+            delivery.run();
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Guest {
 
     /// Opens a delivery whose calls the caller runs.
     #[inline(always)]
-    pub(crate) fn turn(&self, token: u64, budget: Option<u64>) -> Result<Turn> {
+    pub(crate) fn begin_delivery(&self, token: u64, budget: Option<u64>) -> Result<Delivery> {
         self.reactor.shared.check_process()?;
         // A cancelled guest has no events left, so that any form will do for its end.
         if !self.reactor.shared.life.is_cancelled() {
@@ -254,9 +254,6 @@ impl Drop for Guest {
         self.end_now();
     }
 }
-
-/// A delivery of the push form, step by step.
-pub(crate) type Turn = Delivery;
 
 /// A loop on the calling thread.
 pub(crate) struct Run {

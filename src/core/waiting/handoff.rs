@@ -172,10 +172,12 @@ impl HandOff {
             return watch;
         }
         if s.token == 0 {
-            if let Some(frame) = s.in_progress.last_mut().filter(|frame| !frame.announced && !frame.waiting) {
-                let at = frame.counts_from.saturating_add(nested_after);
+            if let Some(delivery) =
+                s.in_progress.last_mut().filter(|delivery| !delivery.announced && !delivery.waiting)
+            {
+                let at = delivery.counts_from.saturating_add(nested_after);
                 if now >= at {
-                    frame.announced = true;
+                    delivery.announced = true;
                     watch.post = Some(Post::First(s.new_token(now, repost_after)));
                 } else {
                     next = at;
@@ -244,8 +246,8 @@ impl HandOff {
     /// `nested_after` from now. Says whether the I/O thread has to be kicked to notice.
     pub(crate) fn nested_wake(&self, now: u64) -> bool {
         let mut s = lock(&self.state);
-        if let Some(frame) = s.in_progress.last_mut() {
-            (frame.counts_from, frame.announced) = (now, false);
+        if let Some(delivery) = s.in_progress.last_mut() {
+            (delivery.counts_from, delivery.announced) = (now, false);
         }
         !s.is_watched(now, self.pauses.nested_after)
     }
@@ -254,16 +256,16 @@ impl HandOff {
     pub(crate) fn wait(&self) {
         let mut s = lock(&self.state);
         s.token = 0;
-        if let Some(frame) = s.in_progress.last_mut() {
-            frame.waiting = true;
+        if let Some(delivery) = s.in_progress.last_mut() {
+            delivery.waiting = true;
         }
     }
 
     /// Host thread: it is awake again; the innermost delivery counts from now, as if it had just begun.
     pub(crate) fn resume(&self, now: u64) -> Begun {
         let mut s = lock(&self.state);
-        if let Some(frame) = s.in_progress.last_mut() {
-            *frame = InProgress { counts_from: now, announced: false, stalled: false, waiting: false };
+        if let Some(delivery) = s.in_progress.last_mut() {
+            *delivery = InProgress { counts_from: now, announced: false, stalled: false, waiting: false };
         }
         let watched = s.is_watched(now, self.pauses.nested_after);
         Begun { latency: None, watched, unnoticed: !watched && s.armed.is_none() }
@@ -305,7 +307,7 @@ impl State {
     }
 
     fn is_waiting(&self) -> bool {
-        self.in_progress.last().is_some_and(|frame| frame.waiting)
+        self.in_progress.last().is_some_and(|delivery| delivery.waiting)
     }
 
     fn new_token(&mut self, now: u64, repost_after: u64) -> u64 {
@@ -327,10 +329,9 @@ impl State {
         let waiting = self.is_waiting();
         let (stuck, since, reported) = match (self.token, self.in_progress.last_mut()) {
             (0, None) => return u64::MAX,
-            (0, Some(frame)) => (Stuck::Delivery, frame.counts_from, &mut frame.stalled),
             // The token for a nested loop counts from its own posting, but says what is the case:
             // the delivery lasts.
-            (_, Some(frame)) => (Stuck::Delivery, frame.counts_from, &mut frame.stalled),
+            (_, Some(delivery)) => (Stuck::Delivery, delivery.counts_from, &mut delivery.stalled),
             (_, None) => (Stuck::Token, self.waits_since, &mut self.stalled),
         };
         if *reported || waiting {

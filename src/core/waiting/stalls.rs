@@ -74,8 +74,8 @@ impl Stalls {
         s.armed &= !open;
         let asked = std::mem::replace(&mut s.asking, false);
         let look = match s.in_progress.last_mut() {
-            Some(frame) if frame.waiting => Look::Sleep(None),
-            Some(frame) => frame.look(now, self.stall_after),
+            Some(delivery) if delivery.waiting => Look::Sleep(None),
+            Some(delivery) => delivery.look(now, self.stall_after),
             None => s.between_deliveries(now, open, asked, self.stall_after),
         };
         s.scheduled = !matches!(look, Look::Sleep(None));
@@ -97,16 +97,16 @@ impl Stalls {
 
     /// Host thread: it is about to sleep inside the innermost delivery.
     pub(crate) fn wait(&self) {
-        if let Some(frame) = lock(&self.state).in_progress.last_mut() {
-            frame.waiting = true;
+        if let Some(delivery) = lock(&self.state).in_progress.last_mut() {
+            delivery.waiting = true;
         }
     }
 
     /// Host thread: it is awake again, and the delivery counts from now. Says whether to kick.
     pub(crate) fn resume(&self, now: u64) -> bool {
         let mut s = lock(&self.state);
-        if let Some(frame) = s.in_progress.last_mut() {
-            *frame = InProgress { since: now, reported: false, waiting: false };
+        if let Some(delivery) = s.in_progress.last_mut() {
+            *delivery = InProgress { since: now, reported: false, waiting: false };
         }
         !std::mem::replace(&mut s.scheduled, true)
     }
