@@ -50,7 +50,6 @@ pub struct Guest {
 }
 
 struct Batch {
-    // Dropped in this order: what was told is forgotten inside the delivery.
     held: Vec<Deferred>,
     delivery: Delivery,
 }
@@ -200,8 +199,10 @@ impl Guest {
         }
         // Out of the cell while drop functions run: they may come back here.
         let mut batch = self.innermost()?;
-        batch.held.clear();
-        let taken = batch.delivery.take_or_wait(timeout, capacity, &mut batch.held, &mut tell);
+        let taken = self
+            .registry()
+            .drop_held(&mut batch.held)
+            .and_then(|()| batch.delivery.take_or_wait(timeout, capacity, &mut batch.held, &mut tell));
         self.batches.borrow_mut().push(batch);
         taken
     }
@@ -211,7 +212,15 @@ impl Guest {
     /// # Errors
     /// `ORDER` if none is open.
     pub fn batch_end(&self) -> Result<()> {
-        self.innermost().map(drop)
+        let batch = self.innermost()?;
+        // A child that this forks finds out in its next call: the batch is over there, too.
+        let _ = self.end_batch(*batch);
+        Ok(())
+    }
+
+    /// What was told is forgotten inside the delivery.
+    fn end_batch(&self, mut batch: Batch) -> Result<()> {
+        self.registry().drop_held(&mut batch.held)
     }
 
     fn innermost(&self) -> Result<Box<Batch>> {
@@ -239,19 +248,27 @@ impl Guest {
 
     /// Ends the guest here and now, as dropping it does.
     pub(crate) fn end_now(&self) {
-        self.batches.take();
-        self.reactor.end_now();
+        let mut batches = self.batches.take().into_iter();
+        let ended = batches.by_ref().try_for_each(|batch| self.end_batch(*batch));
+        batches.for_each(std::mem::forget);
+        // Else this is a child that a drop function has forked, and the end is the parent's.
+        if ended.is_ok() {
+            self.reactor.end_now();
+        }
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        if self.reactor.shared.mark.in_child() {
+        let mark = &self.reactor.shared.mark;
+        if !mark.in_child() {
+            self.end_now();
+        }
+        // Also in one that a drop function has just forked.
+        if mark.in_child() {
             std::mem::take(self.batches.get_mut()).into_iter().for_each(std::mem::forget);
             self.reactor.clone().leave_in_child();
-            return;
         }
-        self.end_now();
     }
 }
 

@@ -170,3 +170,28 @@ TEST(close_itself_in_batch)
     toy_end(&toy);
     channel_close(&pipe);
 }
+
+static void drop_and_cancel(void *toy)
+{
+    ASSERT_OK(guest_cancel(((toy_t *)toy)->g));
+}
+
+static void act_close(probe_t *probe)
+{
+    ASSERT_OK(guest_close(probe->g, *(guest_id_t *)probe->argument));
+}
+
+TEST(cancel_inside_a_drop_function)
+{
+    toy_t toy = {0};
+    guest_id_t id;
+    probe_t first = {.toy = &toy, .act = act_close, .argument = &id}, second = PROBE(&toy);
+    toy_start(&toy, GUEST_DRIVE_FD);
+    ASSERT_OK(guest_timer_add(toy.g, GUEST_FOREVER, 0, on_timer, &toy, drop_and_cancel, &id));
+    add_post(&toy, &first);
+    add_post(&toy, &second);
+    RUN_UNTIL(&toy, second.drops == 1);
+    ASSERT_EQ_U64(1, first.calls);
+    ASSERT_EQ_U64(0, second.calls); /* was found ready with the first, and the cancel came before it */
+    toy_end(&toy);
+}

@@ -154,6 +154,97 @@ TEST(fork_inside_a_callback)
     unharmed(&i);
 }
 
+static pid_t parent;
+
+/* The child goes back through the library, as the parent does, and ends in `forked_by_a_drop`. */
+static void drop_and_fork(void *forks)
+{
+    if (getpid() != parent)
+        never(NULL);
+    ++*(unsigned *)forks;
+    fflush(NULL);
+    pid_t child = (pid_t)MUST(fork());
+    int status;
+    if (child == 0)
+        return;
+    MUST(waitpid(child, &status, 0));
+    ASSERT_EQ_I64(0, status);
+}
+
+static void by_delivery(guest_t *g)
+{
+    guest_deliver_batch(g, 0);
+}
+
+static void by_run(guest_t *g)
+{
+    guest_run(g, 0);
+}
+
+static void by_shutdown(guest_t *g)
+{
+    guest_shutdown(g, 0);
+}
+
+static void by_next(guest_t *g)
+{
+    guest_event_t events[2];
+    size_t count;
+    guest_batch_next(g, events, 2, &count);
+}
+
+static void by_end(guest_t *g)
+{
+    guest_batch_end(g);
+}
+
+/* Two drop functions are due; each forks, and the child of the first must not run the second. */
+static void forked_by_a_drop(bool pull, void (*by)(guest_t *g))
+{
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD); /* a fork may take longer than a delivery */
+    options.flags = pull ? GUEST_FLAG_PULL : 0;
+    guest_t *g;
+    unsigned forks = 0;
+    guest_event_t events[2];
+    size_t count;
+    parent = getpid();
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    for (unsigned i = 0; i < 2; i++) {
+        guest_id_t id;
+        ASSERT_OK(guest_timer_add(g, pull ? 0 : GUEST_FOREVER, 0, on_timer, &forks, drop_and_fork, &id));
+        if (!pull && by != guest_free)
+            ASSERT_OK(guest_close(g, id));
+    }
+    if (pull) {
+        ASSERT_OK(guest_batch_begin(g, 0));
+        ASSERT_OK(guest_batch_next(g, events, 2, &count));
+        ASSERT_EQ_U64(2, count);
+    }
+    by(g);
+    if (getpid() != parent) {
+        if (by != guest_free) {
+            EFORKED(guest_deliver_batch(g, 0));
+            guest_free(g);
+        }
+        _exit(0);
+    }
+    ASSERT_EQ_U64(2, forks);
+    if (by == by_next)
+        ASSERT_OK(guest_batch_end(g));
+    if (by != guest_free)
+        guest_free(g);
+}
+
+TEST(fork_inside_a_drop_function)
+{
+    forked_by_a_drop(false, by_delivery);
+    forked_by_a_drop(false, by_run);
+    forked_by_a_drop(false, by_shutdown);
+    forked_by_a_drop(false, guest_free);
+    forked_by_a_drop(true, by_next);
+    forked_by_a_drop(true, by_end);
+}
+
 /* ---- process exit ---------------------------------------------------------------------------- */
 
 static toy_t last_toy;

@@ -172,15 +172,34 @@ impl Registry {
             .is_some()
     }
 
+    /// Runs the end of something. Fails in the child that it has forked: all other ends are the parent's.
+    pub(crate) fn drop_now(&self, deferred: Deferred) -> Result<()> {
+        drop(deferred);
+        self.shared.check_process()
+    }
+
+    /// Runs the ends of what the user has seen, with the same failure.
+    pub(crate) fn drop_held(&self, held: &mut Vec<Deferred>) -> Result<()> {
+        let mut held = std::mem::take(held).into_iter();
+        let dropped = held.by_ref().try_for_each(|deferred| self.drop_now(deferred));
+        held.for_each(std::mem::forget);
+        dropped
+    }
+
     /// Whether a thread of the library still works for a closed source.
     pub(crate) fn has_in_flight(&self) -> bool {
         !self.in_flight.borrow().is_empty()
     }
 
     /// Gives up what threads of the library work for: theirs is then the last reference, and the end runs there.
-    pub(crate) fn abandon_in_flight(&self) {
-        let abandoned = self.in_flight.take();
-        drop(abandoned);
+    /// One that has just been finished ends here; fails in the child that this end has forked.
+    pub(crate) fn abandon_in_flight(&self) -> Result<()> {
+        let ids: Vec<Id> = self.in_flight.borrow().keys().copied().collect();
+        for id in ids {
+            let source = self.in_flight.borrow_mut().remove(&id);
+            source.map_or(Ok(()), |source| self.drop_now(Deferred::Source { _source: source }))?;
+        }
+        Ok(())
     }
 
     // ---- calls

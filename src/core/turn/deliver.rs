@@ -201,7 +201,11 @@ impl Delivery {
     #[inline(always)]
     fn find(&mut self) -> Result<Option<Ready>> {
         loop {
-            if self.reactor.has_ends() && !self.run_ends()? {
+            if self.reactor.has_ends() {
+                if self.run_ends()? {
+                    // A drop function may have cancelled the guest: then nothing is told any more.
+                    continue;
+                }
                 return Ok(None);
             }
             if !self.reactor.has_ready() && !self.look()? {
@@ -239,8 +243,7 @@ impl Delivery {
             }
         }
         while let Some(deferred) = self.reactor.registry.next_deferred_drop() {
-            drop(deferred);
-            self.reactor.shared.check_process()?;
+            self.reactor.registry.drop_now(deferred)?;
             self.budget.use_some();
             if self.is_spent() {
                 return Ok(false);

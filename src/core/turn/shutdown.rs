@@ -87,9 +87,8 @@ impl Reactor {
         self.shared.begin_closing();
         self.shared.cancel();
         while self.detach_some() {}
-        self.registry.abandon_in_flight();
-        while let Some(deferred) = self.registry.next_deferred_drop() {
-            drop(deferred);
+        if self.drop_all().is_err() {
+            return;
         }
         self.shared.leave_delivery();
         self.count_posts();
@@ -97,6 +96,14 @@ impl Reactor {
         if self.shared.depth() == 0 {
             self.join_io_thread();
         }
+    }
+
+    fn drop_all(&self) -> Result<()> {
+        self.registry.abandon_in_flight()?;
+        while let Some(deferred) = self.registry.next_deferred_drop() {
+            self.registry.drop_now(deferred)?;
+        }
+        Ok(())
     }
 
     /// Sleeps until something is due or `timeout` nanoseconds have passed.
