@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test quick check hosts bench conformance coverage bare clean
+.PHONY: all demo test quick fuzz check hosts bench conformance coverage bare clean
 
 all:
 	cargo build --release
@@ -16,6 +16,12 @@ test:
 # The inner loop, two minutes; test is for before a push.
 quick:
 	./scripts/test.sh --quick
+
+# Random calls against a model, under AddressSanitizer, until the first fault: docs/testing.md. SECONDS=60 for less.
+SECONDS = 600
+fuzz:
+	./scripts/setup.sh quick
+	./scripts/sanitizer.sh address fuzz --seconds $(SECONDS)
 
 # What CI runs.
 check:

@@ -3,6 +3,7 @@
 #
 #   scripts/sanitizer.sh address|thread                     everything
 #   scripts/sanitizer.sh address|thread CTEST-ARGUMENT...    C and C++ tests alone
+#   scripts/sanitizer.sh address fuzz ARGUMENT...           the fuzzer alone, which tests/fuzz/main.c describes
 #
 # Rust's sanitizers are unstable; RUSTC_BOOTSTRAP lets the stable compiler use them, for this build
 # alone. Its own runtime is linked in place of the C compiler's, which may be too old for it (gcc 12
@@ -38,7 +39,7 @@ case $kind in
         export TSAN_OPTIONS="suppressions=$root/tests/sanitizer/tsan.supp die_after_fork=0"
         # ThreadSanitizer puts a handler of its own in front of each signal's, and calls that one late on a thread that
         # sleeps: Rust's harness has such a thread in every test. And a scope of threads ends by a lock that it does not see.
-        left_out='\.signal_disposition_restored$'
+        left_out='\.(signal_disposition_restored|random_calls_agree_with_the_model)$' # the fuzzer forks beside its threads
         skip=(signal_ sys::unix::signal threads_are_no_forks)
         ;;
     *)
@@ -60,6 +61,11 @@ cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DASYNCGUEST_CARGO_TARGET_DIR="$
     -DASYNCGUEST_CARGO_TARGET=$target -DASYNCGUEST_TEST_TIMEOUT=60 -DASYNCGUEST_STATIC_TESTS= -DASYNCGUEST_BUILD_HOST_TESTS=OFF -DASYNCGUEST_BUILD_CPP_TESTS=$cpp \
     -DCMAKE_C_FLAGS="-fsanitize=$kind -fno-omit-frame-pointer -g" -DCMAKE_CXX_FLAGS="-fsanitize=$kind -g" \
     -DCMAKE_EXE_LINKER_FLAGS="$link" >/dev/null
+if [ "${1:-}" = fuzz ]; then
+    shift
+    cmake --build "$build" -j2 --target asyncguest_fuzz_static
+    exec "$build/tests/c/asyncguest_fuzz_static" "$@"
+fi
 cmake --build "$build" -j2
 
 # Proof that it is on: the library is instrumented, and a bug inside it is reported.

@@ -5,14 +5,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static test_t *tests;
-
-void test_register(test_t *test)
-{
-    test->next = tests;
-    tests = test;
-}
-
 void test_fail(const char *file, int line, const char *format, ...)
 {
     va_list arguments;
@@ -159,12 +151,6 @@ void latch_wait(latch_t *latch, unsigned count)
         FAIL("a latch stayed shut: %s", strerror(error));
 }
 
-/* What must be the same before and after a test. */
-typedef struct traces {
-    uint64_t fds, threads;
-    guest_live_t live;
-} traces_t;
-
 static uint64_t entries_of(const char *path)
 {
     DIR *directory = opendir(path);
@@ -177,7 +163,7 @@ static uint64_t entries_of(const char *path)
     return count;
 }
 
-static traces_t look(void)
+traces_t traces_look(void)
 {
     traces_t now = {.live = {.struct_size = sizeof now.live}};
     now.fds = entries_of("/proc/self/fd");
@@ -190,18 +176,18 @@ static traces_t look(void)
 static bool as_before(void *argument)
 {
     const traces_t *before = argument;
-    traces_t now = look();
+    traces_t now = traces_look();
     return memcmp(before, &now, sizeof now) == 0;
 }
 
-static void check_traces(traces_t *before)
+void traces_check(traces_t *before)
 {
     const guest_live_t *live = &before->live;
     ASSERT_EQ_U64(0, live->guests + live->sources + live->posts + live->threads + live->posters);
     for (uint64_t stop = guest_now() + limit(SECONDS(3)); guest_now() < stop; pass(MS(1)))
         if (as_before(before))
             return;
-    traces_t now = look();
+    traces_t now = traces_look();
     ASSERT_EQ_U64(0, now.live.guests);
     ASSERT_EQ_U64(0, now.live.sources);
     ASSERT_EQ_U64(0, now.live.posts);
@@ -209,41 +195,4 @@ static void check_traces(traces_t *before)
     ASSERT_EQ_U64(0, now.live.posters);
     ASSERT_EQ_U64(before->threads, now.threads);
     ASSERT_EQ_U64(before->fds, now.fds);
-}
-
-#ifdef __SANITIZE_THREAD__
-void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t capacity);
-
-static void *nothing(void *argument)
-{
-    return argument;
-}
-
-/* What ThreadSanitizer starts when it is first needed, and keeps: with the first thread one of its own, with the
- * first finding, also one that is suppressed, a process that knows the names of functions. */
-static void settle_sanitizer(void)
-{
-    char text[64];
-    join(spawn(nothing, NULL));
-    __sanitizer_symbolize_pc(__builtin_return_address(0), "%f", text, sizeof text);
-}
-#else
-static void settle_sanitizer(void) {}
-#endif
-
-int main(int argc, char **argv)
-{
-    settle_sanitizer();
-    for (const test_t *test = tests; argc == 2 && test; test = test->next) {
-        if (strcmp(test->name, argv[1]) != 0)
-            continue;
-        traces_t before = look();
-        test->run();
-        check_traces(&before);
-        return 0;
-    }
-    fprintf(stderr, "usage: %s TEST, one of\n", argv[0]);
-    for (const test_t *test = tests; test; test = test->next)
-        fprintf(stderr, "  %s\n", test->name);
-    return 2;
 }

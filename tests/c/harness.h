@@ -82,6 +82,15 @@ void pass(uint64_t nanoseconds);
 /* Runs `run` in a fork and returns its wait status; the fork exits with 0 when `run` returns. */
 int in_fork(void (*run)(void *), void *argument);
 
+/* What must be the same before and after a test, and nothing of the library among it. */
+typedef struct traces {
+    uint64_t fds, threads;
+    guest_live_t live;
+} traces_t;
+
+traces_t traces_look(void);
+void traces_check(traces_t *before);
+
 /* A count that a thread can wait for. */
 typedef struct latch {
     pthread_mutex_t lock;
