@@ -1,28 +1,6 @@
 // Hazards of cancelling a task that an awaitable of somebody else's has suspended or resumed: a frame is freed while it
 // runs, or goes on after it was freed. At each point at which a cancel can come.
-#include "frames.hpp"
-#include "strangers.hpp"
-
-// The ways to end a task; each takes what it ends with it.
-struct victim {
-    std::unique_ptr<guest> g;
-    std::unique_ptr<scope> tasks;
-    names log;
-    event e;
-
-    victim() : g(std::make_unique<guest>()), tasks(std::make_unique<scope>(*g)) {}
-    void end(int way) {
-        if (way == 0)
-            tasks->cancel();
-        else if (way == 1)
-            tasks.reset();
-        else if (way == 2)
-            g.reset();
-        else
-            ASSERT(g->shutdown(1s));
-    }
-};
-static const int ways = 4;
+#include "victim.hpp"
 
 // Waits for the event, some frames deep, or for ever.
 static task<> waits(victim &v, int depth = 2) {

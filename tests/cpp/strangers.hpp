@@ -40,10 +40,11 @@ struct detached {
     };
 };
 
-// A lazy task as most libraries have one: it goes on with its awaiter by symmetric transfer.
-struct lazy {
+// A task as most libraries have one: it goes on with its awaiter by symmetric transfer. `Start`: whether it waits to be
+// awaited, or runs from the call on, as Qt's slots want it.
+template <class Start> struct continued {
     struct promise_type {
-        std::coroutine_handle<> then;
+        std::coroutine_handle<> then = std::noop_coroutine();
 
         struct ending {
             bool await_ready() const noexcept { return false; }
@@ -52,33 +53,43 @@ struct lazy {
             }
             void await_resume() const noexcept {}
         };
-        lazy get_return_object() noexcept { return lazy(std::coroutine_handle<promise_type>::from_promise(*this)); }
-        std::suspend_always initial_suspend() const noexcept { return {}; }
+        continued get_return_object() noexcept { return continued(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        Start initial_suspend() const noexcept { return {}; }
         ending final_suspend() const noexcept { return {}; }
         void return_void() const noexcept {}
-        void unhandled_exception() const noexcept { std::terminate(); }
+        void unhandled_exception() const { throw; }
     };
     struct awaiter {
         std::coroutine_handle<promise_type> h;
 
-        bool await_ready() const noexcept { return false; }
+        bool await_ready() const noexcept { return h.done(); }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<> then) const noexcept {
             h.promise().then = then;
-            return h;
+            if constexpr (std::is_same_v<Start, std::suspend_always>)
+                return h;
+            else
+                return std::noop_coroutine();
         }
         void await_resume() const noexcept {}
     };
 
     std::coroutine_handle<promise_type> h;
 
-    explicit lazy(std::coroutine_handle<promise_type> mine) noexcept : h(mine) {}
-    lazy(lazy &&other) noexcept : h(std::exchange(other.h, nullptr)) {}
-    ~lazy() {
+    explicit continued(std::coroutine_handle<promise_type> mine) noexcept : h(mine) {}
+    continued(continued &&other) noexcept : h(std::exchange(other.h, nullptr)) {}
+    ~continued() {
         if (h)
             h.destroy();
     }
     awaiter operator co_await() const noexcept { return {h}; }
 };
+
+using lazy = continued<std::suspend_always>;
+using eager = continued<std::suspend_never>;
+
+// In the tests it is its awaiter's own, and ends with it.
+template <> inline constexpr bool asyncguest::deregisters<lazy::awaiter> = true;
+template <> inline constexpr bool asyncguest::deregisters<eager::awaiter> = true;
 
 // An awaiter that is a good citizen: nothing of a wait that was cancelled is left.
 struct tidy {

@@ -21,9 +21,11 @@ protected:
     explicit waiting(std::shared_ptr<core> c) : core_(std::move(c)) {}
     ~waiting() { core_->close(id_); }
 
-    template <class P> void suspend(std::coroutine_handle<P> h) noexcept {
+    template <class P> void suspend(std::coroutine_handle<P> h) {
         handle_ = h;
         root_ = root_of(h);
+        if (!root_)
+            around_ = surroundings();
     }
 
     guest_t *live() const {
@@ -35,14 +37,18 @@ protected:
     /// The last thing that a callback does; it may throw what ends the task.
     void go_on() {
         id_ = 0; // a one-shot: it closes itself
-        resume(root_, handle_);
+        if (root_)
+            return resume(root_, handle_);
+        visit there(around_);
+        handle_.resume();
     }
 
     std::shared_ptr<core> core_;
     guest_id_t id_ = 0;
 
 private:
-    root *root_ = nullptr;
+    root *root_ = nullptr;           // null: a coroutine type of somebody else's waits
+    std::shared_ptr<root *> around_; // inside which task that does
     std::coroutine_handle<> handle_;
 };
 

@@ -105,6 +105,7 @@ struct core : std::enable_shared_from_this<core> {
         auto keep = shared_from_this();
         struct frame {
             core &c;
+            stay apart{nullptr}; // a task that has opened a nested loop has no part in what that delivers
             explicit frame(core &of) : c(of) { c.frames++; }
             ~frame() {
                 if (--c.frames == 0 && c.ended && !c.owner)

@@ -9,7 +9,6 @@
 #include "resume.hpp"
 
 #include <atomic>
-#include <cstdio>
 
 namespace asyncguest {
 
@@ -24,21 +23,6 @@ template <class Awaiter> inline constexpr bool deregisters = false;
 template <> inline constexpr bool deregisters<std::suspend_always> = true;
 
 namespace detail {
-
-/// Hands what a task has thrown to the next delivery: it must not pass through the code that resumed the task.
-inline void throw_later(core &c, std::exception_ptr thrown) noexcept {
-    try {
-        auto box = boxed([thrown = std::move(thrown)] { std::rethrow_exception(thrown); });
-        using type = typename decltype(box)::element_type;
-        enrol(std::move(box), [&](void *data, guest_drop_fn drop, guest_id_t *) {
-            return guest_post(c.live(), [](guest_t *, void *held) { type::of(held)(); }, data, drop);
-        });
-    } catch (...) { // no guest, or it takes nothing new
-        std::fputs("asyncguest: an exception left a task after the end of its guest, and nobody took it: set "
-                   "options::on_exception\n",
-                   stderr);
-    }
-}
 
 /// Names the calling thread. <thread> includes too much.
 inline const void *this_thread() noexcept {
@@ -68,12 +52,7 @@ public:
             return hop(l);
         if (!l->home_ || !l->part_)
             return l->go_on();
-        auto home = l->home_->shared_from_this();
-        try {
-            home->run([&] { return l->go_on(), GUEST_OK; });
-        } catch (...) {
-            throw_later(*home, std::current_exception());
-        }
+        run_apart(*l->home_, [&] { l->go_on(); });
     }
 
     /// Nobody waits any more. false: the handle was resumed before. Host thread.

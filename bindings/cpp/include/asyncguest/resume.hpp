@@ -2,7 +2,8 @@
 // who awaits how many of them. C++20. Host thread only.
 //
 // Nobody else resumes one of them: what a guest reports arrives here, and an awaitable of somebody else's is given
-// a stand-in (foreign.hpp) that does. So it is always known which task is on the stack.
+// a stand-in (foreign.hpp) that does. So it is always known which task is on the stack. Of a coroutine type of somebody
+// else's it is known in which task it began to wait here, unless others have resumed it before.
 #ifndef ASYNCGUEST_RESUME_HPP
 #define ASYNCGUEST_RESUME_HPP
 
@@ -10,6 +11,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <cstdio>
 
 namespace asyncguest {
 namespace detail {
@@ -53,9 +55,62 @@ private:
 
 inline void resume(root *r, std::coroutine_handle<> h);
 
+/// Hands what a task has thrown to the next delivery: it must not pass through the code that resumed the task.
+inline void throw_later(core &c, std::exception_ptr thrown) noexcept {
+    try {
+        auto box = boxed([thrown = std::move(thrown)] { std::rethrow_exception(thrown); });
+        using type = typename decltype(box)::element_type;
+        enrol(std::move(box), [&](void *data, guest_drop_fn drop, guest_id_t *) {
+            return guest_post(c.live(), [](guest_t *, void *held) { type::of(held)(); }, data, drop);
+        });
+    } catch (...) { // no guest, or it takes nothing new
+        std::fputs("asyncguest: an exception left a task after the end of its guest, and nobody took it: set "
+                   "options::on_exception\n",
+                   stderr);
+    }
+}
+
+/// Runs `f`, which may throw what a task of `home` has thrown, where somebody else's code has called.
+template <class F> void run_apart(core &home, F f) noexcept {
+    auto held = home.shared_from_this();
+    try {
+        held->run([&] { return f(), GUEST_OK; });
+    } catch (...) {
+        throw_later(*held, std::current_exception());
+    }
+}
+
+/// The task inside which a coroutine type of somebody else's begins to wait: its owner, perhaps.
+inline std::shared_ptr<root *> surroundings() {
+    return inside() ? inside()->known() : nullptr;
+}
+
+/// As long as this is on the stack, where a coroutine type of somebody else's runs, the task inside which that has
+/// waited is not destroyed.
+class visit {
+public:
+    explicit visit(const std::shared_ptr<root *> &around) noexcept
+        : task_(around ? *around : nullptr), home_(task_ ? task_->home->shared_from_this() : nullptr), here_(task_) {
+        if (task_)
+            task_->enter();
+    }
+    visit(const visit &) = delete;
+    visit &operator=(const visit &) = delete;
+    ~visit() {
+        if (task_)
+            run_apart(*home_, [this] { task_->leave(); });
+    }
+
+private:
+    root *task_;
+    std::shared_ptr<core> home_;
+    stay here_;
+};
+
 /// The root of tasks that a coroutine type of somebody else's awaits: it ends by going on with that.
 struct foreign_root : root {
     std::coroutine_handle<> then;
+    std::shared_ptr<root *> around = surroundings();
 
     explicit foreign_root(std::coroutine_handle<> h) : then(h) {
         end = [](root &r) { static_cast<foreign_root &>(r).then.resume(); };
@@ -123,14 +178,9 @@ private:
     std::unique_ptr<foreign_root> foreign_;
 };
 
-/// Goes on with `h`, a part of `r`, and with what that hands over to. Throws what ends `r`. `r` and whoever calls may
-/// be gone afterwards. A loop, as compilers make tail calls between coroutines only when they optimise: a debug build
-/// would overflow the stack.
-inline void resume(root *r, std::coroutine_handle<> h) {
-    if (!r)
-        return h.resume();
-    if (r->doomed) // in a nested main loop of its own, or being destroyed: what it waits for is no use any more
-        return;
+/// Goes on with `h`, a part of `r`, and with what that hands over to. A loop, as compilers make tail calls between
+/// coroutines only when they optimise: a debug build would overflow the stack.
+inline void run_parts(root *r, std::coroutine_handle<> h) {
     r->enter();
     while (h) {
         h.resume(); // throws nothing: promises keep exceptions
@@ -139,6 +189,21 @@ inline void resume(root *r, std::coroutine_handle<> h) {
             whom->part_ended();
         }
         h = std::coroutine_handle<>::from_address(std::exchange(r->next_part, nullptr));
+    }
+}
+
+/// Goes on with `h`, a part of `r`. Throws what ends `r`. `r` and whoever calls may be gone afterwards.
+inline void resume(root *r, std::coroutine_handle<> h) {
+    if (r->doomed) // in a nested main loop of its own, or being destroyed: what it waits for is no use any more
+        return;
+    if (!r->home) {
+        visit there(static_cast<foreign_root *>(r)->around);
+        run_parts(r, h);
+        return r->leave();
+    }
+    {
+        stay here(r);
+        run_parts(r, h);
     }
     r->leave();
 }

@@ -122,8 +122,8 @@ public:
 
     /// Destroys the tasks: each at the co_await where it waits, inner frames first, as if an exception that nobody
     /// can catch came out of it. One that is running, because it calls this itself or waits in a nested main loop, goes
-    /// on to its next co_await that has to wait, and is destroyed there. Not from inside a coroutine type of somebody
-    /// else's that one of them awaits: that would be destroyed while it runs.
+    /// on to its next co_await that has to wait, and is destroyed there. So does a coroutine type of somebody else's that
+    /// one of them awaits, unless something else than this library has resumed it: that would be destroyed while it runs.
     void cancel() noexcept { list_.end(); }
 
     /// Whether no task is left.

@@ -4,11 +4,13 @@
 //                                                             doom() while it waits ------> destroyed
 //                                                             doom() while it runs: destroyed when it next waits
 //
-// "Runs" means that it is on the stack: it calls doom() itself, or something does in a nested main loop of its.
+// "Runs" means that it is on the stack: it calls doom() itself, or something does in a nested main loop of its. So does a
+// task in which a coroutine type of somebody else's began to wait, while the library resumes that: the frame may own it.
 #ifndef ASYNCGUEST_TASKS_HPP
 #define ASYNCGUEST_TASKS_HPP
 
 #include <exception>
+#include <memory>
 #include <utility>
 
 namespace asyncguest {
@@ -16,7 +18,26 @@ namespace detail {
 
 class awaiting;
 struct core;
+struct root;
 struct task_list;
+
+/// The task that this thread is inside of: the innermost one; null outside, and where none is known.
+inline root *&inside() noexcept {
+    static thread_local root *here = nullptr;
+    return here;
+}
+
+/// As long as this is on the stack, the thread is inside `task`.
+class stay {
+public:
+    explicit stay(root *task) noexcept : outside_(std::exchange(inside(), task)) {}
+    stay(const stay &) = delete;
+    stay &operator=(const stay &) = delete;
+    ~stay() { inside() = outside_; }
+
+private:
+    root *outside_;
+};
 
 /// One spawned task with everything that it awaits: the first part of its coroutine's promise.
 struct root {
@@ -30,6 +51,7 @@ struct root {
     awaiting *ended_for = nullptr; // who awaits that
     std::exception_ptr thrown; // what nobody took
     void (*end)(root &) = nullptr; // destroys the frame, and with it this
+    std::shared_ptr<root *> self;  // what known() gives
 
     root() = default;
     root(const root &) = delete;
@@ -46,7 +68,7 @@ struct root {
             return;
         std::exception_ptr held = std::move(thrown);
         unlink();
-        end(*this);
+        destroy();
         if (held)
             std::rethrow_exception(std::move(held));
     }
@@ -56,7 +78,21 @@ struct root {
         unlink();
         doomed = true;
         if (depth == 0)
-            end(*this);
+            destroy();
+    }
+
+    /// For who may outlive it: this, and null as soon as it is being destroyed.
+    const std::shared_ptr<root *> &known() {
+        if (!self)
+            self = std::make_shared<root *>(this);
+        return self;
+    }
+
+private:
+    void destroy() {
+        if (self)
+            *self = nullptr;
+        end(*this);
     }
 };
 
