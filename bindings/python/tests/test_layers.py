@@ -79,7 +79,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
         ("_exit", "_run"),  # for type checkers
         ("_hostcheck", "_hostcheck._parent"),  # inside of a function
         ("_hostcheck._trial", "_guest"),  # `from ..`
-        ("hosts.trio", "hosts._awaited"),
+        ("hosts.trio", "hosts.base"),
         ("demo.app", "hosts.tk"),  # by its full name
         ("_detect", "hosts.qt"),  # by name
     ],

@@ -28,14 +28,16 @@ class AwaitedHost(LoopHost):
     """Base of an adapter whose host's code can await.
 
     When the program ends first, its last act is to cancel what is left: a task of the adapter, the guest's keeper, sees
-    that, calls `_ask_to_end`, keeps the program alive for `deadline` seconds at most, and then calls `_give_up`.
+    that, calls `ask_to_end`, keeps the program alive for `deadline` seconds at most, and then calls `give_up`. An
+    adapter overrides `keep`, `tell` and `wait_for`.
     """
 
     is_async = True
 
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)
-        self._patience = deadline * _PATIENCE
+        #: Seconds after which a run that did not end when it was asked to is to be cancelled.
+        self.patience = deadline * _PATIENCE
         self._ends: dict[Guest, Any] = {}
 
     async def run(
@@ -55,32 +57,27 @@ class AwaitedHost(LoopHost):
 
         In the child of a fork, GuestClosed is raised: the run is the parent's.
         """
-        raise NotImplementedError
+        await self.wait_for(self._ends.get(guest), guest)
+        guest.record.check_not_forked("wait")
 
-    def attached(self, guest: Any) -> None:
-        super().attached(guest)
-        self._ends[guest] = self._keep(guest)
+    # ---- what an adapter overrides
 
-    def detached(self, guest: Any) -> None:
-        super().detached(guest)
-        end = self._ends.pop(guest, None)
-        if end is not None:
-            self._tell(end)
-
-    def forked(self, guest: Any) -> None:
-        super().forked(guest)
-        self._tell(self._ends.pop(guest))
-
-    def _keep(self, guest: Guest) -> Any:
+    def keep(self, guest: Guest) -> Any:
         """Starts the guest's keeper; returns the event that it and the waiters wait for."""
         raise NotImplementedError
 
-    def _tell(self, end: Any) -> None:
+    def tell(self, end: Any) -> None:
         """Sets that event. The library may have ended before."""
         raise NotImplementedError
 
+    async def wait_for(self, end: Any, guest: Guest) -> None:
+        """Waits for that event; None: it was told before. Calls `ask_to_end` if the waiting task is cancelled."""
+        raise NotImplementedError
+
+    # ---- what an adapter's keeper calls
+
     @staticmethod
-    def _ask_to_end(guest: Guest) -> bool:
+    def ask_to_end(guest: Guest) -> bool:
         """Cancels the run, unless it is in its clean-up, which that would cut off. Returns whether it did."""
         if guest.record.is_cancelling:
             return False
@@ -88,6 +85,22 @@ class AwaitedHost(LoopHost):
         return True
 
     @staticmethod
-    def _give_up(guest: Guest) -> None:
+    def give_up(guest: Guest) -> None:
         """Ends the run as it stands: names what is left of it, and tells."""
         guest.shutdown(0)
+
+    # ---- what a guest tells
+
+    def attached(self, guest: Any) -> None:
+        super().attached(guest)
+        self._ends[guest] = self.keep(guest)
+
+    def detached(self, guest: Any) -> None:
+        super().detached(guest)
+        end = self._ends.pop(guest, None)
+        if end is not None:
+            self.tell(end)
+
+    def forked(self, guest: Any) -> None:
+        super().forked(guest)
+        self.tell(self._ends.pop(guest))

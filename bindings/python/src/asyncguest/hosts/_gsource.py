@@ -1,6 +1,6 @@
 """What a GLib.MainContext can call for a guest: sources on an fd, and from any thread.
 
-Owns: the sources. The context's thread, except `IdleBell.ring`.
+Owns: the sources. The context's thread, except `SourceNotifier.notify`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ._yielding import Bell
+from .base import PostedNotifier
 
-__all__ = ["FdSource", "GLib", "IdleBell", "default_application", "once"]
+__all__ = ["FdSource", "GLib", "SourceNotifier", "default_application", "once"]
 
 GLib: Any = import_module("gi.repository.GLib")  # it has no types
 
@@ -51,15 +51,15 @@ class FdSource:
         self._source.destroy()
 
 
-class IdleBell(Bell):
-    """A bell by sources that are dispatched once: a new one each time, so that a loop inside of one finds the next."""
+class SourceNotifier(PostedNotifier):
+    """By sources that are dispatched once: a new one each time, so that a loop inside of one finds the next."""
 
-    def __init__(self, context: Any, served: Callable[[], object]) -> None:
-        super().__init__(served)
+    def __init__(self, context: Any, arrived: Callable[[], object]) -> None:
+        super().__init__(arrived)
         self._context = context
 
-    def _send(self) -> None:
-        once(self._context, GLib.Timeout(0), self.arrived)
+    def send(self) -> None:
+        once(self._context, GLib.Timeout(0), self.came)
 
 
 def once(context: Any, source: Any, function: Callable[[], object]) -> None:

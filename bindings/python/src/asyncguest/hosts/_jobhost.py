@@ -16,39 +16,44 @@ from ._loophost import LoopHost
 
 __all__ = ["LONGEST_ROUND", "JobHost"]
 
-#: Seconds after which no further guest has its turn before the toolkit has its own.
+#: Seconds after which no further guest has its delivery before the toolkit has its own time.
 LONGEST_ROUND = 0.005
 
 
 class JobHost(LoopHost):
-    """An adapter says with `_ring` how its toolkit is woken, and calls `_run_jobs` when it has been."""
+    """Base of an adapter whose toolkit can only be woken, or whose program says itself when the guests are served.
+
+    An adapter says with `wake` how its toolkit is woken, and calls `deliver_jobs` when it has been.
+    """
 
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)
-        self._jobs: deque[Callable[[], object]] = deque()
+        #: What was posted and has not run.
+        self.jobs: deque[Callable[[], object]] = deque()
 
     def post(self, job: Callable[[], object]) -> None:
         """Runs `job()` on the host thread, soon. Any thread."""
-        self._jobs.append(job)
-        self._ring()
+        self.jobs.append(job)
+        self.wake()
 
-    def _ring(self) -> None:
-        """Wakes the toolkit, so that it calls `_run_jobs`. Any thread."""
+    def wake(self) -> None:
+        """Wakes the toolkit, so that it calls `deliver_jobs`. Any thread, also when no guest lives here."""
 
-    def _run_jobs(self) -> bool:
+    def deliver_jobs(self) -> bool:
         """Runs what was posted until now, or as much of it as is fit for one round.
 
         Returns whether a guest has more to do: then input and paint come first. Jobs may be left in any case.
         """
         end = monotonic() + LONGEST_ROUND
         more = False
-        for _ in range(len(self._jobs)):
-            if not self._jobs:
+        for _ in range(len(self.jobs)):
+            if not self.jobs:
                 break  # a nested loop has run them
-            more = self._turn(self._jobs.popleft()) or more
+            more = self.deliver(self.jobs.popleft()) or more
             if monotonic() > end:
                 break
         return more
 
-    def _unhook(self) -> None:
-        self._jobs.clear()
+    def unhook(self) -> None:
+        """An adapter that overrides it calls this one too."""
+        self.jobs.clear()

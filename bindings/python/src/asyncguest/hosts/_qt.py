@@ -1,6 +1,6 @@
 """The Qt bindings: which of them a program uses, and what of it can wake a guest.
 
-Owns: the notifiers and the receivers of events. The thread of Qt's loop, except `EventBell.ring`.
+Owns: the notifiers and the receivers of events. The thread of Qt's loop, except `EventNotifier.notify`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from .._errors import GuestError
-from ._yielding import Bell
+from .base import PostedNotifier
 
-__all__ = ["Binding", "EventBell", "Notifier", "applications", "binding_of", "if_it_lives"]
+__all__ = ["Binding", "EventNotifier", "FdNotifier", "applications", "binding_of", "if_it_lives"]
 
 #: All that have QSocketNotifier and QCoreApplication at the same places.
 BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
@@ -27,7 +27,7 @@ class Binding:
     def __init__(self, name: str, core: Any) -> None:
         class Receiver(core.QObject):  # type: ignore[misc, name-defined, unused-ignore]
             def customEvent(self, event: object) -> None:
-                self.arrived()
+                self.came()
 
         self.name = name
         self.App, self.Thread = core.QCoreApplication, core.QThread
@@ -49,8 +49,8 @@ class Binding:
         self.App.postEvent(receiver, self._event(self._user), priority)
 
 
-class Notifier:
-    """Calls `ready`, with what Qt says, whenever `fd` is readable, while it is on; also in a loop inside of that call."""
+class FdNotifier:
+    """Calls `ready()` whenever `fd` is readable, while it is on; also in a loop inside of that call."""
 
     def __init__(self, binding: Binding, fd: int, ready: Callable[..., object]) -> None:
         self._notifier = binding.Notifier(fd, binding.readable)
@@ -73,23 +73,23 @@ class Notifier:
             self._notifier.deleteLater()
 
 
-class EventBell(Bell):
-    """A bell by posted events of a priority. Belongs to the thread that makes it."""
+class EventNotifier(PostedNotifier):
+    """By posted events of a priority. Belongs to the thread that makes it."""
 
-    def __init__(self, binding: Binding, served: Callable[[], object], priority: int = 0) -> None:
-        super().__init__(served)
+    def __init__(self, binding: Binding, arrived: Callable[[], object], priority: int = 0) -> None:
+        super().__init__(arrived)
         self._binding = binding
         self._priority = priority
         self._receiver = binding.Receiver()
-        self._receiver.arrived = self.arrived
+        self._receiver.came = self.came
 
-    def _send(self) -> None:
+    def send(self) -> None:
         with if_it_lives():  # else the application goes right now, which ends the guests
             self._binding.post(self._receiver, self._priority)
 
     def close(self) -> None:
         super().close()
-        self._receiver.arrived = bool
+        self._receiver.came = bool
         with if_it_lives():
             self._receiver.deleteLater()
 

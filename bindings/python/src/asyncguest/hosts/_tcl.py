@@ -1,17 +1,16 @@
-"""What Tcl's notifier can watch for a guest: an fd, and a bell that any thread may ring.
+"""What Tcl can watch for a guest: an fd, and a notifier where it has no file handlers.
 
-Owns: the fds of a bell. Tk's own thread, except `ring`.
+Owns: the connection of that. Tk's own thread, except `notify`.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import tkinter
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FdWatch", "PipeBell", "SocketBell", "can_watch_fds"]
+__all__ = ["FdWatch", "SocketNotifier", "can_watch_fds"]
 
 # Tcl 8 waits with select(), which knows no higher fds and does not check.
 _FD_SETSIZE = 1024
@@ -45,51 +44,20 @@ class FdWatch:
             self.is_on = False
             self._tk.deletefilehandler(self._fd)
 
-
-class PipeBell(FdWatch):
-    """Calls `ready()` on Tk's thread after a `ring()` on any other, while it is on."""
-
-    def __init__(self, tk: Any, ready: Callable[[], object]) -> None:
-        self._read_fd, self._write_fd = os.pipe()
-        try:
-            os.set_blocking(self._read_fd, False)
-            os.set_blocking(self._write_fd, False)
-            super().__init__(tk, self._read_fd, ready)
-        except BaseException:
-            self.close()
-            raise
-
-    def ring(self) -> None:
-        """Any thread, until `close`."""
-        try:
-            os.write(self._write_fd, b"\0")
-        except BlockingIOError:
-            pass  # it rings already
-
-    def silence(self) -> None:
-        """What was rung for is being done."""
-        try:
-            os.read(self._read_fd, 4096)
-        except BlockingIOError:
-            pass  # a nested loop has done it
-
     def close(self) -> None:
-        """Gives the fds back. Turn it off before."""
-        os.close(self._read_fd)
-        os.close(self._write_fd)
+        """`off` was all."""
 
 
-class SocketBell:
-    """The same where Tcl has no file handlers: it reads from a connection of its own, on the local host."""
+class SocketNotifier:
+    """A notifier where Tcl has no file handlers: it reads from a connection of its own, on the local host."""
 
-    def __init__(self, tk: Any, ready: Callable[[], object]) -> None:
+    def __init__(self, tk: Any, arrived: Callable[[], object]) -> None:
         self._tk = tk
-        self._ready = ready
-        self._name = f"asyncguest_bell_{id(self)}"
+        self._name = f"asyncguest_notifier_{id(self)}"
         self._channel = ""
         self.is_on = False
         tk.createcommand(f"{self._name}_accept", self._accept)
-        tk.createcommand(f"{self._name}_ready", self._rung)
+        tk.createcommand(f"{self._name}_arrived", arrived)
         self._server = tk.call("socket", "-server", f"{self._name}_accept", "-myaddr", "127.0.0.1", 0)
         port = tk.splitlist(tk.call("fconfigure", self._server, "-sockname"))[2]
         self._socket = socket.create_connection(("127.0.0.1", int(port)))
@@ -106,28 +74,25 @@ class SocketBell:
         if self.is_on:
             self.on()
 
-    def _rung(self) -> None:
-        self._ready()
-
     def on(self) -> None:
         self.is_on = True
         if self._channel:
-            self._tk.call("fileevent", self._channel, "readable", f"{self._name}_ready")
+            self._tk.call("fileevent", self._channel, "readable", f"{self._name}_arrived")
 
     def off(self) -> None:
         self.is_on = False
         if self._channel:
             self._tk.call("fileevent", self._channel, "readable", "")
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Any thread, until `close`."""
         try:
             self._socket.send(b"\0")
         except BlockingIOError:
-            pass  # it rings already
+            pass  # it is full of them
 
-    def silence(self) -> None:
-        """What was rung for is being done."""
+    def taken(self) -> None:
+        """What it was notified of is being done."""
         self._tk.call("read", self._channel)
 
     def close(self) -> None:
@@ -136,5 +101,5 @@ class SocketBell:
         for channel in (self._channel, self._server):
             if channel:
                 self._tk.call("close", channel)
-        for command in ("accept", "ready"):
+        for command in ("accept", "arrived"):
             self._tk.deletecommand(f"{self._name}_{command}")

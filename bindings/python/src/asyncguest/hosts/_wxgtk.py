@@ -1,6 +1,6 @@
 """GLib under wxGTK: what wx does not offer to Python, by ctypes from the very GLib that wx is linked with.
 
-Owns: the sources. The thread of wx, except `GtkBell.ring`.
+Owns: the sources. The thread of wx, except `GtkNotifier.notify`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
-from ._yielding import Bell
+from .base import PostedNotifier
 
-__all__ = ["FdSource", "GtkBell", "glib", "wx"]
+__all__ = ["FdSource", "GtkNotifier", "glib", "wx"]
 
 wx: Any = import_module("wx")  # it has no types
 
@@ -99,20 +99,20 @@ class FdSource:
         self._lib.g_source_unref(self._source)
 
 
-class GtkBell(Bell):
-    """A bell beside GTK's own events: wx looks at those that are posted to it only when GTK has nothing else to do."""
+class GtkNotifier(PostedNotifier):
+    """Beside GTK's own events: wx looks at those that are posted to it only when GTK has nothing else to do."""
 
-    def __init__(self, served: Callable[[], object]) -> None:
-        super().__init__(served)
+    def __init__(self, arrived: Callable[[], object]) -> None:
+        super().__init__(arrived)
         self._number = next(_numbers)
 
         def call() -> bool:
-            self.arrived()
+            self.came()
             return False
 
         _calls[self._number] = call
 
-    def _send(self) -> None:
+    def send(self) -> None:
         glib().g_idle_add_full(0, _dispatch, self._number, None)
 
     def close(self) -> None:

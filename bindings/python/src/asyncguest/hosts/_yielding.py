@@ -1,11 +1,12 @@
-"""Yielding: a guest with much to do rests, and leaves its host the time for painting, and the host's timers.
+"""Yielding: a guest with much to do leaves its host the time for painting, and the host's timers.
 
-Owns: the host's watches that rest, and its queue of posted jobs. Host thread only, except `post` and `Bell.ring`.
+Owns: the host's watches that yield, and its queue of posted jobs. Host thread only, except `post` and
+`Notifier.notify`.
 
-A toolkit that serves what wakes its guests before it paints would freeze its window under a busy one. So after a turn
-that ran out of its time, or many short ones in a row, what wakes the guest is switched off until the toolkit has come
-to an idle moment, or the longest rest is over: a toolkit that is never idle does not starve its guests either.
-The idle moment only switches it on again: a turn in it might run inside any call that waits for one.
+A toolkit that serves what wakes its guests before it paints would freeze its window under a busy one. So after a
+delivery that ran out of its time, or many short ones in a row, what wakes the guest is switched off until the toolkit
+has come to an idle moment, or the longest yield is over: a toolkit that is never idle does not starve its guests either.
+The idle moment only switches it on again: a delivery in it might run inside any call that waits for one.
 """
 
 from __future__ import annotations
@@ -13,185 +14,157 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from time import monotonic
 
 from .._errors import GuestError
-from ._loophost import BusyStreak, LoopHost
+from ._loophost import LoopHost
+from ._notifier import Notifier, PipeNotifier, Switch
 
-__all__ = ["LONGEST_REST", "Bell", "YieldingHost", "Switch"]
+__all__ = ["LONGEST_YIELD", "YieldingHost"]
 
-#: Milliseconds that a guest rests at the most while its toolkit finds no idle moment.
-LONGEST_REST = 10
+#: Milliseconds that a guest yields at the most while its toolkit finds no idle moment.
+LONGEST_YIELD = 10
 
-
-class Switch(Protocol):
-    """What wakes a guest, while it is on."""
-
-    is_on: bool
-
-    def on(self) -> None: ...
-
-    def off(self) -> None: ...
+# Seconds of deliveries with pauses below _PAUSE after which the host is given an idle moment.
+_LONGEST_STREAK = 0.004
+_PAUSE = 0.001
 
 
-class JobBell(Switch, Protocol):
-    """What wakes the host for its posted jobs."""
+class BusyStreak:
+    """Deliveries so close to each other that what a host does in its idle moments has no place in between."""
 
-    def ring(self) -> None:
-        """Any thread: the host is to run a job soon, once it is on."""
+    def __init__(self) -> None:
+        self._began = self._ended = 0.0
 
-    def silence(self) -> None:
-        """Host thread: what was rung for is being done."""
+    def begin(self) -> None:
+        """A delivery begins."""
+        now = monotonic()
+        if now - self._ended > _PAUSE:
+            self._began = now
 
-    def close(self) -> None: ...
-
-
-class Bell:
-    """Calls `served()` on the host thread after a `ring()` on any, while it is on.
-
-    A subclass overrides `_send`: the toolkit's own thread-safe way to have `arrived()` called, once.
-    """
-
-    def __init__(self, served: Callable[[], object]) -> None:
-        self._served = served
-        self._lock = threading.RLock()  # a signal handler may ring inside
-        self._is_rung = self._is_sent = False
-        self.is_on = False
-
-    def _send(self) -> None:
-        raise NotImplementedError
-
-    def ring(self) -> None:
-        with self._lock:
-            self._is_rung = True
-            if self.is_on and not self._is_sent:
-                self._send()
-                self._is_sent = True
-
-    def arrived(self) -> None:
-        with self._lock:
-            self._is_sent = False
-            if not self.is_on or not self._is_rung:
-                return
-        self._served()
-
-    def silence(self) -> None:
-        with self._lock:
-            self._is_rung = False
-
-    def on(self) -> None:
-        with self._lock:
-            self.is_on = True
-            if self._is_rung:
-                self.ring()
-
-    def off(self) -> None:
-        with self._lock:
-            self.is_on = False
-
-    def close(self) -> None:
-        self.off()
-        self._served = bool  # what was sent may come after the host's loop, or never, and is not to keep the host
+    def end(self, more: bool) -> bool:
+        """It has ended, with more to do or not. Returns whether the host needs an idle moment now."""
+        self._ended = now = monotonic()
+        if not more and now - self._began <= _LONGEST_STREAK:
+            return False
+        self._began = now
+        return True
 
 
 class YieldingHost(LoopHost):
-    """Base of an adapter whose guests rest.
+    """Base of an adapter whose toolkit would serve a busy guest before it paints: its guests yield.
 
-    Overrides `_make_bell`, and `_wait_for_idle` and `_forget_alarms`; wakes its guests by `_served`.
+    An adapter overrides `make_watch`, or `make_notifier`, or both, and `wait_for_idle` and `forget_idle`. `watch`,
+    `unwatch` and `post` are made of these.
     """
 
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)
-        self._resting: deque[Switch] = deque()
+        self._watched: dict[int, Switch] = {}
+        self._yielding: deque[Switch] = deque()
         self._streak = BusyStreak()
         self._jobs: deque[Callable[[], object]] = deque()
-        self._bell: JobBell | None = None
-        self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
+        self._notifier: Notifier | None = None
+        self._notifier_lock = threading.RLock()  # between a notify and the close; a signal handler may post in between
+
+    # ---- what an adapter overrides
+
+    def make_watch(self, fd: int, ready: Callable[[], object]) -> Switch:
+        """What calls `ready()` on the host thread whenever `fd` is readable, while it is on; it is off at first.
+
+        Also in a loop inside of that call: a dialog's, a menu's.
+        """
+        raise NotImplementedError
+
+    def make_notifier(self, arrived: Callable[[], object]) -> Notifier:
+        """What calls `arrived()` on the host thread when the host was notified on any. Here a pipe, by `make_watch`."""
+        return PipeNotifier(self.make_watch, arrived)
+
+    def wait_for_idle(self) -> None:
+        """Has the toolkit call `resume` in its next idle moment, and after LONGEST_YIELD if none comes."""
+        raise NotImplementedError
+
+    def forget_idle(self) -> None:
+        """Takes that back: `resume` is not called. Also when nothing waits."""
+        raise NotImplementedError
+
+    # ---- what a guest asks for
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        switch = self._watched[fd] = self.make_watch(fd, lambda: self._woken(switch, ready))
+        switch.on()
+
+    def unwatch(self, fd: int) -> None:
+        self._close(self._watched.pop(fd))
 
     def post(self, job: Callable[[], object]) -> None:
         """Runs `job()` on the host thread, soon, while a guest lives here. Any thread."""
-        with self._bell_lock:
-            if self._bell is None:
+        with self._notifier_lock:
+            if self._notifier is None:
                 raise GuestError(f"a {type(self).__name__} takes posts while a guest lives in it, and none does")
             self._jobs.append(job)
-            self._bell.ring()
+            self._notifier.notify()
 
-    def _answer(self) -> None:
-        if self._bell is not None:
-            self._served(self._bell, self._run_job)
+    def _arrived(self) -> None:
+        if self._notifier is not None:
+            self._woken(self._notifier, self._take_job)
 
-    def _run_job(self) -> bool:
-        """Runs one job that was posted. Returns whether its guest has more to do than fitted into its turn."""
-        assert self._bell is not None
-        self._bell.silence()
+    def _take_job(self) -> bool:
+        """Runs one job that was posted. Returns whether its guest has more to do than fitted into its delivery."""
+        assert self._notifier is not None
+        self._notifier.taken()
         try:
             job = self._jobs.popleft()
         except IndexError:
-            return False  # it has been rung for more often than there were jobs
+            return False  # it was notified more often than there were jobs
         if self._jobs:
-            self._bell.ring()  # the others come after this one, or in the nested loop that this one opens
+            self._notifier.notify()  # the others come after this one, or in the nested loop that this one opens
         return job() is True
 
-    # ---- turns and rests
+    # ---- deliveries and yields
 
-    def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
+    def _woken(self, switch: Switch, ready: Callable[[], object]) -> None:
         """The toolkit has found that the guest is to be woken."""
         self._streak.begin()
         more = False
         try:
-            more = self._turn(ready)
+            more = self.deliver(ready)
         finally:
-            if self._streak.end(more):
-                self._rest(switch)
+            if self._streak.end(more) and switch.is_on:
+                switch.off()
+                self._yielding.append(switch)
+                if len(self._yielding) == 1:
+                    self.wait_for_idle()
 
-    def _rest(self, switch: Switch) -> None:
-        """The toolkit's own turn: `switch` is off until `_resume`."""
-        if switch.is_on:
-            switch.off()
-            self._resting.append(switch)
-            if len(self._resting) == 1:
-                self._wait_for_idle()
+    def resume(self) -> None:
+        """An idle moment, or the longest yield is over: one guest goes on, so that many do not make one long delivery."""
+        if self._yielding:
+            self.forget_idle()
+            self._yielding.popleft().on()
+        if self._yielding:
+            self.wait_for_idle()
 
-    def _resume(self) -> None:
-        """An idle moment, or the longest rest is over: one guest goes on, so that many do not make one long turn."""
-        self._forget_alarms()
-        if self._resting:
-            self._resting.popleft().on()
-        if self._resting:
-            self._wait_for_idle()
-
-    def _stop(self, switch: Switch) -> None:
-        """`switch` is off for good."""
+    def _close(self, switch: Switch) -> None:
         switch.off()
-        if switch in self._resting:
-            self._resting.remove(switch)
-            if not self._resting:
-                self._forget_alarms()
+        if switch in self._yielding:
+            self._yielding.remove(switch)
+            if not self._yielding:
+                self.forget_idle()
+        switch.close()
 
-    def _wait_for_idle(self) -> None:
-        """Has the toolkit call `_resume` in its next idle moment, and after LONGEST_REST if none comes."""
-        raise NotImplementedError
+    # ---- beginning and end
 
-    def _forget_alarms(self) -> None:
-        """Takes that back."""
-        raise NotImplementedError
+    def hook(self) -> None:
+        """An adapter that overrides it calls this one too, when it can take posts."""
+        notifier = self.make_notifier(self._arrived)
+        notifier.on()
+        with self._notifier_lock:
+            self._notifier = notifier
 
-    # ---- the end
-
-    def _make_bell(self, served: Callable[[], None]) -> JobBell:
-        """What wakes the host from any thread."""
-        raise NotImplementedError
-
-    def _hook(self) -> None:
-        bell = self._make_bell(self._answer)
-        bell.on()
-        with self._bell_lock:
-            self._bell = bell
-
-    def _unhook(self) -> None:
-        with self._bell_lock:
-            bell, self._bell = self._bell, None
-        if bell is not None:
-            self._stop(bell)
-            bell.close()
+    def unhook(self) -> None:
+        """An adapter that overrides it calls this one too, before it gives up what `forget_idle` needs."""
+        with self._notifier_lock:
+            notifier, self._notifier = self._notifier, None
+        if notifier is not None:
+            self._close(notifier)
         self._jobs.clear()

@@ -15,8 +15,7 @@ from typing import Any
 
 from .._compat import running_loop
 from .._guest import Guest
-from ._awaited import AwaitedHost
-from ._loophost import Found, watches
+from .base import AwaitedHost, Found, watches
 
 __all__ = ["AsyncioHost", "find"]
 
@@ -64,27 +63,18 @@ class AsyncioHost(AwaitedHost):
 
     def run_forever(self) -> None:
         """`loop.run_forever()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
-        self._until_stopped(self._loop.run_forever)
+        self.run_mainloop(self._loop.run_forever)
 
-    def _until_stopped(self, run: Callable[[], object]) -> None:
-        try:
-            run()
-        finally:
-            self._shut_down()
-
-    async def wait(self, guest: Guest) -> None:
-        """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
-        keeper = self._ends.get(guest)
+    async def wait_for(self, end: _Keeper | None, guest: Guest) -> None:
         cancelled: asyncio.CancelledError | None = None
-        while keeper is not None and not keeper.end.done():
+        while end is not None and not end.over.done():
             try:
-                await asyncio.shield(keeper.end)
+                await asyncio.shield(end.over)
             except asyncio.CancelledError as error:
                 cancelled = error
-                self._ask_to_end(guest)
+                self.ask_to_end(guest)
         if cancelled is not None:
             raise cancelled
-        guest.record.check_not_forked("wait")
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         def turn() -> None:
@@ -109,28 +99,28 @@ class AsyncioHost(AwaitedHost):
         # By way of one more iteration of the loop, whose timers come in between, as in `watch`.
         self._loop.call_soon_threadsafe(self._loop.call_soon, job)
 
-    def _keep(self, guest: Guest) -> _Keeper:
+    def keep(self, guest: Guest) -> _Keeper:
         keeper = _Keeper(self, guest, self._loop)
         self._keepers.add(keeper)
         keeper.add_done_callback(self._keepers.discard)
         return keeper
 
-    def _tell(self, end: _Keeper) -> None:
+    def tell(self, end: _Keeper) -> None:
         end.guest_is_over()
 
     def _end(self, guest: Guest) -> None:
         """The program has ended, and `guest` has not."""
-        if not self._ask_to_end(guest):
-            self._loop.call_later(self._patience, guest.cancel)  # or it has swallowed it and goes on
-        self._loop.call_later(self._deadline, self._give_up, guest)
+        if not self.ask_to_end(guest):
+            self._loop.call_later(self.patience, guest.cancel)  # or it has swallowed it and goes on
+        self._loop.call_later(self.deadline, self.give_up, guest)
 
 
 class _Keeper(asyncio.Task[None]):
     """Ends with its guest. When the program ends and cancels all its tasks, the guest is cancelled instead."""
 
     def __init__(self, host: AsyncioHost, guest: Guest, loop: asyncio.AbstractEventLoop) -> None:
-        self.end: asyncio.Future[None] = loop.create_future()
-        super().__init__(_Until(self.end), loop=loop, name=f"keeper of {guest!r}")
+        self.over: asyncio.Future[None] = loop.create_future()
+        super().__init__(_Until(self.over), loop=loop, name=f"keeper of {guest!r}")
         self._log_destroy_pending = False  # a loop that has stopped for good leaves it as it is, and that is well
         self._cancel_guest: Callable[[], object] | None = partial(host._end, guest)
 
@@ -143,8 +133,8 @@ class _Keeper(asyncio.Task[None]):
 
     def guest_is_over(self) -> None:
         self._cancel_guest = None  # the loop may hold this task for long, if it has stopped
-        if not self.end.done() and not self.get_loop().is_closed():
-            self.end.set_result(None)
+        if not self.over.done() and not self.get_loop().is_closed():
+            self.over.set_result(None)
 
 
 class _Until(Coroutine[Any, Any, None]):

@@ -17,13 +17,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from ._jobhost import JobHost
-from ._loophost import Found, watches
+from .base import Found, JobHost, watches
 
 __all__ = ["CFRunLoopHost", "find"]
 
 READ_CALLBACK = 1  # kCFFileDescriptorReadCallBack
-_REST = 0.001
+_YIELD = 0.001
 _NEVER = 1e10  # seconds after 2001: a timer that is not set
 
 _PERFORM = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -79,20 +78,12 @@ class CFRunLoopHost(JobHost):
         self._source: int | None = None
         self._timer: int | None = None
         self._watched: dict[int, tuple[int, Callable[[], bool]]] = {}
-        self._resting: list[int] = []
-        self._is_resting = False
-        self._raised: BaseException | None = None
+        self._yielding: list[int] = []
+        self._is_yielding = False
 
     def run(self) -> None:
         """`CFRunLoopRun()`, until `quit` or `CFRunLoopStop`."""
-        self._raised = None
-        try:
-            self._cf.CFRunLoopRun()
-        finally:
-            self._shut_down()
-        raised, self._raised = self._raised, None
-        if raised is not None:
-            raise raised
+        self.run_mainloop(self._cf.CFRunLoopRun, self.quit)
 
     def quit(self) -> None:
         """Ends the innermost run of this thread's run loop."""
@@ -116,9 +107,9 @@ class CFRunLoopHost(JobHost):
         self._cf.CFFileDescriptorInvalidate(descriptor)  # and its source with it
         self._cf.CFRelease(descriptor)
 
-    def _ring(self) -> None:
+    def wake(self) -> None:
         source, loop = self._source, self._loop
-        if source is not None and loop is not None and not self._is_resting:
+        if source is not None and loop is not None and not self._is_yielding:
             self._cf.CFRunLoopSourceSignal(source)
             self._cf.CFRunLoopWakeUp(loop)
 
@@ -130,50 +121,44 @@ class CFRunLoopHost(JobHost):
         if ready is None:
             return  # a turn before has unwatched it
         self._cf.CFFileDescriptorEnableCallBacks(descriptor, READ_CALLBACK)
-        if self._safely(lambda: self._turn(ready)) and fd in self._watched:
+        if self.deliver(ready) and fd in self._watched:
             self._cf.CFFileDescriptorDisableCallBacks(descriptor, READ_CALLBACK)
-            self._resting.append(fd)
-            self._rest()
+            self._yielding.append(fd)
+            self._yield()
 
     def _perform(self) -> None:
         """The source was signalled."""
-        if self._is_resting:
-            return  # just before the rest began: the timer comes
-        if self._safely(self._run_jobs) or self._jobs:
-            self._rest()
+        if self._is_yielding:
+            return  # just before that began: the timer comes
+        if self.deliver_jobs() or self.jobs:
+            self._yield()
 
-    def _rest(self) -> None:
+    def _yield(self) -> None:
         """Events, and what paints, come first."""
         if self._timer is not None:
-            self._is_resting = True
-            self._cf.CFRunLoopTimerSetNextFireDate(self._timer, self._cf.CFAbsoluteTimeGetCurrent() + _REST)
+            self._is_yielding = True
+            self._cf.CFRunLoopTimerSetNextFireDate(self._timer, self._cf.CFAbsoluteTimeGetCurrent() + _YIELD)
 
-    def _rested(self) -> None:
+    def _has_yielded(self) -> None:
         """The timer: busy guests go on, by the source. While a timer's function is on the stack, that timer does not fire
         again, and a turn here may open a dialog in which guests are busy."""
-        self._is_resting = False
-        resting, self._resting = self._resting, []
+        self._is_yielding = False
+        resting, self._yielding = self._yielding, []
         for fd in resting:
             if fd in self._watched:
                 self._cf.CFFileDescriptorEnableCallBacks(self._watched[fd][0], READ_CALLBACK)
-        if self._jobs:
-            self._ring()
+        if self.jobs:
+            self.wake()
 
-    def _safely(self, function: Callable[[], bool]) -> bool:
-        """What comes out may not pass through CoreFoundation."""
-        try:
-            return function()
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._raised = error
-            self.quit()
-            return False
+    def leave(self, error: BaseException) -> None:
+        self.quit()  # nothing may pass through CoreFoundation
 
     # ---- beginning and end
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         cf = self._cf
         _hosts[id(self)] = self
-        self._is_over = self._is_resting = False
+        self._is_yielding = False
         self._loop = cf.CFRunLoopGetCurrent()
         context = _SourceContext(base=_context(self), perform=_callbacks[0])
         self._source = cf.CFRunLoopSourceCreate(None, 0, ctypes.byref(context))
@@ -181,11 +166,11 @@ class CFRunLoopHost(JobHost):
         self._timer = cf.CFRunLoopTimerCreate(None, _NEVER, _NEVER, 0, 0, _callbacks[1], ctypes.byref(_context(self)))
         cf.CFRunLoopAddTimer(self._loop, self._timer, cf.common_modes)
 
-    def _unhook(self) -> None:
-        super()._unhook()
+    def unhook(self) -> None:
+        super().unhook()
         source, self._source = self._source, None
         timer, self._timer = self._timer, None
-        self._resting.clear()
+        self._yielding.clear()
         self._cf.CFRunLoopSourceInvalidate(source)
         self._cf.CFRunLoopTimerInvalidate(timer)
         self._cf.CFRelease(source)
@@ -206,7 +191,7 @@ def _on_perform(info: int) -> None:
 def _on_fired(timer: int, info: int) -> None:
     host = _hosts.get(info)
     if host is not None:
-        host._rested()
+        host._has_yielded()
 
 
 def _on_readable(descriptor: int, kinds: int, info: int) -> None:

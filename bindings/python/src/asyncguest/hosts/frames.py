@@ -1,6 +1,6 @@
 """A loop that runs all the time, a game's or a simulation's: no toolkit, and a turn in each frame.
 
-Owns: the list of watched fds, and a bell that ends the pause between two frames. Host thread only, except `post`.
+Owns: the list of watched fds, and a pair of sockets that ends the pause between two frames. Host thread only, except `post`.
 
 The program decides when the guests have their turns, so nothing has a priority over anything: a round of turns ends
 after 5 ms at the latest, and who did not come in comes first in the next one.
@@ -15,8 +15,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from ._jobhost import LONGEST_ROUND, JobHost
-from ._loophost import watches
+from .base import LONGEST_ROUND, JobHost, watches
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,24 +59,24 @@ class FramesHost(JobHost):
         self.watches_fds = watches(drive, hasattr(select, "poll"), "this system cannot poll fds")
         self._watched: dict[int, Callable[[], bool]] = {}
         self._poll = select.poll() if hasattr(select, "poll") else None
-        self._bell: socket.socket | None = None
-        self._clapper: socket.socket | None = None
-        self._bell_lock = threading.RLock()  # between a ring and the close; a signal handler may ring in between
+        self._wake_read: socket.socket | None = None
+        self._wake_write: socket.socket | None = None
+        self._wake_lock = threading.RLock()  # between a wake and the close; a signal handler may post in between
 
     def step(self) -> bool:
         """One turn for each guest that has something due, for about 5 ms in all. Returns whether there is more."""
         self._silence()
-        more = self._run_jobs()
+        more = self.deliver_jobs()
         end = monotonic() + LONGEST_ROUND
         for fd in self._readable():
             ready = self._watched.pop(fd, None)
             if ready is None:
                 continue  # a turn before has unwatched it
             self._watched[fd] = ready  # the last one in the next round
-            more = self._turn(ready) or more
+            more = self.deliver(ready) or more
             if monotonic() > end:
                 break
-        return more or bool(self._jobs)
+        return more or bool(self.jobs)
 
     def sleep(self, seconds: float) -> None:
         """The pause between two frames: guests that are due meanwhile have their turns in it."""
@@ -90,7 +89,7 @@ class FramesHost(JobHost):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._shut_down()
+        self.shut_down()
 
     # ---- what a guest asks for
 
@@ -109,13 +108,13 @@ class FramesHost(JobHost):
         for fd in list(self._watched):  # closed here, where poll() would always find it
             self.unwatch(fd)
 
-    def _ring(self) -> None:
-        with self._bell_lock:
-            if self._clapper is not None:
+    def wake(self) -> None:
+        with self._wake_lock:
+            if self._wake_write is not None:
                 try:
-                    self._clapper.send(b"\0")
+                    self._wake_write.send(b"\0")
                 except BlockingIOError:
-                    pass  # it rings already
+                    pass  # it is full of them
 
     # ---- waiting
 
@@ -128,11 +127,11 @@ class FramesHost(JobHost):
 
     def _nap(self, seconds: float) -> bool:
         """Waits at most so long; returns whether something is due before."""
-        if self._jobs:
+        if self.jobs:
             return True
         if self._poll is None:
-            if self._bell is not None:
-                return bool(select.select([self._bell], (), (), seconds)[0])
+            if self._wake_read is not None:
+                return bool(select.select([self._wake_read], (), (), seconds)[0])
             sleep(seconds)
             return False
         milliseconds = int(seconds * 1000)
@@ -143,28 +142,28 @@ class FramesHost(JobHost):
         return False
 
     def _silence(self) -> None:
-        if self._bell is not None:
+        if self._wake_read is not None:
             try:
-                self._bell.recv(4096)
+                self._wake_read.recv(4096)
             except BlockingIOError:
                 pass
 
-    def _hook(self) -> None:
-        bell, clapper = socket.socketpair()
-        for end in (bell, clapper):
+    def hook(self) -> None:
+        reader, writer = socket.socketpair()
+        for end in (reader, writer):
             end.setblocking(False)
         if self._poll is not None:
-            self._poll.register(bell, select.POLLIN)
-        with self._bell_lock:
-            self._bell, self._clapper = bell, clapper
+            self._poll.register(reader, select.POLLIN)
+        with self._wake_lock:
+            self._wake_read, self._wake_write = reader, writer
 
-    def _unhook(self) -> None:
-        super()._unhook()
-        with self._bell_lock:
-            bell, self._bell = self._bell, None
-            clapper, self._clapper = self._clapper, None
-        assert bell is not None and clapper is not None
+    def unhook(self) -> None:
+        super().unhook()
+        with self._wake_lock:
+            reader, self._wake_read = self._wake_read, None
+            writer, self._wake_write = self._wake_write, None
+        assert reader is not None and writer is not None
         if self._poll is not None:
-            self._poll.unregister(bell)
-        bell.close()
-        clapper.close()
+            self._poll.unregister(reader)
+        reader.close()
+        writer.close()

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ._jobhost import JobHost
-from ._loophost import Found, watches
+from .base import Found, JobHost, watches
 
 __all__ = ["GlfwHost", "find"]
 
@@ -71,20 +70,21 @@ class GlfwHost(JobHost):
         `frame()` paints, and returns after how many seconds it is to be called again: 0 for at once, None for when
         something has happened. It is called after events and turns in any case.
         """
-        try:
+
+        def start() -> None:
             while not glfw.window_should_close(window):
                 timeout = None if frame is None else frame()
                 if not glfw.window_should_close(window):  # else nothing may ever happen any more
                     self.wait_events(timeout)
-        finally:
-            self._shut_down()
+
+        self.run_mainloop(start)
 
     def wait_events(self, timeout: float | None = None) -> None:
         """`glfw.wait_events()`, or for `timeout` seconds at the most; then the turns that are due."""
         before = self._is_waiting
         self._is_waiting = True  # before the look at the jobs: one that this misses ends the wait
         try:
-            if self._jobs or timeout == 0:
+            if self.jobs or timeout == 0:
                 glfw.poll_events()
             elif timeout is None:
                 glfw.wait_events()
@@ -101,9 +101,9 @@ class GlfwHost(JobHost):
 
     def step(self) -> bool:
         """The turns that are due, for about 5 ms in all. Returns whether there is more to do."""
-        return self._run_jobs() or bool(self._jobs)
+        return self.deliver_jobs() or bool(self.jobs)
 
-    def _ring(self) -> None:
+    def wake(self) -> None:
         with self._lock:
             if self._is_waiting:
                 self._post_empty_event()

@@ -20,10 +20,8 @@ from typing import Any
 
 from .._errors import GuestError
 from . import _gio
-from ._gsource import FdSource, GLib, IdleBell, default_application, once
-from ._loophost import Found, watches
-from ._mainloop_wrapper import WrappedHost
-from ._yielding import LONGEST_REST, JobBell
+from ._gsource import FdSource, GLib, SourceNotifier, default_application, once
+from .base import LONGEST_YIELD, Found, YieldingHost, watches
 
 __all__ = ["GLibHost", "find"]
 
@@ -31,7 +29,7 @@ __all__ = ["GLibHost", "find"]
 _PAUSE_EVERY = 0.05
 
 
-class GLibHost(WrappedHost):
+class GLibHost(YieldingHost):
     """The main loop of GLib, and with it GTK 3 and GTK 4. It may run already, or start later.
 
     `context`: the GLib.MainContext; None: the one of this thread, which is the default context unless the thread has
@@ -91,7 +89,6 @@ class GLibHost(WrappedHost):
         self._context = context or GLib.MainContext.ref_thread_default()
         self._application = application
         self._unhook_application: Callable[[], object] | None = None
-        self._sources: dict[int, FdSource] = {}
         self._alarms: list[Any] = []
         self._last_pause = 0.0
 
@@ -104,7 +101,7 @@ class GLibHost(WrappedHost):
         """
         loop = loop or self._application or GLib.MainLoop(self._context)
         start, leave = (loop.run, loop.quit) if hasattr(loop, "run") else (loop.main, loop.main_quit)
-        return self._run_loop(partial(start, *arguments), leave)
+        return self.run_mainloop(partial(start, *arguments), leave)
 
     # ---- what a guest asks for
 
@@ -112,51 +109,44 @@ class GLibHost(WrappedHost):
         super().attached(guest)
         _gio.serve(guest.loop, self._context)
 
-    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        source = self._sources[fd] = FdSource(self._context, fd, lambda: self._served(source, ready))
-        source.on()
+    def make_watch(self, fd: int, ready: Callable[[], object]) -> FdSource:
+        return FdSource(self._context, fd, ready)
 
-    def unwatch(self, fd: int) -> None:
-        source = self._sources.pop(fd)
-        self._stop(source)
-        source.close()
+    def make_notifier(self, arrived: Callable[[], object]) -> SourceNotifier:
+        return SourceNotifier(self._context, arrived)
 
-    def _make_bell(self, served: Callable[[], None]) -> JobBell:
-        return IdleBell(self._context, served)
+    # ---- yielding
 
-    # ---- rests
-
-    def _wait_for_idle(self) -> None:
+    def wait_for_idle(self) -> None:
         now = monotonic()
         if now - self._last_pause > _PAUSE_EVERY:
             self._last_pause = now
             first = GLib.Timeout(1, GLib.PRIORITY_DEFAULT_IDLE)
         else:
             first = GLib.Idle(GLib.PRIORITY_DEFAULT_IDLE)
-        self._alarms = [first, GLib.Timeout(LONGEST_REST)]
+        self._alarms = [first, GLib.Timeout(LONGEST_YIELD)]
         for alarm in self._alarms:
-            once(self._context, alarm, self._resume)
+            once(self._context, alarm, self.resume)
 
-    def _forget_alarms(self) -> None:
+    def forget_idle(self) -> None:
         for alarm in self._alarms:
             alarm.destroy()
         self._alarms = []
 
     # ---- the end
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         if not self._context.acquire():
             raise GuestError("another thread runs this GLib.MainContext: start the guest there, in a GLib.idle_add()")
         self._context.release()
-        self._is_over = False  # for a guest after the application's end, in another loop
-        super()._hook()
+        super().hook()
         application = self._application or default_application(self._context)
         if application is not None:
-            handler = application.connect("shutdown", lambda application: self._over())
+            handler = application.connect("shutdown", lambda application: self.host_ended())
             self._unhook_application = partial(application.disconnect, handler)
 
-    def _unhook(self) -> None:
-        super()._unhook()
+    def unhook(self) -> None:
+        super().unhook()
         if self._unhook_application is not None:
             self._unhook_application()
             self._unhook_application = None

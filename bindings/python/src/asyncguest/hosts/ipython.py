@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from .._errors import GuestError
-from ._loophost import Found
+from .base import Found
 from .prompt_toolkit import PromptToolkitHost
 
 __all__ = ["IPythonHost", "find"]
@@ -59,7 +59,7 @@ class IPythonHost(PromptToolkitHost):
         super().__init__(drive, deadline)
         self._shell = shell
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         shell = self._shell
         if shell.active_eventloop is not None:
             raise GuestError(
@@ -72,17 +72,17 @@ class IPythonHost(PromptToolkitHost):
             raise GuestError("IPython takes no event loops with --simple-prompt: start it without that")
         shell.reset = self._reset  # what it ends with, too
 
-    def _unhook(self) -> None:
+    def unhook(self) -> None:
         vars(self._shell).pop("reset", None)
         pt_inputhooks.registered.pop(_NAME, None)
         if self._shell.active_eventloop == _NAME:  # else the user has changed it by %gui
             self._shell.enable_gui(None)
 
     def _reset(self, *args: Any, **options: Any) -> Any:
-        self._shut_down()
+        self.shut_down()
         return type(self._shell).reset(self._shell, *args, **options)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         self._shell.showtraceback(sys.exc_info(), tb_offset=0)
 
 

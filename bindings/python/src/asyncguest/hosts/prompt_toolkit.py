@@ -23,7 +23,7 @@ from prompt_toolkit.eventloop.inputhook import InputHookContext
 from prompt_toolkit.patch_stdout import StdoutProxy
 
 from .._compat import running_loop
-from ._loophost import LoopHost, watches
+from .base import LoopHost, watches
 from .queue import QueueHost
 
 __all__ = ["PromptToolkitHost"]
@@ -70,10 +70,7 @@ class PromptToolkitHost(LoopHost):
 
     def run(self, application: Application[Any], **options: Any) -> Any:
         """`application.run(inputhook=..., **options)`. Runs that have not ended when it returns are shut down."""
-        try:
-            return application.run(inputhook=self.inputhook, **options)
-        finally:
-            self._shut_down()
+        return self.run_mainloop(partial(application.run, inputhook=self.inputhook, **options))
 
     def inputhook(self, context: InputHookContext) -> None:
         """Gives turns until prompt_toolkit has something to do: what `prompt(inputhook=...)` and the like take."""
@@ -99,28 +96,24 @@ class PromptToolkitHost(LoopHost):
     # ---- what a guest asks for
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        self._queue.watch(fd, partial(self._turn, ready))
+        self._queue.watch(fd, partial(self.deliver, ready))
 
     def unwatch(self, fd: int) -> None:
         self._queue.unwatch(fd)
 
     def post(self, job: Callable[[], object]) -> None:
         """Runs `job()` in the hook, soon. Any thread."""
-        self._queue.post(partial(self._turn, job))
+        self._queue.post(partial(self.deliver, job))
 
     # ---- the end
 
-    def _turn(self, ready: Callable[[], object]) -> bool:
-        try:
-            return super()._turn(ready)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # Out of the hook it would leave prompt_toolkit's thread behind, which waits for a key.
-            application = get_app_or_none()
-            if application is None or application.future is None:
-                raise
-            if not application.future.done():
-                application.exit(exception=error)
-            return False
+    def leave(self, error: BaseException) -> None:
+        # Out of the hook it would leave prompt_toolkit's thread behind, which waits for a key.
+        application = get_app_or_none()
+        if application is None or application.future is None:
+            raise error
+        if not application.future.done():
+            application.exit(exception=error)
 
     def end_child(self, error: BaseException) -> NoReturn:
         for name in ("stdout", "stderr"):
@@ -128,10 +121,10 @@ class PromptToolkitHost(LoopHost):
                 setattr(sys, name, getattr(sys, f"__{name}__"))
         super().end_child(error)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         loop = running_loop()
         if loop is None:
-            super()._report()
+            super().report()
         else:
             loop.call_exception_handler({"message": "a done_callback raised", "exception": sys.exc_info()[1]})
 

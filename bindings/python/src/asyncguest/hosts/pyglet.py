@@ -15,8 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ._jobhost import JobHost
-from ._loophost import Found, watches
+from .base import Found, JobHost, watches
 
 __all__ = ["PygletHost", "find"]
 
@@ -68,14 +67,11 @@ class PygletHost(JobHost):
         self._me = weakref.proxy(self)  # pyglet keeps what is posted until its loop runs
         self._devices: dict[int, _Device] = {}
         self._loop: Any = None
-        self._resting = False
+        self._is_yielding = False
 
     def run(self, interval: float | None = 1 / 60) -> None:
         """`pyglet.app.run(interval)`. Runs that have not ended when it returns, for whatever reason, are shut down."""
-        try:
-            pyglet.app.run(interval)
-        finally:
-            self._shut_down()
+        self.run_mainloop(lambda: pyglet.app.run(interval))
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         if fd >= _FD_SETSIZE:
@@ -83,7 +79,7 @@ class PygletHost(JobHost):
                 f"pyglet cannot watch fd {fd}, only those below {_FD_SETSIZE}: start the guest before the program "
                 'opens so many files, or give it PygletHost(drive="thread")'
             )
-        device = self._devices[fd] = _Device(fd, lambda: self._turn(ready))
+        device = self._devices[fd] = _Device(fd, lambda: self.deliver(ready))
         self._platform_loop.select_devices.add(device)
 
     def unwatch(self, fd: int) -> None:
@@ -91,35 +87,34 @@ class PygletHost(JobHost):
         device.ready = None  # pyglet may have it in its hand
         self._platform_loop.select_devices.discard(device)
 
-    def _ring(self) -> None:
+    def wake(self) -> None:
         self._platform_loop.post_event(self._me, "on_jobs")
 
     def dispatch_event(self, event: str) -> None:
-        """pyglet calls it for what `_ring` posts.
+        """pyglet calls it for what `wake` posts.
 
         It would call it again and again while more is posted: a guest that has had its turn waits for the next
         iteration, which begins with the clock.
         """
-        if self._loop is not None and not self._resting and self._jobs:
-            self._resting = True
-            self._loop.clock.schedule_once(self._rested, 0)
-            self._run_jobs()
+        if self._loop is not None and not self._is_yielding and self.jobs:
+            self._is_yielding = True
+            self._loop.clock.schedule_once(self._has_yielded, 0)
+            self.deliver_jobs()
 
-    def _rested(self, dt: float) -> None:
-        self._resting = False
-        if self._jobs:
-            self._ring()
+    def _has_yielded(self, dt: float) -> None:
+        self._is_yielding = False
+        if self.jobs:
+            self.wake()
 
-    def _hook(self) -> None:
-        self._is_over = False
+    def hook(self) -> None:
         self._loop = pyglet.app.event_loop
-        self._loop.push_handlers(on_exit=self._over)
+        self._loop.push_handlers(on_exit=self.host_ended)
 
-    def _unhook(self) -> None:
-        super()._unhook()
-        self._loop.remove_handlers(on_exit=self._over)
-        self._loop.clock.unschedule(self._rested)
-        self._resting = False
+    def unhook(self) -> None:
+        super().unhook()
+        self._loop.remove_handlers(on_exit=self.host_ended)
+        self._loop.clock.unschedule(self._has_yielded)
+        self._is_yielding = False
         self._loop = None
 
 

@@ -1,6 +1,6 @@
 """Qt: a guest in the main loop of PySide6, PyQt6, PyQt5 or PySide2, or of one of their QThreads.
 
-Owns: its guests' socket notifiers, and the bells that are rung by posted events. Everything runs on the thread of the
+Owns: its guests' socket notifiers, and the notifiers that post events. Everything runs on the thread of the
 loop, except `post`.
 
 Each round of Qt's loop has a turn for posted events (with them painting), for input, for notifiers and for timers, on
@@ -17,12 +17,9 @@ from functools import partial
 from typing import Any
 
 from .._errors import GuestError
-from .._leaving import exit_status
 from .._reports import log
-from ._loophost import Found, watches
-from ._mainloop_wrapper import WrappedHost
-from ._qt import EventBell, Notifier, applications, binding_of, if_it_lives
-from ._yielding import JobBell
+from ._qt import EventNotifier, FdNotifier, applications, binding_of, if_it_lives
+from .base import Found, YieldingHost, exit_status, watches
 
 __all__ = ["QtHost", "find"]
 
@@ -30,7 +27,7 @@ __all__ = ["QtHost", "find"]
 _LOW = -1
 
 
-class QtHost(WrappedHost):
+class QtHost(YieldingHost):
     """The main loop of Qt, which may run already, start later, or be entered with `processEvents()` alone.
 
     `app`: the QApplication, QGuiApplication or QCoreApplication, or a QThread; None: the one that runs the loop of this
@@ -77,8 +74,7 @@ class QtHost(WrappedHost):
             raise GuestError(
                 "Qt runs no loop on this thread: make the QtHost where the QApplication lives, or in a QThread"
             )
-        self._notifiers: dict[int, Notifier] = {}
-        self._rest_bell: EventBell | None = None
+        self._idle: EventNotifier | None = None
 
     def exec(self, run: Callable[[], Any] | None = None) -> int:
         """`app.exec()`, or that of the QThread. Runs that have not ended when it returns are shut down.
@@ -86,48 +82,42 @@ class QtHost(WrappedHost):
         `run`: what to call in its place, a function that runs that loop itself. Returns what that does.
         """
         start = run if run is not None else getattr(self._home, "exec", None) or self._home.exec_
-        status: int = self._run_loop(start, self._exit)
+        status: int = self.run_mainloop(start, self._exit)
         return status
 
     # ---- what a guest asks for
 
-    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        notifier = self._notifiers[fd] = Notifier(self._qt, fd, lambda *_: self._served(notifier, ready))
+    def make_watch(self, fd: int, ready: Callable[[], object]) -> FdNotifier:
+        return FdNotifier(self._qt, fd, ready)
 
-    def unwatch(self, fd: int) -> None:
-        notifier = self._notifiers.pop(fd)
-        self._stop(notifier)
-        notifier.close()
+    def make_notifier(self, arrived: Callable[[], object]) -> EventNotifier:
+        return EventNotifier(self._qt, arrived)
 
-    def _make_bell(self, served: Callable[[], None]) -> JobBell:
-        return EventBell(self._qt, served)
+    # ---- yielding
 
-    # ---- rests
+    def wait_for_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.notify()
 
-    def _wait_for_idle(self) -> None:
-        if self._rest_bell is not None:
-            self._rest_bell.ring()
-
-    def _forget_alarms(self) -> None:
-        """An event that comes when nobody rests does no harm."""
+    def forget_idle(self) -> None:
+        """An event that comes when nobody yields does no harm."""
 
     # ---- the end
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         if self._qt.home() != self._home:
             raise GuestError("start the guest on the thread whose loop its QtHost was made for, while that loop lives")
-        self._is_over = False  # exec() may be called again
-        super()._hook()
-        self._rest_bell = EventBell(self._qt, self._resume, _LOW)
-        self._rest_bell.on()
+        super().hook()
+        self._idle = EventNotifier(self._qt, self.resume, _LOW)
+        self._idle.on()
         for name in self._ends():
             getattr(self._home, name).connect(self._ended, self._qt.direct)
 
-    def _unhook(self) -> None:
-        super()._unhook()
-        bell, self._rest_bell = self._rest_bell, None
-        if bell is not None:
-            bell.close()
+    def unhook(self) -> None:
+        super().unhook()
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.close()
         for name in self._ends():
             with if_it_lives():
                 getattr(self._home, name).disconnect(self._ended)
@@ -137,18 +127,15 @@ class QtHost(WrappedHost):
         return ("aboutToQuit", "destroyed") if isinstance(self._home, self._qt.App) else ("finished",)
 
     def _ended(self, *_: object) -> None:
-        self._over()
+        self.host_ended()
 
     def _exit(self, status: int = 0) -> None:
-        if not self._is_over:
+        if not self.has_ended:
             self._home.exit(status)
 
-    def _leave(self, error: BaseException) -> None:
+    def leave(self, error: BaseException) -> None:
         """No exception may pass through Qt, also where `exec` is not in use: then its loop ends with a status."""
-        if self._quit is not None:
-            super()._leave(error)
-            return
-        if self._is_over or not self._qt.Thread.currentThread().loopLevel():
+        if self.has_ended or not self._qt.Thread.currentThread().loopLevel():
             log.error(
                 "%r came when no loop of Qt's was running: host.exec() would have raised it", error, exc_info=error
             )

@@ -13,11 +13,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from time import monotonic
 from typing import Any, NamedTuple
 
-from ._loophost import Found
+from .base import Found
 from .frames import FramesHost
 
 __all__ = ["SdlHost", "find"]
@@ -75,8 +76,8 @@ class SdlHost(FramesHost):
         super().__init__(drive, deadline)
         self._type = pygame.event.custom_type()
         self._me: weakref.ref[SdlHost] = weakref.ref(self)
-        self._bells = 0
-        self._next_bell = 0.0
+        self._wakeups = 0
+        self._next_wakeup = 0.0
         self._hooks_quit = False
         self._is_busy = False
         self._last_round = 0.0
@@ -89,7 +90,7 @@ class SdlHost(FramesHost):
         self.step()
         if had_display and not pygame.display.get_init():
             return []  # guest code has called pygame.quit()
-        return [event for event in pygame.event.get(*args, **options) if _bell_of(event) is None]
+        return [event for event in pygame.event.get(*args, **options) if _wakeup_of(event) is None]
 
     def wait(self, timeout: int = 0) -> Any:
         """`pygame.event.wait(timeout)`, in milliseconds, 0 for no end, with the guests' turns in it."""
@@ -116,18 +117,18 @@ class SdlHost(FramesHost):
 
         For a program that calls `pygame.event.wait()` or `get()` itself: show it every event.
         """
-        bell = _bell_of(event)
-        if bell is None:
+        wakeup = _wakeup_of(event)
+        if wakeup is None:
             self._weather()
             return False
-        host = bell.host()
-        if host is not None and bell.number == host._bells:  # else it was taken for lost, and another one is under way
+        host = wakeup.host()
+        if host is not None and wakeup.number == host._wakeups:  # else it was lost, and another is under way
             host.step()
         return True
 
     def step(self) -> bool:
         """As in `FramesHost`."""
-        self._next_bell = 0.0
+        self._next_wakeup = 0.0
         self._is_busy = False
         try:
             self._is_busy = super().step()
@@ -140,56 +141,47 @@ class SdlHost(FramesHost):
         if not self._is_busy or monotonic() - self._last_round > _LONGEST_STORM:
             self.step()
 
-    def _ring(self) -> None:
-        super()._ring()
+    def wake(self) -> None:
+        super().wake()
         now = monotonic()
-        if self.watches_fds or now < self._next_bell:
-            return  # nobody listens, or a bell is in the queue already: of two, each would bring the next one
-        self._next_bell = now + _LOST
-        self._bells += 1
-        event = pygame.event.Event(self._type, asyncguest=_Bell(self._me, self._bells))
+        if self.watches_fds or now < self._next_wakeup:
+            return  # nobody listens, or a wakeup is in the queue already: of two, each would bring the next one
+        self._next_wakeup = now + _LOST
+        self._wakeups += 1
+        event = pygame.event.Event(self._type, asyncguest=_Wakeup(self._me, self._wakeups))
         try:
             if not pygame.event.post(event):
                 pygame.event.set_allowed(self._type)  # the program has blocked all that it does not know
                 pygame.event.post(event)
         except pygame.error:
-            self._next_bell = 0.0  # the queue is full, or there is no display: who looks for events next finds the job
+            self._next_wakeup = 0.0  # the queue is full, or there is no display: the next look for events finds the job
 
-    def _hook(self) -> None:
-        super()._hook()
-        self._is_over = False  # pygame may be initialised again
+    def hook(self) -> None:
+        super().hook()
         if not self._hooks_quit:
             self._hooks_quit = True
-            pygame.register_quit(_Quit(self._me))
-
-    def _quit(self) -> None:
-        self._hooks_quit = False  # pygame has forgotten it
-        self._over()
+            pygame.register_quit(partial(_has_quit, self._me))
 
 
-class _Bell(NamedTuple):
+class _Wakeup(NamedTuple):
     """What an event carries that a host has posted to itself."""
 
     host: weakref.ref[SdlHost]
     number: int
 
 
-class _Quit:
-    """Told by `pygame.quit()`, which keeps it until then: the host it does not keep."""
-
-    def __init__(self, host: weakref.ref[SdlHost]) -> None:
-        self._host = host
-
-    def __call__(self) -> None:
-        host = self._host()
-        if host is not None:
-            host._quit()
+def _has_quit(me: weakref.ref[SdlHost]) -> None:
+    """Called by `pygame.quit()`, which keeps no host until then."""
+    host = me()
+    if host is not None:
+        host._hooks_quit = False  # pygame has forgotten it
+        host.host_ended()
 
 
-def _bell_of(event: Any) -> _Bell | None:
+def _wakeup_of(event: Any) -> _Wakeup | None:
     """What the event carries, if it is a host's. Its type does not tell: pygame gives out its numbers again."""
-    bell = getattr(event, "asyncguest", None)
-    return bell if isinstance(bell, _Bell) else None
+    wakeup = getattr(event, "asyncguest", None)
+    return wakeup if isinstance(wakeup, _Wakeup) else None
 
 
 # The host that was made last.

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .._errors import GuestError
-from ._loophost import Found, watches
-from ._tcl import FdWatch, PipeBell, SocketBell, can_watch_fds
-from ._yielding import LONGEST_REST, JobBell, YieldingHost
+from ._tcl import FdWatch, SocketNotifier, can_watch_fds
+from .base import LONGEST_YIELD, Found, Notifier, YieldingHost, watches
 
 __all__ = ["TkHost", "find"]
 
@@ -62,41 +61,32 @@ class TkHost(YieldingHost):
         self._root: Any = root.nametowidget(".")
         self._tk: Any = root.tk
         self._name = f"asyncguest_{id(self)}"
-        self._watches: dict[int, FdWatch] = {}
         self._alarms: tuple[Any, ...] = ()
 
     def mainloop(self) -> None:
         """`root.mainloop()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
-        try:
-            self._root.mainloop()
-        finally:
-            self._shut_down()
+        self.run_mainloop(self._root.mainloop)
 
     # ---- what a guest asks for
 
-    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        watch = FdWatch(self._tk, fd, lambda: self._served(watch, ready))
-        watch.on()
-        self._watches[fd] = watch
+    def make_watch(self, fd: int, ready: Callable[[], object]) -> FdWatch:
+        return FdWatch(self._tk, fd, ready)
 
-    def unwatch(self, fd: int) -> None:
-        self._stop(self._watches.pop(fd))
+    def make_notifier(self, arrived: Callable[[], object]) -> Notifier:
+        return super().make_notifier(arrived) if can_watch_fds(self._tk) else SocketNotifier(self._tk, arrived)
 
-    def _make_bell(self, served: Callable[[], None]) -> JobBell:
-        return (PipeBell if can_watch_fds(self._tk) else SocketBell)(self._tk, served)
-
-    def _wait_for_idle(self) -> None:
+    def wait_for_idle(self) -> None:
         name = self._name
-        self._alarms = (self._tk.call("after", "idle", name), self._tk.call("after", LONGEST_REST, name))
+        self._alarms = (self._tk.call("after", "idle", name), self._tk.call("after", LONGEST_YIELD, name))
 
-    def _forget_alarms(self) -> None:
+    def forget_idle(self) -> None:
         for alarm in self._alarms:
             self._tk.call("after", "cancel", alarm)
         self._alarms = ()
 
     # ---- the end
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         """The first guest: what is needed of Tcl while guests live here, and leaves no cycle through Tcl after them."""
         tk = self._tk
         if not _is_here(tk):
@@ -105,22 +95,22 @@ class TkHost(YieldingHost):
             )
         # A binding tag of its own: the user's bindings stay as they are, and children's <Destroy> does not come here.
         tk.call("bindtags", ".", (self._name, *tk.splitlist(tk.call("bindtags", "."))))
-        tk.createcommand(self._name, self._resume)
-        tk.createcommand(f"{self._name}_destroyed", self._over)
+        tk.createcommand(self._name, self.resume)
+        tk.createcommand(f"{self._name}_destroyed", self.host_ended)
         tk.call("bind", self._name, "<Destroy>", f"{self._name}_destroyed")
-        super()._hook()
+        super().hook()
 
-    def _unhook(self) -> None:
+    def unhook(self) -> None:
         tk = self._tk
-        super()._unhook()
-        self._forget_alarms()
-        if not self._is_over:
+        super().unhook()
+        self.forget_idle()
+        if not self.has_ended:
             tk.call("bindtags", ".", [tag for tag in tk.splitlist(tk.call("bindtags", ".")) if tag != self._name])
             tk.call("bind", self._name, "<Destroy>", "")
         tk.deletecommand(self._name)
         tk.deletecommand(f"{self._name}_destroyed")
 
-    def _report(self) -> None:
+    def report(self) -> None:
         self._root.report_callback_exception(*sys.exc_info())
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from tornado.ioloop import IOLoop
 
 from .._compat import running_loop
-from ._loophost import Found
 from .asyncio import AsyncioHost
+from .base import Found
 
 __all__ = ["TornadoHost", "find"]
 
@@ -52,7 +52,7 @@ class TornadoHost(AsyncioHost):
 
     def start(self) -> None:
         """`io_loop.start()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
-        self._until_stopped(self._io_loop.start)
+        self.run_mainloop(self._io_loop.start)
 
 
 def find() -> Found | None:

@@ -16,8 +16,7 @@ import trio
 from .._guest import Guest
 from .._reports import log
 from .._running_loop import in_trio
-from ._awaited import AwaitedHost
-from ._loophost import Found, watches
+from .base import AwaitedHost, Found, watches
 
 __all__ = ["TrioHost", "find"]
 
@@ -57,7 +56,7 @@ class TrioHost(AwaitedHost):
         self._token = trio.lowlevel.current_trio_token()
         self._watched: dict[int, Callable[[], bool]] = {}
         self._scope: trio.CancelScope | None = None
-        self._leaving: BaseException | None = None
+        self._left_by: BaseException | None = None
 
     @classmethod
     @asynccontextmanager
@@ -70,23 +69,20 @@ class TrioHost(AwaitedHost):
         with trio.CancelScope() as host._scope:
             yield host
         host._scope = None
-        if host._leaving is not None:
-            raise host._leaving
+        if host._left_by is not None:
+            raise host._left_by
 
-    async def wait(self, guest: Guest) -> None:
-        """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is."""
-        end = self._ends.get(guest)
+    async def wait_for(self, end: trio.Event | None, guest: Guest) -> None:
         if end is None:
             await trio.lowlevel.checkpoint()
             return
         try:
             await end.wait()
         except BaseException:  # cancelled, or Ctrl-C; a second one ends the waiting
-            self._ask_to_end(guest)
+            self.ask_to_end(guest)
             with trio.CancelScope(shield=True):
                 await end.wait()
             raise
-        guest.record.check_not_forked("wait")
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self._watched[fd] = ready
@@ -110,7 +106,7 @@ class TrioHost(AwaitedHost):
     def _post_again(self, job: Callable[[], object]) -> None:
         """Trio's tasks that became due during a turn have theirs before the next one, as in `_serve`."""
         try:
-            self._token.run_sync_soon(self._turn, job)
+            self._token.run_sync_soon(self.deliver, job)
         except trio.RunFinishedError:
             pass  # and so are all runs in it
 
@@ -122,15 +118,15 @@ class TrioHost(AwaitedHost):
                     await trio.lowlevel.wait_readable(fd)
                 except trio.ClosedResourceError:
                     return
-                if self._turn(ready):
+                if self.deliver(ready):
                     await trio.lowlevel.cancel_shielded_checkpoint()
 
-    def _keep(self, guest: Guest) -> trio.Event:
+    def keep(self, guest: Guest) -> trio.Event:
         end = trio.Event()
         trio.lowlevel.spawn_system_task(self._until, guest, end, name=f"keeper of {guest!r}")
         return end
 
-    def _tell(self, end: trio.Event) -> None:
+    def tell(self, end: trio.Event) -> None:
         try:
             end.set()
         except RuntimeError:
@@ -141,28 +137,24 @@ class TrioHost(AwaitedHost):
         try:
             await end.wait()
         except trio.Cancelled:
-            with trio.move_on_after(self._deadline) as scope:
+            with trio.move_on_after(self.deadline) as scope:
                 scope.shield = True
-                if not self._ask_to_end(guest):
-                    with trio.move_on_after(self._patience):
+                if not self.ask_to_end(guest):
+                    with trio.move_on_after(self.patience):
                         await end.wait()
                     guest.cancel("the Trio program has ended")  # it has swallowed the first one and goes on
                 await end.wait()
             if scope.cancelled_caught:
-                self._give_up(guest)
+                self.give_up(guest)
             raise
 
-    def _turn(self, ready: Callable[[], object]) -> bool:
-        try:
-            return super()._turn(ready)
-        except (SystemExit, KeyboardInterrupt) as error:
-            if self._scope is None:
-                raise
-            self._leaving = error
-            self._scope.cancel()
-            return False
+    def leave(self, error: BaseException) -> None:
+        if self._scope is None:
+            raise error
+        self._left_by = error
+        self._scope.cancel()
 
-    def _report(self) -> None:
+    def report(self) -> None:
         log.exception("a done_callback raised")  # passed on, it would make Trio report a bug of its own
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .._errors import GuestError
 from .._host import Host
-from ._loophost import Found
+from .base import Found
 
 __all__ = ["WebviewHost", "find"]
 

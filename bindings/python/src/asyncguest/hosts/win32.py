@@ -17,18 +17,16 @@ import weakref
 from functools import cache
 from typing import Any
 
-from .._leaving import exit_status
-from ._jobhost import JobHost
-from ._loophost import Found, watches
+from .base import Found, JobHost, exit_status, watches
 
 __all__ = ["Win32Host", "find"]
 
 WM_DESTROY, WM_TIMER, WM_JOBS = 0x0002, 0x0113, 0x8000  # the last is WM_APP
 HWND_MESSAGE = -3
-_REST_TIMER, _REST_MS = 1, 10
+_YIELD_TIMER, _YIELD_MS = 1, 10
 
 # Turns of a busy guest after which input, painting and timers have theirs.
-_LONGEST_ROW = 3
+_LONGEST_STREAK = 3
 
 _any: Any = ctypes
 _WNDPROC = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)(
@@ -103,70 +101,64 @@ class Win32Host(JobHost):
         watches(drive, False, "a message loop cannot watch fds")
         self._user32 = _load()
         self._window: int | None = None
-        self._raised: BaseException | None = None
-        self._row = 0
-        self._is_resting = False
+        self._streak = 0
+        self._is_yielding = False
 
     def run(self) -> int:
         """The message loop, until WM_QUIT; returns its exit status."""
+        status: int = self.run_mainloop(self._get_messages, self.quit)
+        return status
+
+    def _get_messages(self) -> int:
         user32, message = self._user32, _Message()
-        try:
-            while (found := user32.GetMessageW(ctypes.byref(message), None, 0, 0)) > 0:
-                user32.TranslateMessage(ctypes.byref(message))
-                user32.DispatchMessageW(ctypes.byref(message))
-            if found < 0:
-                raise _error("the message loop has failed")
-        finally:
-            self._shut_down()
-        raised, self._raised = self._raised, None
-        if raised is not None:
-            raise raised
+        while (found := user32.GetMessageW(ctypes.byref(message), None, 0, 0)) > 0:
+            user32.TranslateMessage(ctypes.byref(message))
+            user32.DispatchMessageW(ctypes.byref(message))
+        if found < 0:
+            raise _error("the message loop has failed")
         return int(message.wparam)
 
     def quit(self, status: int = 0) -> None:
         """Ends the message loop of this thread, as `PostQuitMessage`."""
         self._user32.PostQuitMessage(status)
 
-    def _ring(self) -> None:
+    def wake(self) -> None:
         window = self._window
-        if window is not None and not self._is_resting:
+        if window is not None and not self._is_yielding:
             # If the queue is full it has messages, and the library asks again.
             self._user32.PostMessageW(window, WM_JOBS, 0, 0)
 
     def _serve(self, message: int) -> None:
         """Windows has dispatched a message of ours."""
         if message == WM_TIMER:
-            self._user32.KillTimer(self._window, _REST_TIMER)
-            self._is_resting = False
-            self._row = 0
-        elif self._is_resting:
-            return  # posted just before the rest began: the timer comes
-        try:
-            is_busy = self._run_jobs()
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._raised = error
-            self._user32.PostQuitMessage(exit_status(error))
-            return
-        self._row = self._row + 1 if is_busy else 0
+            self._user32.KillTimer(self._window, _YIELD_TIMER)
+            self._is_yielding = False
+            self._streak = 0
+        elif self._is_yielding:
+            return  # posted just before that began: the timer comes
+        self._streak = self._streak + 1 if self.deliver_jobs() else 0
         if self._window is None:
             return  # that was the last guest
-        if self._row >= _LONGEST_ROW:
-            self._is_resting = bool(self._user32.SetTimer(self._window, _REST_TIMER, _REST_MS, None))
-        if self._jobs:
-            self._ring()
+        if self._streak >= _LONGEST_STREAK:
+            self._is_yielding = bool(self._user32.SetTimer(self._window, _YIELD_TIMER, _YIELD_MS, None))
+        if self.jobs:
+            self.wake()
 
-    def _hook(self) -> None:
+    def leave(self, error: BaseException) -> None:
+        self.quit(exit_status(error))
+
+    def hook(self) -> None:
         window = self._user32.CreateWindowExW(
             0, _class_of(self._user32), "asyncguest", 0, 0, 0, 0, 0, HWND_MESSAGE, None, None, None
         )
         if not window:
             raise _error("Windows gives no message window")
-        self._is_over = self._is_resting = False
+        self._is_yielding = False
         _hosts[window] = self
         self._window = window
 
-    def _unhook(self) -> None:
-        super()._unhook()
+    def unhook(self) -> None:
+        super().unhook()
         window, self._window = self._window, None
         if window is not None and _hosts.pop(window, None) is not None:
             self._user32.DestroyWindow(window)
@@ -174,7 +166,7 @@ class Win32Host(JobHost):
     def _destroyed(self) -> None:
         """Somebody else has destroyed the window, as Windows does when the thread ends."""
         self._window = None
-        self._over()
+        self.host_ended()
 
 
 # Windows keeps the window procedure for good, and calls it for all windows of the class.
@@ -191,7 +183,7 @@ def _class_of(user32: Any) -> str:
             if host is not None and message == WM_DESTROY:
                 del _hosts[window]
                 host._destroyed()
-            elif host is not None and (message == WM_JOBS or (message == WM_TIMER and wparam == _REST_TIMER)):
+            elif host is not None and (message == WM_JOBS or (message == WM_TIMER and wparam == _YIELD_TIMER)):
                 host._serve(message)
                 return 0
             return int(user32.DefWindowProcW(window, message, wparam, lparam))

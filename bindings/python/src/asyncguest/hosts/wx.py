@@ -15,15 +15,13 @@ from typing import Any
 
 from .._errors import GuestError
 from . import _wxgtk
-from ._loophost import Found, watches
-from ._mainloop_wrapper import WrappedHost
 from ._wxgtk import wx
-from ._yielding import LONGEST_REST, Bell, JobBell, Switch
+from .base import LONGEST_YIELD, Found, Notifier, PostedNotifier, YieldingHost, watches
 
 __all__ = ["WxHost", "find"]
 
 
-class WxHost(WrappedHost):
+class WxHost(YieldingHost):
     """The main loop of wxPython. It may run already, or start later.
 
     `app`: the wx.App; None: the one that there is. `drive`: "fd" watches the guest's fd with the GLib under wxGTK;
@@ -67,7 +65,6 @@ class WxHost(WrappedHost):
         self._app: Any = app or wx.GetApp()
         if not self._app:
             raise GuestError("there is no wx.App: make it before the WxHost, and keep it")
-        self._sources: dict[int, _wxgtk.FdSource] = {}
         self._alarm: Any = None
 
     def MainLoop(self) -> Any:
@@ -75,59 +72,49 @@ class WxHost(WrappedHost):
 
         Raises SystemExit or KeyboardInterrupt that came out of a `done_callback`.
         """
-        return self._run_loop(self._app.MainLoop, self._app.ExitMainLoop)
+        return self.run_mainloop(self._app.MainLoop, self._app.ExitMainLoop)
 
     # ---- what a guest asks for
 
-    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        source = self._sources[fd] = _wxgtk.FdSource(fd, lambda: self._served(source, ready))
-        source.on()
+    def make_watch(self, fd: int, ready: Callable[[], object]) -> _wxgtk.FdSource:
+        return _wxgtk.FdSource(fd, ready)
 
-    def unwatch(self, fd: int) -> None:
-        source = self._sources.pop(fd)
-        self._stop(source)
-        source.close()
+    def make_notifier(self, arrived: Callable[[], object]) -> Notifier:
+        return EventNotifier(arrived) if _wxgtk.glib() is None else _wxgtk.GtkNotifier(arrived)
 
-    def _make_bell(self, served: Callable[[], None]) -> JobBell:
-        return EventBell(served) if _wxgtk.glib() is None else _wxgtk.GtkBell(served)
-
-    def _served(self, switch: Switch, ready: Callable[[], object]) -> None:
-        super()._served(switch, ready)
+    def deliver(self, ready: Callable[[], object]) -> bool:
+        more = super().deliver(ready)
         wx.WakeUpIdle()  # then wx does what guest code has asked of it, as after an event: Destroy, UpdateUI
+        return more
 
-    def _leave(self, error: BaseException) -> None:
-        if self._quit is None:
-            wx.CallAfter(_raise, error)  # in a handler of wx: it is wxPython's affair
-        else:
-            super()._leave(error)
+    def leave(self, error: BaseException) -> None:
+        wx.CallAfter(_raise, error)  # in a handler of wx: it is wxPython's affair
 
-    # ---- rests
+    # ---- yielding
 
-    def _wait_for_idle(self) -> None:
-        self._alarm.StartOnce(LONGEST_REST)
+    def wait_for_idle(self) -> None:
+        self._alarm.StartOnce(LONGEST_YIELD)
 
-    def _forget_alarms(self) -> None:
+    def forget_idle(self) -> None:
         if self._app:
             self._alarm.Stop()
 
     def _idle(self, event: Any) -> None:
         event.Skip()
-        if self._resting:
-            self._resume()
+        self.resume()
 
     # ---- the end
 
-    def _hook(self) -> None:
+    def hook(self) -> None:
         if not wx.IsMainThread():
             raise GuestError("wx has its loop on the main thread: start the guest there, by wx.CallAfter()")
-        self._is_over = False  # for a guest that starts with the next window
-        self._alarm = wx.PyTimer(self._resume)
+        self._alarm = wx.PyTimer(self.resume)
         self._app.Bind(wx.EVT_IDLE, self._idle)
         self._app.Bind(wx.EVT_WINDOW_DESTROY, self._destroyed)
-        super()._hook()
+        super().hook()
 
-    def _unhook(self) -> None:
-        super()._unhook()
+    def unhook(self) -> None:
+        super().unhook()
         if self._app:  # else it was deleted, with all that was bound to it
             self._alarm.Stop()
             self._app.Unbind(wx.EVT_IDLE, handler=self._idle)
@@ -140,19 +127,19 @@ class WxHost(WrappedHost):
         app, window = self._app, event.GetEventObject()
         if app.IsMainLoopRunning() and app.GetExitOnFrameDelete() and window.IsTopLevel():
             if not [other for other in wx.GetTopLevelWindows() if other != window and not other.IsBeingDeleted()]:
-                self._over()
+                self.host_ended()
 
 
-class EventBell(Bell):
-    """A bell by events of wx."""
+class EventNotifier(PostedNotifier):
+    """By events of wx."""
 
-    def __init__(self, served: Callable[[], object]) -> None:
-        super().__init__(served)
+    def __init__(self, arrived: Callable[[], object]) -> None:
+        super().__init__(arrived)
         self._type = wx.NewEventType()
         self._handler: Any = wx.EvtHandler()
-        self._handler.Connect(-1, -1, self._type, lambda event: self.arrived())
+        self._handler.Connect(-1, -1, self._type, lambda event: self.came())
 
-    def _send(self) -> None:
+    def send(self) -> None:
         wx.QueueEvent(self._handler, wx.CommandEvent(self._type))
 
     def close(self) -> None:
