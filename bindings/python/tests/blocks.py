@@ -9,19 +9,20 @@ A block is a program of its own unless comments right before it say otherwise; t
     ...
     -->
     <!-- not run: REASON -->    another project's code, which is not installed
+    <!-- file: NAME -->         it has this name, and later ones on the page import it
     <!-- prints -->             the next block is not code: it is what the one before it prints, `...` for anything
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = ["Block", "blocks_of", "is_like"]
 
 _TOKEN = re.compile(
-    r"^<!-- (?P<word>before|after|not run:|prints)(?P<text>.*?)-->\n"
+    r"^<!-- (?P<word>before|after|not run:|file:|prints)(?P<text>.*?)-->\n"
     r"|^```(?P<language>\w*)\n(?P<code>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
@@ -37,10 +38,20 @@ class Block:
     code: str
     reason_not_to_run: str = ""
     prints: str = ""
+    file: str = ""
+    #: What it can import: those before it on the page, by name.
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return f"{self.page.stem}:{self.line}"
+
+    def write(self, folder: Path) -> Path:
+        """Puts the program there, with what it can import; returns its path."""
+        program = folder / (self.file or "block.py")
+        for path, code in [*((folder / name, code) for name, code in self.files.items()), (program, self.code)]:
+            path.write_text(code)
+        return program
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -61,7 +72,9 @@ def blocks_of(page: Path) -> list[Block]:
             found[-1].prints = code
         elif language == "python":
             parts = [said.pop("before", ""), code, said.pop("after", "")]
-            found.append(Block(page, line, "\n".join(parts), said.pop("not run:", "")))
+            block = Block(page, line, "\n".join(parts), said.pop("not run:", ""), file=said.pop("file:", ""))
+            block.files = {other.file: other.code for other in found if other.file}
+            found.append(block)
             assert not said, f"{where}: {said}"
         else:
             assert not said, f"{where}: {said} before a block that is not Python"

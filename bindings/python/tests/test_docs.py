@@ -72,9 +72,7 @@ def test_block_of_a_page_runs(block: Block, tmp_path: Path) -> None:
         return
     if "import trio" in block.code:
         pytest.importorskip("trio")
-    program = tmp_path / "block.py"
-    program.write_text(block.code)
-    check(run(program, block.code), block.prints)
+    check(run(block.write(tmp_path), block.code), block.prints)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
@@ -98,10 +96,8 @@ def test_a_block_that_does_not_do_what_the_page_says_is_caught(code: str, tmp_pa
     page = tmp_path / "page.md"
     page.write_text(f"```python\nprint('this')\n{code}\n```\n<!-- prints -->\n```text\nthis\n```\n")
     (block,) = blocks_of(page)
-    program = tmp_path / "block.py"
-    program.write_text(block.code)
     with pytest.raises(AssertionError):
-        check(run(program, block.code), block.prints)
+        check(run(block.write(tmp_path), block.code), block.prints)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *HOST_PAGES], ids=lambda page: page.stem)

@@ -41,8 +41,7 @@ def lacks(block: Block) -> str:
 def wrong(block: Block) -> tuple[str, str]:
     """Runs the program; what is wrong with it, and what it printed."""
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "block.py"
-        program.write_text(block.code)
+        program = block.write(Path(folder))
         # PyGObject imports in a way that Python warns of.
         command = [sys.executable, "-X", "dev", "-W", "error", "-W", "ignore::ImportWarning", str(program)]
         try:
