@@ -78,7 +78,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
         ("_hosted", "_exit"),  # `from . import`
         ("_exit", "_run"),  # for type checkers
         ("_hostcheck", "_hostcheck._parent"),  # inside of a function
-        ("_hostcheck._trial", "_guest"),  # `from ..`
+        ("_hostcheck._check_run", "_guest"),  # `from ..`
         ("hosts.trio", "hosts.base"),
         ("demo.app", "hosts.tk"),  # by its full name
         ("_detect", "hosts.qt"),  # by name
@@ -98,7 +98,7 @@ def test_the_arrows_are_counted() -> None:
     [
         ("_run.py", "if TYPE_CHECKING:\n    from ._guest import Guest", "asyncguest._guest"),
         ("_exit.py", "from . import _hosted", "asyncguest._hosted"),
-        ("_hostcheck/_tap.py", "from ._trial import Trial", "asyncguest._hostcheck._trial"),
+        ("_hostcheck/_spy.py", "from ._check_run import CheckRun", "asyncguest._hostcheck._check_run"),
         ("hosts/_loophost.py", "def late():\n    import asyncguest.hosts.qt", "asyncguest.hosts.qt"),
         ("_host.py", "from . import Guest", "asyncguest"),
         ("_errors.py", "from ._errors import GuestError", "asyncguest._errors"),

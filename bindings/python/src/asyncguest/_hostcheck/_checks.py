@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import _basic, _life, _load
-from ._trial import Trial
+from ._check_run import CheckRun
 
 __all__ = ["Check", "CHECKS", "BY_NAME"]
 
@@ -20,7 +20,7 @@ class Check:
 
     name: str
     about: str
-    run: Callable[[Trial], None]
+    run: Callable[[CheckRun], None]
     #: The drives that it is for; it is run in each that the host has.
     drives: tuple[str, ...] = ("fd", "thread")
     #: What of the harness it needs.

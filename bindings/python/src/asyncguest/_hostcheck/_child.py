@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .._host import Host
+from ._check_run import CheckRun
 from ._harness import Harness
 from ._traces import trace_of
-from ._trial import Trial
 
 __all__ = ["main"]
 
@@ -114,23 +114,23 @@ def run_check(factory: Callable[[], Any], request: dict[str, Any], timeout: floa
         answer(end=True, outcome=outcome, gone=True)
         os._exit(0)
 
-    trial = Trial(request["drive"], timeout, answer, give_up)
+    check_run = CheckRun(request["drive"], timeout, answer, give_up)
 
     def watch() -> None:
         if not over.wait(timeout):
-            trial.hung()
+            check_run.hung()
 
     over = threading.Event()
     watchdog = threading.Thread(target=watch, name="hostcheck watchdog", daemon=True)
     watchdog.start()
     try:
         try:
-            trial.make(factory)
-            check.run(trial)
-            trial.finish()
+            check_run.make(factory)
+            check.run(check_run)
+            check_run.finish()
         except BaseException as error:
-            trial.raised(error)
+            check_run.raised(error)
     finally:
         over.set()
         watchdog.join()
-    answer(end=True, outcome="ok", wrong=trial.found)
+    answer(end=True, outcome="ok", wrong=check_run.found)

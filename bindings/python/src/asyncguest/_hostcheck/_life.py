@@ -11,8 +11,8 @@ import os
 import sys
 from time import monotonic
 
+from ._check_run import QUEUE_IT, CheckRun, Run
 from ._traces import trace_of
-from ._trial import QUEUE_IT, Run, Trial
 
 __all__ = ["start", "nesting", "exceptions", "early_quit", "destroy"]
 
@@ -26,37 +26,37 @@ async def short() -> None:
         await asyncio.sleep(0.005)
 
 
-def start(trial: Trial) -> None:
+def start(check: CheckRun) -> None:
     """Before the loop runs; inside it; two at once; and again in a loop that has ended."""
-    trial.expect(
+    check.expect(
         "a guest that was started before the main loop ran to end", "The guest's turns do not come. " + QUEUE_IT
     )
-    trial.run(lambda: trial.start(short))
+    check.run(lambda: check.start(short))
 
     def inside() -> None:
-        trial.expect(
+        check.expect(
             "two guests that were started inside the main loop to end", "Several guests must fit into one host."
         )
-        trial.start(short)
-        trial.start(short)
+        check.start(short)
+        check.start(short)
 
         opened[0].set_result(None)
 
     async def opener() -> None:
         opened.append(asyncio.get_running_loop().create_future())
-        trial.poke(inside)
+        check.poke(inside)
         await opened[0]
 
     opened: list[asyncio.Future[None]] = []
-    trial.expect("a guest in a main loop that is run for the second time", "run() must work again after quit().")
-    trial.run(lambda: trial.start(opener))
+    check.expect("a guest in a main loop that is run for the second time", "run() must work again after quit().")
+    check.run(lambda: check.start(opener))
 
 
-def nesting(trial: Trial) -> None:
+def nesting(check: CheckRun) -> None:
     """A task opens a nested main loop, inside it another one: a second task goes on ticking meanwhile."""
     seconds = 0.5
     ticks = 0
-    open_dialog = trial.harness.nested
+    open_dialog = check.harness.nested
     assert open_dialog is not None
 
     async def tick() -> None:
@@ -74,7 +74,7 @@ def nesting(trial: Trial) -> None:
     async def main() -> None:
         ticking = asyncio.get_running_loop().create_task(tick())
         await asyncio.sleep(0)
-        trial.expect(
+        check.expect(
             "nested(seconds) to return", "nested= runs a main loop inside the one that runs, for so many seconds."
         )
         before, began = ticks, monotonic()
@@ -82,20 +82,20 @@ def nesting(trial: Trial) -> None:
         came, took = ticks - before, monotonic() - began
         ticking.cancel()
         if took < seconds * 0.9:
-            trial.wrong(
+            check.wrong(
                 f"nested({seconds}) returned after {took:.2f} s", "nested= must run a main loop for all that time."
             )
         elif came < 5:  # a busy machine loses some; where only the library's second posts are heard there are two
-            trial.wrong(
+            check.wrong(
                 f"only {came} of 25 ticks came while a task stood in a nested main loop",
                 "The nested loop must serve the same queue and the same fds as the outer one. A lock or a flag that "
                 "keeps the adapter from being entered twice is not needed: the guest is made for that.",
             )
-        trial.expect(
+        check.expect(
             "the guest to end after a nested main loop", "The outer loop must go on with what was posted meanwhile."
         )
 
-    trial.run(lambda: trial.start(main))
+    check.run(lambda: check.start(main))
 
 
 class Marker(Exception):
@@ -113,13 +113,13 @@ class _Listener(logging.Handler):
         self._seen.append(self.format(record))
 
 
-def exceptions(trial: Trial) -> None:
+def exceptions(check: CheckRun) -> None:
     """What a done_callback raises must be seen: out of run(), on stderr, or in an excepthook."""
     mark = f"raised on purpose by hostcheck {os.getpid()}"
     seen: list[str] = []
 
     def raising() -> None:
-        trial.quit()
+        check.quit()
         raise Marker(mark)
 
     before = os.fstat(2).st_size
@@ -128,11 +128,11 @@ def exceptions(trial: Trial) -> None:
     sys.unraisablehook = lambda what: seen.append(repr(what.exc_value))
     listener = _Listener(seen)
     logging.getLogger("asyncguest").addHandler(listener)  # which does not print here
-    trial.expect(
+    check.expect(
         "the main loop to return after its done_callback had raised", "quit() had been called just before that."
     )
     try:
-        trial.run(lambda: trial.start(short, on_done=raising))
+        check.run(lambda: check.start(short, on_done=raising))
     except Marker:
         seen.append(mark)
     finally:
@@ -141,15 +141,15 @@ def exceptions(trial: Trial) -> None:
     sys.stderr.flush()
     output = os.pread(2, 1 << 20, before).decode(errors="replace")
     if mark not in output and not any(mark in text for text in seen):
-        trial.wrong(
+        check.wrong(
             "an exception of a done_callback vanished: it came out of run() nowhere, and nothing was printed",
             "Do not catch what a posted job or ready() raises, or report it: to the toolkit's own handler, to "
             "sys.excepthook(*sys.exc_info()), or to the log.",
         )
-    trial.expect(
+    check.expect(
         "another guest in a host whose last job had raised", "One job that raises must not end the host's queue."
     )
-    trial.run(lambda: trial.start(short))
+    check.run(lambda: check.start(short))
 
 
 class Cleaning:
@@ -168,62 +168,62 @@ class Cleaning:
             self.cleaned = True
 
 
-def left_by_its_host(trial: Trial) -> tuple[Run, Cleaning]:
+def left_by_its_host(check: CheckRun) -> tuple[Run, Cleaning]:
     """A run whose main loop has been told to quit, and has."""
     cleaning = Cleaning()
 
     async def leave() -> None:
-        trial.poke(trial.quit)
+        check.poke(check.quit)
         await cleaning.main()
 
-    trial.expect("run() to return after quit(), with a guest that has not ended", "quit= must not wait for the guest.")
+    check.expect("run() to return after quit(), with a guest that has not ended", "quit= must not wait for the guest.")
     runs: list[Run] = []
-    trial.run(lambda: runs.append(trial.start(leave, on_done=lambda: None)))
+    check.run(lambda: runs.append(check.start(leave, on_done=lambda: None)))
     return runs[0], cleaning
 
 
-def ended_well(trial: Trial, run: Run, cleaning: Cleaning, when: str) -> None:
+def ended_well(check: CheckRun, run: Run, cleaning: Cleaning, when: str) -> None:
     """After the run was shut down."""
     if not cleaning.cleaned:
-        trial.wrong(
+        check.wrong(
             f"a finally block did not run to its end when {when}",
             "Nothing of the adapter may keep guest.shutdown() from working: attached(), detached() and unwatch() are "
             "called without a main loop then.",
         )
     if run.done != 1:
-        trial.wrong(
+        check.wrong(
             f"done_callback was called {run.done} times instead of once when {when}",
             "guest.shutdown() calls it; detached() must not raise before it.",
         )
 
 
-def early_quit(trial: Trial) -> None:
+def early_quit(check: CheckRun) -> None:
     """The main loop ends first, by quit."""
-    run, cleaning = left_by_its_host(trial)
-    trial.expect("guest.shutdown() to return after the main loop had ended", "unwatch() and detached() must not wait.")
+    run, cleaning = left_by_its_host(check)
+    check.expect("guest.shutdown() to return after the main loop had ended", "unwatch() and detached() must not wait.")
     run.guest.shutdown(_DEADLINE)
-    ended_well(trial, run, cleaning, "the main loop had ended")
+    ended_well(check, run, cleaning, "the main loop had ended")
 
 
-def destroy(trial: Trial) -> None:
+def destroy(check: CheckRun) -> None:
     """The host is destroyed first. An adapter that knows of it has shut its guests down by then."""
-    run, cleaning = left_by_its_host(trial)
-    close = trial.harness.close
+    run, cleaning = left_by_its_host(check)
+    close = check.harness.close
     assert close is not None
-    trial.harness.close = None
-    trial.expect("close() to return while a guest lives", "close= must not wait for the guest.")
-    trial.destroyed = True
+    check.harness.close = None
+    check.expect("close() to return while a guest lives", "close= must not wait for the guest.")
+    check.destroyed = True
     close()
-    trial.expect(
+    check.expect(
         "guest.shutdown() to return after the host had been destroyed", "unwatch() and detached() must not wait."
     )
     try:
         run.guest.shutdown(_DEADLINE)
     except Exception as error:
-        trial.wrong(
+        check.wrong(
             f"shutdown() of a guest whose host had been destroyed raised {error!r}",
             "unwatch() and detached() are called after the host's end too: they must see that it is gone and do "
             "nothing.",
             trace_of(error),
         )
-    ended_well(trial, run, cleaning, "the host had been destroyed")
+    ended_well(check, run, cleaning, "the host had been destroyed")

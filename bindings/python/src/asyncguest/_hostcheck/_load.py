@@ -14,7 +14,7 @@ from time import monotonic, thread_time
 
 from .._host import Host
 from ..hosts.chaos import ChaosHost
-from ._trial import QUEUE_IT, Trial
+from ._check_run import QUEUE_IT, CheckRun
 
 __all__ = ["wake", "idle", "busy", "chaos"]
 
@@ -25,7 +25,7 @@ _BURST = 5000
 _PATIENCE = 20
 
 
-def wake(trial: Trial) -> None:
+def wake(check: CheckRun) -> None:
     """How long an idle guest takes to hear of something, and that a burst from the host's own code arrives."""
     took: list[float] = []
     burst: list[int] = []
@@ -48,37 +48,37 @@ def wake(trial: Trial) -> None:
                 loop.call_soon_threadsafe(note, monotonic())
                 came.wait()
             pause.wait(0.005)
-            trial.expect("callbacks that the host's own code gave to an idle guest", QUEUE_IT)
-            trial.poke(handler)
+            check.expect("callbacks that the host's own code gave to an idle guest", QUEUE_IT)
+            check.poke(handler)
 
         def handler() -> None:
             for number in range(_BURST):
                 loop.call_soon(burst.append, number)
             loop.call_soon(over.set_result, None)
 
-        trial.expect("a callback of call_soon_threadsafe in an idle guest", "The host must wake up. " + QUEUE_IT)
-        worker = trial.worker(work)
+        check.expect("a callback of call_soon_threadsafe in an idle guest", "The host must wake up. " + QUEUE_IT)
+        worker = check.worker(work)
         await over
         worker.join()
 
-    trial.run(lambda: trial.start(main))
+    check.run(lambda: check.start(main))
     median = statistics.median(took)
     if median > 0.1:
-        trial.wrong(
+        check.wrong(
             f"an idle guest was woken after {median * 1000:.0f} ms",
             "Posts get lost, or nothing wakes the host's poll: the library then asks again after a quarter of a "
             "second.",
         )
     elif median > 0.01:
-        trial.note(
+        check.note(
             f"an idle guest was woken after {median * 1000:.0f} ms",
             "The host looks by a timer, it seems. A queue that wakes it at once costs less, too.",
         )
     if burst != list(range(_BURST)):
-        trial.wrong(f"of {_BURST} callbacks from the host's own code {len(burst)} came, or not in order", QUEUE_IT)
+        check.wrong(f"of {_BURST} callbacks from the host's own code {len(burst)} came, or not in order", QUEUE_IT)
 
 
-def idle(trial: Trial) -> None:
+def idle(check: CheckRun) -> None:
     """A guest that sleeps has no turns, and the host's loop takes no time for it."""
     turns = 0
     used = 0.0
@@ -86,35 +86,35 @@ def idle(trial: Trial) -> None:
     async def main() -> None:
         nonlocal turns, used
         await asyncio.sleep(0.05)
-        before, began = trial.host.turns, thread_time()
+        before, began = check.host.turns, thread_time()
         await asyncio.sleep(0.5)
-        turns, used = trial.host.turns - before, thread_time() - began
+        turns, used = check.host.turns - before, thread_time() - began
 
-    trial.expect("a timer of an idle guest", QUEUE_IT)
-    trial.run(lambda: trial.start(main))
+    check.expect("a timer of an idle guest", QUEUE_IT)
+    check.run(lambda: check.start(main))
     if turns > 5:
-        trial.wrong(
+        check.wrong(
             f"a guest that slept for half a second was given {turns} turns",
             "Run a posted job once, and call ready() only when the fd is readable, not by a timer.",
         )
     if used > 0.05:
-        trial.note(
+        check.note(
             f"the host took {used * 1000:.0f} ms of CPU in half a second, with nothing to do",
             "Its loop polls by a timer. A guest needs no polling: nothing is due until a post or the fd says so.",
         )
 
 
-def busy(trial: Trial) -> None:
+def busy(check: CheckRun) -> None:
     """A guest that always has something to do, and the host's own jobs and timers beside it."""
-    step, shortest, longest = 0.01, 0.6, max(0.6, min(3.0, trial.timeout / 3))
-    later = trial.harness.later
+    step, shortest, longest = 0.01, 0.6, max(0.6, min(3.0, check.timeout / 3))
+    later = check.harness.later
     # How many turns came first: how long a turn takes on a machine that has other things to do says nothing of the host.
     waited: dict[str, list[int]] = {"jobs": []} if later is None else {"jobs": [], "timers": []}
     ran, over = threading.Event(), threading.Event()
 
     async def main() -> None:
         began = monotonic()
-        worker = trial.worker(work)
+        worker = check.worker(work)
         if later is not None:
             timer()
         # A slow machine gets more time, not a bad mark.
@@ -126,28 +126,28 @@ def busy(trial: Trial) -> None:
     def work() -> None:
         while not over.wait(step):
             ran.clear()
-            trial.poke(partial(job, trial.host.turns))
+            check.poke(partial(job, check.host.turns))
             while not ran.wait(step):
                 if over.is_set():
                     return
 
     def job(asked: int) -> None:
-        waited["jobs"].append(trial.host.turns - asked)
+        waited["jobs"].append(check.host.turns - asked)
         ran.set()
 
     def timer(asked: int | None = None) -> None:
-        now = trial.host.turns
+        now = check.host.turns
         if asked is not None:
             waited["timers"].append(now - asked)
         if not over.is_set() and later is not None:
             later(step, lambda: timer(now))
 
-    trial.expect("a busy guest to end", QUEUE_IT)
-    trial.run(lambda: trial.start(main))
+    check.expect("a busy guest to end", QUEUE_IT)
+    check.run(lambda: check.start(main))
     for what, turns in waited.items():
-        usual = statistics.median(turns) if turns else trial.host.turns
+        usual = statistics.median(turns) if turns else check.host.turns
         if len(turns) < 5 or usual > _PATIENCE:
-            trial.wrong(
+            check.wrong(
                 f"beside a busy guest the host's own {what} waited for {usual:.0f} turns of it, and {len(turns)} ran",
                 "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and "
                 "run what is in the queue now, not what is added meanwhile. If fds come before everything else in the "
@@ -155,7 +155,7 @@ def busy(trial: Trial) -> None:
             )
 
 
-def chaos(trial: Trial) -> None:
+def chaos(check: CheckRun) -> None:
     """Posts and reports that are lost, doubled, refused, late and on wrong threads: the guest must not notice."""
     numbers: dict[int, list[int]] = {name: [] for name in range(_THREADS)}
     early: list[float] = []
@@ -192,7 +192,7 @@ def chaos(trial: Trial) -> None:
                     assert int(answer) == number
                 await echoing
 
-        threads = [trial.worker(lambda name=name: send(name)) for name in numbers]  # type: ignore[misc]
+        threads = [check.worker(lambda name=name: send(name)) for name in numbers]  # type: ignore[misc]
         jobs = [loop.run_in_executor(None, pow, 2, power) for power in range(5)]
         await asyncio.gather(talk(), *(sleep(0.003 * number) for number in range(20)))
         powers = await asyncio.gather(*jobs)
@@ -202,24 +202,24 @@ def chaos(trial: Trial) -> None:
         loop.call_soon(all_sent.set)
         await all_sent.wait()
 
-    trial.expect(
+    check.expect(
         "a guest to end in a host whose posts and reports go wrong on purpose",
         "The adapter does well without that, but stumbles over a doubled, late or missing job: keep no count of jobs, "
         "and no flag that only a job resets.",
     )
 
     def begin() -> None:
-        can_post = type(trial.adapter).post is not Host.post
-        host = ChaosHost(trial.host, drive=trial.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
-        trial.start(main, host=host)
+        can_post = type(check.adapter).post is not Host.post
+        host = ChaosHost(check.host, drive=check.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
+        check.start(main, host=host)
 
-    trial.run(begin)
+    check.run(begin)
     for name, seen in numbers.items():
         if seen != list(range(_CALLS)):
-            trial.wrong(
+            check.wrong(
                 f"of {_CALLS} callbacks of one thread {len(set(seen))} came, {len(seen) - len(set(seen))} of them "
                 f"twice, {'in order' if seen == sorted(seen) else 'not in order'} (thread {name})",
                 "This should not be possible, whatever the adapter does: please report it with the adapter.",
             )
     if max(early) > 0.0001:
-        trial.wrong("a timer of the guest was early", "Nothing of the adapter may replace the monotonic clock.")
+        check.wrong("a timer of the guest was early", "Nothing of the adapter may replace the monotonic clock.")

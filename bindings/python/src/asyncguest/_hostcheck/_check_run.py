@@ -13,10 +13,10 @@ from typing import Any
 from .._guest import Guest
 from .._host import Host
 from ._harness import Harness
-from ._tap import Tap
+from ._spy import Spy
 from ._traces import stack_of, trace_of
 
-__all__ = ["Run", "Trial", "QUEUE_IT"]
+__all__ = ["Run", "CheckRun", "QUEUE_IT"]
 
 QUEUE_IT = (
     "post() must put the job into the host's queue for the host thread and come back at once, from any thread: by the "
@@ -28,32 +28,32 @@ QUEUE_IT = (
 class Run:
     """A guest in the host that is checked, and how it ended."""
 
-    def __init__(self, trial: Trial, host: Host, on_done: Callable[[], object] | None) -> None:
-        self.trial = trial
+    def __init__(self, check: CheckRun, host: Host, on_done: Callable[[], object] | None) -> None:
+        self.check = check
         self.on_done = on_done
         self.done = 0
         self.guest = Guest(host, done_callback=self._done)
 
     def _done(self, task: Any) -> None:
-        trial = self.trial
+        check = self.check
         self.done += 1
-        if threading.get_ident() != trial.thread:
-            trial.wrong("done_callback was called on another thread than the host's", QUEUE_IT)
+        if threading.get_ident() != check.thread:
+            check.wrong("done_callback was called on another thread than the host's", QUEUE_IT)
         if self.done > 1:
-            trial.wrong(
+            check.wrong(
                 "done_callback was called twice", "Nothing of the adapter may call guest.conclude or done_callback."
             )
         if not task.cancelled() and task.exception() is not None:
-            trial.wrong(
+            check.wrong(
                 f"a coroutine that runs well elsewhere failed here with {task.exception()!r}",
                 "What follows is where. Look at what the host does to asyncio's state between the guest's turns.",
                 trace_of(task.exception()),
             )
-        trial.running -= 1
+        check.running -= 1
         if self.on_done is not None:
             self.on_done()
-        elif trial.running == 0:
-            trial.quit()
+        elif check.running == 0:
+            check.quit()
 
 
 def _once(function: Callable[[], object]) -> Callable[[], object]:
@@ -62,7 +62,7 @@ def _once(function: Callable[[], object]) -> Callable[[], object]:
     return lambda: left.pop()() if left else None
 
 
-class Trial:
+class CheckRun:
     """What a check works with."""
 
     def __init__(self, drive: str, timeout: float, answer: Callable[..., None], give_up: Callable[[str], None]) -> None:
@@ -91,7 +91,7 @@ class Trial:
     def _adopt(self) -> None:
         self.adapter = self.harness.make_host()
         #: The adapter, watched over: what guests and checks use.
-        self.host = Tap(self.adapter, self.drive, self)
+        self.host = Spy(self.adapter, self.drive, self)
 
     # ---- what was found
 

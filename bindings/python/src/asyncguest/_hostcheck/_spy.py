@@ -15,7 +15,7 @@ from .._host import Host
 if TYPE_CHECKING:
     from .._host import Job
 
-__all__ = ["Tap"]
+__all__ = ["Spy"]
 
 POSTS_SUCCEED = (
     "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from any "
@@ -28,7 +28,7 @@ WATCHES_WORK = (
 
 
 class Watcher(Protocol):
-    """Who is told: see `Trial`."""
+    """Who is told: see `CheckRun`."""
 
     thread: int
     destroyed: bool
@@ -40,12 +40,12 @@ class Watcher(Protocol):
     def failed(self, what: str, remedy: str, error: BaseException) -> None: ...
 
 
-class Tap(Host):
-    """Passes everything on to the adapter and tells the trial what the adapter does wrong."""
+class Spy(Host):
+    """Passes everything on to the adapter and tells the check what the adapter does wrong."""
 
-    def __init__(self, inner: Host, drive: str, trial: Watcher) -> None:
+    def __init__(self, inner: Host, drive: str, check: Watcher) -> None:
         self._inner = inner
-        self._trial = trial
+        self._check = check
         self.name = inner.name
         self.watches_fds = drive == "fd"
         self.is_async = inner.is_async
@@ -66,8 +66,8 @@ class Tap(Host):
             post(posted)
         except BaseException as error:
             # A host without guests may refuse, and one that has been destroyed has to.
-            if self._guests and not self._trial.destroyed:
-                self._trial.failed(name, POSTS_SUCCEED, error)
+            if self._guests and not self._check.destroyed:
+                self._check.failed(name, POSTS_SUCCEED, error)
             raise
         finally:
             posted.is_being_posted = False
@@ -76,7 +76,7 @@ class Tap(Host):
         try:
             self._inner.watch(fd, partial(self._report, ready))
         except BaseException as error:
-            self._trial.failed("watch()", WATCHES_WORK, error)
+            self._check.failed("watch()", WATCHES_WORK, error)
             raise
 
     def unwatch(self, fd: int) -> None:
@@ -84,8 +84,8 @@ class Tap(Host):
 
     def _report(self, ready: Callable[[], bool]) -> bool:
         self.turns += 1
-        if threading.get_ident() != self._trial.thread:
-            self._trial.wrong(
+        if threading.get_ident() != self._check.thread:
+            self._check.wrong(
                 "ready() was called on another thread than the host's",
                 "watch() must have the host's own loop poll the fd and call ready() there: a guest does nothing on "
                 "another thread.",
@@ -109,22 +109,22 @@ class Tap(Host):
     def ran(self, posted: _Posted) -> None:
         """A posted job is being run."""
         self.turns += 1
-        trial = self._trial
+        check = self._check
         if posted.is_being_posted and threading.get_ident() == posted.poster:
-            trial.wrong(
+            check.wrong(
                 f"{posted.name} ran the job inside the call, on the thread that posted it",
                 "Queue it instead and come back at once: with root.after, loop.call_soon_threadsafe, a queued signal, "
                 "or a deque and whatever wakes the host's loop.",
             )
-        elif threading.get_ident() != trial.thread:
-            trial.wrong(
+        elif threading.get_ident() != check.thread:
+            check.wrong(
                 f"{posted.name} ran the job on the thread {threading.current_thread().name!r}, which is not the host's",
                 "The job belongs on the one thread that runs the host's main loop, where the guest was started: hand "
                 "it over to that loop's queue.",
             )
         posted.count += 1
         if posted.count == 2:
-            trial.note(
+            check.note(
                 f"a job that was given to {posted.name} once was run twice",
                 "Harmless to a guest, which knows its jobs by name, but each run costs a wake-up: take the job out of "
                 "the queue before it is run.",
@@ -137,8 +137,8 @@ class Tap(Host):
 class _Posted:
     """A job on its way."""
 
-    def __init__(self, tap: Tap, name: str, job: Job) -> None:
-        self._tap = tap
+    def __init__(self, spy: Spy, name: str, job: Job) -> None:
+        self._spy = spy
         self._job = job
         self.name = name
         self.poster = threading.get_ident()
@@ -146,5 +146,5 @@ class _Posted:
         self.count = 0
 
     def __call__(self) -> object:
-        self._tap.ran(self)
+        self._spy.ran(self)
         return self._job()
