@@ -43,7 +43,7 @@ def run_in_chaos(main, drive, seed, budget=0.0005, repost_after=0.002, **shares)
     guest = asyncguest.Guest(host, done_callback=on_done, batch_budget=budget, debug=False)
     guest.start(main)
     host.inner.run()
-    host.inner.run_once(0)  # what the end has left in the queue: turns of a guest that is over
+    host.inner.run_once(0)  # what the end has left in the queue: deliveries of a guest that is over
     host.inner.close()
     assert len(done) == 1 and guest.state == "ended"
     return done[0].result(), host.faults

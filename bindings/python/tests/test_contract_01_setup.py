@@ -159,7 +159,7 @@ def test_a_task_factory_that_fails_leaves_no_run_behind(drive: str) -> None:
 
 
 def test_a_failed_start_can_be_followed_by_a_good_one(drive: str) -> None:
-    """Nothing of the failed attempt is in the way: not the ambient loop, not the wake-up fd."""
+    """Nothing of the failed attempt is in the way: not the running loop, not the wake-up fd."""
     host = QueueHost(drive)
     with pytest.raises(TypeError):
         asyncguest.Guest(host, loop_factory=asyncio.new_event_loop).start(main)

@@ -82,7 +82,7 @@ def test_the_guest_is_usable_when_it_returns(drive: str) -> None:
 
 
 def test_callbacks_of_the_first_step_wait_for_the_host(drive: str) -> None:
-    """Only the main task's step runs inside the call: what it queued comes with the host's first turn."""
+    """Only the main task's step runs inside the call: what it queued comes with the host's first delivery."""
     called = []
 
     async def main() -> None:

@@ -22,7 +22,7 @@ def test_the_loop_leads_to_the_guest(drive: str) -> None:
     run = Run(drive)
     task = run.start(main)
     assert task.get_loop().guest is run.guest  # type: ignore[attr-defined]
-    assert asyncguest.current_guest() is run.guest, "between batches, in a thread without a loop of its own"
+    assert asyncguest.current_guest() is run.guest, "between deliveries, in a thread without a loop of its own"
     assert run.finish() is True
 
 

@@ -169,7 +169,7 @@ def test_the_warning_is_a_runtime_warning() -> None:
 
 
 class NotedPosts(QueueHost):
-    """Tells of each post; a turn that is lost comes again too late for the test."""
+    """Tells of each post; a delivery that is lost comes again too late for the test."""
 
     repost_after = 3600
 
@@ -182,7 +182,7 @@ class NotedPosts(QueueHost):
         self.posted.set()
 
 
-def test_a_post_before_the_run_is_attached_is_its_first_turn() -> None:
+def test_a_post_before_the_run_is_attached_is_its_first_delivery() -> None:
     host = NotedPosts()
 
     def factory() -> asyncguest.EventLoop:

@@ -75,7 +75,7 @@ def test_the_host_lives_on_during_the_clean_up(drive: str) -> None:
 
 
 def test_once_and_by_the_host_and_with_the_main_task(drive: str) -> None:
-    """By the host's own scheduling: outside of any batch of the guest, on a stack that begins in the host."""
+    """By the host's own scheduling: outside of any delivery of the guest, on a stack that begins in the host."""
     host = QueueHost(drive)
     calls: list[tuple[object, ...]] = []
 

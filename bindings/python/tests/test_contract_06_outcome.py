@@ -17,13 +17,13 @@ class Own(BaseException):
 
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, KeyboardInterrupt, SystemExit, Own])
-@pytest.mark.parametrize("when", ["first step", "later", "in a callback's turn"])
+@pytest.mark.parametrize("when", ["first step", "later", "in a callback's delivery"])
 def test_it_arrives_in_the_task(drive: str, error: type[BaseException], when: str) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         if when == "later":
             await asyncio.sleep(0.001)
-        elif when == "in a callback's turn":
+        elif when == "in a callback's delivery":
             future = loop.create_future()
             loop.call_soon(future.set_result, None)
             await future

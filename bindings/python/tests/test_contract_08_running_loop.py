@@ -1,4 +1,4 @@
-"""Contract point 8: which loop is the running one, when, and what the host finds unchanged around each batch."""
+"""Contract point 8: which loop is the running one, when, and what the host finds unchanged around each delivery."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_is_running_for_the_whole_run(drive: str) -> None:
 
 
 def test_handlers_of_a_plain_host_have_the_loop(drive: str) -> None:
-    """In a thread without a running loop, create_task and get_running_loop work between batches."""
+    """In a thread without a running loop, create_task and get_running_loop work between deliveries."""
     got: list[str] = []
 
     async def side() -> None:
@@ -143,7 +143,7 @@ def test_in_a_trio_host_too() -> None:
 
 
 def test_the_hosts_state_is_restored_around_each_batch(drive: str) -> None:
-    """Running loop, current task, context, asyncgen hooks: the same before and after every turn, whatever guest code did."""
+    """Running loop, current task, context, asyncgen hooks: the same around every delivery, whatever guest code did."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="host's")
 
     async def main() -> None:
@@ -174,8 +174,8 @@ def test_the_hosts_state_is_restored_around_each_batch(drive: str) -> None:
     run.finish()
 
 
-def test_current_guest_inside_a_batch_is_the_one_that_runs(drive: str) -> None:
-    """With two on one thread, each sees itself; between batches it is the older one."""
+def test_current_guest_inside_a_delivery_is_the_one_that_runs(drive: str) -> None:
+    """With two on one thread, each sees itself; between deliveries it is the older one."""
     saw: dict[str, object] = {}
 
     async def main(name: str) -> None:

@@ -59,7 +59,7 @@ def test_inside_guest_code(where: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", runners())
-def test_between_the_batches_of_a_plain_host(drive: str, how: str) -> None:
+def test_between_the_deliveries_of_a_plain_host(drive: str, how: str) -> None:
     """The guest is the running loop there too, so the same holds."""
 
     async def main() -> str:

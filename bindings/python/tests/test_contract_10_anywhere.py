@@ -1,6 +1,7 @@
-"""Contract point 10: any loop method from any host code, between batches, while the guest is idle: it takes effect without help.
+"""Contract point 10: any loop method from any host code, between deliveries, while the guest is idle: it takes effect
+without help.
 
-Each case is called by the host's thread outside of any batch, with nothing due. Then the host only waits: what the
+Each case is called by the host's thread outside of any delivery, with nothing due. Then the host only waits: what the
 call asked for must come by itself, and soon.
 """
 

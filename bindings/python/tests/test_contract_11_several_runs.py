@@ -69,7 +69,7 @@ def test_runs_end_in_any_order(drives, order):
 
     for index in range(3):
         several.start(main, index)
-    # From the host's own code, which stands between the turns of all three.
+    # From the host's own code, which stands between the deliveries of all three.
     several.host.post(lambda: gates[order[0]].set())
     tasks = several.finish()
     assert several.done == list(order)
@@ -78,7 +78,7 @@ def test_runs_end_in_any_order(drives, order):
 
 @DRIVES
 def test_a_run_starts_another_from_its_own_code(drives):
-    # The inner start happens inside a turn of the outer run, whose loop is the running loop then.
+    # The inner start happens inside a delivery of the outer run, whose loop is the running loop then.
     several = Several(drives)
 
     async def inner(outer_loop):
@@ -149,7 +149,7 @@ def test_each_run_keeps_its_own_running_loop_task_and_context(drives):
 
 
 @DRIVES
-def test_the_running_loop_between_turns_moves_on_when_its_run_ends(drives):
+def test_the_running_loop_between_deliveries_moves_on_when_its_run_ends(drives):
     # The oldest run that is alive is what the host's handlers see.
     several = Several(drives)
     gates = [asyncio.Event(), asyncio.Event()]

@@ -44,7 +44,7 @@ def test_two_tasks_that_share_a_context(drive):
 
 
 def test_what_waited_comes_when_nothing_else_is_ready(drive):
-    # The dialog lasts longer than the batch's budget, and the only thing left is what waits for its context.
+    # The dialog lasts longer than the delivery's budget, and the only thing left is what waits for its context.
     run, waited = Run(drive), []
     context = contextvars.copy_context()
     dialog = Dialog(run.host)

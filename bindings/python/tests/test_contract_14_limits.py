@@ -48,11 +48,11 @@ def test_the_limit_is_reported_once_and_the_guest_goes_on_afterwards(drive):
 
         def at_the_bottom(dialog):
             loop.call_soon(ticks.append, "inside the fourth")
-            turns = run.guest.stats().batches
+            deliveries = run.guest.stats().batches
 
             # The host's own timer: the guest's do not run here.
             def close():
-                seen.append(("refused, turns meanwhile", run.guest.stats().batches - turns))
+                seen.append(("refused, deliveries meanwhile", run.guest.stats().batches - deliveries))
                 ticks.append("before the fourth returned")
                 dialog.close()
 
@@ -81,7 +81,7 @@ def later(host, seconds, fn):
     timer.start()
 
 
-def test_the_third_gets_its_turns_again_when_the_fourth_has_returned(drive):
+def test_the_third_gets_its_deliveries_again_when_the_fourth_has_returned(drive):
     # It says "until one of them returns": not only when all have.
     run, seen = Run(drive, max_nesting=1), []
 
@@ -94,7 +94,7 @@ def test_the_third_gets_its_turns_again_when_the_fourth_has_returned(drive):
             later(run.host, 0.05, inner.close)
             inner.show()
             seen.append("inner closed")
-            # A timer of the guest closes the outer one: it needs turns inside the outer one's loop.
+            # A timer of the guest closes the outer one: it needs deliveries inside the outer one's loop.
             loop.call_later(0.001, outer.close)
 
         loop.call_soon(open_inner)
@@ -211,7 +211,8 @@ def test_system_exit_inside_a_dialog_cancels_the_run_and_spares_the_dialogs_fram
 
 
 def test_dialogs_of_two_guests_stand_in_each_other(drive):
-    # A opens a dialog, in which B's turn opens one, in which A's turn opens a third: each finds its own state again.
+    # A opens a dialog, in which B's delivery opens one, in which A's delivery opens a third: each finds its own state
+    # again.
     host = QueueHost(drive)
     seen, ended = [], []
 

@@ -58,7 +58,7 @@ def child_uses_everything(guest, drive):
     assert run.finish() == "guest"
 
 
-def test_a_fork_between_turns(drive):
+def test_a_fork_between_deliveries(drive):
     run, statuses = Run(drive), []
 
     async def main():
@@ -86,7 +86,7 @@ def test_a_fork_in_a_task(drive):
     assert run.finish() == 0
 
 
-def test_a_fork_that_leaves_through_the_turn(drive):
+def test_a_fork_that_leaves_through_the_delivery(drive):
     # The child raises SystemExit out of a task: its exit is its own affair, and no clean-up of the parent's run.
     ended = run_script(
         """

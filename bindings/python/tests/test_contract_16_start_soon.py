@@ -97,7 +97,7 @@ def test_a_context_of_ones_own(run: Run) -> None:
 
 
 def test_a_context_that_the_handler_runs_in(run: Run) -> None:
-    """It is entered already and cannot be twice, so the first step waits for the guest's turn; it must not get lost."""
+    """It is entered already and cannot be twice, so the first step waits for the guest's delivery; it may not get lost."""
     context = contextvars.copy_context()
 
     async def clicked() -> str:
@@ -112,7 +112,7 @@ def test_a_context_that_the_handler_runs_in(run: Run) -> None:
     assert task.result() == "done"
 
 
-def test_not_eager_waits_for_the_guests_turn(run: Run) -> None:
+def test_not_eager_waits_for_the_guests_delivery(run: Run) -> None:
     steps: list[str] = []
 
     async def clicked() -> None:

@@ -172,7 +172,7 @@ def test_debug_mode_refuses_call_soon_from_another_thread(drive):
 
 @pytest.mark.parametrize("debug", [True, False])
 def test_origin_tracking_is_the_guests_own(drive, debug):
-    # The host's coroutines, here made between the turns, are not the guest's business.
+    # The host's coroutines, here made between the deliveries, are not the guest's business.
     depth = sys.get_coroutine_origin_tracking_depth()
     inside = []
 
@@ -190,7 +190,7 @@ def test_origin_tracking_is_the_guests_own(drive, debug):
 # ---- tasks, looked at
 
 
-def test_all_tasks_and_stacks_between_turns(drive):
+def test_all_tasks_and_stacks_between_deliveries(drive):
     run = Run(drive)
     seen = {}
 

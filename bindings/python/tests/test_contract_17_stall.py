@@ -60,7 +60,7 @@ def test_guest_code_that_blocks_is_reported_while_it_does(drive):
 
 
 def test_host_code_that_blocks_is_reported_while_it_does(drive):
-    # The guest has something to do and does not get its turn.
+    # The guest has something to do and does not get its delivery.
     reports = Reports()
     run = Run(drive, stall_after=STALL_AFTER, on_stall=reports)
     seen = []
@@ -118,7 +118,7 @@ def test_an_idle_guest_is_no_stall(drive):
         await asyncio.sleep(0.3)
 
     run.start(main)
-    run.host.run_once(0.05)  # a first turn may be under way
+    run.host.run_once(0.05)  # a first delivery may be under way
     run.host.post(lambda: time.sleep(0.15))
     run.finish()
     assert reports.all == []
@@ -137,7 +137,7 @@ def test_a_saturated_guest_in_a_host_that_has_its_turns_is_no_stall(drive):
 
 
 def test_a_dialog_is_no_stall(drive):
-    # A nested loop that gives the guest its turns.
+    # A nested loop that gives the guest its deliveries.
     reports = Reports()
     run = Run(drive, stall_after=0.1, on_stall=reports)
 

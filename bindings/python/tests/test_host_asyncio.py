@@ -68,7 +68,7 @@ def test_both_loops_progress(run_host, drive):
     assert run_host(program()) == "all"
 
 
-def test_the_hosts_state_is_unchanged_between_turns(run_host, drive):
+def test_the_hosts_state_is_unchanged_between_deliveries(run_host, drive):
     """Running loop, current task, context, sniffio's name and async generator hooks."""
     sniffio = pytest.importorskip("sniffio")
 
@@ -136,7 +136,7 @@ def test_async_generators_die_where_they_were_born(run_host, drive):
         await left.__anext__()
         theirs.append(left)
         await asyncio.sleep(0.02)
-        theirs.clear()  # the host's is finalised inside the guest's turn: it belongs to the host nevertheless
+        theirs.clear()  # the host's is finalised inside the guest's delivery: it belongs to the host nevertheless
         return asyncio.get_running_loop()
 
     theirs = []
@@ -178,7 +178,8 @@ def test_a_callback_of_the_host_may_call_the_guests_loop(run_host, drive):
 
 
 class RecordingHost(AsyncioHost):
-    """Asks for a timer at the beginning of each turn; notes how many had not come at the beginning of the next one."""
+    """Asks for a timer at the beginning of each delivery; notes how many had not come at the beginning of the next
+    one."""
 
     def __init__(self, drive):
         super().__init__(drive=drive)
@@ -191,14 +192,14 @@ class RecordingHost(AsyncioHost):
     def post(self, job):
         super().post(functools.partial(self._note, job))
 
-    def _note(self, turn):
+    def _note(self, delivery):
         self.overtaken.append(len(self.due))
         timer = self._loop.call_at(self._loop.time() - 1, lambda: self.due.remove(timer))
         self.due.append(timer)
-        return turn()
+        return delivery()
 
 
-def test_the_hosts_timers_come_between_two_turns_of_a_guest_that_is_never_done(run_host, drive):
+def test_the_hosts_timers_come_between_two_deliveries_of_a_guest_that_is_never_done(run_host, drive):
     async def guest_main(host):
         while len(host.overtaken) < 50:
             await asyncio.sleep(0)

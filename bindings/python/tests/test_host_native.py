@@ -113,7 +113,7 @@ def test_many_wakes_from_a_thread(stand):
 
 
 def test_a_busy_guest_lets_input_in(stand):
-    waited = []  # in turns of the guest
+    waited = []  # in deliveries of the guest
 
     async def main():
         stats = asyncio.get_running_loop().guest.stats
@@ -177,7 +177,7 @@ def test_ticks_in_a_modal_loop(stand):
 
 
 def test_a_busy_guest_goes_on_in_a_modal_loop_that_it_opens(stand):
-    """Whatever gave the turn in which it is opened, a message, a source or a timer."""
+    """Whatever gave the delivery in which it is opened, a message, a source or a timer."""
 
     async def main():
         async def work():
@@ -186,7 +186,7 @@ def test_a_busy_guest_goes_on_in_a_modal_loop_that_it_opens(stand):
 
         stats = asyncio.get_running_loop().guest.stats
         working = asyncio.create_task(work())
-        await asyncio.sleep(0.05)  # the guest rests after each turn by now
+        await asyncio.sleep(0.05)  # the guest yields after each delivery by now
         before = stats().batches
         stand.nested(0.2)
         working.cancel()

@@ -61,7 +61,7 @@ def test_wait_variable_alone_drives_it(root, drive):
     run.finish()
 
 
-def test_update_idletasks_runs_no_turn(root):
+def test_update_idletasks_runs_no_delivery(root):
     ran = []
 
     async def main():
@@ -230,7 +230,7 @@ def test_timers_and_sockets_go_on_while_the_window_animates(root, drive):
 
 
 def test_idle_is_free(root, drive):
-    """USERS row 4: with a sleeping task and an open connection no turn and no look at the poller."""
+    """USERS row 4: with a sleeping task and an open connection no delivery and no look at the poller."""
     near, far = socket.socketpair()
     figures = []
 

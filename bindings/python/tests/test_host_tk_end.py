@@ -71,7 +71,7 @@ def test_the_window_goes_in_mid_run(root, drive, end):
 
 @pytest.mark.parametrize("end", ENDS)
 def test_guest_code_destroys_the_window(root, drive, end):
-    """It cannot end the run on the spot, being part of it: the run is cancelled, and ended after the turn."""
+    """It cannot end the run on the spot, being part of it: the run is cancelled, and ended after the delivery."""
     run = Ending(root, drive)
 
     async def destroyer():

@@ -1,7 +1,8 @@
 """Tk and its guest share the thread: neither starves the other (USERS rows 11 and 12).
 
-How late something is depends on the machine; how many turns of the other side came first does not. So that is what
-is checked, and the times are printed (pytest -s, or on failure). asyncio's debug mode would be half of each turn: it is off.
+How late something is depends on the machine; how many deliveries of the other side came first does not. So that is what
+is checked, and the times are printed (pytest -s, or on failure). asyncio's debug mode would be half of each delivery:
+it is off.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ BUDGET = 0.004
 
 
 class RecordingHost(TkHost):
-    """Notes when each turn began."""
+    """Notes when each delivery began."""
 
     def __init__(self, root, drive):
         super().__init__(root, drive)
-        self.turns = []
+        self.deliveries = []
 
     def watch(self, fd, ready):
-        def turn():
-            self.turns.append(time.perf_counter())
+        def delivery():
+            self.deliveries.append(time.perf_counter())
             return ready()
 
-        super().watch(fd, turn)
+        super().watch(fd, delivery)
 
     def post(self, job):
-        def turn():
-            self.turns.append(time.perf_counter())
+        def delivery():
+            self.deliveries.append(time.perf_counter())
             return job()
 
-        super().post(turn)
+        super().post(delivery)
 
-    def turns_between(self, begin, end):
-        return sum(begin < turn < end for turn in self.turns)
+    def deliveries_between(self, begin, end):
+        return sum(begin < began < end for began in self.deliveries)
 
 
 def percentiles(what, seconds):
@@ -79,7 +80,7 @@ async def bursts():
 
 
 async def ping_pong():
-    """Never two things ready at once: every turn is short, and the next one due when it ends."""
+    """Never two things ready at once: every delivery is short, and the next one due when it ends."""
     near, far = socket.socketpair()
     near.setblocking(False)
     far.setblocking(False)
@@ -120,12 +121,12 @@ def test_timers_and_redraws_have_their_turn_under_a_saturating_guest(root, drive
         run.finish()
     percentiles(f"{work.__name__}, {drive}: after(5) late by", [ran - due for due, ran in timers])
     percentiles(f"{work.__name__}, {drive}: idle callback after", [ran - asked for asked, ran in redraws])
-    assert len(host.turns) > 10 and run.guest.stats().batches > 10
-    # While a timer is due, only the turn that is in Tcl's queue already may come before it.
-    before_timers = sorted(host.turns_between(due, ran) for due, ran in timers)
-    before_redraws = sorted(host.turns_between(asked, ran) for asked, ran in redraws)
+    assert len(host.deliveries) > 10 and run.guest.stats().batches > 10
+    # While a timer is due, only the delivery that is in Tcl's queue already may come before it.
+    before_timers = sorted(host.deliveries_between(due, ran) for due, ran in timers)
+    before_redraws = sorted(host.deliveries_between(asked, ran) for asked, ran in redraws)
     assert before_timers[len(before_timers) * 95 // 100] <= 1, before_timers
-    # An idle moment comes after a row of turns of 4 ms: many if they are short, few if they are long.
+    # An idle moment comes after a row of deliveries of 4 ms: many if they are short, few if they are long.
     if work is not ping_pong:
         assert before_redraws[len(before_redraws) * 95 // 100] <= 2, before_redraws
 
@@ -211,12 +212,12 @@ def test_a_redraw_storm_does_not_starve_the_guest(root, drive, storm, load):
     percentiles(f"{storm.__name__}, {load}, {drive}: woken late by", [woken - due for due, woken in wakes])
     between = sorted(sum(due < at < woken for at in frames) for due, woken in wakes)
     length = (frames[-1] - frames[0]) / len(frames)
-    # Quiet: the next frame or two. Saturated: the rest of 10 ms while there is no idle moment, then it is its turn.
+    # Quiet: the next frame or two. Saturated: a yield of 10 ms while there is no idle moment, then it is its turn.
     bound = 3 if load == "quiet" else 3 + 0.03 / length
     assert between[len(between) * 9 // 10] <= bound, (between, length)
 
 
-def test_two_saturated_guests_make_no_longer_turns_than_one(root, drive):
+def test_two_saturated_guests_make_no_longer_deliveries_than_one(root, drive):
     """After an idle moment one of them goes on, and they take turns."""
     host = RecordingHost(root, drive)
     ticks = [0, 0, 0]
@@ -248,6 +249,6 @@ def test_two_saturated_guests_make_no_longer_turns_than_one(root, drive):
     tick(time.perf_counter())
     root.mainloop()
     percentiles(f"three guests, {drive}: after(5) late by", [ran - due for due, ran in timers])
-    before = sorted(host.turns_between(due, ran) for due, ran in timers)
+    before = sorted(host.deliveries_between(due, ran) for due, ran in timers)
     assert before[len(before) * 9 // 10] <= 1, before
     assert min(ticks) > max(ticks) / 4, ticks

@@ -78,7 +78,7 @@ def test_both_loops_progress(drive):
     assert trio.run(program) == "all"
 
 
-def test_the_hosts_state_is_unchanged_between_turns(drive):
+def test_the_hosts_state_is_unchanged_between_deliveries(drive):
     """Running loop, current task, context, sniffio's name and async generator hooks."""
     sniffio = pytest.importorskip("sniffio")
 
@@ -180,7 +180,8 @@ def test_a_task_of_trio_may_call_the_guests_loop(drive):
 
 
 class RecordingHost(TrioHost):
-    """Wakes a task at the beginning of each turn; notes how often it had not come at the beginning of the next one."""
+    """Wakes a task at the beginning of each delivery; notes how often it had not come at the beginning of the next
+    one."""
 
     def __init__(self, drive):
         super().__init__(drive)
@@ -193,10 +194,10 @@ class RecordingHost(TrioHost):
     def post(self, job):
         super().post(functools.partial(self._note, job))
 
-    def _note(self, turn):
+    def _note(self, delivery):
         self.overtaken.append(self.wake.is_set())
         self.wake.set()
-        return turn()
+        return delivery()
 
     async def wake_up(self):
         while True:
@@ -204,7 +205,7 @@ class RecordingHost(TrioHost):
             self.wake = trio.Event()
 
 
-def test_trios_tasks_come_between_two_turns_of_a_guest_that_is_never_done(drive):
+def test_trios_tasks_come_between_two_deliveries_of_a_guest_that_is_never_done(drive):
     async def guest_main(host):
         while len(host.overtaken) < 50:
             await asyncio.sleep(0)

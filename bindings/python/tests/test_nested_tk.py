@@ -120,7 +120,7 @@ def test_a_dialog_with_an_entry(root):
 
 
 def test_a_dialog_opened_by_a_hosts_handler(root, drive):
-    """No turn is on the stack there: the guest just goes on."""
+    """No delivery is on the stack there: the guest just goes on."""
 
     async def main():
         ticker, closed = Ticker(), asyncio.Event()

@@ -148,7 +148,7 @@ def test_as_asyncio_run(program, way):
 
 @pytest.mark.parametrize("drive", ("fd", "thread"))
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_also_where_each_turn_is_cut(program, drive):
-    """A budget that one callback spends: an iteration then takes several turns."""
+def test_also_where_each_delivery_is_cut(program, drive):
+    """A budget that one callback spends: an iteration then takes several deliveries."""
     cut = played(program, lambda main: run_guest(main, drive=drive, batch_budget=1e-9))
     assert cut == played(program, lambda main: asyncio.run(main()))

@@ -1,4 +1,4 @@
-"""Ctrl-C: shared by two runs, and at every step of a turn."""
+"""Ctrl-C: shared by two runs, and at every step of a delivery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers import Run, host_until, settle
 
 PACKAGE = os.path.dirname(asyncguest.__file__)
 
-# Every bytecode of a turn, or every third line.
+# Every bytecode of a delivery, or every third line.
 FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
 
 
@@ -152,8 +152,8 @@ def at_step(number, act):
         sys.settrace(before)
 
 
-def test_a_second_ctrl_c_at_any_step_of_a_turn(drive):
-    """It cuts no turn in two: the batch is ended, the state is given back, and the run ends by it."""
+def test_a_second_ctrl_c_at_any_step_of_a_delivery(drive):
+    """It cuts no delivery in two: the delivery is ended, the state is given back, and the run ends by it."""
 
     async def main():
         for _ in range(2):  # survives the first one
@@ -188,13 +188,13 @@ def test_a_second_ctrl_c_at_any_step_of_a_turn(drive):
     assert asyncguest.stats().sources == 0
 
 
-@pytest.mark.parametrize("batches", (1, 2))
-def test_a_batch_that_an_exception_of_a_foreign_signal_handler_has_left_open(batches):
+@pytest.mark.parametrize("deliveries", (1, 2))
+def test_a_delivery_that_an_exception_of_a_foreign_signal_handler_has_left_open(deliveries):
     """Such a handler may raise between the library's call and the first line that could note it. The end of the loop
     ends what is open, or the native guest would stay."""
     before = asyncguest.stats()
     loop = asyncguest.EventLoop()
-    for _ in range(batches):
+    for _ in range(deliveries):
         assert loop.reactor.begin() is not None
     loop.close()
     after = asyncguest.stats()
@@ -205,8 +205,9 @@ class Foreign(Exception):
     """What a signal handler of somebody else's raises."""
 
 
-def test_a_foreign_handler_that_raises_at_any_step_of_a_turn_leaves_the_run_endable(drive):
-    """The turn may be lost, and its callbacks late; but afterwards no code of the guest counts as being on the stack."""
+def test_a_foreign_handler_that_raises_at_any_step_of_a_delivery_leaves_the_run_endable(drive):
+    """The delivery may be lost, and its callbacks late; but afterwards no code of the guest counts as being on the
+    stack."""
 
     def raises(frame):
         raise Foreign
@@ -235,6 +236,6 @@ def test_a_foreign_handler_that_raises_at_any_step_of_a_turn_leaves_the_run_enda
             assert len(run.done) == 1, where
             run.host.close()
 
-    # On a thread of its own: the price is that what the turn had put in place may still be there.
+    # On a thread of its own: the price is that what the delivery had put in place may still be there.
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(at_each_step).result() > 20

@@ -105,7 +105,7 @@ def test_a_task_whose_cancel_raises_does_not_keep_the_others_from_ending(drive):
 
 
 class Inner:
-    """A guest with a `finally` block that takes some turns, and what became of it."""
+    """A guest with a `finally` block that takes some deliveries, and what became of it."""
 
     def __init__(self):
         self.log = []

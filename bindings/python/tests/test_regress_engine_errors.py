@@ -100,7 +100,7 @@ def test_the_host_and_its_other_guests_live_on(drive, break_):
 @pytest.mark.parametrize("break_", WAYS_TO_BREAK)
 @pytest.mark.parametrize("first_step", (True, False))
 def test_in_a_nested_loop(drive, break_, first_step):
-    """In the first step no turn is below the dialog that could end the run."""
+    """In the first step no delivery is below the dialog that could end the run."""
     run, log = Run(drive), []
 
     async def main():

@@ -11,7 +11,7 @@ from helpers import Dialog, Run
 
 @pytest.fixture
 def other():
-    """The loop of other code on this thread, as qasync's: it is the running one while no guest has its turn."""
+    """The loop of other code on this thread, as qasync's: it is the running one while no guest has its delivery."""
     loop = asyncio.new_event_loop()
     asyncio._set_running_loop(loop)
     try:
@@ -60,7 +60,7 @@ def test_a_handler_of_ones_own_gets_it_too(drive, other):
     assert "give it its loop by name" in context["hint"] and isinstance(context["exception"], RuntimeError)
 
 
-def test_outside_of_the_guests_turns_the_other_loop_is_found(drive, other):
+def test_outside_of_the_guests_deliveries_the_other_loop_is_found(drive, other):
     run = Run(drive)
     found = []
 

@@ -124,7 +124,7 @@ def test_the_child_of_a_fork_inside_run_has_its_own_exit_status(status):
 @pytest.mark.parametrize("budget", (60, 1e-6))
 @pytest.mark.parametrize("drive", DRIVES)
 def test_the_child_of_a_guest_that_goes_on_is_told_why_it_cannot(drive, budget):
-    """Also if the fork took all of the turn's time, so that there is no further look at the loop's fds."""
+    """Also if the fork took all of the delivery's time, so that there is no further look at the loop's fds."""
     ended = run_script(
         f"""
         host = QueueHost({drive!r})
@@ -308,7 +308,7 @@ def test_the_child_of_guest_code_has_the_status_that_a_script_has(code):
     assert ("words" in ended.stderr) == ("words" in code)
 
 
-def test_of_the_turn_that_forks_only_the_callback_that_does_goes_on_in_the_child():
+def test_of_the_delivery_that_forks_only_the_callback_that_does_goes_on_in_the_child():
     """Neither what was queued before nor what the child queues. Its exception is the cause of what the child ends by."""
     ended = run_script(
         FAMILY

@@ -43,7 +43,7 @@ def test_a_guest_error_of_a_done_callback_is_reported(monkeypatch):
 
 
 def test_two_threads_in_one_host():
-    """The second one's turns came on the first one's thread, and its run stood still."""
+    """The second one's deliveries came on the first one's thread, and its run stood still."""
     refused = []
 
     def other():

@@ -57,7 +57,7 @@ def started(drive):
 
 
 @pytest.mark.parametrize("by", WAYS)
-def test_between_two_turns(drive, by):
+def test_between_two_deliveries(drive, by):
     run, ticks, gate = started(drive)
     loop = run.guest.loop
     for _ in range(3):

@@ -12,7 +12,7 @@ import pytest
 from asyncguest.hosts.queue import QueueHost
 from helpers import Run, host_until, settle
 
-# A batch ends when its time is over; here it never is, so that the nested loop returns into the middle of one.
+# A delivery ends when its time is over; here it never is, so that the nested loop returns into the middle of one.
 LONG = 60.0
 
 
@@ -24,7 +24,7 @@ def dialog(run, ran):
 
 @pytest.mark.parametrize("debug", (False, True))
 def test_a_nested_loop_that_is_shorter_than_the_budget(drive, debug):
-    """The outer batch finds its queue run empty by the inner one: that is no IndexError in the host's frames."""
+    """The outer delivery finds its queue run empty by the inner one: that is no IndexError in the host's frames."""
     run = Run(drive, batch_budget=LONG, debug=debug)
     ran = []
 
@@ -44,7 +44,7 @@ def test_a_nested_loop_that_is_shorter_than_the_budget(drive, debug):
 
 
 def test_a_nested_loop_in_a_nested_loop_that_is_shorter_than_the_budget(drive):
-    """The inner batch is the careful one, since callbacks stand; it empties the queues of both outer ones."""
+    """The inner delivery is the careful one, since callbacks stand; it empties the queues of both outer ones."""
     run = Run(drive, batch_budget=LONG)
     ran = []
 
@@ -136,7 +136,7 @@ def test_an_fd_that_is_closed_while_its_callback_stands_in_a_dialog(drive):
         (a, to_a), (b, to_b) = os.pipe(), os.pipe()
         seen, both = [], loop.create_future()
 
-        def some_turns():
+        def some_deliveries():
             """A nested loop in which the fds that are ready are looked at again."""
             ran = []
             for _ in range(3):
@@ -149,13 +149,13 @@ def test_an_fd_that_is_closed_while_its_callback_stands_in_a_dialog(drive):
             seen.append("a")
             if seen == ["a"]:
                 loop.add_reader(b, on_b)
-                some_turns()
+                some_deliveries()
 
         def on_b():
             seen.append("b")
             os.read(b, 1)
             if seen == ["a", "b"]:
-                some_turns()
+                some_deliveries()
                 os.close(a)
             else:
                 both.set_result(None)
@@ -202,7 +202,7 @@ class Refusing(QueueHost):
 
 
 def test_a_host_that_refuses_to_watch_again_after_the_nesting_limit():
-    """The batch has to end all the same: an open one is never closed, and the run could not be shut down."""
+    """The delivery has to end all the same: an open one is never closed, and the run could not be shut down."""
     host = Refusing()
     run = Run(host=host, max_nesting=0)
     reported = []
@@ -212,7 +212,7 @@ def test_a_host_that_refuses_to_watch_again_after_the_nesting_limit():
         loop.set_exception_handler(lambda loop, context: reported.append(context["exception"]))
         await asyncio.sleep(0)
         loop.call_soon_threadsafe(int)
-        host.run_once(1)  # refused, and not watched until this turn ends
+        host.run_once(1)  # refused, and not watched until this delivery ends
         host.refuses = True
         await asyncio.sleep(1000)
 

@@ -12,7 +12,7 @@ from asyncguest.hosts.queue import QueueHost
 from helpers import run_guest
 
 
-async def two_turns():
+async def two_deliveries():
     await asyncio.sleep(0)
     await asyncio.sleep(0.001)
     return "fine"
@@ -20,11 +20,11 @@ async def two_turns():
 
 def test_a_half_imported_sniffio_is_left_alone(drive, monkeypatch):
     monkeypatch.setitem(sys.modules, "sniffio", types.ModuleType("sniffio"))
-    assert run_guest(two_turns, drive=drive) == "fine"
+    assert run_guest(two_deliveries, drive=drive) == "fine"
 
 
-def test_a_sniffio_whose_import_ends_during_a_turn(drive, monkeypatch):
-    """What was not set when the turn began is not put back at its end."""
+def test_a_sniffio_whose_import_ends_during_a_delivery(drive, monkeypatch):
+    """What was not set when the delivery began is not put back at its end."""
     half = types.ModuleType("sniffio")
     monkeypatch.setitem(sys.modules, "sniffio", half)
 
@@ -40,8 +40,8 @@ def test_a_sniffio_whose_import_ends_during_a_turn(drive, monkeypatch):
     assert half.thread_local.name is None
 
 
-def test_a_sniffio_that_is_replaced_during_a_turn(drive, monkeypatch):
-    """Each turn gives back to what it has taken from."""
+def test_a_sniffio_that_is_replaced_during_a_delivery(drive, monkeypatch):
+    """Each delivery gives back to what it has taken from."""
     sniffio = pytest.importorskip("sniffio")
 
     async def main():
@@ -64,7 +64,7 @@ def test_a_half_imported_trio_is_no_trio(monkeypatch, has_lowlevel):
     guest = asyncguest.Guest(
         asyncguest.CallbackHost(jobs.post), done_callback=lambda task: (done.append(task), jobs.stop())
     )
-    guest.start(two_turns)
+    guest.start(two_deliveries)
     jobs.run()
     jobs.close()
     assert done[0].result() == "fine"

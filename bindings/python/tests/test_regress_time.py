@@ -24,7 +24,7 @@ def test_each_float_is_a_duration(value, nanoseconds):
     assert _reactor.seconds(value) == nanoseconds
 
 
-def test_a_timer_at_nan_does_not_end_the_turns(where):
+def test_a_timer_at_nan_does_not_end_the_deliveries(where):
     """It has no place among the others: it is refused, and what follows works. asyncio.sleep refuses it since 3.13."""
 
     async def main():

@@ -99,7 +99,7 @@ def test_one_that_stands_on_another_counts_once(toolkits, make, running):
 
 
 def test_a_second_guest_lives_where_the_first_one_does(toolkits, make):
-    """Also between the guests' turns, and whatever else is there."""
+    """Also between the guests' deliveries, and whatever else is there."""
     mine = make("mine")
     hosts = []
 

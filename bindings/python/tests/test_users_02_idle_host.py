@@ -15,7 +15,7 @@ from helpers import Run, host_until, settle
 
 
 @pytest.mark.parametrize("what", ["call_soon", "create_task", "future", "event", "start_soon not eager"])
-def test_it_runs_in_the_next_turn(drive: str, what: str) -> None:
+def test_it_runs_in_the_next_delivery(drive: str, what: str) -> None:
     """And nothing else has to happen for that: the host waits until it is woken."""
     end = asyncio.Event()
     event = asyncio.Event()
@@ -33,7 +33,7 @@ def test_it_runs_in_the_next_turn(drive: str, what: str) -> None:
     run = Run(drive)
     run.start(main)
     settle(run)
-    loop, turns = run.guest.loop, []
+    loop, deliveries = run.guest.loop, []
     futures: list[asyncio.Future[None]] = []
     calls: dict[str, Callable[[], object]] = {
         "call_soon": lambda: loop.call_soon(lambda: ran.append(True)),
@@ -50,16 +50,16 @@ def test_it_runs_in_the_next_turn(drive: str, what: str) -> None:
         before = run.guest.stats().batches
         calls[what]()
         host_until(run, lambda: ran)
-        turns.append(run.guest.stats().batches - before)
+        deliveries.append(run.guest.stats().batches - before)
         settle(run)
     end.set()
     event.set()
     run.finish()
-    assert set(turns) == {1}, turns
+    assert set(deliveries) == {1}, deliveries
 
 
 def test_a_burst_from_a_handler_posts_once() -> None:
-    """A hundred calls while the guest sleeps: one wake-up, one post, one turn."""
+    """A hundred calls while the guest sleeps: one wake-up, one post, one delivery."""
     host = QueueHost("thread")
     posts: list[object] = []
 
@@ -73,7 +73,7 @@ def test_a_burst_from_a_handler_posts_once() -> None:
         run_sync_soon_threadsafe=soon,
         done_callback=host.stop,
         debug=False,
-        batch_budget=60.0,  # a budget that is spent would ask for another turn, rightly
+        batch_budget=60.0,  # a budget that is spent would ask for another delivery, rightly
     )
     loop = task.get_loop()
     guest = loop.guest  # type: ignore[attr-defined]

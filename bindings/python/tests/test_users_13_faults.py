@@ -151,7 +151,7 @@ BOUNDARIES: dict[str, Callable[[Bench], object]] = {
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("by", ["guest", "host"])
 def test_one_fault_one_report(drive: str, boundary: str, by: str) -> None:
-    """Provoked by guest code and by host code between the turns; and the guest goes on after it."""
+    """Provoked by guest code and by host code between the deliveries; and the guest goes on after it."""
     benches: list[Bench] = []
     end = asyncio.Event()
 

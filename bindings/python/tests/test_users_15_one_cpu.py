@@ -51,19 +51,19 @@ def test_both_make_progress(one_cpu, drive):
     host.close()
     for guest in guests:
         guest.task.result()
-    # Turn by turn: neither gets ten times what the other has.
+    # Delivery by delivery: neither gets ten times what the other has.
     assert max(ticks) < 10 * min(ticks)
 
 
 def test_a_busy_guest_does_not_hold_up_the_timers_of_the_other(one_cpu, drive):
-    waited = []  # in turns of the other
+    waited = []  # in deliveries of the other
 
     async def sleeper():
         await asyncio.sleep(0)
         for _ in range(50):
-            began, turns = time.monotonic(), guests[1].stats().batches
+            began, deliveries = time.monotonic(), guests[1].stats().batches
             await asyncio.sleep(0.002)
-            waited.append(guests[1].stats().batches - turns)
+            waited.append(guests[1].stats().batches - deliveries)
             assert time.monotonic() - began >= 0.002, "a timer was early"
 
     async def spin():

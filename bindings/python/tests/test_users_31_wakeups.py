@@ -9,7 +9,7 @@ from helpers import Run, host_until, settle
 
 
 def quiet(run: Run, seconds: float = 0.06) -> int:
-    """How many turns the guest takes while nothing is due."""
+    """How many deliveries the guest has while nothing is due."""
     before = run.guest.stats().batches
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
@@ -35,7 +35,7 @@ def test_idle_is_free(drive: str) -> None:
     run.finish()
 
 
-def test_a_burst_is_one_turn(drive: str) -> None:
+def test_a_burst_is_one_delivery(drive: str) -> None:
     run, end = idle_run(drive)
     before = run.guest.stats()
     ran: list[int] = []
@@ -44,7 +44,7 @@ def test_a_burst_is_one_turn(drive: str) -> None:
     host_until(run, lambda: len(ran) == 200)
     quiet(run, 0.02)
     after = run.guest.stats()
-    assert after.batches - before.batches <= 2, "one turn, and at most one that found nothing"
+    assert after.batches - before.batches <= 2, "one delivery, and at most one that found nothing"
     assert after.tokens - before.tokens <= 1
     end.set()
     run.finish()

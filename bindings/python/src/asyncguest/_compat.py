@@ -18,7 +18,7 @@ from typing import Any
 #: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
 ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH  # type: ignore[attr-defined]
 
-#: The running loop of this thread and process, or None. The function itself and no wrapper: each turn calls it.
+#: The running loop of this thread and process, or None. The function itself and no wrapper: each delivery calls it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop
 
 #: Sets what `running_loop` returns.

@@ -1,4 +1,4 @@
-"""Which loop is "the running loop" of a host thread between the guests' turns.
+"""Which loop is "the running loop" of a host thread between the guests' deliveries.
 
 Owns: the list of guests of each thread whose host is no async library itself. The oldest one that is alive is it.
 """
@@ -19,7 +19,7 @@ _here = threading.local()
 
 
 def enter(loop: asyncio.AbstractEventLoop, host: Host) -> bool:
-    """A guest starts on this thread. Returns whether its loop may be the running one between turns."""
+    """A guest starts on this thread. Returns whether its loop may be the running one between deliveries."""
     is_async = host.is_async
     if is_async is None:
         is_async = in_trio()
@@ -29,19 +29,19 @@ def enter(loop: asyncio.AbstractEventLoop, host: Host) -> bool:
         return False
     _here.loops = loops
     loops.append(loop)
-    if now is None:  # else it is one of these, or that of the turn in which the guest is started
+    if now is None:  # else it is one of these, or that of the delivery in which the guest is started
         set_running_loop(loop)
     return True
 
 
 def first() -> asyncio.AbstractEventLoop | None:
-    """The loop that is the running one between turns, if there is one."""
+    """The loop that is the running one between deliveries, if there is one."""
     loops: list[asyncio.AbstractEventLoop] = getattr(_here, "loops", [])
     return loops[0] if loops else None
 
 
 def leave(loop: asyncio.AbstractEventLoop) -> None:
-    """The guest has ended, outside of its turns: the next one takes its place."""
+    """The guest has ended, outside of its deliveries: the next one takes its place."""
     loops: list[asyncio.AbstractEventLoop] = getattr(_here, "loops", [])
     if loop in loops:  # not if the thread that started it is gone and another one ends it
         loops.remove(loop)

@@ -183,7 +183,7 @@ def _on_sigint(signum: int, frame: FrameType | None) -> None:
     if [run for run in _interruptible if run.interrupt()]:
         return
     if frame is not None and str(frame.f_globals.get("__name__")).startswith("asyncguest._"):
-        # A turn is being begun or ended, which may not be cut in two: the tasks hear of it instead.
+        # A delivery is being begun or ended, which may not be cut in two: the tasks hear of it instead.
         for run in _interruptible:
             run.insist()
         return

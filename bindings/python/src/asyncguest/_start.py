@@ -113,7 +113,7 @@ def start_guest_run(
 
 
 def current_guest() -> Guest:
-    """The guest whose code runs, or whose loop is the running loop of this thread between its turns.
+    """The guest whose code runs, or whose loop is the running loop of this thread between its deliveries.
 
     Raises GuestError when there is none.
     """

@@ -38,9 +38,9 @@ class Histogram:
 class GuestStats:
     """What a run has done so far. Counters only grow."""
 
-    #: Turns, empty ones included.
+    #: Deliveries, empty ones included.
     batches: int
-    #: Events of fds and signals that turns have taken up, and times that timers were due.
+    #: Events of fds and signals that deliveries have taken up, and times that timers were due.
     events: int
     #: Tokens posted to the host, without repetitions.
     tokens: int
@@ -48,13 +48,13 @@ class GuestStats:
     reposts: int
     #: Posts that the host refused.
     post_failures: int
-    #: Turns refused because their token was old, doubled or foreign.
+    #: Deliveries refused because their token was old, doubled or foreign.
     stale_tokens: int
-    #: Turns refused because the host ran them inside its own post.
+    #: Deliveries refused because the host ran them inside its own post.
     inlined_tokens: int
-    #: Turns that ended because their time was over.
+    #: Deliveries that ended because their time was over.
     budget_spent: int
-    #: Turns inside a nested host loop.
+    #: Deliveries inside a nested host loop.
     nested: int
     #: Looks at the system's poller on the host thread.
     polls: int
@@ -64,9 +64,9 @@ class GuestStats:
     io_wakeups: int
     #: What is watched at this moment.
     live_sources: int
-    #: From posting a token to its turn.
+    #: From posting a token to its delivery.
     delivery_latency: Histogram
-    #: How long turns lasted.
+    #: How long deliveries lasted.
     delivery_duration: Histogram
 
     @classmethod

@@ -17,7 +17,7 @@ from stages import Run
 
 
 def ten_busy_guests_leave_a_frame_its_time(stage: Any) -> None:
-    """A round of turns ends after 5 ms, which is three turns of 2 ms, and who did not come in comes first in the next one."""
+    """A round ends after 5 ms, which is three deliveries of 2 ms, and who did not come in comes first in the next one."""
     steps = [0] * 10
 
     async def main(number: int) -> None:
@@ -26,20 +26,20 @@ def ten_busy_guests_leave_a_frame_its_time(stage: Any) -> None:
             steps[number] += 1
 
     runs = [Run(stage, main, number, then=stay, batch_budget=0.002) for number in range(10)]
-    rounds = []  # turns in each
+    rounds = []  # deliveries in each
     for _ in range(20):
         before = sum(run.guest.stats().batches for run in runs)
         assert stage.host.step(), "there is more to do"
         rounds.append(sum(run.guest.stats().batches for run in runs) - before)
     for run in runs:
         run.guest.shutdown()
-    stage.figures.update(turns=rounds, fewest=min(steps), most=max(steps))
-    assert max(rounds) <= 4, f"turns in a round: {rounds}"
-    assert min(steps) > 0, f"of ten guests some had no turn: {steps}"
+    stage.figures.update(deliveries=rounds, fewest=min(steps), most=max(steps))
+    assert max(rounds) <= 4, f"deliveries in a round: {rounds}"
+    assert min(steps) > 0, f"of ten guests some had no delivery: {steps}"
 
 
 def a_pause_is_as_long_as_it_was_asked_to_be(stage: Any) -> None:
-    """It ends, and not before its time, also without guests and while a busy one has its turns in it."""
+    """It ends, and not before its time, also without guests and while a busy one has its deliveries in it."""
 
     async def main() -> None:
         while True:

@@ -108,8 +108,8 @@ def loops_of_three_kinds_one_inside_the_other(stage: Any) -> None:
 
 
 def all_kinds_of_qts_own_work_have_turns_beside_a_busy_guest(stage: Any) -> None:
-    """Zero timers, timers, and events of low priority; beside a guest that has one long turn after the other, and beside
-    one that has a short turn in each round of the loop."""
+    """Zero timers, timers, and events of low priority; beside a guest that has one long delivery after the other, and
+    beside one that has a short delivery in each round of the loop."""
     QtCore = stage.QtCore
     stage.moving = False  # nothing but what is counted here
     counts = {"zero": 0, "timer": 0, "low": 0}
@@ -131,30 +131,30 @@ def all_kinds_of_qts_own_work_have_turns_beside_a_busy_guest(stage: Any) -> None
     zero.timeout.connect(count("zero"))
     timer.timeout.connect(count("timer"))
 
-    async def long_turns(host_had: Callable[[], int]) -> int:
-        turns = 0
-        while turns < 10 or host_had() < 3:
+    async def long_deliveries(host_had: Callable[[], int]) -> int:
+        deliveries = 0
+        while deliveries < 10 or host_had() < 3:
             await asyncio.sleep(0)
-            turns += 1
-        return turns
+            deliveries += 1
+        return deliveries
 
-    async def short_turns(host_had: Callable[[], int]) -> int:
+    async def short_deliveries(host_had: Callable[[], int]) -> int:
         ours, theirs = os.pipe()
-        turns: list[int] = []
+        deliveries: list[int] = []
         os.write(theirs, b"x")
-        asyncio.get_running_loop().add_reader(ours, turns.append, 1)
-        while len(turns) < 10 or host_had() < 3:
+        asyncio.get_running_loop().add_reader(ours, deliveries.append, 1)
+        while len(deliveries) < 10 or host_had() < 3:
             await asyncio.sleep(0.005)
         asyncio.get_running_loop().remove_reader(ours)
         os.close(ours)
         os.close(theirs)
-        return len(turns)
+        return len(deliveries)
 
     async def main() -> dict[str, dict[str, int]]:
         seen = {}
         while stage.timer.isActive():
             await asyncio.sleep(0.01)
-        for busy in (long_turns, short_turns):
+        for busy in (long_deliveries, short_deliveries):
             for name, begin, end in (
                 ("zero", lambda: zero.start(0), zero.stop),
                 ("timer", lambda: timer.start(10), timer.stop),
@@ -162,9 +162,9 @@ def all_kinds_of_qts_own_work_have_turns_beside_a_busy_guest(stage: Any) -> None
             ):
                 before = counts[name]
                 begin()
-                turns = await busy(lambda name=name, before=before: counts[name] - before)
+                deliveries = await busy(lambda name=name, before=before: counts[name] - before)
                 end()
-                seen[f"{busy.__name__} {name}"] = {"turns": turns, "host": counts[name] - before}
+                seen[f"{busy.__name__} {name}"] = {"deliveries": deliveries, "host": counts[name] - before}
         return seen
 
     seen = stage.play(main)
@@ -172,8 +172,8 @@ def all_kinds_of_qts_own_work_have_turns_beside_a_busy_guest(stage: Any) -> None
     assert len(seen) == 6  # who starves hangs
 
 
-def two_busy_guests_have_their_turns_one_by_one(stage: Any) -> None:
-    """Qt has a round between them, so that they do not make one long turn."""
+def two_busy_guests_have_their_deliveries_one_by_one(stage: Any) -> None:
+    """Qt has a round between them, so that they do not make one long delivery."""
     rounds: list[set[str]] = [set()]
     zero = stage.QtCore.QTimer()
     zero.timeout.connect(lambda: rounds.append(set()))
@@ -192,7 +192,7 @@ def two_busy_guests_have_their_turns_one_by_one(stage: Any) -> None:
     stage.enter(lambda: (Run(stage, main, "one"), Run(stage, main, "other")))
     both = sum(len(names) == 2 for names in rounds)
     stage.figures.update(rounds=len(rounds), both=both)
-    assert both <= 2 + len(rounds) / 4, f"both had turns in {both} of {len(rounds)} rounds"
+    assert both <= 2 + len(rounds) / 4, f"both had deliveries in {both} of {len(rounds)} rounds"
 
 
 def the_status_of_a_done_callback_without_the_hosts_exec(stage: Any) -> None:
@@ -384,7 +384,7 @@ EXTRA: dict[str, Callable[[Any], None]] = {
         others_tick_in_each_of_qts_nested_loops,
         loops_of_three_kinds_one_inside_the_other,
         all_kinds_of_qts_own_work_have_turns_beside_a_busy_guest,
-        two_busy_guests_have_their_turns_one_by_one,
+        two_busy_guests_have_their_deliveries_one_by_one,
         the_status_of_a_done_callback_without_the_hosts_exec,
         exec_again_with_the_same_host,
         guests_on_qthreads,

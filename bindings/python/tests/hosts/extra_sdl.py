@@ -116,7 +116,7 @@ def pygame_quits_in_mid_run(stage: Any) -> None:
 
 
 def guest_code_quits_pygame(stage: Any) -> None:
-    """It cannot end its own run on the spot: that is cancelled and ended when its turn is over."""
+    """It cannot end its own run on the spot: that is cancelled and ended when its delivery is over."""
     run: list[Run] = []
 
     def leave() -> None:

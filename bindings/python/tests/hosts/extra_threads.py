@@ -1,4 +1,4 @@
-"""Hosts whose loop belongs to one thread, of which a guest that starts on another one would get no turn.
+"""Hosts whose loop belongs to one thread, of which a guest that starts on another one would get no delivery.
 
 Owns: nothing. For the stages of GLib, wx, pyglet, GLFW and Tk.
 """

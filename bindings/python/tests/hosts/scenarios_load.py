@@ -1,6 +1,7 @@
 """Nobody starves: a busy guest and the window, a busy window and the guest; and nobody works when all sleep.
 
-What is asserted is counted, in turns of the other side: how long they take is the machine's affair, and recorded.
+What is asserted is counted, in deliveries, or frames, of the other side: how long they take is the machine's affair,
+and recorded.
 """
 
 from __future__ import annotations
@@ -33,45 +34,45 @@ async def measured(stage: Stage, at_once: int = 0) -> list[int]:
         nonlocal ran, cut
         ran += 1
         if ran == at_once:
-            cut = guest.stats().budget_spent - turns[0]
+            cut = guest.stats().budget_spent - deliveries[0]
         until = monotonic() + 5e-6
         while monotonic() < until:
             pass
 
     guest = stage.runs[0].guest
     before = len(stage.frames)
-    turns = [guest.stats().budget_spent]  # when each frame was painted
+    deliveries = [guest.stats().budget_spent]  # when each frame was painted
     began = monotonic()
     if stage.click is not None:
         stage.click(lambda: clicked.append(monotonic()))
     for _ in range(at_once):
         loop.call_soon(work)
     # Never idle: what does not come now never comes.
-    while ran < at_once or len(turns) <= 20 or (stage.click is not None and not clicked):
+    while ran < at_once or len(deliveries) <= 20 or (stage.click is not None and not clicked):
         await asyncio.sleep(0)
         steps += 1
-        if len(stage.frames) - before >= len(turns):
-            turns.append(guest.stats().budget_spent)
+        if len(stage.frames) - before >= len(deliveries):
+            deliveries.append(guest.stats().budget_spent)
     took = monotonic() - began
     frames = stage.frames[before:]
     stage.figures.update({f"late_ms_{name}": value for name, value in lateness(frames, quiet).items()})
     stage.figures.update(frames=len(frames), seconds=round(took, 2), steps=steps, cut=cut)
     if clicked:
         stage.figures["click_ms"] = round((clicked[0] - began) * 1000, 1)
-    assert not at_once or cut >= 10, f"the callbacks were cut into {cut} turns"
-    return [later - earlier for earlier, later in zip(turns, turns[1:])]
+    assert not at_once or cut >= 10, f"the callbacks were cut into {cut} deliveries"
+    return [later - earlier for earlier, later in zip(deliveries, deliveries[1:])]
 
 
 @scenario("close_window")
 def a_guest_that_is_never_idle_does_not_freeze_the_window(stage: Stage) -> None:
     between = sorted(stage.play(measured, stage, debug=False))
-    assert between[len(between) // 2] <= 20, f"turns of the guest between two frames: {between}"
+    assert between[len(between) // 2] <= 20, f"deliveries of the guest between two frames: {between}"
 
 
 @scenario("close_window")
 def a_burst_of_callbacks_does_not_freeze_the_window(stage: Stage) -> None:
     between = sorted(stage.play(measured, stage, 20_000, debug=False))
-    assert between[len(between) // 2] <= 20, f"turns of the guest between two frames: {between}"
+    assert between[len(between) // 2] <= 20, f"deliveries of the guest between two frames: {between}"
 
 
 @scenario("later")
@@ -120,19 +121,19 @@ def idle_costs_nothing(stage: Stage) -> None:
 
     async def sleep() -> tuple[int, int, float]:
         guest = stage.runs[0].guest
-        before, turns = resource.getrusage(resource.RUSAGE_SELF), guest.stats().batches
+        before, deliveries = resource.getrusage(resource.RUSAGE_SELF), guest.stats().batches
         await asyncio.sleep(seconds)
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return after.ru_nvcsw - before.ru_nvcsw, guest.stats().batches - turns, cpu
+        return after.ru_nvcsw - before.ru_nvcsw, guest.stats().batches - deliveries, cpu
 
     async def main() -> tuple[int, int, float]:
         await asyncio.sleep(0.15)  # the toolkit has its first frames behind it
         # What polls does so in each of them; a window that is made or hidden stirs a toolkit for a while.
         return min([await sleep() for _ in range(3)])
 
-    sleeps, turns, cpu = stage.play(main)
-    stage.figures.update(cpu_ms_per_s=round(cpu * 1000 / seconds, 1), wakeups=sleeps, turns=turns)
-    assert turns <= 3, f"{turns} turns of the guest in one sleep"
+    sleeps, deliveries, cpu = stage.play(main)
+    stage.figures.update(cpu_ms_per_s=round(cpu * 1000 / seconds, 1), wakeups=sleeps, deliveries=deliveries)
+    assert deliveries <= 3, f"{deliveries} deliveries of the guest in one sleep"
     assert sleeps <= 24, f"the process woke {sleeps} times in {seconds} s: something polls"
     assert cpu < seconds / 5, f"{cpu * 1000:.0f} ms of CPU in {seconds} s: something spins"

@@ -14,7 +14,7 @@ from extra_frames import EXTRA
 
 
 class Frames(stages.Stage):
-    """A turn in each frame, and in the pause after it."""
+    """A delivery in each frame, and in the pause after it."""
 
     name = "game loop"
     idles = False

@@ -62,7 +62,7 @@ class Glfw(stages.Stage):
         self.host.run(self.window, self.step)
 
     def step(self) -> float | None:
-        """What the program does after events and turns; returns in how many seconds it wants to be called again."""
+        """What the program does after events and deliveries; returns in how many seconds it wants to be called."""
         if monotonic() >= self.next_frame:
             self.next_frame = max(self.next_frame + 1 / 60, monotonic()) if self.paint() else float("inf")
         for _ in range(len(self._due)):

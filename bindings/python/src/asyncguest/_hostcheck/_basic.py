@@ -149,7 +149,7 @@ def watch(check: CheckRun) -> None:
     def empty() -> bool:
         check.wrong(
             "ready() was called although the fd was not readable",
-            "Report the fd only when a poll has found it readable: each report is a turn of the guest.",
+            "Report the fd only when a poll has found it readable: each report is a delivery of the guest.",
         )
         return False
 

@@ -46,7 +46,7 @@ class Run:
         if not task.cancelled() and task.exception() is not None:
             check.wrong(
                 f"a coroutine that runs well elsewhere failed here with {task.exception()!r}",
-                "What follows is where. Look at what the host does to asyncio's state between the guest's turns.",
+                "What follows is where. Look at what the host does to asyncio's state between the guest's deliveries.",
                 trace_of(task.exception()),
             )
         check.running -= 1

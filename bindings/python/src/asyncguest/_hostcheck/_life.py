@@ -21,7 +21,7 @@ _DEADLINE = 3.0
 
 
 async def short() -> None:
-    """A few turns."""
+    """A few deliveries."""
     for _ in range(3):
         await asyncio.sleep(0.005)
 
@@ -29,7 +29,7 @@ async def short() -> None:
 def start(check: CheckRun) -> None:
     """Before the loop runs; inside it; two at once; and again in a loop that has ended."""
     check.expect(
-        "a guest that was started before the main loop ran to end", "The guest's turns do not come. " + QUEUE_IT
+        "a guest that was started before the main loop ran to end", "The guest's deliveries do not come. " + QUEUE_IT
     )
     check.run(lambda: check.start(short))
 
@@ -153,7 +153,7 @@ def exceptions(check: CheckRun) -> None:
 
 
 class Cleaning:
-    """A coroutine whose clean-up takes a few turns."""
+    """A coroutine whose clean-up takes a few deliveries."""
 
     def __init__(self) -> None:
         self.cleaned = False

@@ -21,7 +21,7 @@ __all__ = ["wake", "idle", "busy", "chaos"]
 _THREADS = 4
 _CALLS = 200
 _BURST = 5000
-# Turns that a timer of 10 ms may wait for: two pass until it is due, and the host's own jobs count too.
+# Deliveries that a timer of 10 ms may wait for: two pass until it is due, and the host's own jobs count too.
 _PATIENCE = 20
 
 
@@ -79,22 +79,22 @@ def wake(check: CheckRun) -> None:
 
 
 def idle(check: CheckRun) -> None:
-    """A guest that sleeps has no turns, and the host's loop takes no time for it."""
-    turns = 0
+    """A guest that sleeps has no deliveries, and the host's loop takes no time for it."""
+    deliveries = 0
     used = 0.0
 
     async def main() -> None:
-        nonlocal turns, used
+        nonlocal deliveries, used
         await asyncio.sleep(0.05)
-        before, began = check.host.turns, thread_time()
+        before, began = check.host.deliveries, thread_time()
         await asyncio.sleep(0.5)
-        turns, used = check.host.turns - before, thread_time() - began
+        deliveries, used = check.host.deliveries - before, thread_time() - began
 
     check.expect("a timer of an idle guest", QUEUE_IT)
     check.run(lambda: check.start(main))
-    if turns > 5:
+    if deliveries > 5:
         check.wrong(
-            f"a guest that slept for half a second was given {turns} turns",
+            f"a guest that slept for half a second was given {deliveries} deliveries",
             "Run a posted job once, and call ready() only when the fd is readable, not by a timer.",
         )
     if used > 0.05:
@@ -108,7 +108,8 @@ def busy(check: CheckRun) -> None:
     """A guest that always has something to do, and the host's own jobs and timers beside it."""
     step, shortest, longest = 0.01, 0.6, max(0.6, min(3.0, check.timeout / 3))
     later = check.harness.later
-    # How many turns came first: how long a turn takes on a machine that has other things to do says nothing of the host.
+    # How many deliveries came first: how long a delivery takes on a machine that has other things to do says nothing of
+    # the host.
     waited: dict[str, list[int]] = {"jobs": []} if later is None else {"jobs": [], "timers": []}
     ran, over = threading.Event(), threading.Event()
 
@@ -126,17 +127,17 @@ def busy(check: CheckRun) -> None:
     def work() -> None:
         while not over.wait(step):
             ran.clear()
-            check.poke(partial(job, check.host.turns))
+            check.poke(partial(job, check.host.deliveries))
             while not ran.wait(step):
                 if over.is_set():
                     return
 
     def job(asked: int) -> None:
-        waited["jobs"].append(check.host.turns - asked)
+        waited["jobs"].append(check.host.deliveries - asked)
         ran.set()
 
     def timer(asked: int | None = None) -> None:
-        now = check.host.turns
+        now = check.host.deliveries
         if asked is not None:
             waited["timers"].append(now - asked)
         if not over.is_set() and later is not None:
@@ -144,13 +145,14 @@ def busy(check: CheckRun) -> None:
 
     check.expect("a busy guest to end", QUEUE_IT)
     check.run(lambda: check.start(main))
-    for what, turns in waited.items():
-        usual = statistics.median(turns) if turns else check.host.turns
-        if len(turns) < 5 or usual > _PATIENCE:
+    for what, deliveries in waited.items():
+        usual = statistics.median(deliveries) if deliveries else check.host.deliveries
+        if len(deliveries) < 5 or usual > _PATIENCE:
             check.wrong(
-                f"beside a busy guest the host's own {what} waited for {usual:.0f} turns of it, and {len(turns)} ran",
-                "A turn lasts 5 ms and then the host must have its own: put a posted job at the end of the queue, and "
-                "run what is in the queue now, not what is added meanwhile. If fds come before everything else in the "
+                f"beside a busy guest the host's own {what} waited for {usual:.0f} deliveries of it, "
+                f"and {len(deliveries)} ran",
+                "A delivery lasts 5 ms and then the host must have its own time: put a posted job at the end of the queue, "
+                "and run what is in the queue now, not what is added meanwhile. If fds come before everything else in the "
                 "host's poll, leave the fd out for one round when ready() has returned True.",
             )
 

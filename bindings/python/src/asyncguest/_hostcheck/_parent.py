@@ -71,21 +71,23 @@ class Checking:
             for drive in drives:
                 for check in self._wanted:
                     if drive in check.drives:
-                        self._check(check, drive, len(drives) > 1 < len(check.drives), optional, dead)
+                        self._check(
+                            check, drive, both=len(drives) > 1 < len(check.drives), optional=optional, dead=dead
+                        )
             if self._child is not None and not self._child.leave(self._timeout):
                 self._note(
                     "exit",
-                    True,
-                    "the interpreter did not end after the checks",
-                    "A thread or an exit hook of the "
-                    "host keeps it alive: make threads daemons, and end them in close().",
+                    wrong=True,
+                    what="the interpreter did not end after the checks",
+                    remedy="A thread or an exit hook of the host keeps it alive: make threads daemons, and end them in "
+                    "close().",
                 )
         finally:
             if self._child is not None:
                 self._child.kill()
         return HostReport(self._name, tuple(self._results), tuple(self._findings.values()))
 
-    def _check(self, check: Any, drive: str, both: bool, optional: list[str], dead: set[str]) -> None:
+    def _check(self, check: Any, drive: str, *, both: bool, optional: list[str], dead: set[str]) -> None:
         name = f"{check.name} ({drive})" if both else check.name
         if check.needs and check.needs not in optional:
             result = CheckResult(name, "skipped", 0.0, f"the harness has no {check.needs}=")
@@ -123,14 +125,14 @@ class Checking:
         how, output = child.kill()
         self._note(
             name,
-            True,
-            f"the process of this check {how}",
-            "The host broke the interpreter, or held its lock for ever. What the process had printed follows.",
-            output[-2000:],
+            wrong=True,
+            what=f"the process of this check {how}",
+            remedy="The host broke the interpreter, or held its lock for ever. What the process had printed follows.",
+            where=output[-2000:],
         )
         return {}
 
-    def _note(self, check: str, wrong: bool, what: str, remedy: str, where: str = "") -> None:
+    def _note(self, check: str, *, wrong: bool, what: str, remedy: str, where: str = "") -> None:
         # The same fault shows in many checks: it is told once, whatever its figures.
         self._findings.setdefault(re.sub(r"[\d.]+", "#", what), Finding(check, wrong, what, remedy, where))
 

@@ -52,7 +52,7 @@ class Spy(Host):
         self.uses_wakeup_fd = inner.uses_wakeup_fd
         self.repost_after = inner.repost_after
         #: Posted jobs that have been run, and calls of watched fds.
-        self.turns = 0
+        self.deliveries = 0
         self._guests = 0
         if inner.post_local is not None:
             self.post_local = partial(self._by, inner.post_local, "post_local()")
@@ -83,7 +83,7 @@ class Spy(Host):
         self._inner.unwatch(fd)
 
     def _report(self, ready: Callable[[], bool]) -> bool:
-        self.turns += 1
+        self.deliveries += 1
         if threading.get_ident() != self._check.thread:
             self._check.wrong(
                 "ready() was called on another thread than the host's",
@@ -108,7 +108,7 @@ class Spy(Host):
 
     def ran(self, posted: _Posted) -> None:
         """A posted job is being run."""
-        self.turns += 1
+        self.deliveries += 1
         check = self._check
         if posted.is_being_posted and threading.get_ident() == posted.poster:
             check.wrong(

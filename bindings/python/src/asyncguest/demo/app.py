@@ -46,9 +46,9 @@ class Demo:
         #: When message boxes opened and closed (None: it still stands).
         self.dialogs: list[tuple[float, float | None]] = []
         self.dialog_seconds = 0.0
-        #: Bytes that arrived, and turns that the guest had, while message boxes stood.
+        #: Bytes that arrived, and deliveries that the guest had, while message boxes stood.
         self.dialog_bytes = 0
-        self.dialog_turns = 0
+        self.dialog_deliveries = 0
         self.window = Window(
             root,
             self.downloads,
@@ -121,7 +121,7 @@ class Demo:
 
     def open_dialog(self) -> None:
         """A modal message box: this handler stands here until it is answered, and the downloads go on."""
-        before, turns = self.arrived, self.guest.stats().batches
+        before, deliveries = self.arrived, self.guest.stats().batches
         opened, place = monotonic(), len(self.dialogs)
         self.dialogs.append((opened, None))
         try:
@@ -139,7 +139,7 @@ class Demo:
             self.dialogs[place] = (opened, closed)
             self.dialog_seconds += closed - opened
             self.dialog_bytes += self.arrived - before
-            self.dialog_turns += self.guest.stats().batches - turns
+            self.dialog_deliveries += self.guest.stats().batches - deliveries
 
     def close(self) -> None:
         """Ends the run; the window goes when all `finally` blocks have run."""
@@ -150,12 +150,12 @@ class Demo:
         if self.meter.samples:
             recent = list(self.meter.samples)[-4:]
             events = sum(sample.events for sample in recent) / len(recent)
-            turns = sum(sample.turns for sample in recent) / len(recent)
-            parts += [f"{events:.0f} events/s", f"{turns:.0f} turns/s"]
+            deliveries = sum(sample.deliveries for sample in recent) / len(recent)
+            parts += [f"{events:.0f} events/s", f"{deliveries:.0f} deliveries/s"]
         stats = self.guest.stats()
-        parts.append(f"turns p50 {seconds_text(stats.delivery_duration.percentile(50))}")
+        parts.append(f"deliveries p50 {seconds_text(stats.delivery_duration.percentile(50))}")
         if stats.delivery_latency.total:
-            parts.append(f"token to turn p50 {seconds_text(stats.delivery_latency.percentile(50))}")
+            parts.append(f"token to delivery p50 {seconds_text(stats.delivery_latency.percentile(50))}")
         parts.append(f"Python {platform.python_version()}, Tk {self.root.tk.call('info', 'patchlevel')}")
         parts.append(self.fetcher.name)
         self.window.say("   ·   ".join(parts))

@@ -3,7 +3,7 @@
 Owns: the samples. Host thread; `tick` runs as a task of the guest.
 
 Three things are measured, which mean the same in both drives: how late asyncio's timers are, how late Tk's are (the
-animation's), and how long the guest's turns last, which is what Tk has to wait for.
+animation's), and how long the guest's deliveries last, which is what Tk has to wait for.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Sample(NamedTuple):
     time: float
     guest_late: float | None
     host_late: float | None
-    turn: float | None
+    delivery: float | None
     events: float
-    turns: float
+    deliveries: float
 
 
 class Meter:
@@ -74,13 +74,13 @@ class Meter:
         if self._last is not None:
             last, passed = self._last, max(now - self._last_time, 0.001)
             old, new = last.delivery_duration.counts, stats.delivery_duration.counts
-            turns = Histogram(tuple(after - before for before, after in zip(old, new)))
+            deliveries = Histogram(tuple(after - before for before, after in zip(old, new)))
             self.samples.append(
                 Sample(
                     now,
                     max(self._guest_late, default=None),
                     max(self._host_late, default=None),
-                    turns.percentile(99) if turns.total else None,
+                    deliveries.percentile(99) if deliveries.total else None,
                     (stats.events - last.events) / passed,
                     (stats.batches - last.batches) / passed,
                 )

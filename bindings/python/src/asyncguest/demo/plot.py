@@ -1,4 +1,4 @@
-"""The plot: how late timers were and how long turns lasted, over time.
+"""The plot: how late timers were and how long deliveries lasted, over time.
 
 Owns: its canvas. The scale of time grows until it spans half a minute and moves on from there.
 """
@@ -24,7 +24,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 10, 46
 CURVES: Sequence[tuple[str, str, Callable[[Sample], float | None]]] = (
     ("asyncio timers, late", style.BLUE, lambda sample: sample.guest_late),
     ("Tk timers, late", style.AMBER, lambda sample: sample.host_late),
-    ("turns of the guest, p99", style.VIOLET, lambda sample: sample.turn),
+    ("deliveries of the guest, p99", style.VIOLET, lambda sample: sample.delivery),
 )
 
 

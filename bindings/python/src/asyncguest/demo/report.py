@@ -22,10 +22,10 @@ def report(demo: Demo) -> str:
         f"{states.count('cancelled')} cancelled, {states.count('failed')} failed; {bytes_text(demo.arrived)} arrived",
         f"animation: {animation.frames} frames, longest gap {animation.longest_gap * 1e3:.1f} ms",
         f"message box: stood {demo.dialog_seconds:.2f} s, {demo.dialog_bytes} bytes arrived meanwhile, "
-        f"in {demo.dialog_turns} turns",
+        f"in {demo.dialog_deliveries} deliveries",
         f"late: asyncio timers p50 {ms(meter.guest_late(50))}, p99 {ms(meter.guest_late(99))}; "
         f"Tk timers p50 {ms(meter.host_late(50))}, p99 {ms(meter.host_late(99))}",
-        f"turns: {stats.batches}, p50 {ms(duration.percentile(50))}, p99 {ms(duration.percentile(99))}; "
+        f"deliveries: {stats.batches}, p50 {ms(duration.percentile(50))}, p99 {ms(duration.percentile(99))}; "
         f"{stats.events} events",
         f"finally blocks: {sum(download.ended for download in downloads)} of "
         f"{sum(download.begun for download in downloads)} ran",

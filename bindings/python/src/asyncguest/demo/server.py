@@ -1,6 +1,6 @@
 """The local HTTP server: files of known content, paced, so that the demo needs no network.
 
-Owns: the listening socket and a task for each connection. A guest like the downloads, in the same turns.
+Owns: the listening socket and a task for each connection. A guest like the downloads, in the same deliveries.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class FileServer:
 
     @staticmethod
     async def _pace(writer: asyncio.StreamWriter, body: bytes, seconds: float) -> None:
-        """Writes `body` evenly over so many seconds; what a late turn has missed, the next one makes up for."""
+        """Writes `body` evenly over so many seconds; what a late round has missed, the next one makes up for."""
         clock = asyncio.get_running_loop().time
         began = clock()
         sent = 0

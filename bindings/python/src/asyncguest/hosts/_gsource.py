@@ -16,7 +16,7 @@ __all__ = ["FdSource", "GLib", "SourceNotifier", "default_application", "once"]
 
 GLib: Any = import_module("gi.repository.GLib")  # it has no types
 
-# Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a turn does no harm.
+# Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a delivery does no harm.
 _NEVER = 24 * 60 * 60 * 1000
 
 

@@ -68,7 +68,7 @@ class LoopHost(Host):
         if not self._guests:
             self.hook()
             self.has_ended = False  # a main loop can run again
-            self._take_ctrl_c(False)
+            self._take_ctrl_c(take=False)
         elif guest.host_thread != self._guests[0].host_thread:
             raise GuestError(
                 f"this {type(self).__name__} has a guest on another thread: each thread's loop needs its own"
@@ -80,7 +80,7 @@ class LoopHost(Host):
             self._guests.remove(guest)
             if not self._guests:
                 self.unhook()
-                self._take_ctrl_c(self._quit is not None)
+                self._take_ctrl_c(take=self._quit is not None)
 
     def hook(self) -> None:
         """The first guest is about to start: the place to hook the toolkit's end, and what makes a reference cycle."""
@@ -127,7 +127,7 @@ class LoopHost(Host):
         self._quits.append(quit)
         if quit is not None:
             self.ends_with_interpreter = True
-            self._take_ctrl_c(not self._guests)
+            self._take_ctrl_c(take=not self._guests)
         try:
             result = start()
             if self._leaving is not None:
@@ -138,7 +138,7 @@ class LoopHost(Host):
             if not self._quits:
                 self.ends_with_interpreter = type(self).ends_with_interpreter
                 self._leaving = None
-                self._take_ctrl_c(False)
+                self._take_ctrl_c(take=False)
                 self.shut_down()
 
     def host_ended(self) -> None:
@@ -186,7 +186,7 @@ class LoopHost(Host):
 
     # ---- Ctrl-C: the first guest has it, and between guests it would be an exception in any handler
 
-    def _take_ctrl_c(self, take: bool) -> None:
+    def _take_ctrl_c(self, *, take: bool) -> None:
         """Whether SIGINT ends the main loop that `run_mainloop` runs, unless somebody else has it."""
         if threading.current_thread() is not threading.main_thread():
             return

@@ -18,7 +18,7 @@ __all__ = ["FdSource", "GtkNotifier", "glib", "wx"]
 
 wx: Any = import_module("wx")  # it has no types
 
-# Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a turn does no harm.
+# Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a delivery does no harm.
 _NEVER = 24 * 60 * 60 * 1000
 _IO_IN = 1
 

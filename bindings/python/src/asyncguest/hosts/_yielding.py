@@ -91,8 +91,9 @@ class YieldingHost(LoopHost):
     # ---- what a guest asks for
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        switch = self._watched[fd] = self.make_watch(fd, lambda: self._woken(switch, ready))
+        switch = self.make_watch(fd, lambda: self._woken(switch, ready))
         switch.on()
+        self._watched[fd] = switch
 
     def unwatch(self, fd: int) -> None:
         self._close(self._watched.pop(fd))

@@ -2,8 +2,9 @@
 
 Owns: the host's tasks that look after its guests. Host thread only, except `post`.
 
-asyncio takes what it polled before timers that have become due, so without a pause two turns of a busy guest would fit
-in before them. After a turn with more to do, the guest waits for one iteration of the loop, which has only its timers.
+asyncio takes what it polled before timers that have become due, so without a pause two deliveries of a busy guest would
+fit in before them. After a delivery with more to do, the guest waits for one iteration of the loop, which has only its
+timers.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class AsyncioHost(AwaitedHost):
     `loop`: default the running one. `drive`: "fd" has the loop watch the guest's fd with `add_reader`; "thread" has a
     thread of the library call `call_soon_threadsafe`, for loops without (Windows' proactor loop); None takes the
     better one. `deadline`: seconds that a run has for its clean-up when the program ends before it. The guest's loop is
-    the running loop in the guest's own turns alone: outside of them the host's is.
+    the running loop in the guest's own deliveries alone: outside of them the host's is.
 
         import asyncio, asyncguest
         from asyncguest.hosts.asyncio import AsyncioHost
@@ -77,17 +78,17 @@ class AsyncioHost(AwaitedHost):
             raise cancelled
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        def turn() -> None:
+        def deliver() -> None:
             if ready() and self._watched.get(fd) is ready:
                 loop.remove_reader(fd)
                 loop.call_soon(go_on)  # in the next iteration, in which only this is called, and the timers
 
         def go_on() -> None:
             if self._watched.get(fd) is ready:
-                loop.add_reader(fd, turn)
+                loop.add_reader(fd, deliver)
 
         loop = self._loop
-        loop.add_reader(fd, turn)
+        loop.add_reader(fd, deliver)
         self._watched[fd] = ready
 
     def unwatch(self, fd: int) -> None:

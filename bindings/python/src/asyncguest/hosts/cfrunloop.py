@@ -3,9 +3,10 @@
 Owns: a run loop source, a timer and the watched fds' descriptors, while guests live here. The run loop's thread only,
 except `post`. Written by Apple's documentation and tested against a stand-in for CoreFoundation alone.
 
-All of it is in the common modes, so menus, modal panels and the tracking of the mouse give turns too. In each pass a
-run loop serves timers, then sources, then events. A guest with more to do than fitted into its turn has the next one by the
-timer, a millisecond later, so that a pass for events, and for what paints before the loop sleeps, lies between any two.
+All of it is in the common modes, so menus, modal panels and the tracking of the mouse give deliveries too. In each pass
+a run loop serves timers, then sources, then events. A guest with more to do than fitted into its delivery has the next
+one by the timer, a millisecond later, so that a pass for events, and for what paints before the loop sleeps, lies
+between any two.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class CFRunLoopHost(JobHost):
         guest.start(main)
         host.run()  # or NSApplication's
 
-    `run` shuts down the runs that have not ended when it returns, and raises what came out of a turn: SystemExit or
+    `run` shuts down the runs that have not ended when it returns, and raises what came out of a delivery: SystemExit or
     KeyboardInterrupt, which cannot pass through CoreFoundation. Where the program runs the loop by other means, that
     calls `guest.shutdown()`, for example in `applicationWillTerminate:`. What a `done_callback` raises goes to
     `sys.excepthook`.
@@ -113,13 +114,13 @@ class CFRunLoopHost(JobHost):
             self._cf.CFRunLoopSourceSignal(source)
             self._cf.CFRunLoopWakeUp(loop)
 
-    # ---- turns
+    # ---- deliveries
 
     def _read(self, descriptor: int) -> None:
-        """A descriptor reports once, unless it is enabled again: before the turn, in which a nested loop may run."""
+        """A descriptor reports once, unless it is enabled again: before the delivery, which may run a nested loop."""
         fd, ready = next(((fd, ready) for fd, (it, ready) in self._watched.items() if it == descriptor), (-1, None))
         if ready is None:
-            return  # a turn before has unwatched it
+            return  # a delivery before has unwatched it
         self._cf.CFFileDescriptorEnableCallBacks(descriptor, READ_CALLBACK)
         if self.deliver(ready) and fd in self._watched:
             self._cf.CFFileDescriptorDisableCallBacks(descriptor, READ_CALLBACK)
@@ -141,10 +142,10 @@ class CFRunLoopHost(JobHost):
 
     def _has_yielded(self) -> None:
         """The timer: busy guests go on, by the source. While a timer's function is on the stack, that timer does not fire
-        again, and a turn here may open a dialog in which guests are busy."""
+        again, and a delivery here may open a dialog in which guests are busy."""
         self._is_yielding = False
-        resting, self._yielding = self._yielding, []
-        for fd in resting:
+        yielding, self._yielding = self._yielding, []
+        for fd in yielding:
             if fd in self._watched:
                 self._cf.CFFileDescriptorEnableCallBacks(self._watched[fd][0], READ_CALLBACK)
         if self.jobs:

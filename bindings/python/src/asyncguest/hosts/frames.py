@@ -1,9 +1,9 @@
-"""A loop that runs all the time, a game's or a simulation's: no toolkit, and a turn in each frame.
+"""A loop that runs all the time, a game's or a simulation's: no toolkit, and a delivery in each frame.
 
 Owns: the list of watched fds, and a pair of sockets that ends the pause between two frames. Host thread only, except `post`.
 
-The program decides when the guests have their turns, so nothing has a priority over anything: a round of turns ends
-after 5 ms at the latest, and who did not come in comes first in the next one.
+The program decides when the guests have their deliveries, so nothing has a priority over anything: a round of
+deliveries ends after 5 ms at the latest, and who did not come in comes first in the next one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FramesHost(JobHost):
             while guest.state != "ended":
                 host.step()          # or guest.deliver(), for one guest alone
                 ...                  # move and draw
-                host.sleep(1 / 60)   # turns go on meanwhile
+                host.sleep(1 / 60)   # deliveries go on meanwhile
 
     At the end of the `with` block, also by an exception, runs that have not ended are shut down. What a
     `done_callback` raises goes to `sys.excepthook`; SystemExit and KeyboardInterrupt come out of `step`.
@@ -64,14 +64,14 @@ class FramesHost(JobHost):
         self._wake_lock = threading.RLock()  # between a wake and the close; a signal handler may post in between
 
     def step(self) -> bool:
-        """One turn for each guest that has something due, for about 5 ms in all. Returns whether there is more."""
+        """One delivery for each guest that has something due, for about 5 ms in all. Returns whether there is more."""
         self._silence()
         more = self.deliver_jobs()
         end = monotonic() + LONGEST_ROUND
         for fd in self._readable():
             ready = self._watched.pop(fd, None)
             if ready is None:
-                continue  # a turn before has unwatched it
+                continue  # a delivery before has unwatched it
             self._watched[fd] = ready  # the last one in the next round
             more = self.deliver(ready) or more
             if monotonic() > end:
@@ -79,7 +79,7 @@ class FramesHost(JobHost):
         return more or bool(self.jobs)
 
     def sleep(self, seconds: float) -> None:
-        """The pause between two frames: guests that are due meanwhile have their turns in it."""
+        """The pause between two frames: guests that are due meanwhile have their deliveries in it."""
         end = monotonic() + seconds
         while (left := end - monotonic()) > 0:
             if self._nap(left):

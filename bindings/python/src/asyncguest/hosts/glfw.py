@@ -3,7 +3,7 @@
 Owns: whether GLFW waits right now; only then it is woken. Host thread only, except `post`.
 
 GLFW watches no fds, but any thread may end its wait. Events come first: GLFW calls the program's handlers for all that
-there are, then the guests have their turns for 5 ms at the most, then the program paints.
+there are, then the guests have their deliveries for 5 ms at the most, then the program paints.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GlfwHost(JobHost):
 
     A program with a loop of its own calls `host.wait_events()` or `host.poll_events()` where it called GLFW's, and
     `guest.shutdown()` before `glfw.terminate()`; `run` does that. What a `done_callback` raises goes to
-    `sys.excepthook`; SystemExit and KeyboardInterrupt come out of the call that gave the turn. On Windows and macOS
+    `sys.excepthook`; SystemExit and KeyboardInterrupt come out of the call that gave the delivery. On Windows and macOS
     GLFW does not return while the user moves or resizes the window: the guests stand still then, unless a handler for
     the window's size or refresh calls `host.step()`.
     """
@@ -68,7 +68,7 @@ class GlfwHost(JobHost):
         """Runs until `window` is to be closed, then shuts down the runs that have not ended.
 
         `frame()` paints, and returns after how many seconds it is to be called again: 0 for at once, None for when
-        something has happened. It is called after events and turns in any case.
+        something has happened. It is called after events and deliveries in any case.
         """
 
         def start() -> None:
@@ -80,7 +80,7 @@ class GlfwHost(JobHost):
         self.run_mainloop(start)
 
     def wait_events(self, timeout: float | None = None) -> None:
-        """`glfw.wait_events()`, or for `timeout` seconds at the most; then the turns that are due."""
+        """`glfw.wait_events()`, or for `timeout` seconds at the most; then the deliveries that are due."""
         before = self._is_waiting
         self._is_waiting = True  # before the look at the jobs: one that this misses ends the wait
         try:
@@ -96,11 +96,11 @@ class GlfwHost(JobHost):
         self.step()
 
     def poll_events(self) -> None:
-        """`glfw.poll_events()`, then the turns that are due. For once per frame."""
+        """`glfw.poll_events()`, then the deliveries that are due. For once per frame."""
         self.wait_events(0)
 
     def step(self) -> bool:
-        """The turns that are due, for about 5 ms in all. Returns whether there is more to do."""
+        """The deliveries that are due, for about 5 ms in all. Returns whether there is more to do."""
         return self.deliver_jobs() or bool(self.jobs)
 
     def wake(self) -> None:
@@ -126,5 +126,5 @@ def find() -> Found | None:
     if errors:
         return None
     host = _made[0]() if _made else None
-    # The program gives turns by the host that it has made, or is to give them by `guest.host`.
+    # The program gives deliveries by the host that it has made, or is to give them by `guest.host`.
     return Found("GLFW", False, GlfwHost if host is None else lambda: host)

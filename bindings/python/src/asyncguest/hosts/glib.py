@@ -1,13 +1,13 @@
 """GLib: a guest in a GLib.MainLoop, GTK 3 or GTK 4, by PyGObject.
 
-Owns: the sources that wake its guests, and their rests. Everything runs on the thread of one GLib.MainContext, except
-`post`.
+Owns: the sources that wake its guests, and what makes them yield. Everything runs on the thread of one
+GLib.MainContext, except `post`.
 
 GLib serves the ready sources of the best priority alone, in turns: GDK's events and most timers are at 0, GTK lays out
-at 110 and paints at 120, `idle_add` is at 200. A guest at 0 has its turn beside events and timers however busy they
-are, and is prompt; but with much to do it would keep GTK from painting for ever. So it rests then (see `_yielding.py`),
-until nothing is left above 200. Every 50 ms the rest is a real pause, so that `while Gtk.events_pending():` comes to
-its end.
+at 110 and paints at 120, `idle_add` is at 200. A guest at 0 has its delivery beside events and timers however busy they
+are, and is prompt; but with much to do it would keep GTK from painting for ever. So it yields then (see
+`_yielding.py`), until nothing is left above 200. Every 50 ms that is a real pause, so that `while
+Gtk.events_pending():` comes to its end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .base import LONGEST_YIELD, Found, YieldingHost, watches
 
 __all__ = ["GLibHost", "find"]
 
-# Seconds of rests that were only idle moments, after which one is a pause of a millisecond.
+# Seconds of yields that were only idle moments, after which one is a pause of a millisecond.
 _PAUSE_EVERY = 0.05
 
 

@@ -41,9 +41,9 @@ class IPythonHost(PromptToolkitHost):
         In [4]: guest.task
         Out[4]: <Task pending ...>
 
-    While guests live, the shell's event loop is theirs, as with `%gui`; it is given back after the last one. With
-    `%gui qt`, `%gui gtk3` and the like use that toolkit's host instead: IPython runs its loop at the prompt then. In
-    Jupyter the cells run in an asyncio loop: there `asyncguest.start` finds that. While a cell runs the guest rests.
+    While guests live, the shell's event loop is theirs, as with `%gui`; it is given back after the last one. With `%gui
+    qt`, `%gui gtk3` and the like use that toolkit's host instead: IPython runs its loop at the prompt then. In Jupyter
+    the cells run in an asyncio loop: there `asyncguest.start` finds that. While a cell runs the guest stands still.
     When IPython ends its guests are shut down, and also when it clears its names (`%reset`), which are those of the
     guests' code.
     """

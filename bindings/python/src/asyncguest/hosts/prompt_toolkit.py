@@ -3,9 +3,9 @@
 Owns: a small loop of fds and jobs (a `QueueHost`), which is run as prompt_toolkit's input hook: on prompt_toolkit's
 thread, inside the `select` of its asyncio loop, while a thread of prompt_toolkit looks at keyboard and timers.
 
-Between two turns of a guest the hook looks whether that thread has found something, and goes back if so: keys and
-redraws come first, and wait for one turn at the most. Each call of the hook gives at least one round of turns, so that
-an application that draws all the time does not starve the guest. Nothing is polled: the guests' fds and
+Between two deliveries of a guest the hook looks whether that thread has found something, and goes back if so: keys and
+redraws come first, and wait for one delivery at the most. Each call of the hook gives at least one round of deliveries,
+so that an application that draws all the time does not starve the guest. Nothing is polled: the guests' fds and
 prompt_toolkit's own are waited for together.
 """
 
@@ -52,10 +52,10 @@ class PromptToolkitHost(LoopHost):
             print("hello", PromptSession().prompt("name: ", inputhook=host.inputhook))
         guest.shutdown()
 
-    Between two prompts the guest rests, as any main loop does. An application inside a program of asyncio (`run_async`,
-    `prompt_async`) needs no hook: there `AsyncioHost()` is the host. Ctrl-C is a key at the prompt: prompt_toolkit
-    raises KeyboardInterrupt out of it. What a `done_callback` raises is shown as prompt_toolkit shows what its own
-    callbacks raise; SystemExit and KeyboardInterrupt end the prompt, and come out of it.
+    Between two prompts the guest stands still, as any main loop does. An application inside a program of asyncio
+    (`run_async`, `prompt_async`) needs no hook: there `AsyncioHost()` is the host. Ctrl-C is a key at the prompt:
+    prompt_toolkit raises KeyboardInterrupt out of it. What a `done_callback` raises is shown as prompt_toolkit shows
+    what its own callbacks raise; SystemExit and KeyboardInterrupt end the prompt, and come out of it.
     """
 
     name = "prompt_toolkit"
@@ -73,7 +73,7 @@ class PromptToolkitHost(LoopHost):
         return self.run_mainloop(partial(application.run, inputhook=self.inputhook, **options))
 
     def inputhook(self, context: InputHookContext) -> None:
-        """Gives turns until prompt_toolkit has something to do: what `prompt(inputhook=...)` and the like take."""
+        """Gives deliveries until prompt_toolkit has something to do: what `prompt(inputhook=...)` and the like take."""
         queue, fd, loop, waits = self._queue, context.fileno(), running_loop(), True
 
         def found() -> bool:

@@ -3,7 +3,7 @@
 Owns: its guests' places among the devices that pyglet selects. Host thread only, except `post`.
 
 In each iteration pyglet runs what its clock has due, the redraw of the windows too, and then the devices that have
-something to say, of which the display is one. A guest has one turn in an iteration, in either drive, so input and
+something to say, of which the display is one. A guest has one delivery in an iteration, in either drive, so input and
 paint come between any two.
 """
 
@@ -93,7 +93,7 @@ class PygletHost(JobHost):
     def dispatch_event(self, event: str) -> None:
         """pyglet calls it for what `wake` posts.
 
-        It would call it again and again while more is posted: a guest that has had its turn waits for the next
+        It would call it again and again while more is posted: a guest that has had its delivery waits for the next
         iteration, which begins with the clock.
         """
         if self._loop is not None and not self._is_yielding and self.jobs:

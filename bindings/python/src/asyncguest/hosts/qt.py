@@ -4,9 +4,9 @@ Owns: its guests' socket notifiers, and the notifiers that post events. Everythi
 loop, except `post`.
 
 Each round of Qt's loop has a turn for posted events (with them painting), for input, for notifiers and for timers, on
-its own dispatcher as on GLib's: nobody starves. A guest with much to do rests all the same (see `_yielding.py`), until a
-posted event of low priority comes by, which is after all painting that was asked for by then. So Qt has two rounds for
-each turn of a busy guest, and several such guests have theirs one by one, not all in the same round.
+its own dispatcher as on GLib's: nobody starves. A guest with much to do yields all the same (see `_yielding.py`), until
+a posted event of low priority comes by, which is after all painting that was asked for by then. So Qt has two rounds
+for each delivery of a busy guest, and several such guests have theirs one by one, not all in the same round.
 """
 
 from __future__ import annotations

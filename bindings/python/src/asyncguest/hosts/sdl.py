@@ -4,8 +4,8 @@ Owns: an event type of pygame's, for programs that wait with `pygame.event.wait(
 
 SDL can watch no fds, and pygame's own `event.wait()` looks for events every millisecond. So `SdlHost.wait` looks too,
 four times as rarely, and waits for the guests in between. Events come first: a guest with more to do than fitted into
-its turn has the next one when there are none, but after 10 ms at the latest, so that a storm of events does not starve
-it. One that has just become due has its turn before the next event.
+its delivery has the next one when there are none, but after 10 ms at the latest, so that a storm of events does not
+starve it. One that has just become due has its delivery before the next event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pygame: Any = import_module("pygame")
 # Seconds between two looks for events, while nothing else happens: input that late is not felt.
 _PAUSE = 0.004
 
-# Seconds without a turn after which a busy guest has one, also if there are events.
+# Seconds without a delivery after which a busy guest has one, also if there are events.
 _LONGEST_STORM = 0.010
 
 # Seconds after which an event of ours that has not come is taken for lost, by `pygame.event.clear()` for one.
@@ -38,7 +38,7 @@ _LOST = 0.05
 class SdlHost(FramesHost):
     """The event loop of a pygame program, in each of the ways in which it can be written.
 
-    `drive`: "fd" gives turns in `get`, `wait`, `events`, `sleep` and `step`, and needs no thread; it is what None
+    `drive`: "fd" gives deliveries in `get`, `wait`, `events`, `sleep` and `step`, and needs no thread; it is what None
     means, except on Windows. "thread" posts events besides, for a program that calls `pygame.event.wait()` itself and
     shows each event to `handle`. `deadline`: seconds that a run has for its clean-up in `pygame.quit()`.
 
@@ -66,7 +66,7 @@ class SdlHost(FramesHost):
 
     `pygame.quit()`, which pygame itself calls when the interpreter ends, shuts the guests down; the display still
     stands then. `pygame.QUIT` is an event like others: the program decides. What a `done_callback` raises goes to
-    `sys.excepthook`; SystemExit and KeyboardInterrupt come out of the call that gave the turn.
+    `sys.excepthook`; SystemExit and KeyboardInterrupt come out of the call that gave the delivery.
     """
 
     name = "SDL"
@@ -85,7 +85,7 @@ class SdlHost(FramesHost):
         del _made[:-1]
 
     def get(self, *args: Any, **options: Any) -> list[Any]:
-        """One turn for each guest that has something due, then `pygame.event.get(...)`. For once per frame."""
+        """One delivery for each guest that has something due, then `pygame.event.get(...)`. For once per frame."""
         had_display = pygame.display.get_init()
         self.step()
         if had_display and not pygame.display.get_init():
@@ -93,7 +93,7 @@ class SdlHost(FramesHost):
         return [event for event in pygame.event.get(*args, **options) if _wakeup_of(event) is None]
 
     def wait(self, timeout: int = 0) -> Any:
-        """`pygame.event.wait(timeout)`, in milliseconds, 0 for no end, with the guests' turns in it."""
+        """`pygame.event.wait(timeout)`, in milliseconds, 0 for no end, with the guests' deliveries in it."""
         end = monotonic() + timeout / 1000 if timeout > 0 else float("inf")
         while True:
             event = pygame.event.poll()
@@ -113,7 +113,7 @@ class SdlHost(FramesHost):
             yield self.wait()
 
     def handle(self, event: Any) -> bool:
-        """Gives the turns that are due. Returns whether `event` was nothing but the call for them.
+        """Gives the deliveries that are due. Returns whether `event` was nothing but the call for them.
 
         For a program that calls `pygame.event.wait()` or `get()` itself: show it every event.
         """
@@ -137,7 +137,7 @@ class SdlHost(FramesHost):
         return self._is_busy
 
     def _weather(self) -> None:
-        """There are events: the guests have a turn, but busy ones not before each."""
+        """There are events: the guests have a delivery, but busy ones not before each."""
         if not self._is_busy or monotonic() - self._last_round > _LONGEST_STORM:
             self.step()
 
@@ -193,7 +193,7 @@ def find() -> Found | None:
     if not pygame.display.get_init() or threading.current_thread() is not threading.main_thread():
         return None
     host = _made[0]() if _made else None
-    # SDL has no main loop of its own: the program has, and gives turns by the host that it has made, or is to make
+    # SDL has no main loop of its own: the program has, and gives deliveries by the host that it has made, or is to make
     # them by `guest.host`.
     what = f"SDL ({'pygame-ce' if getattr(pygame, 'IS_CE', False) else 'pygame'})"
     return Found(what, False, SdlHost if host is None else lambda: host)

@@ -1,11 +1,12 @@
 """Tk: a guest in tkinter's main loop.
 
-Owns: its guests' places in Tcl's notifier, and their rests. Everything runs on Tk's own thread, except `post`.
+Owns: its guests' places in Tcl's notifier, and what makes them yield. Everything runs on Tk's own thread, except
+`post`.
 
 Tcl serves its queue before it looks at timers and X events, and these before what waits for an idle moment, which is
-where Tk redraws. A guest with much to do is in the queue again whenever its turn ends, and the window would freeze. So
-it rests (see `_yielding.py`). The idle moment only switches the watch on again: a turn in it would run callbacks inside
-any `update_idletasks()`.
+where Tk redraws. A guest with much to do is in the queue again whenever its delivery ends, and the window would freeze.
+So it yields (see `_yielding.py`). The idle moment only switches the watch on again: a delivery in it would run
+callbacks inside any `update_idletasks()`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Owns: Trio's system tasks that serve the guests and look after them. Host thread only, except `post`.
 
-Trio takes what it polled in any order. After a turn with more to do, the guest leaves out one round of its scheduler,
-so that tasks that became due during the turn have theirs.
+Trio takes what it polled in any order. After a delivery with more to do, the guest leaves out one round of its
+scheduler, so that tasks that became due during the delivery have theirs.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class TrioHost(AwaitedHost):
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self._watched[fd] = ready
-        trio.lowlevel.spawn_system_task(self._serve, fd, ready, name="asyncguest turns")
+        trio.lowlevel.spawn_system_task(self._serve, fd, ready, name="asyncguest deliveries")
 
     def unwatch(self, fd: int) -> None:
         del self._watched[fd]
@@ -104,14 +104,14 @@ class TrioHost(AwaitedHost):
         self._token.run_sync_soon(self._post_again, job)
 
     def _post_again(self, job: Callable[[], object]) -> None:
-        """Trio's tasks that became due during a turn have theirs before the next one, as in `_serve`."""
+        """Trio's tasks that became due during a delivery have theirs before the next one, as in `_serve`."""
         try:
             self._token.run_sync_soon(self.deliver, job)
         except trio.RunFinishedError:
             pass  # and so are all runs in it
 
     async def _serve(self, fd: int, ready: Callable[[], bool]) -> None:
-        """Gives a guest its turns. Trio's end does not stop it: the guest's own does."""
+        """Gives a guest its deliveries. Trio's end does not stop it: the guest's own does."""
         with trio.CancelScope(shield=True):
             while self._watched.get(fd) is ready:
                 try:

@@ -3,10 +3,10 @@
 Owns: a message-only window while guests live here, and the class of such windows. The thread of the message loop only,
 except `post`. Written by Microsoft's documentation and tested against a stand-in for user32 alone.
 
-Whoever takes messages from this thread's queue gives turns: the program's loop, a modal dialog's, a menu's, that of a
-window being moved. Windows hands out posted messages before input, input before WM_PAINT, and WM_TIMER last of all. So
-the turns of a busy guest are posted three in a row at the most, and the next one then waits for a timer, which comes
-when input and painting are done.
+Whoever takes messages from this thread's queue gives deliveries: the program's loop, a modal dialog's, a menu's, that
+of a window being moved. Windows hands out posted messages before input, input before WM_PAINT, and WM_TIMER last of
+all. So the deliveries of a busy guest are posted three in a row at the most, and the next one then waits for a timer,
+which comes when input and painting are done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WM_DESTROY, WM_TIMER, WM_JOBS = 0x0002, 0x0113, 0x8000  # the last is WM_APP
 HWND_MESSAGE = -3
 _YIELD_TIMER, _YIELD_MS = 1, 10
 
-# Turns of a busy guest after which input, painting and timers have theirs.
+# Deliveries of a busy guest after which input, painting and timers have theirs.
 _LONGEST_STREAK = 3
 
 _any: Any = ctypes
@@ -87,7 +87,7 @@ class Win32Host(JobHost):
         guest.start(main)
         host.run()  # or the program's own loop of GetMessage and DispatchMessage
 
-    `run` shuts down the runs that have not ended when it returns, and raises what came out of a turn: SystemExit or
+    `run` shuts down the runs that have not ended when it returns, and raises what came out of a delivery: SystemExit or
     KeyboardInterrupt, which cannot pass through Windows. A loop of the program's own gets WM_QUIT then, with the exit
     status, and calls `guest.shutdown()` when it ends. What a `done_callback` raises goes to `sys.excepthook`.
     """

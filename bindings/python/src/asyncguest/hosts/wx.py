@@ -1,11 +1,11 @@
 """wx: a guest in the main loop of wxPython.
 
-Owns: what wakes its guests, and their rests. Everything runs on the main thread of wx, except `post`.
+Owns: what wakes its guests, and what makes them yield. Everything runs on the main thread of wx, except `post`.
 
 wx handles posted events before it paints, or, where it stands on GTK, not before it has painted and every timer of the
 program has had its turn: then a busy program would starve its guests. So on GTK they are woken beside the input, by the
-GLib below. A guest with much to do would keep the window from being painted, and rests (see `_yielding.py`) until wx sends
-an idle event, which it does after painting. `wx.Yield()` sends none, and so comes to its end.
+GLib below. A guest with much to do would keep the window from being painted, and yields (see `_yielding.py`) until wx
+sends an idle event, which it does after painting. `wx.Yield()` sends none, and so comes to its end.
 """
 
 from __future__ import annotations

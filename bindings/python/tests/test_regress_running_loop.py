@@ -46,7 +46,7 @@ def test_a_guest_started_in_another_guests_code_leaves_that_ones_loop_running(ho
     host_until(second, lambda: second.done, 2)
     assert seen == [(True, True)]
     assert second.done[0].result() == "fine"
-    # Between turns the oldest one that lives is the running loop.
+    # Between deliveries the oldest one that lives is the running loop.
     assert running() is first.guest.loop
     assert first.guest.shutdown(5)
     assert running() is third.guest.loop
@@ -125,7 +125,7 @@ def test_no_closed_loop_stays_when_the_older_guest_ends_during_a_younger_ones_di
 
 
 def test_no_closed_loop_stays_when_start_soon_ends_the_older_guest(host):
-    """The block of `start_soon` puts the state back as a turn does."""
+    """The block of `start_soon` puts the state back as a delivery does."""
     old, young = Run(host=host), Run(host=host)
 
     async def ender():

@@ -15,7 +15,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 
 def test_the_exception_in_hand_stays_with_its_owner(drive: str) -> None:
-    """A guest turn inside the host's except block, and the other way round: neither sees the other's as its own context."""
+    """A delivery in the host's except block, and the other way round: neither sees the other's as its own context."""
     run = Run(drive)
     end = asyncio.Event()
     saw: list[object] = []
