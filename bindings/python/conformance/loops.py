@@ -36,11 +36,11 @@ class AloneLoop(asyncguest.EventLoop):
 
 
 class GuestLoop(AloneLoop):
-    """The same with a host: `run_forever` lets the queue host run, and the loop has its turns there.
+    """The same with a host: `run_forever` lets the queue host run, and the loop has its deliveries there.
 
     A run of the package is one main task, and closes its loop when that is done; asyncio's tests run one loop many
     times. So each `run_forever` is a stay: all that a run does between its start and its end, with the same
-    turns, but without a main task, and the loop lives on.
+    deliveries, but without a main task, and the loop lives on.
     """
 
     drive = "fd"
@@ -67,7 +67,7 @@ class GuestLoop(AloneLoop):
 
     def _deliver(self, token: int) -> None:
         if self._stay is not None:
-            self._stay.turn(token)
+            self._stay.deliver(token)
 
     def stop(self) -> None:
         # That of asyncio. As a guest's, it would cancel the main task, which is not there.
@@ -108,20 +108,20 @@ class Stay(HostedRun):
 
     def run(self) -> None:
         loop = self._stays_in
-        turns = self._attach(loop)
+        deliveries = self._attach(loop)
         try:
             loop.rouse()
             while not loop.is_stopping() and self._raised is None:
                 self._queue.run_once()
         finally:
-            self._detach(turns)
-            loop.asleep = False
+            self._detach(deliveries)
+            loop.idle = False
         if self._raised is not None:
             raise self._raised
 
-    def turn(self, token: int = 0) -> None:
-        if self.turns is not None:
-            self.turns.deliver(token)
+    def deliver(self, token: int = 0) -> None:
+        if self.deliveries is not None:
+            self.deliveries.deliver(token)
 
     def interrupted(self, error: BaseException) -> None:
         # Out of run_forever, as asyncio has it; a run of the package would end its main task instead.

@@ -143,7 +143,7 @@ def host_until(run: Run, condition: Callable[[], Any], seconds: float = 10.0) ->
 
 def settle(run: Run) -> None:
     """Lets the host go on until the guest is idle: it sleeps, and only a call or an event can wake it."""
-    host_until(run, lambda: run.guest.loop.asleep)
+    host_until(run, lambda: run.guest.loop.idle)
 
 
 class Dialog:

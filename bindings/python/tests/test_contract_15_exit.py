@@ -29,7 +29,7 @@ ENDINGS = {
     "unhandled exception": ("raise LookupError('boom')", 1),
     "exception out of the host's loop": ("host.post(lambda: 1 / 0); host.run()", 1),
     "SystemExit out of the host's loop": ("host.post(lambda: sys.exit(3)); host.run()", 3),
-    "a host that was closed": ("guest.record.turns.unwatch(); host.close()", 0),
+    "a host that was closed": ("guest.record.deliveries.unwatch(); host.close()", 0),
 }
 
 

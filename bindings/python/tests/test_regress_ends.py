@@ -59,7 +59,7 @@ def test_a_callback_of_the_main_task_that_leaves_does_not_keep_the_run_from_endi
         raise error
 
     task = run.start(main)
-    host_until(run, lambda: run.guest.loop.asleep)
+    host_until(run, lambda: run.guest.loop.idle)
     task.add_done_callback(leaves)
     if way == "host":
         task.cancel()

@@ -104,7 +104,7 @@ def test_a_task_that_waits_for_a_context_of_the_first_step(drive, by):
         task = loop.create_task(side(), context=context)
         seen = []
         loop.call_soon(seen.append, 1)
-        while not (seen and loop.asleep):  # it is behind the task's first step in the queue
+        while not (seen and loop.idle):  # it is behind the task's first step in the queue
             run.host.run_once(1)
         assert not task.done()
         return await task

@@ -98,7 +98,7 @@ def test_no_closed_loop_stays_when_a_younger_guests_code_ends_the_older_guest(ho
 
     old.start(forever)
     young.start(main)
-    host_until(young, lambda: old.done and young.guest.loop.asleep)
+    host_until(young, lambda: old.done and young.guest.loop.idle)
     assert running() is young.guest.loop
     assert young.guest.shutdown(5)
     assert running() is None

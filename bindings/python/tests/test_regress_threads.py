@@ -119,7 +119,7 @@ def abandoned_run(drive):
         guest = asyncguest.Guest(host, done_callback=lambda task: (log.append("done"), host.close()))
         guests.append(guest)
         guest.start(main)
-        while not guest.loop.asleep:
+        while not guest.loop.idle:
             host.run_once(1)
 
     thread, outcome = in_thread(program)
@@ -178,7 +178,7 @@ def test_a_run_whose_thread_has_ended_is_cleaned_up_at_exit(drive):
             host = QueueHost({drive!r})
             guest = asyncguest.Guest(host, done_callback=lambda task: say("done", task.cancelled()))
             guest.start(main)
-            while not guest.loop.asleep:
+            while not guest.loop.idle:
                 host.run_once(1)
 
         thread = threading.Thread(target=program)

@@ -77,7 +77,7 @@ def test_a_burst_from_a_handler_posts_once() -> None:
     )
     loop = task.get_loop()
     guest = loop.guest  # type: ignore[attr-defined]
-    while not loop.asleep:  # type: ignore[attr-defined]
+    while not loop.idle:  # type: ignore[attr-defined]
         host.run_once(10)
     posts.clear()
     before = guest.stats()

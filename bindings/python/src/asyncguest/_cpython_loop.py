@@ -58,7 +58,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, selector: GuestSelector) -> None:
         #: The host's loop is in charge and will not look here by itself: what becomes due has to wake it.
-        self.asleep = False
+        self.idle = False
         #: The handle that is being run: its context is entered, and so is its task.
         self.running_handle: asyncio.Handle | None = None
         #: Handles whose context is entered by a callback that stands in a nested host loop.
@@ -84,7 +84,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         now = monotonic()
         look_at = now + LOOK_EVERY
         while True:
-            self.asleep = False
+            self.idle = False
             if self._parked:
                 self.unpark()
             if pairs:
@@ -220,7 +220,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         try:
             for left in range(min(self._left or len(ready), len(ready)) - 1, -1, -1):
                 if not ready:
-                    break  # a nested turn has run the rest
+                    break  # a nested delivery has run the rest
                 handle = ready.popleft()
                 if handle._cancelled:
                     continue
@@ -249,7 +249,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         try:
             for left in range(min(self._left or len(ready), len(ready)) - 1, -1, -1):
                 if not ready:
-                    break  # a nested turn has run the rest
+                    break  # a nested delivery has run the rest
                 handle = ready.popleft()
                 if handle._cancelled:
                     continue
@@ -361,7 +361,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     # ---- being the running loop
 
     def claim(self, thread_id: int) -> None:
-        """The loop counts as running from here on. What else `run_forever` sets is set for each turn: see Turns."""
+        """The loop counts as running from here on. What else `run_forever` sets, Deliveries sets for each."""
         self._thread_id = thread_id
 
     def release(self) -> None:
@@ -372,7 +372,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     def leave_to_parent(self) -> None:
         """In the child of a fork: lets go of what is queued. It is kept, or else its coroutines would be closed.
 
-        The queue becomes another one, so that of the turn that has forked, if any, only the callback goes on.
+        The queue becomes another one, so that of the delivery that has forked, if any, only the callback goes on.
         """
         self._left_to_parent = (list(self._ready), self._scheduled, self._parked)
         self._ready.clear()

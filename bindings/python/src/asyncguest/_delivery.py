@@ -1,13 +1,13 @@
-"""Deliveries: the guest's turns on the host thread.
+"""Deliveries: what a guest does on the host thread, whenever its host lets it.
 
-Owns: what the thread's asyncio state is inside a turn and outside of it, the nesting of turns, and what the guest asks
-for when a turn ends. Host thread only.
+Owns: what the thread's asyncio state is inside a delivery and outside of it, the nesting of deliveries, and what the
+guest asks for when one ends. Host thread only.
 
     host's loop                         guest
     -----------                         -----
     token or readable fd  --------->    deliver: the running loop, hooks and task of this guest are put in place
                                         ticks go on inside while something is ready, up to the budget
-                                        more to do?  asks for the next turn  |  else sets the alarm
+                                        more to do?  asks for the next one  |  else sets the alarm
     the host's own turn   <---------    everything is as it was before
 """
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from ._loop import EventLoop
     from ._run import Run
 
-__all__ = ["Turns"]
+__all__ = ["Deliveries"]
 
 
-class Turns:
+class Deliveries:
     """All the deliveries of one guest."""
 
     def __init__(self, run: Run, loop: EventLoop, budget: float, max_nesting: int) -> None:
@@ -50,20 +50,20 @@ class Turns:
         self._budget = budget
         self._max_depth = max_nesting + 1
         self._hooks = loop.asyncgen_hooks()
-        #: The run has ended, or is that of the parent process: no turn comes any more.
+        #: The run has ended, or is that of the parent process: no delivery comes any more.
         self.over = False
-        #: Turns on the stack: more than one while callbacks stand in nested host loops.
+        #: Deliveries on the stack: more than one while callbacks stand in nested host loops.
         self.depth = 0
         #: The host watches the guest's fd.
         self.is_watched = False
-        #: The host's nested loop was refused a turn, and its fd is not watched until a turn ends.
+        #: The host's nested loop was refused a delivery, and its fd is not watched until a delivery ends.
         self._refused = False
-        #: Turns whose time was over before their work.
+        #: Deliveries whose time was over before their work.
         self.budget_spent = 0
         self._told_wrong_thread = False
 
     def deliver(self, token: int = 0) -> bool:
-        """One turn. Returns whether there is more to do than fitted into it.
+        """One delivery. Returns whether there is more to do than fitted into it.
 
         What guest code raises stays inside; what `done_callback` raises comes out.
         """
@@ -84,8 +84,8 @@ class Turns:
         try:
             outside = self.enter()
             if depth and loop.has_ready():
-                # The library has begun this nested turn because the outer one lasts, and knows nothing of asyncio's
-                # queue, whose callbacks may begin a nested loop again: that one needs its turns too.
+                # The library has begun this nested delivery because the outer one lasts, and knows nothing of asyncio's
+                # queue, whose callbacks may begin a nested loop again: that one needs its deliveries too.
                 reactor.wake()
             more = loop.run_ticks(monotonic() + self._budget, pairs)
             if more:
@@ -94,7 +94,7 @@ class Turns:
             if self._run.forked:
                 left = error
             elif outside is None:
-                raise  # a signal handler's, before the turn
+                raise  # a signal handler's, before the delivery
             elif isinstance(error, Exception):
                 self._run.break_down(error)
             elif isinstance(error, (SystemExit, KeyboardInterrupt)):
@@ -102,7 +102,7 @@ class Turns:
             else:
                 raise
         finally:
-            # Each step also if a signal handler raises in the one before it: the batch may not stay open.
+            # Each step also if a signal handler raises in the one before it: the delivery may not stay open.
             try:
                 if outside is not None:
                     self.leave(outside)
@@ -123,7 +123,7 @@ class Turns:
     def in_progress(self) -> bool:
         """Whether code of this guest is on the stack.
 
-        `depth` alone may lie: a signal handler that raises in the few lines that begin or end a turn leaves it behind.
+        `depth` alone may lie: a signal handler that raises in the few lines that begin or end one leaves it behind.
         """
         if self.depth and not self.loop.is_on_stack():
             self.depth = 0
@@ -135,7 +135,7 @@ class Turns:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The guest's state for a block of the package's own, outside of any batch."""
+        """The guest's state for a block of the package's own, outside of any delivery."""
         outside = self.enter()
         left: BaseException | None = None
         try:
@@ -190,24 +190,24 @@ class Turns:
             set_running_loop(_running_loop.first() if before is not None and before.is_closed() else before)
 
     def rest(self, more: bool) -> None:
-        """Ends the batch, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
+        """Ends the delivery, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
         try:
             self._rest(more)
         except Exception as error:
             if self._run.forked:
                 raise
             self._run.break_down(error)
-            with suppress(GuestError):  # it was a signal handler's, and the batch has ended
+            with suppress(GuestError):  # it was a signal handler's, and the delivery has ended
                 self._reactor.end(None, False)
 
     def _rest(self, more: bool) -> None:
         loop = self.loop
         # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
-        loop.asleep = True
+        loop.idle = True
         when = loop.next_deadline()
         more = more or loop.has_ready() or (when is not None and when <= loop.time())
         if more:
-            loop.asleep = False
+            loop.idle = False
         self._reactor.end(loop.in_monotonic(when), more)
         if not more and loop.earliest() != when:
             # Such a handler has called call_at just before the end.
@@ -251,7 +251,7 @@ class Turns:
             self._run.host.unwatch(self._reactor.fd)
 
     def _watch_again(self) -> None:
-        """A turn has ended, so that there is room for one more."""
+        """A delivery has ended, so that there is room for one more."""
         self._refused = False
         if not self._run.is_over:
             try:
@@ -267,7 +267,7 @@ class Turns:
         self.unwatch()
         limit = self._max_depth - 1
         self._run.report(
-            "a nested host loop was refused its turns",
+            "a nested host loop was refused its deliveries",
             NestingLimit(
                 f"{limit} nested host loops are the limit of this guest; it stands still until one of them "
                 "returns. Close dialogs before opening more, or give Guest a larger max_nesting."

@@ -41,7 +41,7 @@ class Guest:
     `host`: an adapter (see `asyncguest.hosts`) or a function `run_sync_soon_threadsafe(fn)`.
     `done_callback(task)`: called once, on the host thread, when the run is over and cleaned up.
     `loop_factory`: makes the loop; `EventLoop` or a subclass of it. `debug`: asyncio's debug mode.
-    `name`: for messages and the main task. `batch_budget`: seconds that one turn may take before the host gets its own.
+    `name`: for messages and the main task. `batch_budget`: seconds that one delivery may take.
     `max_nesting`: how many nested host loops (dialogs opened by callbacks) are followed; 0 refuses them.
     `stall_after`: seconds after which a stuck host is reported, with its Python stack, to `on_stall(report)` on a
     thread of the library, or else to the logger "asyncguest". None, the default: never.
@@ -184,26 +184,26 @@ class Guest:
         """
         coroutine = make_coroutine(async_fn, args, context)
         try:
-            turns = self.record.in_charge("start_soon")
+            deliveries = self.record.in_charge("start_soon")
         except BaseException:
             coroutine.close()
             raise
         try:
             if not eager:
-                task = new_task(turns.loop, coroutine, name, context)
+                task = new_task(deliveries.loop, coroutine, name, context)
             else:
-                with turns.inside():
-                    task = new_task(turns.loop, coroutine, name, context)
-                    turns.run_first_step(task, coroutine)
+                with deliveries.inside():
+                    task = new_task(deliveries.loop, coroutine, name, context)
+                    deliveries.run_first_step(task, coroutine)
             self.record.keep(task)
             return task
         finally:
             task = None  # type: ignore[assignment]  # its first step may have failed: see run_ready
 
     def deliver(self) -> bool:
-        """One turn now, for a host that steps its guests itself (once per frame). Returns whether more is to be done."""
-        turns = self.record.turns
-        return turns is not None and turns.deliver()
+        """One delivery now, for a host that steps its guests itself (once per frame). Returns whether there is more."""
+        deliveries = self.record.deliveries
+        return deliveries is not None and deliveries.deliver()
 
     def cancel(self, msg: str | None = None) -> bool:
         """Cancels the main task, which ends the run. Any thread.
@@ -226,7 +226,7 @@ class Guest:
 class StallReport:
     """Who blocks the host's loop."""
 
-    #: The run that does not get its turn, or does not end it.
+    #: The run that does not get its delivery, or does not end it.
     guest: Guest
     #: Seconds that it has lasted so far.
     seconds: float

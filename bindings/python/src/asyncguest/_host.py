@@ -30,14 +30,14 @@ class Host:
     name: str = "host"
     #: `watch` works: the guest is driven by one fd.
     watches_fds: bool = False
-    #: The host is an async library of its own whose state must be found unchanged between the guest's batches. Else
+    #: The host is an async library of its own whose state must be found unchanged between the guest's deliveries. Else
     #: `asyncio.get_running_loop()` and `create_task()` also work in the host's handlers. None: look when it starts.
     is_async: bool | None = False
     #: The host uses `signal.set_wakeup_fd`, now or later: the guest then leaves it alone.
     uses_wakeup_fd: bool = False
     #: `sys.exit` in the host's handlers ends the interpreter right there, and that is its way: no warning then.
     ends_with_interpreter: bool = False
-    #: Seconds after which a posted turn that has not come is posted again, at first; None: 0.25. For a host that is
+    #: Seconds after which a posted delivery that has not come is posted again, at first; None: 0.25. For a host that is
     #: known to lose posts, such as one with an event queue of limited length.
     repost_after: float | None = None
 
@@ -73,7 +73,7 @@ class Host:
         """
 
     def end_child(self, error: BaseException) -> NoReturn:
-        """Guest code has forked, and its turn in the child is over: ends that process with `error`.
+        """Guest code has forked, and its delivery in the child is over: ends that process with `error`.
 
         Here by `os._exit`, after `error` is shown: most main loops cannot be left in a child, which has them in common
         with its parent. Overridden where it can simply be raised.

@@ -1,6 +1,6 @@
 """A run in its host: what is taken of the host thread at its start, and given back at its end.
 
-Owns: the loop of the run, its turns, and all that they are attached to. Host thread only.
+Owns: the loop of the run, its deliveries, and all that they are attached to. Host thread only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import _exit, _running_loop
 from ._cleanup import cancel_all, clean_up
 from ._compat import new_task
-from ._delivery import Turns
+from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop
 from ._loop import EventLoop
@@ -63,7 +63,7 @@ class HostedRun(Run):
         #: Called by the library, on its thread, after that.
         self.on_stall: Callable[[int, float], None] | None = None
         self._leave_wakeup_fd = leave_wakeup_fd
-        self.turns: Turns | None = None
+        self.deliveries: Deliveries | None = None
         self._posting = Posting(self)
         self._ctrl_c = CtrlC(weakref.proxy(self))
         self._has_running_loop = False
@@ -72,25 +72,25 @@ class HostedRun(Run):
     @property
     def event_loop(self) -> EventLoop:
         """See `Guest.loop`."""
-        if self.turns is None:
+        if self.deliveries is None:
             raise GuestClosed("the guest has no loop yet: call start(async_fn) first")
-        return self.turns.loop
+        return self.deliveries.loop
 
-    def in_charge(self, what: str) -> Turns:
-        """The turns, for a call that needs a live run on its own thread."""
+    def in_charge(self, what: str) -> Deliveries:
+        """The deliveries, for a call that needs a live run on its own thread."""
         self.check_not_forked(what)
-        if self.turns is None or self.state in ("new", "ended"):
+        if self.deliveries is None or self.state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self.state}")
         if threading.get_ident() != self.host_thread:
             raise WrongThread(f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()")
-        return self.turns
+        return self.deliveries
 
     def stats(self) -> GuestStats:
         """See `Guest.stats`."""
         if self._last_stats is not None:
             return self._last_stats
         try:
-            return GuestStats.of(self.event_loop.reactor, self.turns.budget_spent if self.turns else 0)
+            return GuestStats.of(self.event_loop.reactor, self.deliveries.budget_spent if self.deliveries else 0)
         except GuestClosed:
             if self._last_stats is None:
                 raise
@@ -104,21 +104,21 @@ class HostedRun(Run):
             if self.state != "new":
                 raise GuestError(f"this guest is {self.state}: one Guest is one run, so make another for the next")
             self.guest = guest
-            turns = self._attach(self._make_loop())
+            deliveries = self._attach(self._make_loop())
         except BaseException:
             coroutine.close()
             raise
-        loop = turns.loop
+        loop = deliveries.loop
         try:
-            with turns.inside():
-                loop.asleep = True  # the host is in charge from here on, also if the first step opens a dialog
+            with deliveries.inside():
+                loop.idle = True  # the host is in charge from here on, also if the first step opens a dialog
                 self.task = task = new_task(loop, coroutine, self.name, context)
                 task.add_done_callback(self._main_is_done)
-                turns.run_first_step(task, coroutine)
+                deliveries.run_first_step(task, coroutine)
         except BaseException:
             if self.task is None:  # a task factory of the loop has failed
                 self.state = "ended"
-                self._detach(turns)
+                self._detach(deliveries)
                 loop.close()
             raise
         try:
@@ -141,18 +141,18 @@ class HostedRun(Run):
             loop.set_debug(self._debug)
         return loop
 
-    def _attach(self, loop: EventLoop) -> Turns:
+    def _attach(self, loop: EventLoop) -> Deliveries:
         """Takes the host thread's asyncio and signal state, as far as it is free."""
         self.loop = loop
         self.live_here()
-        self.turns = turns = Turns(self, loop, self._budget, self._max_nesting)
+        self.deliveries = deliveries = Deliveries(self, loop, self._budget, self._max_nesting)
         self._wakeup = WakeupFd(loop, loop.reactor)
         self.state = "running"
-        self._posting.deliver = turns.deliver
+        self._posting.deliver = deliveries.deliver
         loop.hosted_run = self
         try:
             self.host.attached(self.guest)
-            turns.watch()
+            deliveries.watch()
             loop.claim(self.host_thread)
             self._has_running_loop = _running_loop.enter(loop, self.host)
             if not self._leave_wakeup_fd:
@@ -160,16 +160,16 @@ class HostedRun(Run):
             self._ctrl_c.enter(loop.reactor)
             _exit.add(self)
         except BaseException:
-            self._detach(turns)
+            self._detach(deliveries)
             loop.close()
             self.state = "ended"
             raise
-        return turns
+        return deliveries
 
-    def _detach(self, turns: Turns) -> None:
+    def _detach(self, deliveries: Deliveries) -> None:
         """Gives it all back: each step, also if one before it fails because the host is gone."""
-        loop = turns.loop
-        turns.over = True
+        loop = deliveries.loop
+        deliveries.over = True
         with ExitStack() as steps:  # the last one is done first
             steps.callback(self.host.detached, self.guest)
             steps.callback(setattr, loop, "hosted_run", None)
@@ -180,47 +180,48 @@ class HostedRun(Run):
             steps.callback(_exit.remove, self)
             steps.callback(self._wakeup.__exit__)
             steps.callback(self._ctrl_c.leave, loop.reactor)
-            steps.callback(turns.unwatch)
+            steps.callback(deliveries.unwatch)
 
     # ---- the end
 
     def _main_is_done(self, task: asyncio.Task[Any]) -> None:
         if self.state == "running":
             self.state = "ending"
-            assert self.turns is not None
-            loop = self.turns.loop
+            assert self.deliveries is not None
+            loop = self.deliveries.loop
             loop.after_iteration = self._begin_clean_up
-            if loop.asleep:
+            if loop.idle:
                 loop.rouse()  # somebody iterates it by hand, and need not go on
 
     def _begin_clean_up(self) -> None:
-        assert self.turns is not None
-        loop = self.turns.loop
+        assert self.deliveries is not None
+        loop = self.deliveries.loop
         cleaning_up = clean_up(loop, cancel_all(loop))
         # Not by the loop's task factory, which is the user's and may fail.
         self.clean_up_task = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
-        self.turns.run_first_step(self.clean_up_task, cleaning_up)  # or one of those that end could cancel it before
+        # At once, or one of those that end could cancel it before.
+        self.deliveries.run_first_step(self.clean_up_task, cleaning_up)
 
     def shutdown(self, deadline: float) -> bool:
         if self.state in ("new", "ended") or self.forked:
             return True
         if self.is_orphaned:
             self._take_over()
-        turns = self.in_charge("shutdown")
-        if turns.in_progress:
+        deliveries = self.in_charge("shutdown")
+        if deliveries.in_progress:
             raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
-        return drive_to_end(self, turns, deadline)
+        return drive_to_end(self, deliveries, deadline)
 
     def _take_over(self) -> None:
         """This thread is the host thread from here on: the one that started the run has ended."""
-        assert self.turns is not None
-        self.turns.loop.reactor.take_over()
+        assert self.deliveries is not None
+        self.deliveries.loop.reactor.take_over()
         self.live_here()
-        self.turns.loop.claim(self.host_thread)
+        self.deliveries.loop.claim(self.host_thread)
 
     def conclude(self) -> None:
-        assert self.turns is not None and self.task is not None
-        turns, loop, ending = self.turns, self.turns.loop, self.clean_up_task
+        assert self.deliveries is not None and self.task is not None
+        deliveries, loop, ending = self.deliveries, self.deliveries.loop, self.clean_up_task
         if self.failure is not None:
             settle_all(self, loop, self.failure)
         error = None if ending is None or not ending.done() or ending.cancelled() else ending.exception()
@@ -230,29 +231,29 @@ class HostedRun(Run):
         self._last_stats = self.stats()
         self.state = "ended"
         try:
-            self._detach(turns)
+            self._detach(deliveries)
         finally:
             try:
                 loop.close()
             finally:
                 self._kept.clear()
                 tell = self._done_callback
-                self._part(turns)
+                self._part(deliveries)
                 if tell is not None:
                     tell(self.task)
 
-    def _part(self, turns: Turns) -> None:
+    def _part(self, deliveries: Deliveries) -> None:
         """Unties the run from its parts: what it has kept alive is freed with the last reference to it."""
-        turns.part()
+        deliveries.part()
         self._posting.part()
         self.guest = self.on_stall = self._done_callback = None
 
     def forget_in_child(self) -> None:
         self.forked = True
         self.state = "ended"
-        if self.turns is not None:
-            self.turns.over, self.turns.is_watched = True, False
-            loop = self.turns.loop
+        if self.deliveries is not None:
+            self.deliveries.over, self.deliveries.is_watched = True, False
+            loop = self.deliveries.loop
             self._ctrl_c.forget()
             loop.reactor.forget_in_child()
             if self.host_thread == threading.get_ident():

@@ -51,7 +51,7 @@ class EventLoop(CPythonLoop):
 
     Without a host it is used like any loop: `asyncguest.run(main())`, `asyncio.Runner(loop_factory=EventLoop)`.
     With one, `start_guest_run` makes it and `guest` leads to the run's handle. Then every method may be called from
-    any code on the host thread at any time, also between the guest's batches; the guest notices by itself.
+    any code on the host thread at any time, also between the guest's deliveries; the guest notices by itself.
 
     What it can do is what CPython's selector loop can: streams, TLS, UDP, Unix sockets, pipes, subprocesses,
     `sock_*`, `sendfile`, executors, signals, debug mode.
@@ -93,15 +93,15 @@ class EventLoop(CPythonLoop):
         else:
             handle = asyncio.Handle(callback, args, self, context)
             self._ready.append(handle)
-        if self.asleep:
+        if self.idle:
             self.rouse()
         return handle
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        """Schedules a coroutine. As a guest: one that host code starts between the turns is kept alive until done."""
+        """Schedules a coroutine. As a guest: one that host code starts between deliveries is kept alive until done."""
         task = super().create_task(coro, **options)
         try:
-            if self.hosted_run is not None and (self.running_handle is None or self.asleep):
+            if self.hosted_run is not None and (self.running_handle is None or self.idle):
                 self.hosted_run.keep(task)
             return task
         finally:
@@ -125,7 +125,7 @@ class EventLoop(CPythonLoop):
         timer = super().call_at(when, callback, *args, context=context)
         if self._debug:
             forget_last_frame(timer)
-        if self.asleep:
+        if self.idle:
             at, alarm_at = self.in_monotonic(when), self._reactor.alarm_at
             if alarm_at is None or at < alarm_at:  # type: ignore[operator]
                 self._reactor.set_alarm(at)
@@ -134,7 +134,7 @@ class EventLoop(CPythonLoop):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         # asyncio's own hook. A guest must not be woken for a timer that is not there any more.
         super()._timer_handle_cancelled(handle)  # type: ignore[misc]
-        if self.asleep:
+        if self.idle:
             if self.drop_next_timer(handle):
                 self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
             else:
@@ -152,8 +152,8 @@ class EventLoop(CPythonLoop):
             super().stop()
 
     def rouse(self) -> None:
-        """The guest has something to do: one wake-up, however much follows before its batch."""
-        self.asleep = False
+        """The guest has something to do: one wake-up, however much follows before its delivery."""
+        self.idle = False
         self._reactor.wake()
 
     # ---- signals
@@ -191,7 +191,7 @@ class EventLoop(CPythonLoop):
         self._check_closed()  # type: ignore[attr-defined]
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
-        with WakeupFd(self, self._reactor), self._reactor.batch():
+        with WakeupFd(self, self._reactor), self._reactor.delivery():
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:
@@ -222,14 +222,14 @@ class EventLoop(CPythonLoop):
     def _polled_by_hand(self) -> None:
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
         if self.hosted_run is not None:
-            self.asleep = True
+            self.idle = True
             if self.has_ready():
                 self.rouse()
             else:
                 self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
 
     def run_waiting(self, until: float) -> None:
-        """One iteration inside an open batch that waits, at the longest until `until`. For the end of a run."""
+        """One iteration inside an open delivery that waits, at the longest until `until`. For the end of a run."""
         self.unpark()
         if self.has_ready():
             pairs = self._reactor.look()
@@ -272,7 +272,7 @@ class EventLoop(CPythonLoop):
         self._check_not_hosted()
         self.prune_timers()
         if events:
-            with self._reactor.batch():
+            with self._reactor.delivery():
                 self.queue_readiness(self._reactor.look())
         self.queue_due_timers(self.time())
 

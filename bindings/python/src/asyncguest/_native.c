@@ -15,11 +15,11 @@
 static int32_t asyncguest_py_post(void *data, uint64_t token, int32_t local);
 static void asyncguest_py_stall(void *data, uint32_t kind, uint64_t nanoseconds);
 
-/* An array of this size is 12 KiB: no burden for a thread's stack, and more than one turn of a loop commonly meets.
+/* An array of this size is 12 KiB: no burden for a thread's stack, and more than one delivery of a loop commonly meets.
  * What does not fit comes with the next call. */
 #define ASYNCGUEST_PY_EVENTS 256
 
-/* One poll of an open batch. Writes two numbers for each event that Python has to look at: fd and readiness, or
+/* One poll of an open delivery. Writes two numbers for each event that Python has to look at: fd and readiness, or
  * -signum and count. Here and not in Python, because there each field of an event costs an object and a call. */
 static int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, size_t capacity)
 {
@@ -49,8 +49,9 @@ static int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, 
     return written;
 }
 
-/* The beginning and the end of a turn, several calls of the ABI each. Every call from Python lets go of the interpreter
- * lock and has to get it back, which another thread that computes grants after 5 ms; so a turn makes as few as it can. */
+/* The beginning and the end of a delivery, several calls of the ABI each. Every call from Python lets go of the
+ * interpreter lock and has to get it back, which another thread that computes grants after 5 ms; so a delivery makes as
+ * few as it can. */
 static int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, size_t capacity)
 {
     guest_status_t status = guest_batch_begin(g, token);
@@ -62,7 +63,7 @@ static int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, s
     return found;
 }
 
-/* `set`: the next timer is due at `deadline`. `wake`: ask for the next turn. */
+/* `set`: the next timer is due at `deadline`. `wake`: ask for the next delivery. */
 static int32_t asyncguest_py_end(guest_t *g, int32_t set, uint64_t deadline, int32_t wake)
 {
     guest_status_t armed = set ? guest_deadline(g, deadline) : GUEST_OK;

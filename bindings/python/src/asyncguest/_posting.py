@@ -1,4 +1,4 @@
-"""Posts to a host in drive THREAD: the library asks, the host is to run a turn.
+"""Posts to a host in drive THREAD: the library asks, the host is to run a delivery.
 
 Owns: the count of failures. `post` runs on the library's I/O thread, `post_local` on the host thread.
 """
@@ -23,16 +23,16 @@ _MAY_FAIL = 8
 
 
 class Posting:
-    """How the turns of one guest get into its host's queue."""
+    """How the deliveries of one guest get into its host's queue."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._failed = 0
-        #: Runs a turn, once the run is attached.
+        #: Runs a delivery, once the run is attached.
         self.deliver: Callable[[int], bool] | None = None
 
     def post(self, token: int) -> None:
-        """Makes the host run a turn. I/O thread. What it raises makes the library ask again."""
+        """Makes the host run a delivery. I/O thread. What it raises makes the library ask again."""
         self._by(self._run.host.post, token)
 
     def post_local(self, token: int) -> None:
@@ -57,7 +57,7 @@ class Posting:
         self._failed = 0
 
     def _deliver_later(self, token: int) -> bool:
-        """The turn of a post that came before the run was attached. Host thread."""
+        """The delivery of a post that came before the run was attached. Host thread."""
         return self.deliver is not None and self.deliver(token)
 
     def part(self) -> None:

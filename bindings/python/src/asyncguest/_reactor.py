@@ -1,7 +1,7 @@
 """One native guest: fds, one alarm, signals, and the waiting. The only user of the native module.
 
 Owns: the `guest_t` and its poster. Every method is for the host thread except `wake`, which any thread may call.
-Batches are taken in the pull form: the events of one look arrive as a flat list of ints, and no call goes from the
+Deliveries are taken in the pull form: the events of one look arrive as a flat list of ints, and no call goes from the
 library into Python except the host's post.
 """
 
@@ -33,7 +33,7 @@ NO_TIME: int = lib.GUEST_FOREVER
 #: How often the library's handler has run for a signal that some loop watches.
 signal_arrivals: Callable[[int], int] = lib.guest_signal_arrivals
 
-# What a turn calls, looked up once: an attribute of `lib` costs more each time than one of a module.
+# What a delivery calls, looked up once: an attribute of `lib` costs more each time than one of a module.
 _begin, _poll, _end = lib.asyncguest_py_begin, lib.asyncguest_py_poll, lib.asyncguest_py_end
 _unpack = ffi.unpack
 
@@ -207,10 +207,10 @@ class Reactor:
         """What the alarm is set to."""
         return self._alarm_at
 
-    # ---- batches
+    # ---- deliveries
 
     def begin(self, token: int = 0) -> list[int] | None:
-        """Opens a batch and looks. None for a token that is old, doubled or delivered inside `post`: harmless."""
+        """Opens a delivery and looks. None for a token that is old, doubled or delivered inside `post`: harmless."""
         count = _begin(self._g, token, self._pairs, _CAPACITY)
         if count > 0:
             return _unpack(self._pairs, count)
@@ -221,7 +221,7 @@ class Reactor:
         return None
 
     def end(self, when: float | None, more: bool) -> None:
-        """Ends the innermost batch: the alarm is set to `when`, or the next turn is asked for."""
+        """Ends the innermost delivery: the alarm is set to `when`, or the next delivery is asked for."""
         if more or when == self._alarm_at:
             check(_end(self._g, 0, 0, more))
         else:
@@ -229,8 +229,8 @@ class Reactor:
             check(_end(self._g, 1, NO_TIME if when is None else seconds(when), 0))
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """A batch that nobody announced; nothing is looked at yet."""
+    def delivery(self) -> Iterator[None]:
+        """A delivery that nobody announced; nothing is looked at yet."""
         self.adopt()
         check(lib.guest_batch_begin(self._g, 0))
         try:
@@ -267,7 +267,7 @@ class Reactor:
         return bool(poll.poll(None if timeout is None or timeout >= _AGES else math.ceil(timeout * 1000)))
 
     def wake(self) -> None:
-        """Asks for a batch. Any thread, also after the end."""
+        """Asks for a delivery. Any thread, also after the end."""
         with self._lock:
             if self._poster != ffi.NULL:
                 lib.guest_poster_wake(self._poster)
@@ -313,7 +313,7 @@ class Reactor:
         self._handle = self.post = self.post_local = self.on_stall = None
 
     def note_inlined(self, token: int) -> None:
-        """The host has run a turn inside `post`, on this thread: the library asks again soon. Inside `post` only."""
+        """The host has run one inside `post`, on this thread: the library asks again soon. Inside `post` only."""
         lib.guest_batch_begin(self._g, token)
 
     def forget_in_child(self) -> None:
@@ -340,7 +340,7 @@ _NOTHING: list[int] = []
 
 @ffi.def_extern(name="asyncguest_py_post")
 def _post(data: Any, token: int, local: int) -> int:
-    """The library asks for a batch: from its I/O thread, or from the host thread when a budget is spent."""
+    """The library asks for a delivery: from its I/O thread, or from the host thread when a budget is spent."""
     reactor: Reactor = ffi.from_handle(data)
     post = reactor.post_local if local else reactor.post
     try:

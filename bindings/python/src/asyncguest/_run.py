@@ -1,7 +1,7 @@
 """One run: what its parts know of it, and what they tell it.
 
 Owns: the phase of its life, its host thread and its outcome. Host thread only, except where a method says otherwise.
-The parts (turns, posts, the end, the exit hook, the loop) know no more of a run than this; what it does when they call
+The parts (deliveries, posts, end, exit hook, loop) know no more of a run than this; what it does when they call
 is in `_hosted.py`.
 
     new --start--> running --main task done--> ending --cleaned up--> ended
@@ -162,7 +162,7 @@ class Run:
                 self.cancel()
 
     def end_child(self, error: BaseException | None) -> NoReturn:
-        """Guest code has forked, and its turn in the child is over, by `error` if not None."""
+        """Guest code has forked, and its delivery in the child is over, by `error` if not None."""
         if not isinstance(error, (SystemExit, KeyboardInterrupt)):
             task = self._forked_in
             own = task.exception() if task is not None and task.done() and not task.cancelled() else None
@@ -173,7 +173,7 @@ class Run:
         self.host.end_child(error)
 
     def conclude(self) -> None:
-        """The run is over: closes the loop and tells the host. Outside of any turn."""
+        """The run is over: closes the loop and tells the host. Outside of any delivery."""
         raise NotImplementedError
 
     # ---- what the process's own end and its forks call

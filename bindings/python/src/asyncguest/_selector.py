@@ -64,7 +64,7 @@ class GuestSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Waits like any selector. The loop itself does not come by here: somebody iterates it by hand."""
         nanoseconds = None if timeout is None else max(0, math.ceil(timeout * 1e9))
-        with self.reactor.batch():
+        with self.reactor.delivery():
             pairs = iter(self.reactor.poll(nanoseconds))
         self._polled_by_hand()
         found = []

@@ -14,7 +14,7 @@ from ._errors import GuestError
 from ._reports import warn
 
 if TYPE_CHECKING:
-    from ._delivery import Turns
+    from ._delivery import Deliveries
     from ._run import Run
 
 __all__ = ["drive_to_end", "settle_all"]
@@ -23,9 +23,9 @@ __all__ = ["drive_to_end", "settle_all"]
 _LAST_PART = 0.2
 
 
-def drive_to_end(run: Run, turns: Turns, deadline: float) -> bool:
+def drive_to_end(run: Run, deliveries: Deliveries, deadline: float) -> bool:
     """Cancels the main task and runs the loop here until the clean-up is over, or the deadline. See `Guest.shutdown`."""
-    loop, until = turns.loop, monotonic() + deadline
+    loop, until = deliveries.loop, monotonic() + deadline
     # A task that is being cancelled already may be in its finally blocks, which a second time would cut off; or it may
     # have swallowed the first one, so that near the end it is asked again.
     insist_at = monotonic() + deadline * (1 - _LAST_PART) if run.is_cancelling else until
@@ -34,8 +34,8 @@ def drive_to_end(run: Run, turns: Turns, deadline: float) -> bool:
     impatient: KeyboardInterrupt | None = None
     # The first Ctrl-C of a run cancels it; whoever presses once more does not want to wait for its clean-up.
     interrupts = max(2, run.interrupted_count + 1)
-    with loop.reactor.batch(), turns.inside():
-        loop.asleep = False
+    with loop.reactor.delivery(), deliveries.inside():
+        loop.idle = False
         while not (run.is_over or run.forked) and monotonic() < until:
             if monotonic() >= insist_at:
                 insist_at = until
