@@ -133,7 +133,7 @@ done
 for test in $(grep -ohE '^\| R[0-9]+ .*' docs/abi.md | grep -oE '`[a-z0-9]+_[a-z0-9_]+\*?`' | tr -d '`'); do
     case $test in guest_*) continue ;; esac
     pattern=${test/%\*/[a-z0-9_]*}
-    grep -rqE "^TEST\($pattern\)" tests/c || grep -qE "^fn $pattern\(\)" tests/*.rs ||
+    grep -rqE "^TEST\($pattern\)" tests/c || grep -qE "^fn $pattern\(\)" tests/*.rs tests/guest/*.rs ||
         complain "docs/abi.md: no test $test in tests"
 done
 for page in "${pages[@]}"; do

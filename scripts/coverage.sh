@@ -37,7 +37,7 @@ export_of() { # NAME OBJECT...
     done
 }
 
-# An instrumented library has symbols of its own, which tests/exports.rs refuses rightly.
+# An instrumented library has symbols of its own, which tests/tree/exports.rs refuses rightly.
 do_src() {
     if [ ! -x "$llvm/llvm-cov" ]; then
         echo "coverage: no llvm-cov in $llvm: run rustup component add llvm-tools" >&2

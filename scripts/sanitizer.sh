@@ -91,7 +91,7 @@ echo "on: a deliberate bug gives \"$finding\""
 
 export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-5}
 if [ $# = 0 ]; then
-    CARGO_TARGET_DIR=$root/target/$kind CARGO_PROFILE_DEV_DEBUG=1 cargo test --lib --tests --target "$target" \
+    CARGO_TARGET_DIR=$root/target/$kind CARGO_PROFILE_DEV_DEBUG=1 cargo test --lib --test guest --test memory --target "$target" \
         -- "${skip[@]/#/--skip=}"
 fi
 exec ctest --test-dir "$build" -j2 -L '^(c|cpp)$' -R '^(static|hooks|shared\.glib)' -E "$left_out" --output-on-failure "$@"

@@ -1,0 +1,203 @@
+//! Hazard: fork, and the end of the process, with a guest running.
+
+use crate::common::*;
+
+/// A guest that a forked child inherits.
+struct Inheritance {
+    toy: Rc<Toy>,
+    pipe: Rc<Channel>,
+    timer: P,
+    fd: P,
+    timer_id: Id,
+    fd_id: Id,
+}
+
+impl Inheritance {
+    fn start(drive: Drive) -> Rc<Inheritance> {
+        let (toy, pipe, timer, fd) = (Toy::start(drive), Channel::new(), Probe::new(), Probe::new());
+        let timer_id = toy.add_timer(3600 * SECOND, 0, &timer, nothing);
+        let fd_id = toy.add_fd(pipe.input(), READABLE, &fd, pipe.reader());
+        if drive == Drive::Thread {
+            toy.await_polling();
+        }
+        Rc::new(Inheritance { toy, pipe, timer, fd, timer_id, fd_id })
+    }
+
+    /// In the child: everything is refused, nothing of the parent's runs.
+    fn refuse(&self) {
+        let (guest, handle, poster) = (self.toy.guest(), self.toy.handle(), &self.toy.poster);
+        let probe = Probe::shared();
+        assert!(poster.in_child());
+        assert_eq!(refused(guest.deliver(0)), Status::FORKED);
+        assert_eq!(refused(guest.deliver_for(self.toy.last_token(), Some(MS))), Status::FORKED);
+        assert_eq!(refused(guest.run(0)), Status::FORKED);
+        assert_eq!(refused(handle.timer_add(0, 0, probe.timer(nothing))), Status::FORKED);
+        assert_eq!(refused(handle.timer_modify(self.timer_id, 0, 0)), Status::FORKED);
+        assert_eq!(refused(handle.fd_add(self.pipe.output(), WRITABLE, probe.fd(nothing))), Status::FORKED);
+        assert_eq!(refused(handle.fd_modify(self.fd_id, 0)), Status::FORKED);
+        assert_eq!(refused(handle.signal_add(libc::SIGUSR1, probe.signal(nothing))), Status::FORKED);
+        assert_eq!(refused(handle.child_add(1, probe.child(nothing))), Status::FORKED);
+        assert_eq!(refused(handle.work(|| {}, probe.worked(|_, ()| {}))), Status::FORKED);
+        assert_eq!(refused(handle.resolve(query(Some("::1"), None), probe.resolved(|_| {}))), Status::FORKED);
+        assert_eq!(refused(handle.close(self.fd_id)), Status::FORKED);
+        assert_eq!(refused(poster.post(probe.post(nothing))), Status::FORKED);
+        assert_eq!(refused(guest.shutdown(0)), Status::FORKED);
+        poster.wake();
+        poster.cancel();
+        drop((guest, handle));
+        self.toy.free();
+        assert_eq!((probe.calls(), self.timer.drops(), self.fd.drops(), self.toy.done()), (0, 0, 0, 0));
+    }
+
+    /// In the parent: the sources are still watched, posts still arrive.
+    fn unharmed(&self) {
+        let (post, calls) = (Probe::new(), self.fd.calls());
+        self.toy.post(&post, nothing);
+        self.pipe.write(1);
+        self.toy.run_until(|| post.drops() == 1 && self.fd.calls() == calls + 1);
+        self.toy.handle().timer_modify(self.timer_id, 0, 0).unwrap();
+        self.toy.run_until(|| self.timer.drops() == 1);
+        self.toy.end();
+        assert_eq!((self.timer.calls(), self.fd.drops()), (1, 1));
+    }
+}
+
+#[test]
+fn fork_with_running_guest_thread() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Thread);
+    in_fork(|| inheritance.refuse());
+    inheritance.unharmed();
+}
+
+#[test]
+fn fork_with_running_guest_fd() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Fd);
+    in_fork(|| inheritance.refuse());
+    inheritance.unharmed();
+}
+
+#[test]
+fn fork_a_hundred_times() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Thread);
+    // So that the forks hit every state.
+    inheritance.toy.add_timer(MS, MS, &Probe::new(), nothing);
+    for n in 0..100 {
+        in_fork(|| inheritance.refuse());
+        inheritance.toy.run_for(n % 3 * MS);
+    }
+    inheritance.unharmed();
+}
+
+#[test]
+fn fork_child_starts_its_own_guest() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Thread);
+    in_fork(|| {
+        let (toy, timer) = (Toy::start(Drive::Thread), Probe::new());
+        toy.add_timer(MS, 0, &timer, nothing);
+        toy.run_until(|| timer.drops() == 1);
+        toy.end();
+    });
+    inheritance.unharmed();
+}
+
+#[test]
+fn fork_inside_a_callback() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Thread);
+    let (probe, inherited) = (Probe::new(), inheritance.clone());
+    inheritance.toy.add_timer(0, 0, &probe, move |_| in_fork(|| inherited.refuse()));
+    inheritance.toy.run_until(|| probe.drops() == 1);
+    assert_eq!(probe.calls(), 1);
+    inheritance.unharmed();
+}
+
+/// Forks when it is dropped, and tells what fork returned. Both processes go on in the delivery.
+struct ForkingDrop(Rc<Cell<Option<i32>>>);
+
+impl Drop for ForkingDrop {
+    fn drop(&mut self) {
+        // SAFETY: the child runs the rest of one delivery and ends without anybody's exit handlers.
+        self.0.set(Some(must(unsafe { libc::fork() })));
+    }
+}
+
+#[test]
+fn fork_inside_a_drop_function() {
+    let _alone = alone();
+    let inheritance = Inheritance::start(Drive::Fd);
+    let (handle, pid, next) = (inheritance.toy.handle(), Rc::new(Cell::new(None)), Probe::new());
+    let forking = ForkingDrop(pid.clone());
+    let first = handle.timer_add(3600 * SECOND, 0, move |_, _, _| drop(forking.0.clone())).unwrap();
+    let second = inheritance.toy.add_timer(3600 * SECOND, 0, &next, nothing);
+    handle.close(first).unwrap();
+    handle.close(second).unwrap();
+    let delivered = inheritance.toy.guest().deliver(0);
+    if pid.get() == Some(0) {
+        let left_alone = delivered.is_err_and(|e| e.status == Status::FORKED) && next.drops() == 0;
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(i32::from(!left_alone)) };
+    }
+    delivered.unwrap();
+    assert_eq!(wait_for(pid.get().unwrap()), Some(0), "the child has run what is the parent's");
+    assert_eq!(next.drops(), 1);
+    inheritance.unharmed();
+}
+
+// ---- process exit
+
+/// Runs the test `name` of this program again, in a process of its own, where `run` has to exit.
+fn exits(name: &str, run: fn()) {
+    const INSIDE: &str = "ASYNCGUEST_TEST_EXIT";
+    if std::env::var_os(INSIDE).is_some() {
+        run();
+        unreachable!("it has to exit");
+    }
+    let mut program = std::process::Command::new(std::env::current_exe().unwrap());
+    program.args(["--exact", name, "--nocapture"]).env(INSIDE, "1");
+    let output = program.output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+}
+
+/// A guest with a timer that has run twice.
+fn running_guest() -> Rc<Toy> {
+    let (toy, timer) = (Toy::start(Drive::Thread), Probe::new());
+    toy.add_timer(MS, MS, &timer, nothing);
+    toy.run_until(|| timer.calls() >= 2);
+    toy
+}
+
+#[test]
+fn exit_with_running_guest() {
+    exits("fork::exit_with_running_guest", || {
+        let toy = running_guest();
+        toy.post(&Probe::new(), nothing);
+        std::process::exit(7);
+    });
+}
+
+#[test]
+fn exit_inside_a_callback() {
+    exits("fork::exit_inside_a_callback", || {
+        let toy = running_guest();
+        toy.add_timer(0, 0, &Probe::new(), |_| std::process::exit(7));
+        toy.run_until(|| false);
+    });
+}
+
+#[test]
+fn exit_with_running_work() {
+    exits("fork::exit_with_running_work", || {
+        let (toy, started) = (running_guest(), Latch::new());
+        let latch = started.clone();
+        toy.add_work(&Probe::new(), move || {
+            latch.open();
+            std::thread::park();
+        });
+        started.wait(1);
+        std::process::exit(7);
+    });
+}
