@@ -45,10 +45,8 @@ def test_counters_grow_and_stay_after_the_end(drive):
 def test_the_budget_is_counted_and_nesting_too(drive):
     async def main():
         guest = asyncguest.current_guest()
-        until = time.monotonic() + 0.05
-        while time.monotonic() < until:
+        while not guest.stats().budget_spent:
             await asyncio.sleep(0)
-        assert guest.stats().budget_spent > 0
         assert guest.stats().nested == 0
         is_open = [True]
         asyncio.get_running_loop().call_later(0.02, is_open.clear)

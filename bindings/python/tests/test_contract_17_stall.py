@@ -128,12 +128,17 @@ def test_a_saturated_guest_in_a_host_that_has_its_turns_is_no_stall(drive):
     reports = Reports()
 
     async def main():
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
+        began = last = time.monotonic()
+        longest = 0.0
+        while last < began + 0.3:
             await asyncio.sleep(0)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+        return longest
 
-    run_guest(main, drive=drive, stall_after=0.1, on_stall=reports)
-    assert reports.all == []
+    longest = run_guest(main, drive=drive, stall_after=0.1, on_stall=reports)
+    # A machine that gives this process no time for so long stalls it.
+    assert reports.all == [] or longest > 0.1
 
 
 def test_a_dialog_is_no_stall(drive):

@@ -100,7 +100,7 @@ def test_a_guest_that_was_cancelled_and_went_on_is_asked_again_at_the_end(drive)
         await asyncio.sleep(3600)
 
     async def program():
-        guest = asyncguest.Guest(TrioHost(drive, deadline=0.1), done_callback=done.append)
+        guest = asyncguest.Guest(TrioHost(drive), done_callback=done.append)
         guest.start(guest_main)
         guest.cancel()
         await trio.sleep(0.01)
