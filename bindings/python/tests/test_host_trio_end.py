@@ -194,3 +194,25 @@ def test_ctrl_c_goes_to_trio(drive, busy):
     assert "cleaned up" in order
     if busy:
         assert order[0] == "guest code is not interrupted"
+
+
+def test_in_the_child_of_a_fork_there_is_nothing_to_wait_for(drive):
+    async def program():
+        host = TrioHost(drive)
+        guest = asyncguest.Guest(host)
+        guest.start(asyncio.sleep, 3600)
+        child = os.fork()
+        if child == 0:
+            try:
+                await host.wait(guest)
+            except asyncguest.GuestClosed:
+                os._exit(7)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        guest.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await host.wait(guest)
+            guest.task.result()
+
+    trio.run(program)
