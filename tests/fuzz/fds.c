@@ -1,13 +1,14 @@
-/* Pipes: what is written to them, how their ends are closed, and what the guest is told to watch. */
+/* Pipes and sockets: what is written to them, how their ends are closed, and what the guest is told to watch. */
 #include "model.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
-static uint32_t some_interest(random_t *r)
+static uint32_t some_interest(const item_t *item, random_t *r)
 {
-    static const uint32_t interests[] = {GUEST_READABLE, GUEST_READABLE, GUEST_READABLE, 0,
-                                         GUEST_READABLE | GUEST_PRIORITY};
-    return interests[below(r, COUNT(interests))];
+    static const uint32_t interests[] = {GUEST_READABLE, GUEST_READABLE, 0, GUEST_READABLE | GUEST_PRIORITY};
+    uint32_t writable = item->fd.socket && chance(r, 30) ? GUEST_WRITABLE : 0;
+    return interests[below(r, COUNT(interests))] | writable;
 }
 
 /* One whose fd was closed before it, and had this number. */
@@ -41,12 +42,15 @@ void fd_add(subject_t *s, random_t *r)
         return;
     }
     int ends[2];
-    MUST(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+    bool socket = chance(r, 30);
+    MUST(socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends)
+                : pipe2(ends, O_CLOEXEC | O_NONBLOCK));
     item_t *item = item_new(s, KIND_FD, r), *dead = dead_one(s, ends[0]);
+    item->fd.socket = socket;
     item->fd.in = ends[0];
     item->fd.out = ends[1];
     item->fd.emptied = ~0u;
-    item->fd.interest = some_interest(r);
+    item->fd.interest = some_interest(item, r);
     guest_fd_fn callback = s->pull && chance(r, 50) ? NULL : on_fd;
     guest_status_t status =
         guest_fd_add(s->g, item->fd.in, item->fd.interest, callback, item, item_drop(item), &item->id);
@@ -71,10 +75,10 @@ void fd_modify(subject_t *s, random_t *r)
 {
     item_t *item = item_any(s, r, is_alive, 0);
     if (item)
-        modify(item, some_interest(r));
+        modify(item, some_interest(item, r));
 }
 
-/* What was written comes out byte by byte, and now and then later; what has hung up is not watched for ever. */
+/* What was written comes out byte by byte, and now and then later; what is always ready is not watched for ever. */
 void fd_read(item_t *item)
 {
     char byte;
@@ -84,8 +88,12 @@ void fd_read(item_t *item)
         if (--item->fd.bytes == 0)
             item->fd.emptied = world.op;
     }
-    if (item->fd.hung && !item->fd.dead && item->fd.bytes == 0 && item_is_open(item))
+    if (item->fd.dead || !item_is_open(item))
+        return;
+    if (item->fd.hung && item->fd.bytes == 0)
         modify(item, 0);
+    else if (item->fd.interest & GUEST_WRITABLE)
+        modify(item, GUEST_READABLE);
 }
 
 void fd_fill(subject_t *s, random_t *r)

@@ -14,8 +14,8 @@
 #include <sys/random.h>
 #include <sys/wait.h>
 
-/* Some that have found something once, and some at random. */
-static const uint64_t seeds[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+/* In `make test`: in each of them something was found once, of the library or of the model. */
+static const uint64_t seeds[] = {1, 2, 3, 6, 10, 17, 22, 32, 38, 41, 132, 1008, 2005, 2025, 3135, 3226, 3266, 3572};
 
 enum { OPS = 400, TRIES = 3 };
 
@@ -26,7 +26,7 @@ static int played(uint64_t seed, unsigned ops, bool quiet)
     pid_t pid = (pid_t)MUST(fork());
     if (pid == 0) {
         setpgid(0, 0);
-        alarm((unsigned)(limit(SECONDS(60)) / SECONDS(1)));
+        alarm((unsigned)(limit(SECONDS(30)) / SECONDS(1)));
         if (quiet)
             dup2((int)MUST(open("/dev/null", O_WRONLY)), STDERR_FILENO);
         progress_begin(0);
@@ -73,7 +73,8 @@ static bool plays(const char *program, uint64_t seed, unsigned ops)
     fprintf(stderr, "seed %llu failed at operation %u: %s\n  what was done last:\n", (unsigned long long)seed, done,
             how);
     progress_print();
-    fprintf(stderr, "  looking for the shortest prefix that fails\n");
+    fprintf(stderr, "repeat: %s --seed %llu --ops %u; looking for the shortest prefix that fails\n", program,
+            (unsigned long long)seed, done);
     unsigned prefix = shortest(seed, done);
     fprintf(stderr, "repeat: %s --seed %llu --ops %u\n", program, (unsigned long long)seed, prefix);
     return false;

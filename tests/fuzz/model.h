@@ -38,8 +38,9 @@ struct item {
     union {
         struct {
             int in, out;
-            unsigned bytes;    /* in the pipe */
+            unsigned bytes;    /* written and not read */
             uint32_t interest;
+            bool socket;       /* which is always writable, else a pipe */
             bool hung;         /* the writing end is closed */
             bool dead;         /* the fd was closed before its source */
             unsigned emptied;  /* the operation that has read its last byte */

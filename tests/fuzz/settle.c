@@ -13,7 +13,8 @@ static bool fd_is_owed(const item_t *item)
 {
     if (!item_is(item, KIND_FD) || item->fd.dead || item->fd.interest == 0)
         return false;
-    return item->fd.bytes || item->fd.hung;
+    return item->fd.hung || (item->fd.interest & GUEST_WRITABLE) ||
+           (item->fd.bytes && (item->fd.interest & GUEST_READABLE));
 }
 
 /* The first thing that is owed at that moment, by name, or NULL. */

@@ -180,7 +180,7 @@ impl Registry {
 
     /// Runs the ends of what the user has seen, with the same failure.
     pub(crate) fn drop_held(&self, held: &mut Vec<Deferred>) -> Result<()> {
-        let mut held = std::mem::take(held).into_iter();
+        let mut held = held.drain(..);
         let dropped = held.by_ref().try_for_each(|deferred| self.drop_now(deferred));
         held.for_each(std::mem::forget);
         dropped
