@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -159,7 +160,8 @@ def test_debug_mode(where: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "asyncio"):
         run_anywhere(where, main, debug=True)
     slow = [record.getMessage() for record in caplog.records if "Executing" in record.getMessage()]
-    assert len(slow) == 1 and "sleep" in slow[0] and "took 0.1" in slow[0]
+    slept = [text for text in slow if "sleep(0.12)" in text]  # a busy machine makes others slow, too
+    assert len(slept) == 1 and re.search(r"took \d\.\d{3} seconds", slept[0])
 
 
 def test_a_callback_that_raises_goes_to_the_exception_handler(where: str, caplog: pytest.LogCaptureFixture) -> None:
