@@ -154,11 +154,12 @@ impl CallFrame {
     fn advance(&self, delivery: &mut Option<Delivery>, token: u64, budget: Option<u64>) -> Result<bool> {
         let g = self.g();
         // A nested call may have poisoned the guest.
-        g.check_sound()?;
-        if delivery.is_none() {
-            *delivery = Some(g.guest().begin_delivery(token, budget)?);
-        }
-        let due = delivery.as_mut().map_or(Ok(false), Delivery::advance);
+        let due = g.check_sound().and_then(|()| {
+            if delivery.is_none() {
+                *delivery = Some(g.guest().begin_delivery(token, budget)?);
+            }
+            delivery.as_mut().map_or(Ok(false), Delivery::advance)
+        });
         if !matches!(due, Ok(true)) {
             *delivery = None;
         }

@@ -224,6 +224,7 @@ impl Guest {
     }
 
     fn innermost(&self) -> Result<Box<Batch>> {
+        self.reactor.shared.check_process()?;
         let none = || Error::new(Status::ORDER, "no batch is open: guest_batch_begin comes first");
         self.batches.borrow_mut().pop().ok_or_else(none)
     }

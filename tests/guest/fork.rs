@@ -147,6 +147,27 @@ fn fork_inside_a_drop_function() {
     inheritance.unharmed();
 }
 
+#[test]
+fn fork_with_an_open_batch() {
+    let _alone = alone();
+    let toy = Toy::with(Options { pull: true, ..options(Drive::Fd) });
+    let (guest, told) = (toy.guest(), Probe::new());
+    toy.add_timer(0, 0, &told, nothing);
+    guest.batch_begin(0).unwrap();
+    let mut events = 0;
+    guest.batch_next(8, |_| events += 1).unwrap();
+    assert_eq!(events, 1);
+    in_fork(|| {
+        assert_eq!(refused(guest.batch_next(8, |_| {})), Status::FORKED);
+        assert_eq!(refused(guest.batch_end()), Status::FORKED);
+        assert_eq!(told.drops(), 0, "what the batch holds is the parent's to drop");
+    });
+    guest.batch_end().unwrap();
+    assert_eq!(told.drops(), 1);
+    drop(guest);
+    toy.end();
+}
+
 // ---- process exit
 
 /// Runs the test `name` of this program again, in a process of its own, where `run` has to exit.

@@ -148,7 +148,6 @@ impl Delivery {
         held: &mut Vec<Deferred>,
         tell: &mut impl FnMut(Event),
     ) -> Result<bool> {
-        self.reactor.shared.check_process()?;
         self.reactor.shared.return_to_delivery();
         (self.exhausted, self.woken) = (false, false);
         let mut told = 0;

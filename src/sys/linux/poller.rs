@@ -191,7 +191,10 @@ impl Poller {
     #[inline(always)]
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
         let found = match std::mem::take(&mut self.fetched) {
-            0 => epoll::wait(self.poll.as_raw_fd(), &mut self.events, 0)?,
+            0 => match epoll::wait(self.poll.as_raw_fd(), &mut self.events, 0) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                found => found?,
+            },
             count => &self.events[..count],
         };
         for event in found {
