@@ -213,8 +213,9 @@ mod tests {
         let full = Vec::<u8>::new().try_reserve(usize::MAX).unwrap_err();
         assert_eq!(Error::from(full.clone()).status, Status::NOMEM);
         assert_eq!(Error::os("growing", &full.into()).status, Status::NOMEM);
-        let enomem = std::io::Error::from_raw_os_error(12);
-        let of_the_system = Error::os("epoll_ctl", &enomem);
-        assert_eq!((of_the_system.status, of_the_system.os_error), (Status::NOMEM, Some(12)));
+        // ENOMEM, ERROR_NOT_ENOUGH_MEMORY.
+        let lack = if cfg!(windows) { 8 } else { 12 };
+        let of_the_system = Error::os("watching", &std::io::Error::from_raw_os_error(lack));
+        assert_eq!((of_the_system.status, of_the_system.os_error), (Status::NOMEM, Some(lack)));
     }
 }

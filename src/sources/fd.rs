@@ -15,7 +15,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{errno, Interest, OsFd, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
+use crate::sys::{is_fd, remedy, Interest, OsFd, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
 
 struct FdState {
     fd: OsFd,
@@ -37,7 +37,7 @@ impl Registry {
     {
         let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
         self.insert(Rc::new(FdSource { state, callback }), |id| {
-            if fd < 0 {
+            if !is_fd(fd) {
                 return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an open file descriptor")));
             }
             let added = self.connections.poller().add(fd, interest, id.to_bits());
@@ -69,15 +69,7 @@ impl Registry {
 }
 
 fn refused(fd: OsFd, error: &std::io::Error) -> Error {
-    let remedy = match error.raw_os_error() {
-        Some(errno::EPERM) => {
-            " (a regular file is always ready and cannot be watched: read it with guest_work)"
-        }
-        Some(errno::EBADF) => " (it is not open: close the source before the fd)",
-        Some(errno::ENOSPC) => " (raise fs.epoll.max_user_watches)",
-        _ => "",
-    };
-    Error::os(&format!("watching fd {fd}{remedy}"), error)
+    Error::os(&format!("watching fd {fd}{}", remedy(error)), error)
 }
 
 impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {

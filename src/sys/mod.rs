@@ -1,7 +1,9 @@
 //! L1. What the operating system must supply: a folder for each system, the same files in each.
 //!
-//! Imports L0, libc and, in `linux/poller`, mio. A new system needs a folder with a file for each line of this list, its
-//! name in `build.rs`, and nothing elsewhere in the crate. What all Unix systems have alike is in `unix`.
+//! Imports L0 and the system's declarations: libc and, in `linux/poller`, mio; in `windows` windows-sys. A new system needs a
+//! folder with a file for each line of this list, its name in `build.rs`, and nothing elsewhere in the crate. What all Unix
+//! systems have alike is in `unix`; Windows has those files in its own folder. What stands here beside the folders is what
+//! they and the layers above exchange.
 //!
 //! | what | file | promise |
 //! |---|---|---|
@@ -12,31 +14,42 @@
 //! | [`Latch`] | `latch` | what a library's thread sleeps on: lets one readiness of the poller through each time it is armed |
 //! | [`Child`] | `child` | waiting for one child without SIGCHLD |
 //! | [`ForkMark`] | `fork` | tells a forked child from its parent at the cost of a load |
-//! | [`Listener`] | `unix/signal` | counts signals, chained to the handlers that were there |
-//! | [`reap`], [`wait_for_exit`] | `unix/waitid` | how a child ended, by its number |
-//! | [`resolve`] | `unix/resolve` | blocking name resolution |
-//! | [`spawn`], [`this_thread`] | `unix/thread` | a thread on which no signal handler of the program runs; which thread this is |
+//! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
+//! | [`reap`], [`wait_for_exit`] | `waitid` | how a child ended, by its number |
+//! | [`resolve`] | `resolve` | blocking name resolution |
+//! | [`spawn`], [`this_thread`] | `thread` | a thread on which no signal handler of the program runs; which thread this is |
 
+mod address;
+mod exit;
+#[cfg(target_os = "linux")]
 mod linux;
+mod readiness;
+#[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
+#[cfg(target_os = "linux")]
 use linux as system;
+#[cfg(unix)]
+use unix as family;
+#[cfg(windows)]
+use windows::{self as system, self as family};
 
+pub use address::{Address, Query};
+pub use exit::ChildExit;
+pub(crate) use family::resolve::resolve;
+pub use family::signal::arrivals as signal_arrivals;
+pub(crate) use family::signal::Listener;
+pub(crate) use family::thread::{spawn, this_thread};
+pub(crate) use family::waitid::{exists_as_child, reap, wait_for_exit};
+pub(crate) use readiness::{Interest, Readiness, Seen, ERROR, HANGUP, READABLE, WRITABLE};
 pub(crate) use system::alarm::Alarm;
 pub(crate) use system::child::Child;
 pub(crate) use system::fork::ForkMark;
-pub(crate) use system::handle::errno;
 pub use system::handle::OsFd;
+pub(crate) use system::handle::{errno, is_fd, remedy};
 pub(crate) use system::latch::Latch;
-pub(crate) use system::poller::{
-    AddedChild, Interest, Poller, Readiness, Seen, Waker, ERROR, HANGUP, READABLE, WRITABLE,
-};
+pub(crate) use system::poller::{AddedChild, Poller, Waker};
 pub(crate) use system::time::coarse_ns;
 pub use system::time::monotonic_ns;
-pub(crate) use unix::resolve::resolve;
-pub use unix::resolve::{Address, Query};
-pub use unix::signal::arrivals as signal_arrivals;
-pub(crate) use unix::signal::Listener;
-pub(crate) use unix::thread::{spawn, this_thread};
-pub use unix::waitid::ChildExit;
-pub(crate) use unix::waitid::{exists_as_child, reap, wait_for_exit};

@@ -27,7 +27,7 @@ fn other_systems_are_refused_in_one_sentence() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     for (os, bits) in
-        [("macos", "64"), ("windows", "64"), ("android", "64"), ("freebsd", "64"), ("linux", "32")]
+        [("macos", "64"), ("windows", "32"), ("android", "64"), ("freebsd", "64"), ("linux", "32")]
     {
         let said = says(os, bits);
         let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("cargo::error=")).collect();
@@ -39,4 +39,7 @@ fn other_systems_are_refused_in_one_sentence() {
     }
     let said = says("linux", "64");
     assert!(said.contains("libasyncguest.so.7") && !said.contains("cargo::error"), "{said}");
+    // A DLL has no soname.
+    let said = says("windows", "64");
+    assert!(!said.contains("link-arg") && !said.contains("cargo::error"), "{said}");
 }

@@ -128,6 +128,7 @@ impl Reactor {
     pub(super) fn has_unpolled(&self) -> bool {
         self.iteration.borrow().has_unpolled(&self.registry.connections.timers.borrow())
             || self.registry.has_deferred_drops()
+            || Poller::REPORTS_ONCE && self.registry.connections.poller().has_unarmed()
     }
 
     /// Begins the next iteration: finds all that is due now.

@@ -9,7 +9,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::handle::{close_in_child, owned};
-use crate::sys::unix::waitid::{reap, reap_by, ChildExit};
+use crate::sys::exit::ChildExit;
+use crate::sys::unix::waitid::{reap, reap_by};
 
 /// A process as an fd: readable when it has ended, and never another process with the same number.
 pub(crate) struct Child(OwnedFd);

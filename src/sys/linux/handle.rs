@@ -10,7 +10,24 @@ pub type OsFd = RawFd;
 
 /// The system's error numbers that other layers tell apart.
 pub(crate) mod errno {
-    pub(crate) use libc::{EAI_FAIL, EBADF, EINVAL, ENOSPC, EPERM};
+    pub(crate) use libc::{EAI_FAIL, EINVAL};
+}
+
+/// Whether that number could be an open fd.
+pub(crate) fn is_fd(fd: OsFd) -> bool {
+    fd >= 0
+}
+
+/// What to do about an fd that the poller has refused with `error`; empty if there is nothing to say.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => {
+            " (a regular file is always ready and cannot be watched: read it with guest_work)"
+        }
+        Some(libc::EBADF) => " (it is not open: close the source before the fd)",
+        Some(libc::ENOSPC) => " (raise fs.epoll.max_user_watches)",
+        _ => "",
+    }
 }
 
 /// Takes what a system call returned: an fd that nobody else owns, or a negative number for an error.

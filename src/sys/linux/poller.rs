@@ -17,17 +17,7 @@ use super::alarm::Alarm;
 use super::child::Child;
 use super::epoll;
 use super::handle::close_in_child;
-
-/// Bits of readiness; the numbers are the C header's.
-pub(crate) type Readiness = u32;
-/// What an fd is watched for, in the same bits.
-pub(crate) type Interest = u32;
-
-pub(crate) const READABLE: Readiness = 1;
-pub(crate) const WRITABLE: Readiness = 2;
-pub(crate) const PRIORITY: Readiness = 4;
-pub(crate) const ERROR: Readiness = 8;
-pub(crate) const HANGUP: Readiness = 16;
+use crate::sys::readiness::{Interest, Readiness, Seen, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE};
 
 /// Tokens of our own have bit 63 set, which no id has.
 const WAKER: u64 = u64::MAX;
@@ -38,17 +28,6 @@ const CAPACITY: usize = 1024;
 
 /// In `owners`: registered, but not in the epoll set at present.
 const PAUSED: u64 = 1 << 63;
-
-/// What one poll saw.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seen {
-    /// The fd registered with these id bits.
-    Fd(u64),
-    /// The waker.
-    Woken,
-    /// The alarm.
-    Alarm,
-}
 
 /// A child that is watched.
 pub(crate) struct AddedChild {
@@ -86,6 +65,9 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
+    /// Whether what was reported has to be asked for again. An epoll set goes on reporting.
+    pub(crate) const REPORTS_ONCE: bool = false;
+
     /// An empty set, and what makes it ready beside fds: the waker and the alarm.
     pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
         let poll = Poll::new()?;
@@ -213,6 +195,12 @@ impl Poller {
         let mut entry = libc::pollfd { fd: self.fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd that outlives the call; no waiting.
         self.fetched > 0 || unsafe { libc::poll(&mut entry, 1, 0) } > 0
+    }
+
+    /// For systems that report once: whether something was reported, and is asked for again by the next look or
+    /// [`Poller::settle`] alone.
+    pub(crate) fn has_unarmed(&self) -> bool {
+        false
     }
 
     /// A delivery is over. Elsewhere the system has to be asked anew for what is still watched.

@@ -9,19 +9,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 
-/// How a child ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ChildExit {
-    /// 0 to 255; -1 if a signal killed it; -2 if somebody else reaped it.
-    pub code: i32,
-    /// The signal that killed it, else 0.
-    pub signal: i32,
-}
-
-impl ChildExit {
-    /// Somebody else reaped it, or the program ignores SIGCHLD and the kernel did.
-    pub(crate) const UNKNOWN: ChildExit = ChildExit { code: -2, signal: 0 };
-}
+use crate::sys::exit::ChildExit;
 
 /// Reaps a child if it has ended; `None` while it runs.
 pub(crate) fn reap(pid: i32) -> io::Result<Option<ChildExit>> {

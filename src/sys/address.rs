@@ -1,0 +1,36 @@
+//! L1. Names and addresses, as [`super::resolve`] takes and gives them.
+//!
+//! Owns: nothing. The numbers (`AF_INET6`, `AI_...`, ...) are the system's own. Imports nothing.
+
+use std::ffi::CString;
+
+/// What to resolve, in getaddrinfo's terms. Not both names may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// A host name, or an address in numbers; none for the local host.
+    pub node: Option<CString>,
+    /// A port number or a service's name; none for port 0.
+    pub service: Option<CString>,
+    /// `AF_UNSPEC` (0), `AF_INET` or `AF_INET6`.
+    pub family: i32,
+    /// `SOCK_STREAM`, `SOCK_DGRAM` or 0 for any.
+    pub socktype: i32,
+    /// `AI_...` flags.
+    pub flags: i32,
+}
+
+/// One address that a name resolved to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// `AF_INET`, `AF_INET6`, ...: for `socket()`.
+    pub family: i32,
+    /// `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`.
+    pub socktype: i32,
+    /// `IPPROTO_TCP`, ...: for `socket()`.
+    pub protocol: i32,
+    /// How many bytes of `sockaddr` count.
+    pub length: u32,
+    /// A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
+    pub sockaddr: [u64; 16],
+}

@@ -1,0 +1,190 @@
+//! L1. What the I/O thread sleeps on.
+//!
+//! Owns: an event that rings when the latch is armed or kicked. The I/O thread waits, the host thread arms and kicks.
+//! Imports windows-sys.
+//!
+//! In form *handle* the I/O thread sleeps on the event and, while the latch is armed, on the port's handle too; it takes
+//! nothing from the port. In form *inbox* it sleeps on the event and, while armed, inside the port, and what it takes goes
+//! to the inbox unread. See [`super::port`].
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
+use std::ptr::null;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::WAIT_TIMEOUT;
+use windows_sys::Win32::System::Threading::{
+    CreateEventW, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
+};
+
+use super::handle::owned;
+use super::poller::Poller;
+use super::port::{milliseconds, Form, Key, Port};
+use super::time::monotonic_ns;
+
+/// Lets one readiness of the poller through each time it is armed.
+pub(crate) struct Latch {
+    port: Arc<Port>,
+    /// Reset by the wait that it ends: the two below say what it rang for.
+    bell: OwnedHandle,
+    armed: AtomicBool,
+    kicked: AtomicBool,
+}
+
+impl Latch {
+    /// A latch before `poller`, not armed.
+    pub(crate) fn new(poller: &Poller) -> io::Result<Latch> {
+        // SAFETY: no memory is involved.
+        let bell = owned(unsafe { CreateEventW(null(), 0, 0, null()) })?;
+        let port = poller.port().clone();
+        Ok(Latch { port, bell, armed: AtomicBool::new(false), kicked: AtomicBool::new(false) })
+    }
+
+    /// Lets the next readiness through, at once if the poller is ready now. Any thread.
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, SeqCst);
+        self.ring();
+    }
+
+    /// Ends the present or the next wait, without opening the latch. Any thread.
+    pub(crate) fn kick(&self) {
+        self.kicked.store(true, SeqCst);
+        self.ring();
+        if self.port.form() == Form::Inbox {
+            self.port.post(Key::Kick, 0);
+        }
+    }
+
+    fn ring(&self) {
+        // SAFETY: an open handle.
+        unsafe { SetEvent(self.bell.as_raw_handle()) };
+    }
+
+    /// Sleeps until the armed latch opens (`true`), a kick or the end of `timeout` nanoseconds (`false`); `None`: no limit.
+    /// I/O thread only. Opening disarms.
+    pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
+        let until = timeout.map(|timeout| monotonic_ns().saturating_add(timeout));
+        loop {
+            let left = until.map_or(u64::MAX, |until| until.saturating_sub(monotonic_ns()));
+            // A kick that has come is no reason to overlook that the latch is open.
+            let left = if self.kicked.load(SeqCst) { 0 } else { left };
+            let open = match self.port.form() {
+                Form::Handle => self.sleep_on_handle(milliseconds(left)),
+                Form::Inbox => self.sleep_in_port(milliseconds(left)),
+            };
+            if open {
+                self.armed.store(false, SeqCst);
+                // Who has kicked is served by this return, too.
+                self.kicked.store(false, SeqCst);
+                return true;
+            }
+            if self.kicked.swap(false, SeqCst) || left == 0 {
+                return false;
+            }
+            // The bell rang because the latch was armed.
+        }
+    }
+
+    fn sleep_on_handle(&self, timeout: u32) -> bool {
+        let handles = [self.bell.as_raw_handle(), self.port.handle()];
+        let count = if self.armed.load(SeqCst) { 2 } else { 1 };
+        // SAFETY: at most two handles, both open.
+        let woken = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, timeout) };
+        if woken == WAIT_TIMEOUT && count == 2 {
+            return false;
+        }
+        // Whichever it was: armed just now, or both at once.
+        self.armed.load(SeqCst) && self.port.is_signalled()
+    }
+
+    fn sleep_in_port(&self, timeout: u32) -> bool {
+        if !self.armed.load(SeqCst) {
+            // SAFETY: an open handle.
+            unsafe { WaitForSingleObject(self.bell.as_raw_handle(), timeout) };
+            return self.armed.load(SeqCst) && self.port.fill(0);
+        }
+        self.port.fill(timeout)
+    }
+
+    /// There are no forked children.
+    pub(crate) fn close_in_child(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In each form that this system has.
+    fn each(test: impl Fn(Poller, Latch)) {
+        for form in [Form::Handle, Form::Inbox] {
+            if form == Form::Inbox || super::super::port::form() == Form::Handle {
+                let (poller, _waker, _alarm) = Poller::of(form).unwrap();
+                let latch = Latch::new(&poller).unwrap();
+                test(poller, latch);
+            }
+        }
+    }
+
+    #[test]
+    fn one_readiness_per_arming_and_none_is_missed() {
+        each(|poller, latch| {
+            poller.port().wake();
+            assert!(!latch.wait(Some(0)), "not armed");
+            latch.arm();
+            assert!(latch.wait(None), "what was ready before counts");
+            assert!(!latch.wait(Some(0)), "opening disarmed it");
+            latch.arm();
+            assert!(latch.wait(None), "undrained is still ready");
+        });
+    }
+
+    #[test]
+    fn a_drained_poller_does_not_open_the_latch() {
+        each(|mut poller, latch| {
+            poller.port().wake();
+            poller.poll_now(|_, _| {}).unwrap();
+            latch.arm();
+            assert!(!latch.wait(Some(0)));
+            poller.port().wake();
+            assert!(latch.wait(None));
+        });
+    }
+
+    #[test]
+    fn a_kick_ends_one_wait_and_opens_nothing() {
+        each(|poller, latch| {
+            latch.kick();
+            latch.kick();
+            assert!(!latch.wait(None), "it returned, and is not open");
+            poller.port().wake();
+            latch.arm();
+            latch.kick();
+            assert!(latch.wait(None), "both at once: open");
+        });
+    }
+
+    #[test]
+    fn a_sleeper_hears_the_arming_the_readiness_and_the_kick() {
+        each(|mut poller, latch| {
+            std::thread::scope(|scope| {
+                let sleeper = scope.spawn(|| (0..1000).filter(|_| latch.wait(None)).count());
+                // Each opens it once, or ends one wait.
+                let mut wakes = 0;
+                while !sleeper.is_finished() {
+                    match wakes % 3 {
+                        0 => latch.kick(),
+                        1 => poller.port().wake(),
+                        _ => latch.arm(),
+                    }
+                    wakes += 1;
+                    if wakes % 7 == 0 {
+                        poller.poll_now(|_, _| {}).unwrap();
+                    }
+                    std::thread::yield_now();
+                }
+                assert!(sleeper.join().unwrap() > 0);
+            });
+        });
+    }
+}

@@ -1,0 +1,22 @@
+//! L1. Windows: a completion port of our own, AFD polls, registered waits, high-resolution timers.
+//!
+//! The files are those of `linux` and `unix` together, and what the poller is made of: [`port`], [`afd`], [`registered`],
+//! [`watch`].
+
+mod afd;
+mod port;
+mod registered;
+mod watch;
+mod winsock;
+
+pub(super) mod alarm;
+pub(super) mod child;
+pub(super) mod fork;
+pub(super) mod handle;
+pub(super) mod latch;
+pub(super) mod poller;
+pub(super) mod resolve;
+pub(super) mod signal;
+pub(super) mod thread;
+pub(super) mod time;
+pub(super) mod waitid;

@@ -1,0 +1,370 @@
+//! L1. What is ready: packets of one completion port, level-triggered for the user.
+//!
+//! Owns: the port, what is watched, and what was asked of the system for it. Host thread only; the [`Waker`] works on any
+//! thread. Imports windows-sys by its neighbours.
+//!
+//! The system reports once what it was asked for once. What was reported is *listed*, and asked for again by the next look, by
+//! the next wait, or by the end of the delivery ([`Poller::settle`]), when its callback has had its turn: then a poll for
+//! what is still ready ends at once, which makes readiness level-triggered.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::windows::io::{FromRawHandle, OwnedHandle};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::{
+    DuplicateHandle, DUPLICATE_SAME_ACCESS, ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY,
+    ERROR_NO_SYSTEM_RESOURCES, HANDLE,
+};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use super::afd::{base_of, Drivers, Poll};
+use super::alarm::{Alarm, Timer};
+use super::child::Child;
+use super::handle::{succeeded, OsFd};
+use super::port::{form, milliseconds, Form, Key, Packet, Port};
+use super::time::monotonic_ns;
+use super::watch::{Asked, Came, Watch};
+use super::winsock::Winsock;
+use crate::sys::readiness::{Interest, Readiness, Seen, READABLE};
+
+/// How long the end waits for packets that are still to come. One that does not costs the memory of its watch.
+const PATIENCE: u64 = 1_000_000_000;
+
+/// A child that is watched.
+pub(crate) struct AddedChild {
+    pub(crate) child: Child,
+    /// Nobody else can have been registered under the number of a handle of our own.
+    pub(crate) dead: Option<u64>,
+}
+
+/// Makes the poller ready, from any thread.
+pub(crate) struct Waker(Arc<Port>);
+
+impl Waker {
+    /// Sends a packet, or nothing while one is under way; keeps the thread's last error.
+    pub(crate) fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+/// What is watched. A socket and another handle may have the same number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum What {
+    Socket(OsFd),
+    Handle(OsFd),
+}
+
+/// See the file's head.
+pub(crate) struct Poller {
+    port: Arc<Port>,
+    timer: Arc<Timer>,
+    watches: HashMap<What, Rc<Watch>>,
+    listed: Vec<Rc<Watch>>,
+    /// Packets of watches that will come.
+    under_way: usize,
+    /// What a wait has taken and nobody has looked at yet.
+    fetched: VecDeque<Packet>,
+    drivers: Drivers,
+    _winsock: Winsock,
+}
+
+impl Poller {
+    /// Whether what was reported has to be asked for again.
+    pub(crate) const REPORTS_ONCE: bool = true;
+
+    /// An empty set, and what makes it ready beside what is watched: the waker and the alarm.
+    pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
+        Poller::of(form())
+    }
+
+    pub(super) fn of(form: Form) -> io::Result<(Poller, Waker, Alarm)> {
+        let winsock = Winsock::start()?;
+        let port = Port::of(form)?;
+        let (alarm, timer) = Alarm::new(&port)?;
+        let waker = Waker(port.clone());
+        let poller = Poller {
+            port,
+            timer,
+            watches: HashMap::new(),
+            listed: Vec::new(),
+            under_way: 0,
+            fetched: VecDeque::new(),
+            drivers: Drivers::default(),
+            _winsock: winsock,
+        };
+        Ok((poller, waker, alarm))
+    }
+
+    /// The port's handle, which is signalled while something is ready.
+    pub(crate) fn fd(&self) -> OsFd {
+        self.port.handle() as OsFd
+    }
+
+    pub(super) fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+
+    /// Watches a socket for `interest` (0: registered, but paused) on behalf of `bits`.
+    ///
+    /// Returns the bits of a registration that turned out to be dead: its socket had been closed. A socket that is
+    /// registered and open is an error of kind `AlreadyExists`.
+    pub(crate) fn add(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
+        let base = base_of(fd)?;
+        let what = What::Socket(fd);
+        let dead = self.make_way(what)?;
+        let poll = Poll::new(self.drivers.with_room(&self.port)?, base);
+        self.insert(what, Watch::socket(bits, interest, poll))?;
+        Ok(dead)
+    }
+
+    /// Watches a handle, whose object is signalled, as [`Poller::add`] does a socket.
+    pub(crate) fn add_handle(&mut self, handle: OsFd, interest: Interest, bits: u64) -> io::Result<()> {
+        let what = What::Handle(handle);
+        if self.watches.contains_key(&what) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.insert(what, Watch::handle(bits, interest, duplicate(handle)?))
+    }
+
+    /// Watches the end of a child on behalf of `bits`: it is readable then.
+    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<AddedChild>> {
+        let child = Child::open(pid)?;
+        self.add_handle(child.handle(), READABLE, bits)?;
+        Ok(Some(AddedChild { child, dead: None }))
+    }
+
+    /// Forgets a child that was added.
+    pub(crate) fn remove_child(&mut self, child: &Child, bits: u64) {
+        self.forget(What::Handle(child.handle()), bits);
+    }
+
+    /// Changes what a socket is watched for; 0 pauses it.
+    pub(crate) fn modify(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<()> {
+        let watch =
+            self.watches.get(&What::Socket(fd)).filter(|watch| watch.bits == bits && !watch.is_dead());
+        let Some(watch) = watch.cloned() else {
+            return Err(io::Error::from_raw_os_error(ERROR_INVALID_HANDLE as i32));
+        };
+        let asked = watch.modify(interest, &self.port)?;
+        self.count(asked);
+        Ok(())
+    }
+
+    /// Forgets a socket, unless its number belongs to somebody else by now.
+    pub(crate) fn remove(&mut self, fd: OsFd, bits: u64) {
+        self.forget(What::Socket(fd), bits);
+    }
+
+    /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now` reports what ended the sleep.
+    /// Says whether no signal did: there are none that could.
+    pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<bool> {
+        self.settle();
+        if self.fetched.is_empty() {
+            self.fetch(milliseconds(timeout))?;
+        }
+        Ok(true)
+    }
+
+    /// Reports what is ready now, without waiting.
+    pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
+        // Twice if the first look has only met polls that were cancelled for the sake of others, which begin now.
+        for _ in 0..2 {
+            self.settle();
+            if self.fetched.is_empty() {
+                self.fetch(0)?;
+            }
+            let mut told = false;
+            while let Some(packet) = self.fetched.pop_front() {
+                if let Some((what, ready)) = self.meet(packet) {
+                    seen(what, ready);
+                    told = true;
+                }
+            }
+            if told || self.listed.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the next `poll_now` would report something. Takes nothing.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if self.fetched.is_empty() && self.port.form() == Form::Handle {
+            return self.port.is_signalled();
+        }
+        let found = self.fetched.len();
+        // If the system cannot be asked there is nothing that it could tell.
+        let _ = self.fetch(0);
+        if self.fetched.len() > found {
+            // Whoever sleeps on the port is not to miss what lies here now.
+            self.port.wake();
+        }
+        !self.fetched.is_empty()
+    }
+
+    /// Whether something was reported, and is asked for again by the next look or [`Poller::settle`] alone.
+    pub(crate) fn has_unarmed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// A delivery is over, or a look begins: the system is asked anew for what was reported.
+    pub(crate) fn settle(&mut self) {
+        for watch in std::mem::take(&mut self.listed) {
+            match watch.arm_listed(&self.port) {
+                Ok(asked) => self.count(asked),
+                Err(error) if is_shortage(&error) => {
+                    // The next delivery tries again, and there is one.
+                    self.list(watch);
+                    self.port.wake();
+                }
+                // Its socket was closed before its source.
+                Err(_) => watch.die(),
+            }
+        }
+    }
+
+    /// There are no forked children.
+    pub(crate) fn close_in_child(&self) {}
+
+    fn fetch(&mut self, timeout: u32) -> io::Result<()> {
+        let fetched = &mut self.fetched;
+        self.port.take(timeout, |packet| fetched.push_back(packet))
+    }
+
+    /// What a packet means.
+    fn meet(&mut self, packet: Packet) -> Option<(Seen, Readiness)> {
+        match packet.key {
+            Key::Waker => {
+                self.port.forget_wake();
+                Some((Seen::Woken, 0))
+            }
+            Key::Alarm => self.timer.rang().then_some((Seen::Alarm, 0)),
+            Key::Socket | Key::Handle => {
+                // SAFETY: such packets are sent for watches alone, and each is taken from the queue once.
+                let (watch, came) = unsafe { Watch::arrive(packet.data) };
+                self.under_way -= 1;
+                let bits = watch.bits;
+                match came {
+                    Came::Ready(ready) => {
+                        self.list(watch);
+                        Some((Seen::Fd(bits), ready))
+                    }
+                    Came::Again => {
+                        self.list(watch);
+                        None
+                    }
+                    Came::Over => None,
+                }
+            }
+            Key::Kick | Key::Filled => None,
+        }
+    }
+
+    fn list(&mut self, watch: Rc<Watch>) {
+        watch.list();
+        self.listed.push(watch);
+    }
+
+    /// Who is registered so already is in the way, unless its socket was closed: then its bits are returned.
+    fn make_way(&mut self, what: What) -> io::Result<Option<u64>> {
+        let Some(watch) = self.watches.get(&what).cloned() else { return Ok(None) };
+        if !watch.is_dead() {
+            // The packet that says so may be under way.
+            self.look_for_dead()?;
+        }
+        if !watch.is_dead() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.watches.remove(&what);
+        Ok(Some(watch.bits))
+    }
+
+    /// Notes which sockets were closed; all else that has arrived is kept for the next look.
+    fn look_for_dead(&mut self) -> io::Result<()> {
+        self.settle();
+        self.fetch(0)?;
+        let fetched = std::mem::take(&mut self.fetched);
+        for packet in fetched {
+            if packet.key != Key::Socket {
+                self.fetched.push_back(packet);
+                continue;
+            }
+            // What is ready is asked for anew, and reported then.
+            self.meet(packet);
+        }
+        if self.has_unarmed() || !self.fetched.is_empty() {
+            self.port.wake();
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, what: What, watch: Watch) -> io::Result<()> {
+        self.watches.try_reserve(1)?;
+        self.listed.try_reserve(self.watches.len() + 1)?;
+        let watch = Rc::new(watch);
+        let asked = watch.arm(&self.port)?;
+        self.count(asked);
+        self.watches.insert(what, watch);
+        Ok(())
+    }
+
+    fn forget(&mut self, what: What, bits: u64) {
+        if self.watches.get(&what).is_some_and(|watch| watch.bits == bits) {
+            if let Some(watch) = self.watches.remove(&what) {
+                let asked = watch.remove();
+                self.count(asked);
+            }
+        }
+    }
+
+    fn count(&mut self, asked: Asked) {
+        match asked {
+            Asked::More => self.under_way += 1,
+            Asked::Less => self.under_way -= 1,
+            Asked::Nothing => {}
+        }
+    }
+}
+
+impl Drop for Poller {
+    /// Cancels what is pending and takes all packets back, so that the system writes nowhere any more.
+    fn drop(&mut self) {
+        for (_, watch) in std::mem::take(&mut self.watches) {
+            let asked = watch.remove();
+            self.count(asked);
+        }
+        let until = monotonic_ns().saturating_add(PATIENCE);
+        while self.under_way > 0 && monotonic_ns() < until {
+            if self.fetch(10).is_err() {
+                break;
+            }
+            while let Some(packet) = self.fetched.pop_front() {
+                self.meet(packet);
+            }
+        }
+    }
+}
+
+/// A handle of our own to the same object; it is an error if there is none.
+fn duplicate(handle: OsFd) -> io::Result<OwnedHandle> {
+    let mut copy: HANDLE = std::ptr::null_mut();
+    // SAFETY: `copy` is ours to write; a handle that is not open is an error and nothing worse.
+    succeeded(unsafe {
+        let process = GetCurrentProcess();
+        DuplicateHandle(process, handle as HANDLE, process, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
+    })?;
+    // SAFETY: just made, and nobody else owns it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(copy) })
+}
+
+/// Whether it may succeed later.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES];
+    error.kind() == io::ErrorKind::OutOfMemory
+        || shortages.iter().any(|shortage| error.raw_os_error() == Some(*shortage as i32))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! Sockets, handles and packets as a poller sees them.
+
+use super::*;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::windows::io::{AsRawHandle, AsRawSocket};
+
+use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
+use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
+use windows_sys::Win32::System::Threading::{CreateEventW, CreateSemaphoreW, SetEvent};
+
+use crate::sys::readiness::{ERROR, HANGUP, WRITABLE};
+
+fn poller() -> Poller {
+    Poller::new().unwrap().0
+}
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+fn fd(socket: &impl AsRawSocket) -> OsFd {
+    socket.as_raw_socket() as OsFd
+}
+
+fn now(poller: &mut Poller) -> Vec<(Seen, Readiness)> {
+    let mut all = Vec::new();
+    poller.poll_now(|what, ready| all.push((what, ready))).unwrap();
+    all
+}
+
+/// What is reported first. The network, even that of one machine, takes its time.
+fn first(poller: &mut Poller) -> Vec<(Seen, Readiness)> {
+    let until = monotonic_ns() + 10_000_000_000;
+    loop {
+        poller.wait(10_000_000).unwrap();
+        let seen = now(poller);
+        if !seen.is_empty() || monotonic_ns() > until {
+            return seen;
+        }
+    }
+}
+
+/// Nothing is reported for some milliseconds.
+fn silent(poller: &mut Poller) {
+    for _ in 0..3 {
+        poller.wait(5_000_000).unwrap();
+        assert_eq!(now(poller), []);
+    }
+}
+
+fn event(manual: bool) -> OwnedHandle {
+    // SAFETY: no memory is involved; the handle is new.
+    unsafe {
+        let event = CreateEventW(std::ptr::null(), manual.into(), 0, std::ptr::null());
+        OwnedHandle::from_raw_handle(event)
+    }
+}
+
+fn set(event: &OwnedHandle) {
+    // SAFETY: an open handle.
+    assert_ne!(unsafe { SetEvent(event.as_raw_handle()) }, 0);
+}
+
+fn number(handle: &OwnedHandle) -> OsFd {
+    handle.as_raw_handle() as OsFd
+}
+
+#[test]
+fn level_triggered_partial_read() {
+    let mut poller = poller();
+    let (mut a, mut b) = pair();
+    poller.add(fd(&b), READABLE, 7).unwrap();
+    silent(&mut poller);
+    a.write_all(b"xy").unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(7), READABLE)]);
+    assert!(poller.has_unarmed(), "its callback has its turn first");
+    b.read_exact(&mut [0]).unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(7), READABLE)], "1 of 2 bytes is left");
+    b.read_exact(&mut [0]).unwrap();
+    silent(&mut poller);
+    a.write_all(b"z").unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(7), READABLE)]);
+}
+
+#[test]
+fn settling_makes_the_port_ready_again_for_what_is_left() {
+    let mut poller = poller();
+    let (mut a, b) = pair();
+    poller.add(fd(&b), READABLE, 7).unwrap();
+    a.write_all(b"xy").unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(7), READABLE)]);
+    assert!(!poller.is_ready(), "reported once");
+    poller.settle();
+    assert!(!poller.has_unarmed());
+    while !poller.is_ready() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn listeners_connections_and_ends_are_readable() {
+    let mut poller = poller();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    poller.add(fd(&listener), READABLE, 1).unwrap();
+    silent(&mut poller);
+    let a = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(1), READABLE)]);
+    assert_eq!(first(&mut poller), [(Seen::Fd(1), READABLE)], "nobody has accepted it");
+    let (b, _) = listener.accept().unwrap();
+    silent(&mut poller);
+    poller.remove(fd(&listener), 1);
+    poller.add(fd(&b), READABLE | WRITABLE, 2).unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(2), WRITABLE)]);
+    poller.modify(fd(&b), READABLE, 2).unwrap();
+    drop(a);
+    assert_eq!(first(&mut poller), [(Seen::Fd(2), READABLE)], "the end of the stream");
+}
+
+#[test]
+fn a_reset_is_an_error_and_a_hang_up() {
+    let mut poller = poller();
+    let (a, b) = pair();
+    poller.add(fd(&b), READABLE, 3).unwrap();
+    reset(a);
+    let seen = first(&mut poller);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].1 & (ERROR | HANGUP), ERROR | HANGUP, "{seen:?}");
+}
+
+/// Closes a connection so that the other end is told of a reset.
+fn reset(stream: TcpStream) {
+    use windows_sys::Win32::Networking::WinSock::{setsockopt, LINGER, SOL_SOCKET, SO_LINGER};
+    let linger = LINGER { l_onoff: 1, l_linger: 0 };
+    let size = std::mem::size_of::<LINGER>() as i32;
+    // SAFETY: an open socket, and `linger` outlives the call.
+    let done = unsafe { setsockopt(fd(&stream), SOL_SOCKET, SO_LINGER, (&raw const linger).cast(), size) };
+    assert_eq!(done, 0);
+}
+
+#[test]
+fn a_socket_is_registered_once_and_a_closed_one_is_replaced() {
+    let mut poller = poller();
+    let (a, _far) = pair();
+    let number = fd(&a);
+    assert_eq!(poller.add(number, READABLE, 1).unwrap(), None);
+    assert_eq!(poller.add(number, READABLE, 2).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    poller.modify(number, 0, 1).unwrap();
+    assert_eq!(poller.add(number, READABLE, 2).unwrap_err().kind(), io::ErrorKind::AlreadyExists, "paused");
+    poller.modify(number, READABLE, 1).unwrap();
+    drop(a);
+    // Until the system gives the number out again.
+    let mut others = Vec::new();
+    let again = loop {
+        assert!(others.len() < 1000, "the number does not come again");
+        let (b, far) = pair();
+        if fd(&b) == number || fd(&far) == number {
+            break (b, far);
+        }
+        others.push((b, far));
+    };
+    assert_eq!(poller.add(number, READABLE, 2).unwrap(), Some(1));
+    poller.remove(number, 1);
+    assert!(poller.modify(number, WRITABLE, 2).is_ok(), "the old owner removes nothing of the new one");
+    assert_eq!(first(&mut poller), [(Seen::Fd(2), WRITABLE)]);
+    drop(again);
+}
+
+#[test]
+fn a_socket_that_was_closed_is_silent_and_cannot_be_changed() {
+    let mut poller = poller();
+    let (mut a, b) = pair();
+    let number = fd(&b);
+    poller.add(number, READABLE, 1).unwrap();
+    drop(b);
+    silent(&mut poller);
+    let _ = a.write_all(b"x");
+    silent(&mut poller);
+    assert_eq!(poller.modify(number, 0, 1).unwrap_err().raw_os_error(), Some(ERROR_INVALID_HANDLE as i32));
+    poller.remove(number, 1);
+}
+
+#[test]
+fn a_paused_socket_reports_no_hang_up() {
+    let mut poller = poller();
+    let (a, b) = pair();
+    poller.add(fd(&b), 0, 3).unwrap();
+    drop(a);
+    silent(&mut poller);
+    poller.modify(fd(&b), READABLE, 3).unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(3), READABLE)]);
+    poller.modify(fd(&b), 0, 3).unwrap();
+    silent(&mut poller);
+}
+
+#[test]
+fn what_is_asked_for_may_change_while_it_is_pending() {
+    let mut poller = poller();
+    let (mut a, b) = pair();
+    poller.add(fd(&b), READABLE, 3).unwrap();
+    for _ in 0..100 {
+        poller.modify(fd(&b), WRITABLE, 3).unwrap();
+        assert_eq!(first(&mut poller), [(Seen::Fd(3), WRITABLE)]);
+        poller.modify(fd(&b), READABLE, 3).unwrap();
+        assert_eq!(now(&mut poller), []);
+    }
+    a.write_all(b"x").unwrap();
+    assert_eq!(first(&mut poller), [(Seen::Fd(3), READABLE)]);
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused() {
+    let mut poller = poller();
+    let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let error = |result: io::Result<Option<u64>>| result.unwrap_err().raw_os_error();
+    assert_eq!(error(poller.add(file.as_raw_handle() as OsFd, 0, 3)), Some(WSAENOTSOCK));
+    assert_eq!(error(poller.add(usize::MAX, READABLE, 3)), Some(WSAENOTSOCK));
+    assert_eq!(poller.modify(76, READABLE, 3).unwrap_err().raw_os_error(), Some(ERROR_INVALID_HANDLE as i32));
+    let error = poller.add_handle(0x7ffc, READABLE, 3).unwrap_err().raw_os_error();
+    assert!(
+        [ERROR_INVALID_HANDLE, ERROR_ACCESS_DENIED].map(|e| Some(e as i32)).contains(&error),
+        "{error:?}"
+    );
+    assert_eq!((poller.under_way, poller.watches.len()), (0, 0));
+}
+
+#[test]
+fn what_ends_a_wait_is_reported_once() {
+    let (mut poller, waker, _alarm) = Poller::new().unwrap();
+    poller.wait(1).unwrap();
+    assert_eq!(now(&mut poller), [], "the time was over");
+    assert!(!poller.is_ready());
+    waker.wake();
+    assert!(poller.is_ready());
+    poller.wait(u64::MAX).unwrap();
+    assert!(poller.is_ready(), "nobody has looked at it");
+    assert_eq!(now(&mut poller), [(Seen::Woken, 0)]);
+    assert_eq!(now(&mut poller), []);
+}
+
+#[test]
+fn many_wakes_are_one_and_none_of_those_after_it_is_lost() {
+    let (mut poller, waker, _alarm) = Poller::new().unwrap();
+    for _ in 0..10 {
+        for _ in 0..1000 {
+            waker.wake();
+        }
+        assert_eq!(now(&mut poller), [(Seen::Woken, 0)]);
+        assert_eq!(now(&mut poller), []);
+    }
+}
+
+#[test]
+fn an_event_that_stays_set_is_reported_again_and_one_that_is_reset_once() {
+    let mut poller = poller();
+    let (manual, auto) = (event(true), event(false));
+    poller.add_handle(number(&manual), READABLE, 1).unwrap();
+    poller.add_handle(number(&auto), READABLE, 2).unwrap();
+    assert_eq!(
+        poller.add_handle(number(&auto), READABLE, 3).unwrap_err().kind(),
+        io::ErrorKind::AlreadyExists
+    );
+    silent(&mut poller);
+    set(&auto);
+    assert_eq!(first(&mut poller), [(Seen::Fd(2), READABLE)]);
+    silent(&mut poller);
+    set(&manual);
+    for _ in 0..3 {
+        assert_eq!(first(&mut poller), [(Seen::Fd(1), READABLE)]);
+    }
+    poller.forget(What::Handle(number(&manual)), 1);
+    silent(&mut poller);
+}
+
+#[test]
+fn a_semaphore_counts_and_any_number_of_handles_can_be_watched() {
+    let mut poller = poller();
+    // SAFETY: no memory is involved; the handle is new.
+    let semaphore =
+        unsafe { OwnedHandle::from_raw_handle(CreateSemaphoreW(std::ptr::null(), 5, 5, std::ptr::null())) };
+    poller.add_handle(number(&semaphore), READABLE, 1).unwrap();
+    for _ in 0..5 {
+        assert_eq!(first(&mut poller), [(Seen::Fd(1), READABLE)]);
+    }
+    silent(&mut poller);
+    let events: Vec<_> = (0..200).map(|_| event(false)).collect();
+    for (bits, event) in events.iter().enumerate() {
+        poller.add_handle(number(event), READABLE, 100 + bits as u64).unwrap();
+    }
+    events.iter().for_each(set);
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < 200 {
+        let told = first(&mut poller);
+        assert!(!told.is_empty(), "only {} of 200 came", seen.len());
+        for (what, _) in told {
+            assert!(seen.insert(format!("{what:?}")), "{what:?} came twice");
+        }
+    }
+    silent(&mut poller);
+}
+
+#[test]
+fn everything_asked_for_comes_back_whatever_is_cancelled() {
+    let mut random = 7u64;
+    let mut below = |bound: u64| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (random >> 33) % bound
+    };
+    let mut poller = poller();
+    let mut pairs: Vec<_> = (0..40).map(|_| pair()).collect();
+    pairs.iter().for_each(|(a, b)| a.set_nonblocking(true).and(b.set_nonblocking(true)).unwrap());
+    let mut interests = vec![None; pairs.len()];
+    let (mut told, mut changes) = (0, 0);
+    for step in 0..20_000u64 {
+        let i = below(40) as usize;
+        let number = fd(&pairs[i].1);
+        changes += 1;
+        match (below(6), interests[i]) {
+            (_, None) => {
+                let interest = below(4) as Interest;
+                poller.add(number, interest, 1 + i as u64).unwrap();
+                interests[i] = Some(interest);
+            }
+            (0, _) => {
+                poller.remove(number, 1 + i as u64);
+                interests[i] = None;
+            }
+            (1 | 2, _) => {
+                let interest = below(4) as Interest;
+                poller.modify(number, interest, 1 + i as u64).unwrap();
+                interests[i] = Some(interest);
+            }
+            (3, _) => drop(pairs[i].0.write(b"z")),
+            (4, _) => drop(pairs[i].1.read(&mut [0; 8])),
+            _ => changes -= 1,
+        }
+        if step % 5 == 0 {
+            for (what, ready) in now(&mut poller) {
+                let Seen::Fd(bits) = what else { continue };
+                // What was asked for before may still be told: layers above pass it over.
+                assert!(ready != 0 && interests[bits as usize - 1].is_some(), "{bits} is not registered");
+                told += 1;
+            }
+        }
+    }
+    println!("{changes} changes, {told} reports");
+    assert!(told > 1000);
+    for i in 0..pairs.len() {
+        poller.remove(fd(&pairs[i].1), 1 + i as u64);
+    }
+    let until = monotonic_ns() + 10_000_000_000;
+    while poller.under_way > 0 && monotonic_ns() < until {
+        poller.wait(10_000_000).unwrap();
+        assert_eq!(now(&mut poller), []);
+    }
+    assert_eq!(poller.under_way, 0, "lost");
+}
+
+#[test]
+fn the_end_takes_back_what_is_pending() {
+    let (sockets, events): (Vec<_>, Vec<_>) = (0..100).map(|i| (pair(), event(i % 2 == 0))).unzip();
+    let mut poller = poller();
+    let port = Arc::downgrade(poller.port());
+    for (i, ((_, b), event)) in sockets.iter().zip(&events).enumerate() {
+        poller.add(fd(b), READABLE, 1 + i as u64).unwrap();
+        poller.add_handle(number(event), READABLE, 1000 + i as u64).unwrap();
+        if i % 3 == 0 {
+            set(event);
+        }
+    }
+    assert_eq!(poller.under_way, 200);
+    drop(poller);
+    assert_eq!(port.strong_count(), 0, "nothing holds the port any more");
+}

@@ -1,0 +1,202 @@
+//! L1. One thing that the poller watches, a socket or a handle: what was asked of the system for it, and what came.
+//!
+//! Owns: the poll or the wait, and for a pending one a reference of its own, which comes back with its packet. So what the
+//! system still writes to is never freed, however the watch ends. Host thread.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::afd::{Outcome, Poll};
+use super::port::{Key, Packet, Port};
+use super::registered::{Often, Registered};
+use crate::sys::readiness::{Interest, Readiness, READABLE};
+
+/// See the file's head.
+pub(super) struct Watch {
+    /// Whose it is.
+    pub(super) bits: u64,
+    interest: Cell<Interest>,
+    state: Cell<State>,
+    /// The poller has forgotten it.
+    removed: Cell<bool>,
+    /// Its socket was closed.
+    dead: Cell<bool>,
+    source: Source,
+}
+
+/// What the system has been asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Nothing.
+    Idle,
+    /// Nothing, but shall be by the next look or the end of the delivery.
+    Listed,
+    /// For this; a packet will come.
+    Pending(Interest),
+}
+
+enum Source {
+    Socket(Poll),
+    /// A handle of our own, so that nobody closes it under the wait.
+    Handle(OwnedHandle, RefCell<Option<Registered>>),
+}
+
+/// What a change or an end has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// Nothing new is under way.
+    Nothing,
+    /// One more packet will come,
+    More,
+    /// or one fewer.
+    Less,
+}
+
+/// What a packet has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Came {
+    /// Ready: tell it, and list it.
+    Ready(Readiness),
+    /// Nothing to tell: list it.
+    Again,
+    /// Nothing, and it is not asked for any more.
+    Over,
+}
+
+impl Watch {
+    pub(super) fn socket(bits: u64, interest: Interest, poll: Poll) -> Watch {
+        Watch::new(bits, interest, Source::Socket(poll))
+    }
+
+    /// `handle`: to be closed with the watch.
+    pub(super) fn handle(bits: u64, interest: Interest, handle: OwnedHandle) -> Watch {
+        Watch::new(bits, interest, Source::Handle(handle, RefCell::default()))
+    }
+
+    fn new(bits: u64, interest: Interest, source: Source) -> Watch {
+        let (removed, dead) = (Cell::new(false), Cell::new(false));
+        Watch { bits, interest: Cell::new(interest), state: Cell::new(State::Idle), removed, dead, source }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    /// It was reported: to be armed by the next look, or the end of the delivery.
+    pub(super) fn list(&self) {
+        self.state.set(State::Listed);
+    }
+
+    /// The listed one's turn has come.
+    pub(super) fn arm_listed(self: &Rc<Watch>, port: &Arc<Port>) -> io::Result<Asked> {
+        if self.state.get() != State::Listed {
+            return Ok(Asked::Nothing);
+        }
+        self.state.set(State::Idle);
+        self.arm(port)
+    }
+
+    /// Asks the system for what it is watched for, unless that is nothing.
+    pub(super) fn arm(self: &Rc<Watch>, port: &Arc<Port>) -> io::Result<Asked> {
+        let interest = self.interest.get();
+        if self.state.get() != State::Idle || self.removed.get() || self.dead.get() || interest == 0 {
+            return Ok(Asked::Nothing);
+        }
+        let held = Rc::into_raw(self.clone());
+        let asked = match &self.source {
+            // SAFETY: nothing is pending, and `held` keeps it where it is until its packet has come.
+            Source::Socket(poll) => unsafe { poll.start(interest, held as usize) },
+            Source::Handle(handle, wait) => {
+                let packet = Packet { key: Key::Handle, data: held as usize };
+                let registered = Registered::new(handle.as_raw_handle(), port, packet, Often::Once);
+                registered.map(|registered| drop(wait.replace(Some(registered))))
+            }
+        };
+        if let Err(error) = asked {
+            // SAFETY: from into_raw above; no packet will come.
+            drop(unsafe { Rc::from_raw(held) });
+            return Err(error);
+        }
+        self.state.set(State::Pending(interest));
+        Ok(Asked::More)
+    }
+
+    /// Changes what it is watched for; 0 pauses it.
+    pub(super) fn modify(self: &Rc<Watch>, interest: Interest, port: &Arc<Port>) -> io::Result<Asked> {
+        let before = self.interest.replace(interest);
+        match self.state.get() {
+            State::Listed => Ok(Asked::Nothing),
+            State::Idle => self.arm(port).inspect_err(|_| self.interest.set(before)),
+            // What is asked for covers it: what came for more is passed over.
+            State::Pending(asked) if interest != 0 && interest & !asked == 0 => Ok(Asked::Nothing),
+            State::Pending(_) => Ok(self.cancel()),
+        }
+    }
+
+    /// Ends it: nothing is asked for any more, and what comes is nobody's.
+    pub(super) fn remove(self: &Rc<Watch>) -> Asked {
+        self.removed.set(true);
+        match self.state.get() {
+            State::Pending(_) => self.cancel(),
+            _ => Asked::Nothing,
+        }
+    }
+
+    /// Its socket turned out to be closed.
+    pub(super) fn die(&self) {
+        self.dead.set(true);
+    }
+
+    fn cancel(self: &Rc<Watch>) -> Asked {
+        match &self.source {
+            Source::Socket(poll) => {
+                // SAFETY: it is pending.
+                unsafe { poll.cancel() };
+                Asked::Nothing
+            }
+            Source::Handle(_, wait) => {
+                let has_sent = wait.take().is_some_and(Registered::end);
+                if has_sent {
+                    return Asked::Nothing;
+                }
+                // SAFETY: from into_raw in `arm`, and no packet will bring it back.
+                drop(unsafe { Rc::from_raw(Rc::as_ptr(self)) });
+                self.state.set(State::Idle);
+                Asked::Less
+            }
+        }
+    }
+
+    /// The packet of what was pending has come.
+    ///
+    /// # Safety
+    /// `data` is that of a packet that a watch has asked for, and was not given to this before.
+    pub(super) unsafe fn arrive(data: usize) -> (Rc<Watch>, Came) {
+        // SAFETY: the caller's word: from into_raw in `arm`.
+        let watch = unsafe { Rc::from_raw(data as *const Watch) };
+        watch.state.set(State::Idle);
+        let outcome = match &watch.source {
+            // SAFETY: its packet has come.
+            Source::Socket(poll) => unsafe { poll.outcome() },
+            Source::Handle(_, wait) => {
+                drop(wait.take());
+                Outcome::Ready(READABLE)
+            }
+        };
+        let interest = watch.interest.get();
+        let came = match outcome {
+            _ if watch.removed.get() => Came::Over,
+            Outcome::Closed => {
+                watch.die();
+                Came::Over
+            }
+            _ if interest == 0 => Came::Over,
+            Outcome::Ready(ready) => Came::Ready(ready),
+            Outcome::Nothing => Came::Again,
+        };
+        (watch, came)
+    }
+}
