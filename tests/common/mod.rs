@@ -13,6 +13,10 @@ mod probe;
 mod queue;
 mod sync;
 mod system;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 pub use asyncguest::clock::{Clock, FOREVER, MILLISECOND};
 pub use asyncguest::error::{Error, Result, Status};
@@ -28,6 +32,10 @@ pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub use std::sync::Arc;
 pub use sync::{Condvar, Mutex, MutexGuard};
 pub use system::*;
+#[cfg(unix)]
+pub use unix::*;
+#[cfg(windows)]
+pub use windows::*;
 
 use std::rc::Weak;
 use std::thread::ThreadId;

@@ -45,7 +45,7 @@ fn takes_nothing(handle: &Handle, poster: &Poster, pipe: &Channel) {
     let probe = Probe::shared();
     assert_eq!(refused(handle.fd_add(pipe.input(), READABLE, probe.fd(nothing))), Status::CLOSED);
     assert_eq!(refused(handle.timer_add(0, 0, probe.timer(nothing))), Status::CLOSED);
-    assert_eq!(refused(handle.signal_add(libc::SIGUSR1, probe.signal(nothing))), Status::CLOSED);
+    assert_eq!(refused(handle.signal_add(SIGNAL, probe.signal(nothing))), Status::CLOSED);
     assert_eq!(refused(handle.child_add(1, probe.child(nothing))), Status::CLOSED);
     assert_eq!(refused(handle.work(|| {}, probe.worked(|_, ()| {}))), Status::CLOSED);
     assert_eq!(refused(handle.resolve(query(Some("::1"), None), probe.resolved(|_| {}))), Status::CLOSED);

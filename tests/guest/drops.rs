@@ -10,7 +10,7 @@ struct Zoo {
     probes: Vec<P>,
     ids: Vec<Id>,
     child: i32,
-    _go: Rc<Channel>,
+    _go: Rc<Go>,
     _pipe: Rc<Channel>,
 }
 
@@ -25,7 +25,7 @@ impl Zoo {
         let ids = vec![
             toy.add_fd(pipe.input(), READABLE, &p[0], nothing),
             toy.add_timer(3600 * SECOND, 0, &p[1], nothing),
-            toy.add_signal(libc::SIGUSR1, &p[2]),
+            toy.add_signal(SIGNAL, &p[2]),
             toy.add_child(child, &p[3]),
             toy.add_work(&p[4], move || {
                 latch.open();
@@ -46,8 +46,7 @@ impl Zoo {
             assert_eq!((probe.calls(), probe.drops()), (0, 1));
             assert!(probe.dropped.get() < done);
         }
-        kill(self.child, libc::SIGKILL);
-        assert_eq!(wait_for(self.child), None);
+        end_child(self.child);
     }
 }
 
@@ -137,8 +136,8 @@ fn drop_not_for_a_failed_registration() {
     let _alone = alone();
     let (toy, probe) = (Toy::start(Drive::Thread), Probe::shared());
     let handle = toy.handle();
-    assert_eq!(refused(handle.fd_add(-1, READABLE, probe.fd(nothing))), Status::INVAL);
-    assert_eq!(refused(handle.signal_add(libc::SIGKILL, probe.signal(nothing))), Status::INVAL);
+    assert_eq!(refused(handle.fd_add(NO_FD, READABLE, probe.fd(nothing))), Status::INVAL);
+    assert_eq!(refused(handle.signal_add(NO_SIGNAL, probe.signal(nothing))), Status::INVAL);
     assert_eq!(refused(handle.child_add(0, probe.child(nothing))), Status::INVAL);
     assert_eq!(refused(handle.resolve(query(None, None), probe.resolved(|_| {}))), Status::INVAL);
     assert_eq!(probe.drops(), 4);

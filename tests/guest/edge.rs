@@ -1,6 +1,8 @@
 //! Hazard: a host that watches the guest's fd edge-triggered, as many event loops do. It is told again whenever a
 //! delivery leaves something, or it would never come back.
 
+#![cfg(unix)] // hosts of Windows wait for a handle, never for its edges
+
 use crate::common::*;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 

@@ -1,5 +1,7 @@
 //! Hazard: fork, and the end of the process, with a guest running.
 
+#![cfg(unix)] // Windows has no fork
+
 use crate::common::*;
 
 /// A guest that a forked child inherits.

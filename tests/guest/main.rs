@@ -10,6 +10,7 @@ mod budget;
 mod cancel;
 mod chaos;
 mod children;
+mod console;
 mod deadline;
 mod drives;
 mod drops;

@@ -222,7 +222,7 @@ fn add_quiet_sources(toy: &Toy) -> Rc<Channel> {
     toy.add_fd(pipe.input(), READABLE, &probe, nothing);
     toy.add_timer(3600 * SECOND, 0, &probe, nothing);
     toy.add_timer(FOREVER, 0, &probe, nothing);
-    toy.add_signal(libc::SIGUSR2, &probe);
+    toy.add_signal(SIGNAL, &probe);
     pipe
 }
 

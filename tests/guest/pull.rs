@@ -45,13 +45,13 @@ fn pull_every_kind() {
         Some(toy.add_fd(pipe.output(), WRITABLE, &fd, nothing)),
         Some(toy.add_timer(0, 0, &timer, nothing)),
         None,
-        Some(toy.add_signal(libc::SIGUSR1, &signal)),
+        Some(toy.add_signal(SIGNAL, &signal)),
         Some(toy.add_child(pid, &child)),
         Some(toy.add_work(&work, || {})),
         Some(toy.add_resolve(query(Some("127.0.0.1"), Some("80")), &resolve)),
     ];
     toy.post(&post, nothing);
-    raise(libc::SIGUSR1);
+    raise(SIGNAL);
     let guest = toy.guest();
     let mut seen = [false; 7];
     let mut look = |event: Event| {
@@ -64,7 +64,7 @@ fn pull_every_kind() {
                 guest.handle().fd_modify(event.id.unwrap(), 0).unwrap();
             }
             Kind::Timer => assert_eq!(event.value, 1),
-            Kind::Signal => assert_eq!((event.flags, event.value), (libc::SIGUSR1 as u32, 1)),
+            Kind::Signal => assert_eq!((event.flags, event.value), (SIGNAL as u32, 1)),
             Kind::Child => assert_eq!((event.flags, event.value), (0, 7)),
             Kind::Resolve => assert_eq!((event.value, event.data.is_null()), (1, false)),
             Kind::Post | Kind::Work => {}

@@ -10,6 +10,7 @@ struct Pair {
     pipes: [Rc<Channel>; 2],
     probes: [P; 2],
     ids: [Cell<Option<Id>>; 2],
+    #[cfg_attr(windows, allow(dead_code))] // its tests use dup2
     newcomer: P,
 }
 
@@ -86,6 +87,7 @@ fn close_itself_in_batch() {
 }
 
 /// The other source's fd is replaced by a new, empty pipe of the same number, and that is registered.
+#[cfg(unix)]
 fn number_reused(close_source: bool) {
     let fresh = Channel::new();
     let replacement = fresh.clone();
@@ -111,12 +113,14 @@ fn number_reused(close_source: bool) {
     assert_eq!(pair.newcomer.drops(), 1);
 }
 
+#[cfg(unix)] // Windows has no dup2
 #[test]
 fn fd_number_reused_in_batch() {
     let _alone = alone();
     number_reused(true);
 }
 
+#[cfg(unix)] // Windows has no dup2
 #[test]
 fn fd_number_reused_in_batch_without_close() {
     let _alone = alone();
@@ -136,6 +140,7 @@ fn modify_in_batch() {
     pair.end();
 }
 
+#[cfg(unix)] // both ends of a connection are writable
 #[test]
 fn modify_in_batch_to_another_event() {
     let _alone = alone();
@@ -191,8 +196,8 @@ fn order_fds_timers_posts_signals_children() {
     let pid = ending_child(0);
     wait_unreaped(pid);
     toy.add_child(pid, &child);
-    toy.add_signal(libc::SIGUSR1, &signal);
-    raise(libc::SIGUSR1);
+    toy.add_signal(SIGNAL, &signal);
+    raise(SIGNAL);
     toy.post(&post, nothing);
     toy.add_timer(0, 0, &timer, nothing);
     toy.add_fd(pipe.input(), READABLE, &fd, pipe.reader());

@@ -22,38 +22,38 @@ fn resolved(drive: Drive, query: Query) -> Resolved {
 
 /// The IPv4 address and port of a `struct sockaddr_in`.
 fn socket_address(address: &Address) -> (Ipv4Addr, u16) {
-    assert_eq!((address.family, address.length), (libc::AF_INET, 16));
+    assert_eq!((address.family, address.length), (AF_INET, 16));
     let bytes: Vec<u8> = address.sockaddr.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    assert_eq!(i32::from(u16::from_ne_bytes([bytes[0], bytes[1]])), libc::AF_INET);
+    assert_eq!(i32::from(u16::from_ne_bytes([bytes[0], bytes[1]])), AF_INET);
     (Ipv4Addr::new(bytes[4], bytes[5], bytes[6], bytes[7]), u16::from_be_bytes([bytes[2], bytes[3]]))
 }
 
 #[test]
 fn resolve_numeric() {
-    let query = Query { flags: libc::AI_NUMERICHOST, ..query(Some("127.0.0.1"), Some("8080")) };
+    let query = Query { flags: AI_NUMERICHOST, ..query(Some("127.0.0.1"), Some("8080")) };
     let all = resolved(Drive::Thread, query).unwrap();
     assert_eq!(all.len(), 1);
     assert_eq!(socket_address(&all[0]), (Ipv4Addr::LOCALHOST, 8080));
-    assert_eq!((all[0].socktype, all[0].protocol), (libc::SOCK_STREAM, libc::IPPROTO_TCP));
+    assert_eq!((all[0].socktype, all[0].protocol), (SOCK_STREAM, IPPROTO_TCP));
 }
 
 #[test]
 fn resolve_numeric_v6() {
-    let query = Query { flags: libc::AI_NUMERICHOST, ..query(Some("::1"), Some("443")) };
+    let query = Query { flags: AI_NUMERICHOST, ..query(Some("::1"), Some("443")) };
     let all = resolved(Drive::Fd, query).unwrap();
-    assert_eq!(all.iter().map(|address| address.family).collect::<Vec<_>>(), [libc::AF_INET6]);
+    assert_eq!(all.iter().map(|address| address.family).collect::<Vec<_>>(), [AF_INET6]);
 }
 
 #[test]
 fn resolve_localhost() {
-    let query = Query { family: libc::AF_INET, ..query(Some("localhost"), Some("8080")) };
+    let query = Query { family: AF_INET, ..query(Some("localhost"), Some("8080")) };
     let all = resolved(Drive::Thread, query).unwrap();
     assert!(all.iter().any(|address| socket_address(address) == (Ipv4Addr::LOCALHOST, 8080)));
 }
 
 #[test]
 fn resolve_service_only() {
-    let query = Query { family: libc::AF_INET, flags: libc::AI_PASSIVE, ..query(None, Some("8080")) };
+    let query = Query { family: AF_INET, flags: AI_PASSIVE, ..query(None, Some("8080")) };
     let all = resolved(Drive::Thread, query).unwrap();
     assert_eq!(socket_address(&all[0]), (Ipv4Addr::UNSPECIFIED, 8080));
 }
@@ -61,17 +61,17 @@ fn resolve_service_only() {
 /// A service by its name: port 80, unless this machine has no /etc/services.
 #[test]
 fn resolve_service_name() {
-    let query = Query { family: libc::AF_INET, ..query(Some("127.0.0.1"), Some("http")) };
+    let query = Query { family: AF_INET, ..query(Some("127.0.0.1"), Some("http")) };
     match resolved(Drive::Thread, query) {
         Ok(all) => assert_eq!(socket_address(&all[0]), (Ipv4Addr::LOCALHOST, 80)),
-        Err(code) => assert_eq!((code, Path::new("/etc/services").exists()), (libc::EAI_SERVICE, false)),
+        Err(code) => assert_eq!((code, Path::new("/etc/services").exists()), (EAI_SERVICE, false)),
     }
 }
 
 #[test]
 fn resolve_unknown_name() {
-    let numeric = Query { flags: libc::AI_NUMERICHOST, ..query(Some("no number"), None) };
-    assert_eq!(resolved(Drive::Thread, numeric), Err(libc::EAI_NONAME));
+    let numeric = Query { flags: AI_NUMERICHOST, ..query(Some("no number"), None) };
+    assert_eq!(resolved(Drive::Thread, numeric), Err(EAI_NONAME));
     // EAI_NONAME, or EAI_AGAIN on a machine without name server.
     assert!(resolved(Drive::Thread, query(Some("name.invalid"), None)).is_err());
 }

@@ -1,6 +1,8 @@
 //! Hazard: signals. The library takes a disposition only while a guest watches it, calls on to what
 //! was there before, and gives it back.
 
+#![cfg(unix)] // Windows has no signals but the console's, see console.rs
+
 use crate::common::*;
 
 use libc::{SIGUSR1, SIGUSR2};

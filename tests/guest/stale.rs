@@ -57,7 +57,7 @@ fn stale_id_timer_finished() {
 #[test]
 fn stale_id_signal() {
     let _alone = alone();
-    close_and_end(|toy, probe| toy.add_signal(libc::SIGUSR1, probe));
+    close_and_end(|toy, probe| toy.add_signal(SIGNAL, probe));
 }
 
 #[test]

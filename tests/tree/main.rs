@@ -1,5 +1,7 @@
 //! What can be said of the tree without a guest: its layers, the header and who has it already, what is exported and packed.
 
+#![cfg(unix)] // the same wherever it runs, and the library that is exported and packed is that of Linux
+
 mod abi;
 mod declarations;
 mod exports;

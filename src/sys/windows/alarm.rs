@@ -164,6 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_replaces_another_at_any_moment_rings() {
+        let watch = Watch::new();
+        for i in 0..1500 {
+            let now = monotonic_ns();
+            watch.alarm.set(now + i * 997 % 300_000).unwrap();
+            // The first may be going off just now.
+            let until = now + i * 1009 % 200_000;
+            while monotonic_ns() < until {
+                watch.port.take(0, |_| _ = watch.timer.rang()).unwrap();
+            }
+            let deadline = monotonic_ns() + i * 13 % 400_000;
+            watch.alarm.set(deadline).unwrap();
+            assert!(watch.rang(5000), "setting {i} did not ring");
+            assert!(monotonic_ns() >= deadline, "early");
+        }
+    }
+
+    #[test]
     fn what_rings_early_rings_again() {
         let watch = Watch::new();
         let deadline = monotonic_ns() + 30_000_000;

@@ -1,10 +1,11 @@
 //! L1. Windows: a completion port of our own, AFD polls, registered waits, high-resolution timers.
 //!
 //! The files are those of `linux` and `unix` together, and what the poller is made of: [`port`], [`afd`], [`registered`],
-//! [`watch`].
+//! [`watch`], [`recheck`].
 
 mod afd;
 mod port;
+mod recheck;
 mod registered;
 mod watch;
 mod winsock;

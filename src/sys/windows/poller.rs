@@ -24,6 +24,7 @@ use super::alarm::{Alarm, Timer};
 use super::child::Child;
 use super::handle::{succeeded, OsFd};
 use super::port::{form, milliseconds, Form, Key, Packet, Port};
+use super::recheck::{recheck, Report};
 use super::time::monotonic_ns;
 use super::watch::{Asked, Came, Watch};
 use super::winsock::Winsock;
@@ -66,6 +67,10 @@ pub(crate) struct Poller {
     under_way: usize,
     /// What a wait has taken and nobody has looked at yet.
     fetched: VecDeque<Packet>,
+    /// How often was looked.
+    look: u64,
+    /// Of the present look; empty between two.
+    reports: Vec<Report>,
     drivers: Drivers,
     _winsock: Winsock,
 }
@@ -91,6 +96,8 @@ impl Poller {
             listed: Vec::new(),
             under_way: 0,
             fetched: VecDeque::new(),
+            look: 0,
+            reports: Vec::new(),
             drivers: Drivers::default(),
             _winsock: winsock,
         };
@@ -115,7 +122,7 @@ impl Poller {
         let what = What::Socket(fd);
         let dead = self.make_way(what)?;
         let poll = Poll::new(self.drivers.with_room(&self.port)?, base);
-        self.insert(what, Watch::socket(bits, interest, poll))?;
+        self.insert(what, Watch::socket(bits, interest, fd, poll))?;
         Ok(dead)
     }
 
@@ -169,23 +176,25 @@ impl Poller {
 
     /// Reports what is ready now, without waiting.
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
-        // Twice if the first look has only met polls that were cancelled for the sake of others, which begin now.
+        self.look += 1;
+        let mut reports = std::mem::take(&mut self.reports);
+        // Twice if the first time has only met polls that were cancelled for the sake of others, which begin now.
         for _ in 0..2 {
             self.settle();
             if self.fetched.is_empty() {
                 self.fetch(0)?;
             }
-            let mut told = false;
             while let Some(packet) = self.fetched.pop_front() {
-                if let Some((what, ready)) = self.meet(packet) {
-                    seen(what, ready);
-                    told = true;
-                }
+                reports.extend(self.meet(packet));
             }
-            if told || self.listed.is_empty() {
+            recheck(&mut reports);
+            reports.retain(Report::holds);
+            if !reports.is_empty() || self.listed.is_empty() {
                 break;
             }
         }
+        reports.drain(..).for_each(|report| seen(report.seen, report.ready));
+        self.reports = reports;
         Ok(())
     }
 
@@ -212,7 +221,7 @@ impl Poller {
     /// A delivery is over, or a look begins: the system is asked anew for what was reported.
     pub(crate) fn settle(&mut self) {
         for watch in std::mem::take(&mut self.listed) {
-            match watch.arm_listed(&self.port) {
+            match watch.arm_listed(&self.port, self.look) {
                 Ok(asked) => self.count(asked),
                 Err(error) if is_shortage(&error) => {
                     // The next delivery tries again, and there is one.
@@ -234,22 +243,22 @@ impl Poller {
     }
 
     /// What a packet means.
-    fn meet(&mut self, packet: Packet) -> Option<(Seen, Readiness)> {
+    fn meet(&mut self, packet: Packet) -> Option<Report> {
         match packet.key {
             Key::Waker => {
                 self.port.forget_wake();
-                Some((Seen::Woken, 0))
+                Some(Report::of(Seen::Woken))
             }
-            Key::Alarm => self.timer.rang().then_some((Seen::Alarm, 0)),
+            Key::Alarm => self.timer.rang().then_some(Report::of(Seen::Alarm)),
             Key::Socket | Key::Handle => {
                 // SAFETY: such packets are sent for watches alone, and each is taken from the queue once.
                 let (watch, came) = unsafe { Watch::arrive(packet.data) };
                 self.under_way -= 1;
-                let bits = watch.bits;
                 match came {
                     Came::Ready(ready) => {
+                        let (seen, doubtful) = (Seen::Fd(watch.bits), watch.doubtful(self.look));
                         self.list(watch);
-                        Some((Seen::Fd(bits), ready))
+                        Some(Report { seen, ready, doubtful })
                     }
                     Came::Again => {
                         self.list(watch);

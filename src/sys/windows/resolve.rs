@@ -6,7 +6,10 @@
 use std::ffi::CString;
 use std::mem::{size_of, zeroed};
 
-use windows_sys::Win32::Networking::WinSock::{FreeAddrInfoW, GetAddrInfoW, ADDRINFOW, WSAHOST_NOT_FOUND};
+use windows_sys::Win32::Networking::WinSock::{
+    FreeAddrInfoW, GetAddrInfoW, ADDRINFOW, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM,
+    WSAHOST_NOT_FOUND,
+};
 
 use super::winsock::Winsock;
 use crate::sys::address::{Address, Query};
@@ -73,17 +76,26 @@ fn address(entry: &ADDRINFOW) -> Option<Address> {
     Some(Address {
         family: entry.ai_family,
         socktype: entry.ai_socktype,
-        protocol: entry.ai_protocol,
+        protocol: protocol(entry),
         length: length as u32,
         sockaddr,
     })
+}
+
+/// As `socket()` wants it. The system leaves open what follows from the kind of socket.
+fn protocol(entry: &ADDRINFOW) -> i32 {
+    match (entry.ai_protocol, entry.ai_socktype) {
+        (0, SOCK_STREAM) => IPPROTO_TCP,
+        (0, SOCK_DGRAM) => IPPROTO_UDP,
+        (protocol, _) => protocol,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use windows_sys::Win32::Networking::WinSock::{
-        AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, SOCKADDR_IN, SOCK_STREAM,
+        AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, SOCKADDR_IN,
     };
 
     fn query(node: Option<&str>, service: Option<&str>, flags: u32) -> Query {
@@ -102,6 +114,7 @@ mod tests {
         let v4 = resolve(&query(Some("127.0.0.1"), Some("80"), AI_NUMERICHOST)).unwrap();
         assert_eq!(v4.len(), 1);
         assert_eq!((v4[0].family, v4[0].socktype, v4[0].length), (AF_INET.into(), SOCK_STREAM, 16));
+        assert_eq!(v4[0].protocol, IPPROTO_TCP);
         // SAFETY: the array is as aligned and longer, and every bit pattern is an address.
         let sockaddr = unsafe { &*v4[0].sockaddr.as_ptr().cast::<SOCKADDR_IN>() };
         // SAFETY: each view of the union is of plain numbers.

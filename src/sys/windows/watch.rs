@@ -9,6 +9,8 @@ use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use windows_sys::Win32::Networking::WinSock::SOCKET;
+
 use super::afd::{Outcome, Poll};
 use super::port::{Key, Packet, Port};
 use super::registered::{Often, Registered};
@@ -24,6 +26,8 @@ pub(super) struct Watch {
     removed: Cell<bool>,
     /// Its socket was closed.
     dead: Cell<bool>,
+    /// The look in which it was asked for last.
+    asked_in: Cell<u64>,
     source: Source,
 }
 
@@ -39,7 +43,7 @@ enum State {
 }
 
 enum Source {
-    Socket(Poll),
+    Socket(SOCKET, Poll),
     /// A handle of our own, so that nobody closes it under the wait.
     Handle(OwnedHandle, RefCell<Option<Registered>>),
 }
@@ -67,8 +71,9 @@ pub(super) enum Came {
 }
 
 impl Watch {
-    pub(super) fn socket(bits: u64, interest: Interest, poll: Poll) -> Watch {
-        Watch::new(bits, interest, Source::Socket(poll))
+    /// `poll`: one of that socket.
+    pub(super) fn socket(bits: u64, interest: Interest, socket: SOCKET, poll: Poll) -> Watch {
+        Watch::new(bits, interest, Source::Socket(socket, poll))
     }
 
     /// `handle`: to be closed with the watch.
@@ -78,7 +83,8 @@ impl Watch {
 
     fn new(bits: u64, interest: Interest, source: Source) -> Watch {
         let (removed, dead) = (Cell::new(false), Cell::new(false));
-        Watch { bits, interest: Cell::new(interest), state: Cell::new(State::Idle), removed, dead, source }
+        let (interest, state) = (Cell::new(interest), Cell::new(State::Idle));
+        Watch { bits, interest, state, removed, dead, asked_in: Cell::new(0), source }
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -91,12 +97,21 @@ impl Watch {
     }
 
     /// The listed one's turn has come.
-    pub(super) fn arm_listed(self: &Rc<Watch>, port: &Arc<Port>) -> io::Result<Asked> {
+    pub(super) fn arm_listed(self: &Rc<Watch>, port: &Arc<Port>, look: u64) -> io::Result<Asked> {
         if self.state.get() != State::Listed {
             return Ok(Asked::Nothing);
         }
         self.state.set(State::Idle);
+        self.asked_in.set(look);
         self.arm(port)
+    }
+
+    /// The socket whose report may be out of date by now: it was asked for before this look, and may have been used since.
+    pub(super) fn doubtful(&self, look: u64) -> Option<SOCKET> {
+        match self.source {
+            Source::Socket(socket, _) if self.asked_in.get() != look => Some(socket),
+            _ => None,
+        }
     }
 
     /// Asks the system for what it is watched for, unless that is nothing.
@@ -108,7 +123,7 @@ impl Watch {
         let held = Rc::into_raw(self.clone());
         let asked = match &self.source {
             // SAFETY: nothing is pending, and `held` keeps it where it is until its packet has come.
-            Source::Socket(poll) => unsafe { poll.start(interest, held as usize) },
+            Source::Socket(_, poll) => unsafe { poll.start(interest, held as usize) },
             Source::Handle(handle, wait) => {
                 let packet = Packet { key: Key::Handle, data: held as usize };
                 let registered = Registered::new(handle.as_raw_handle(), port, packet, Often::Once);
@@ -152,7 +167,7 @@ impl Watch {
 
     fn cancel(self: &Rc<Watch>) -> Asked {
         match &self.source {
-            Source::Socket(poll) => {
+            Source::Socket(_, poll) => {
                 // SAFETY: it is pending.
                 unsafe { poll.cancel() };
                 Asked::Nothing
@@ -180,7 +195,7 @@ impl Watch {
         watch.state.set(State::Idle);
         let outcome = match &watch.source {
             // SAFETY: its packet has come.
-            Source::Socket(poll) => unsafe { poll.outcome() },
+            Source::Socket(_, poll) => unsafe { poll.outcome() },
             Source::Handle(_, wait) => {
                 drop(wait.take());
                 Outcome::Ready(READABLE)
