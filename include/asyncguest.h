@@ -284,6 +284,21 @@ typedef int guest_os_fd_t;
 #define GUEST_EXIT_UNKNOWN (-2)
 
 /**
+ * guest_stats_t: the library has no thread that waits, as in GUEST_DRIVE_RUN and mostly in GUEST_DRIVE_FD.
+ */
+#define GUEST_LATCH_NONE 0
+
+/**
+ * It sleeps on the poller's own handle and takes nothing from it.
+ */
+#define GUEST_LATCH_HANDLE 1
+
+/**
+ * On a Windows whose completion ports cannot be waited for: it takes what arrives, unread, for the host thread.
+ */
+#define GUEST_LATCH_INBOX 2
+
+/**
  * Number of buckets in a histogram: bucket i counts durations from 2^i up to 2^(i+1) - 1 ns; the
  * first also counts 0, the last everything longer.
  */
@@ -515,6 +530,10 @@ typedef struct guest_stats_t {
      * Time that one delivery lasted.
      */
     uint64_t delivery_duration[GUEST_HISTOGRAM_BUCKETS];
+    /**
+     * What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters.
+     */
+    uint64_t latch;
 } guest_stats_t;
 
 /**

@@ -41,6 +41,6 @@ pub mod ffi;
 pub mod id;
 
 pub use guest::{
-    monotonic_ns, signal_arrivals, Address, ChildExit, Drive, Event, Guest, Handle, Host, Kind, Options,
-    OsFd, Posted, Poster, Query, Resolved, Stall, State, Stats, BUCKETS, WORK_THREADS_MAX,
+    monotonic_ns, signal_arrivals, Address, ChildExit, Drive, Event, Guest, Handle, Host, Kind, LatchForm,
+    Options, OsFd, Posted, Poster, Query, Resolved, Stall, State, Stats, BUCKETS, WORK_THREADS_MAX,
 };

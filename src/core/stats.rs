@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sys::Latch;
+
 /// Buckets of a histogram: bucket i counts from 2^i up to 2^(i+1) - 1 nanoseconds.
 pub const BUCKETS: usize = 40;
 
@@ -52,6 +54,27 @@ fn bucket(nanoseconds: u64) -> usize {
     power.min(BUCKETS - 1)
 }
 
+/// What the library's thread sleeps on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum LatchForm {
+    /// There is no such thread.
+    None = 0,
+    /// The poller's own handle, of which it takes nothing.
+    Handle = 1,
+    /// The system gives out no handle that can be waited for: it takes what arrives, unread, for the host thread.
+    Inbox = 2,
+}
+
+impl LatchForm {
+    pub(crate) fn of(latch: &Latch) -> LatchForm {
+        match latch.takes_packets() {
+            true => LatchForm::Inbox,
+            false => LatchForm::Handle,
+        }
+    }
+}
+
 macro_rules! counters {
     ($($name:ident: $doc:literal,)*) => {
         /// What a guest has done so far; a copy.
@@ -66,6 +89,8 @@ macro_rules! counters {
             pub delivery_latency: [u64; BUCKETS],
             /// Time that one delivery lasted.
             pub delivery_duration: [u64; BUCKETS],
+            /// What the library's thread sleeps on.
+            pub latch: LatchForm,
         }
 
         /// The counters themselves.
@@ -81,13 +106,14 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(crate) fn snapshot(&self, live_posts: u64) -> Stats {
+            pub(crate) fn snapshot(&self, live_posts: u64, latch: LatchForm) -> Stats {
                 Stats {
                     $($name: self.$name.get(),)*
                     live_sources: self.opened.get().wrapping_sub(self.closed.get()),
                     live_posts,
                     delivery_latency: self.latency.snapshot(),
                     delivery_duration: self.duration.snapshot(),
+                    latch,
                 }
             }
         }

@@ -136,6 +136,7 @@ pub(super) fn stats(s: &Stats) -> GuestStats {
         live_posts: s.live_posts,
         delivery_latency: s.delivery_latency,
         delivery_duration: s.delivery_duration,
+        latch: s.latch as u64,
     }
 }
 

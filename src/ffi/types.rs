@@ -222,6 +222,13 @@ pub struct GuestAddress {
     pub sockaddr: [u64; 16],
 }
 
+/// guest_stats_t: the library has no thread that waits, as in GUEST_DRIVE_RUN and mostly in GUEST_DRIVE_FD.
+pub const GUEST_LATCH_NONE: u32 = 0;
+/// It sleeps on the poller's own handle and takes nothing from it.
+pub const GUEST_LATCH_HANDLE: u32 = 1;
+/// On a Windows whose completion ports cannot be waited for: it takes what arrives, unread, for the host thread.
+pub const GUEST_LATCH_INBOX: u32 = 2;
+
 /// Number of buckets in a histogram: bucket i counts durations from 2^i up to 2^(i+1) - 1 ns; the
 /// first also counts 0, the last everything longer.
 pub const GUEST_HISTOGRAM_BUCKETS: usize = 40;
@@ -264,6 +271,8 @@ pub struct GuestStats {
     pub delivery_latency: [u64; GUEST_HISTOGRAM_BUCKETS],
     /// Time that one delivery lasted.
     pub delivery_duration: [u64; GUEST_HISTOGRAM_BUCKETS],
+    /// What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters.
+    pub latch: u64,
 }
 
 /// Everything of this library that is alive in the process. All zero when every guest is freed.

@@ -27,7 +27,7 @@ pub use self::options::{Options, WORK_THREADS_MAX};
 pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
 pub use crate::core::registered::source::{Event, Kind};
-pub use crate::core::stats::{Stats, BUCKETS};
+pub use crate::core::stats::{LatchForm, Stats, BUCKETS};
 pub use crate::core::waiting::drive::{Drive, State};
 pub use crate::sources::Resolved;
 pub use crate::sys::{monotonic_ns, signal_arrivals, Address, ChildExit, OsFd, Query};

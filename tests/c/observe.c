@@ -31,6 +31,7 @@ TEST(stats_count_what_happens)
     ASSERT_EQ_U64(0, stats.inlined_tokens);
     ASSERT_EQ_U64(0, stats.nested);
     ASSERT(stats.io_wakeups >= 1);
+    ASSERT(stats.latch == GUEST_LATCH_HANDLE || stats.latch == GUEST_LATCH_INBOX);
     toy_end(&toy);
 }
 

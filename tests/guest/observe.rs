@@ -250,3 +250,20 @@ fn idle_is_free_thread() {
     assert_eq!(figures(&after), figures(&before));
     toy.end();
 }
+
+#[test]
+fn stats_say_what_the_thread_sleeps_on() {
+    let _alone = alone();
+    let latch = |options| {
+        let toy = Toy::with(options);
+        let latch = toy.stats().latch;
+        toy.end();
+        latch
+    };
+    let thread = latch(options(Drive::Thread));
+    let inbox = cfg!(all(windows, asyncguest_inbox));
+    assert_eq!(thread, if inbox { LatchForm::Inbox } else { LatchForm::Handle });
+    assert_eq!(latch(options(Drive::Fd)), LatchForm::None);
+    assert_eq!(latch(Options { stall_after: 10 * SECOND, ..options(Drive::Fd) }), thread);
+    assert_eq!(latch(options(Drive::Run)), LatchForm::None);
+}

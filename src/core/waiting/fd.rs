@@ -10,6 +10,7 @@ use super::drive::Drive;
 use super::handoff::{Begun, Pauses};
 use super::shared::{Ending, Shared, Waits};
 use super::stalls::{Look, Stalls};
+use crate::core::stats::LatchForm;
 use crate::sys::{Latch, Poller};
 
 /// See the file's head.
@@ -114,6 +115,10 @@ impl Waits for Fd {
             }
         }
         Begun::default()
+    }
+
+    fn latch_form(&self) -> LatchForm {
+        self.watch.as_ref().map_or(LatchForm::None, |watch| LatchForm::of(&watch.latch))
     }
 
     fn thread(&self) -> Option<&'static str> {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::core::host::Host;
 use crate::core::live;
 use crate::core::message::{Job, Message};
-use crate::core::stats::{Counters, Stats};
+use crate::core::stats::{Counters, LatchForm, Stats};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, ForkMark, Waker};
@@ -75,6 +75,11 @@ pub(crate) trait Waits: Send + Sync {
     /// The name of the thread that this drive needs; `run_thread` is what it does.
     fn thread(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What that thread sleeps on. Any thread.
+    fn latch_form(&self) -> LatchForm {
+        LatchForm::None
     }
 
     /// What that thread does, until the guest has ended.
@@ -193,7 +198,8 @@ impl Shared {
     /// one's favour.
     pub(crate) fn stats(&self) -> Stats {
         let run = self.counters.run.get();
-        self.counters.snapshot(self.posts.accepted().saturating_sub(run))
+        let live_posts = self.posts.accepted().saturating_sub(run);
+        self.counters.snapshot(live_posts, self.drive.latch_form())
     }
 
     /// Hands a job to the host thread. `Err`: the job is back.

@@ -11,6 +11,7 @@ use super::drive::{Drive, State};
 use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck};
 use super::shared::{Ending, Shared, Waits};
 use crate::core::host::{Posted, Stall};
+use crate::core::stats::LatchForm;
 use crate::sys::{Latch, Poller};
 
 /// See the file's head.
@@ -134,6 +135,10 @@ impl Waits for Thread {
             shared.counters.inlined_tokens.add_shared(1);
         }
         posting
+    }
+
+    fn latch_form(&self) -> LatchForm {
+        LatchForm::of(&self.latch)
     }
 
     fn thread(&self) -> Option<&'static str> {

@@ -66,6 +66,11 @@ impl Latch {
         epoll::control(self.outer.as_raw_fd(), operation, fd, events, token)
     }
 
+    /// Whether the sleeper takes what arrives. Never: an epoll set can be waited for.
+    pub(crate) fn takes_packets(&self) -> bool {
+        false
+    }
+
     /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.outer.as_raw_fd());

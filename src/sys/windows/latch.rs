@@ -107,6 +107,11 @@ impl Latch {
         self.port.fill(timeout)
     }
 
+    /// Whether the sleeper takes what arrives.
+    pub(crate) fn takes_packets(&self) -> bool {
+        self.port.form() == Form::Inbox
+    }
+
     /// There are no forked children.
     pub(crate) fn close_in_child(&self) {}
 }
