@@ -12,6 +12,9 @@ from hosts import Asyncio, BenchHost, Qt, host_named
 
 Main: TypeAlias = "Callable[[BenchHost | None], Coroutine[Any, Any, Any]]"
 
+# The designs that live in a host by its adapter; the others need no more than that it takes a job.
+_BY_ADAPTER = ("asyncguest", "asyncguest-unbudgeted")
+
 # Seconds: no turn is as long.
 _NO_BUDGET = 1e6
 
@@ -20,7 +23,7 @@ def run(design: str, host: str, main: Main) -> Any:
     """`main`'s result."""
     if host == "alone":
         return run_alone(design, main)
-    if host == "queue" and not design.startswith("asyncguest"):
+    if host == "queue" and design not in _BY_ADAPTER:
         host = "simple-queue"
     return IN_A_HOST[design](host_named(host), main)
 
@@ -31,6 +34,10 @@ def run_alone(design: str, main: Main) -> Any:
         import uvloop
 
         loop = uvloop.new_event_loop()
+    elif design == "asyncguest":
+        import asyncguest
+
+        loop = asyncguest.EventLoop()
     else:
         assert design == "standard"
         loop = asyncio.SelectorEventLoop()
@@ -63,6 +70,21 @@ def run_ours(host: BenchHost, main: Main, budget: float = 0.004) -> Any:
 
 def run_ours_unbudgeted(host: BenchHost, main: Main) -> Any:
     return run_ours(host, main, _NO_BUDGET)
+
+
+def run_ours_by_posts(host: BenchHost, main: Main) -> Any:
+    """By the interface that Trio's guest mode and the proposal have: two plain functions."""
+    import asyncguest
+
+    ended: list[asyncio.Task[Any]] = []
+
+    def done(task: asyncio.Task[Any]) -> None:
+        ended.append(task)
+        host.stop()
+
+    asyncguest.start_guest_run(main, host, run_sync_soon_threadsafe=host.soon, done_callback=done)
+    host.run()
+    return ended[0].result()
 
 
 def run_semaphore(host: BenchHost, main: Main) -> Any:
@@ -151,6 +173,7 @@ def run_nothing(host: BenchHost, main: Main) -> Any:
 IN_A_HOST: dict[str, Callable[[BenchHost, Main], Any]] = {
     "asyncguest": run_ours,
     "asyncguest-unbudgeted": run_ours_unbudgeted,
+    "asyncguest-posts": run_ours_by_posts,
     "semaphore": run_semaphore,
     "aioguest": run_aioguest,
     "qasync": run_qasync,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 # The work and its size: for the table, and for the smoke run.
 SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ticks": ((30_000,), (500,)),
-    "wake": ((600,), (20,)),
+    "wake": ((300,), (5,)),
     "pair": ((3000,), (50,)),
     "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "idle": ((1.0,), (0.05,)),
@@ -70,16 +70,23 @@ def _ticks() -> Iterator[Row]:
 
 
 def _wakes() -> Iterator[Row]:
-    title, alone = "wake latency, p50", Cell("wake", "standard", "alone", tuned=True)
+    title = "wake latency, p50"
+
+    def cell(loop: str, host: str = "alone") -> Cell:
+        return Cell("wake", loop, host, tuned=True)
+
+    yield Row(title, "p50_us", cell("asyncguest"), cell("standard"), 1.1)
+    yield Row(title, "p50_us", cell("asyncguest"), cell("uvloop"), None)
     goals = {"queue": 1.3, "asyncio": 1.3, "qt": 1.3, "qt-pyside": 1.3, "gtk": 1.3, "tk": 2.0}
     threads = {f"{host}-thread": 3.0 for host in ("queue", "tk", "qt", "gtk")}
     for host, goal in {**goals, **threads}.items():
-        yield Row(title, "p50_us", Cell("wake", "asyncguest", host), alone, goal)
-    yield Row(title, "p50_us", Cell("wake", "asyncguest", "queue"), Cell("wake", "uvloop", "alone"), None)
-    for tuned in (False, True):
-        for ours, peer in _field("wake", "queue-thread", "tk-thread", "qt", "gtk", tuned=tuned):
-            if _is_new(ours) or not tuned:
-                yield Row(title, "p50_us", ours, peer, 1.0)
+        yield Row(title, "p50_us", cell("asyncguest", host), cell("standard"), goal)
+    for host in ("queue", "tk", "qt", "qt-pyside"):
+        yield Row(f"{title}, by posts alone", "p50_us", cell("asyncguest-posts", host), cell("semaphore", host), 1.0)
+    for host in ("queue-thread", "tk-thread", "qt", "gtk"):
+        kind = host.removesuffix("-thread")
+        for design in _DESIGNS[kind]:
+            yield Row(title, "p50_us", cell("asyncguest", host), cell(design, kind), 1.0)
 
 
 def _echoes() -> Iterator[Row]:

@@ -4,7 +4,7 @@
 
 Run it with an interpreter that has asyncguest installed. Each sample runs in a process of its own; the samples of one work
 take turns (A B C, B C A, ...) and ratios are taken within a round, so that a machine that is busy for a while slows both
-terms. `--quick`: a smoke run of seconds, does every row print? `--host`: only the rows in which asyncguest is in this host.
+terms. The loops whose wake latency is compared live side by side (see duel.py). `--quick`: a smoke run of seconds, does every row print? `--host`: only the rows in which asyncguest is in this host.
 `WORD`: only the rows with this in their title.
 
 Exit status 1: a sample has failed. Speed is judged in the table alone.
@@ -13,71 +13,40 @@ Exit status 1: a sample has failed. Speed is judged in the table alone.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from duel import duel
 from load import load_generator
+from process import Outcome, begin, outcome
 from rows import SIZES, Cell, Row, rows
 from table import HEAD, Samples
 
-_CELL = Path(__file__).with_name("cell.py")
 
-# The standard transports' receive buffers of 256 KiB cost an mmap, or a trim of the heap, for each recv without these.
-_TUNED = {"MALLOC_TRIM_THRESHOLD_": "100000000", "MALLOC_MMAP_THRESHOLD_": "100000000"}
-
-# Seconds: no cell takes as long.
-_PATIENCE = 120
-
-
-def measure(cell: Cell, size: Sequence[float]) -> tuple[str, dict[str, float] | str]:
-    """("measured", figures), ("left out", reason) or ("failed", reason)."""
-    command = [sys.executable, str(_CELL), cell.loop, cell.host, cell.work, *map(str, size)]
-    environment = {name: value for name, value in os.environ.items() if name not in _TUNED}
-    if cell.tuned:
-        environment |= _TUNED
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        return "failed", f"no end after {_PATIENCE} s"
-    if done.returncode == 0:
-        return "measured", json.loads(done.stdout)
-    if done.returncode == 3:
-        return "left out", done.stdout.strip()
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return "failed", said[-1] if said else f"exit status {done.returncode}"
-
-
-def take(samples: Samples, cell: Cell, number: int, quick: bool) -> None:
-    """One sample."""
-    if cell in samples.left_out or cell in samples.failed:
+def measure(work: str, cells: Sequence[Cell], quick: bool) -> Iterator[tuple[Cell, Outcome]]:
+    """One sample of each; one by one, unless the work wants them all alive or nothing is compared."""
+    size = SIZES[work][quick]
+    if work == "wake":
+        yield from duel(cells, int(size[0]))
         return
-    outcome, found = measure(cell, SIZES[cell.work][quick])
-    if isinstance(found, dict):
-        samples.add(cell, number, found)
-    else:
-        (samples.left_out if outcome == "left out" else samples.failed)[cell] = found
+    with ThreadPoolExecutor(os.cpu_count() if quick else 1) as pool:
+        yield from zip(cells, pool.map(lambda cell: outcome(begin(cell, size)), cells))
 
 
 def collect(chosen: Sequence[Row], rounds: int, quick: bool) -> Samples:
     """All samples for these rows."""
     samples = Samples(judge=not quick)
     cells = list(dict.fromkeys(cell for row in chosen for cell in (row.ours, row.peer) if cell is not None))
-    if quick:  # nothing is compared, so they need not be alone
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda cell: take(samples, cell, 0, quick), cells))
-        return samples
-    by_work = {work: [cell for cell in cells if cell.work == work] for work in SIZES}
     for number in range(rounds):
-        for group in by_work.values():
+        for work in SIZES:
+            group = [cell for cell in cells if cell.work == work and not samples.is_missing(cell)]
             start = number % max(1, len(group))
-            for cell in group[start:] + group[:start]:
-                take(samples, cell, number, quick)
+            for cell, found in measure(work, group[start:] + group[:start], quick):
+                samples.add(cell, number, found)
         print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     return samples
 

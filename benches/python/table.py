@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import median
 
+from process import Outcome
 from rows import Cell, Row
 
 
@@ -19,8 +20,16 @@ class Samples:
         #: Cells that went wrong.
         self.failed: dict[Cell, str] = {}
 
-    def add(self, cell: Cell, round_number: int, figures: dict[str, float]) -> None:
-        self._figures[cell][round_number] = figures
+    def add(self, cell: Cell, round_number: int, outcome: Outcome) -> None:
+        kind, found = outcome
+        if isinstance(found, dict):
+            self._figures[cell][round_number] = found
+        else:
+            (self.left_out if kind == "left out" else self.failed)[cell] = found
+
+    def is_missing(self, cell: Cell) -> bool:
+        """Nothing more will come of it."""
+        return cell in self.left_out or cell in self.failed
 
     def of(self, cell: Cell, figure: str) -> list[float]:
         return [figures[figure] for figures in self._figures[cell].values()]

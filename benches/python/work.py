@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Figures: TypeAlias = "dict[str, float]"
 
-_HERE = Path(__file__).parent
 _WARM_UP = 100
 
 
@@ -94,27 +93,30 @@ async def ticks(host: BenchHost | None, count: int) -> Figures:
     return costs.per(count)
 
 
-async def wake(host: BenchHost | None, count: int) -> Figures:
-    """Another process sends a byte to the sleeping loop and waits for the answer."""
-    return await _answer("poker.py", str(count))
+async def wake(host: BenchHost | None, fd: int) -> Figures:
+    """Sends back what comes on the inherited socket `fd` until its other end is closed. What is measured is in duel.py."""
+    _, answer = await asyncio.get_running_loop().create_connection(Answer, sock=socket.socket(fileno=fd))
+    await answer.gone
+    return {}
 
 
 async def idle(host: BenchHost | None, seconds: float) -> Figures:
     """One sleeping task and one open connection; another process looks at this one's accounts."""
     sleeper = asyncio.ensure_future(asyncio.sleep(3600))
     try:
-        return await _answer("watcher.py", str(os.getpid()), str(seconds))
+        return await _watched(seconds)
     finally:
         sleeper.cancel()
 
 
-async def _answer(script: str, *args: str) -> Figures:
-    """Echoes what a child sends on a socket; returns what it has printed at its end."""
+async def _watched(seconds: float) -> Figures:
+    """Keeps a connection to a child that looks at this process meanwhile; returns what it has printed."""
     ours, theirs = socket.socketpair()
     out, out_of_child = os.pipe()
     _, answer = await asyncio.get_running_loop().create_connection(Answer, sock=ours)
     # By hand and not by asyncio, whose subprocesses are not alike in all these loops.
-    command = [sys.executable, "-I", "-S", str(_HERE / script), str(theirs.fileno()), *args]
+    script = str(Path(__file__).with_name("watcher.py"))
+    command = [sys.executable, "-I", "-S", script, str(theirs.fileno()), str(os.getpid()), str(seconds)]
     theirs.set_inheritable(True)
     child = os.posix_spawn(
         sys.executable, command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, out_of_child, 1)]

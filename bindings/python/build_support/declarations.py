@@ -11,18 +11,30 @@ import sys
 # GUEST_API marks the exports for a Windows linker, the other is the include guard: neither is part of the ABI.
 NOT_CONSTANTS = {"GUEST_API", "ASYNCGUEST_H"}
 
-# The helpers of _native.c. The two extern "Python" functions are the reactor's; only the asyncguest_c_ ones call them.
+# The helpers of _native.c. The extern "Python" function is the reactor's; only C code calls it.
 HELPERS = """
-int32_t asyncguest_py_poll(guest_t *g, uint64_t timeout, int32_t *pairs, size_t capacity);
-int32_t asyncguest_py_begin(guest_t *g, uint64_t token, int32_t *pairs, size_t capacity);
-int32_t asyncguest_py_end(guest_t *g, int32_t set, uint64_t deadline, int32_t wake);
+typedef struct {
+    void *host;
+    void *job;
+    void *failed;
+    void *on_stall;
+    int32_t failures;
+} asyncguest_py_host_t;
+typedef struct {
+    guest_t *g;
+    int32_t pairs[...];
+} asyncguest_py_turn_t;
+#define ASYNCGUEST_PY_ONE ...
+int64_t asyncguest_py_poll(asyncguest_py_turn_t *turn, uint64_t timeout);
+int64_t asyncguest_py_begin(asyncguest_py_turn_t *turn, uint64_t token);
+int32_t asyncguest_py_end(asyncguest_py_turn_t *turn, int32_t set, uint64_t deadline, int32_t wake);
+void asyncguest_py_free(guest_t *g);
 int32_t asyncguest_c_post(void *data, uint64_t token);
 int32_t asyncguest_c_post_local(void *data, uint64_t token);
 void asyncguest_c_stall(void *data, uint32_t kind, uint64_t nanoseconds);
 int32_t asyncguest_py_finalize(void);
 void asyncguest_py_note_fork(void);
-extern "Python" int32_t asyncguest_py_post(void *data, uint64_t token, int32_t local);
-extern "Python" void asyncguest_py_stall(void *data, uint32_t kind, uint64_t nanoseconds);
+extern "Python" void asyncguest_py_meet(void);
 """
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from asyncio import unix_events
-from functools import partial
 from typing import Any
 
 import asyncguest
@@ -49,7 +48,8 @@ class GuestLoop(AloneLoop):
         self._host = QueueHost(self.drive)
         self._stay: Stay | None = None
         try:
-            with _options.new_loops_get(post=self._post if self.drive == "thread" else None, hosted=True):
+            posts_to = self._host if self.drive == "thread" else None
+            with _options.new_loops_get(posts_to=posts_to, deliver=self.deliver_here, hosted=True):
                 super().__init__(selector)
         except BaseException:
             self._host.close()
@@ -61,11 +61,8 @@ class GuestLoop(AloneLoop):
         self._stay = stay = Stay(self._host, self)
         stay.run()
 
-    def _post(self, token: int) -> None:
-        """Drive THREAD: on the I/O thread. What is posted between two stays waits for the next."""
-        self._host.post(partial(self._deliver, token))
-
-    def _deliver(self, token: int) -> None:
+    def deliver_here(self, token: int) -> None:
+        """Drive THREAD: what was posted between two stays waits for the next."""
         if self._stay is not None:
             self._stay.deliver(token)
 
@@ -73,13 +70,13 @@ class GuestLoop(AloneLoop):
         # That of asyncio. As a guest's, it would cancel the main task, which is not there.
         self._stopping = True
 
-    def run_ready(self, until: float) -> float:
-        now = super().run_ready(until)
+    def iterate(self, pairs: list[int], until: float) -> float:
+        now = super().iterate(pairs, until)
         if not self.is_stopping():
             return now
         # asyncio promises that a loop which was stopped ends with this iteration, and not inside of it.
         if now >= until:
-            super().run_ready(float("inf"))
+            super().iterate([], float("inf"))
         return until
 
     def close(self) -> None:
@@ -109,6 +106,7 @@ class Stay(HostedRun):
     def run(self) -> None:
         loop = self._stays_in
         deliveries = self._attach(loop)
+        loop.reactor.post_deliveries(loop.deliver_here)  # which of its stays it is, is asked when the delivery comes
         try:
             loop.rouse()
             while not loop.is_stopping() and self._raised is None:
@@ -118,10 +116,6 @@ class Stay(HostedRun):
             loop.idle = False
         if self._raised is not None:
             raise self._raised
-
-    def deliver(self, token: int = 0) -> None:
-        if self.deliveries is not None:
-            self.deliveries.deliver(token)
 
     def interrupted(self, error: BaseException) -> None:
         # Out of run_forever, as asyncio has it; a run of the package would end its main task instead.

@@ -61,7 +61,8 @@ def test_structs_are_those_of_the_header() -> None:
     structs = header_structs()
     opaque = set(re.findall(r"typedef struct (\w+) \1;", plain_header()))
     assert {"guest_host_t", "guest_options_t", "guest_stats_t", "guest_event_t"} < set(structs)
-    assert {name for name in ffi.list_types()[0] if ffi.typeof(name).kind == "struct"} == set(structs) | opaque
+    names = {name for name in ffi.list_types()[0] if name.startswith("guest_")}
+    assert {name for name in names if ffi.typeof(name).kind == "struct"} == set(structs) | opaque
     for name in opaque:
         with pytest.raises((ValueError, ffi.error)):
             ffi.sizeof(name)
@@ -102,9 +103,7 @@ def test_the_type_stub_is_up_to_date() -> None:
         "_native.pyi is behind include/asyncguest.h: run this test with GUEST_BLESS=1"
     )
     methods = set(re.findall(r"def ((?:guest|asyncguest)_\w+)\(", written))
-    assert methods == {name for name in dir(lib) if name[0] in "ga" and not name.startswith("asyncguest_py_post")} - {
-        "asyncguest_py_stall"
-    }
+    assert methods == {name for name in dir(lib) if name[0] in "ga"} - {"asyncguest_py_meet"}
 
 
 # ---- version, tag, symbols
@@ -335,7 +334,7 @@ class Pull:
         out = ffi.new("guest_t **")
         assert lib.guest_start(ffi.NULL, options, out) == lib.GUEST_OK
         self.g = out[0]
-        self.pairs = ffi.new("int32_t[]", 1024)
+        self.turn = ffi.new("asyncguest_py_turn_t *", {"g": self.g})
         assert lib.guest_batch_begin(self.g, 0) == lib.GUEST_OK
         return self
 
@@ -347,10 +346,12 @@ class Pull:
         added = lib.guest_fd_add(self.g, fd, lib.GUEST_READABLE, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, ffi.NULL)
         assert added == lib.GUEST_OK
 
-    def poll(self, timeout: int = 0, capacity: int = 1024) -> list[tuple[int, int]]:
-        count = lib.asyncguest_py_poll(self.g, timeout, self.pairs, capacity)
+    def poll(self, timeout: int = 0) -> list[tuple[int, int]]:
+        count = lib.asyncguest_py_poll(self.turn, timeout)
         assert count >= 0, ffi.string(lib.guest_status_name(count))
-        flat = ffi.unpack(self.pairs, count)
+        if count >= lib.ASYNCGUEST_PY_ONE:
+            return [divmod(count - lib.ASYNCGUEST_PY_ONE, 256)]
+        flat = ffi.unpack(self.turn.pairs, count)
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 
@@ -387,28 +388,24 @@ def test_poll_is_silent_about_timers_and_posts() -> None:
 
 
 def test_poll_leaves_what_does_not_fit_for_the_next_one() -> None:
-    pipes = [os.pipe() for _ in range(5)]
+    room = len(ffi.new("asyncguest_py_turn_t *").pairs) // 2
+    pipes = [os.pipe() for _ in range(room + 1)]
     with Pull() as pull:
         for reader, writer in pipes:
             pull.watch(reader)
             os.write(writer, b"x")
-        seen: set[int] = set()
-        for _ in range(5):
-            pairs = pull.poll(capacity=3)  # room for one pair and a half
-            assert len(pairs) == 1
-            seen.add(pairs[0][0])
-        assert seen == {reader for reader, _ in pipes}
+        first, second = pull.poll(), pull.poll()
+        assert len(first) == room
+        assert {fd for fd, _ in first + second} == {reader for reader, _ in pipes}
     for fd in [fd for pipe in pipes for fd in pipe]:
         os.close(fd)
 
 
 def test_poll_refuses_what_it_must() -> None:
     with Pull() as pull:
-        assert lib.asyncguest_py_poll(pull.g, 0, ffi.NULL, 8) == lib.GUEST_ENULL
-        assert lib.asyncguest_py_poll(ffi.NULL, 0, pull.pairs, 8) == lib.GUEST_ENULL
-        assert lib.asyncguest_py_poll(pull.g, 0, pull.pairs, 1) == lib.GUEST_EINVAL
+        assert lib.asyncguest_py_poll(ffi.new("asyncguest_py_turn_t *"), 0) == lib.GUEST_ENULL
         assert lib.guest_batch_end(pull.g) == lib.GUEST_OK
-        assert lib.asyncguest_py_poll(pull.g, 0, pull.pairs, 8) == lib.GUEST_EORDER
+        assert lib.asyncguest_py_poll(pull.turn, 0) == lib.GUEST_EORDER
         assert lib.guest_batch_begin(pull.g, 0) == lib.GUEST_OK
 
 
@@ -427,21 +424,34 @@ spec.loader.exec_module(module)
 ffi, lib = module.ffi, module.lib
 inside, leave, calls = threading.Event(), threading.Event(), []
 
-@ffi.def_extern()
-def asyncguest_py_post(data, token, local):
-    calls.append((token, local))
-    if local:
-        return lib.asyncguest_py_finalize()
-    inside.set()
-    leave.wait()
-    return 5
+class Host:
+    def post(self, job):
+        calls.append(job)
+        inside.set()
+        leave.wait()
 
-@ffi.def_extern()
-def asyncguest_py_stall(data, kind, nanoseconds):
-    calls.append((kind, nanoseconds))
+    def post_local(self, job):
+        calls.append((job, lib.asyncguest_py_finalize()))
 
+def on_stall(kind, seconds):
+    calls.append((kind, seconds))
+
+def failed(in_a_row, error):
+    calls.append((in_a_row, repr(error)))
+    return in_a_row == 3
+
+def pointers(**parts):
+    # As the reactor gives it to the library, which keeps none of it alive.
+    return ffi.new("asyncguest_py_host_t *", {name: ffi.cast("void *", id(part)) for name, part in parts.items()})
+
+def job(token):
+    return "job", token
+
+the_host = Host()
+host = pointers(host=the_host, job=job, failed=failed, on_stall=on_stall)
+ffi.def_extern(name="asyncguest_py_meet")(lambda: None)
 answers = []
-thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(ffi.NULL, 7)))
+thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(host, 7)))
 """
 
 
@@ -453,24 +463,40 @@ def gate(script: str, printed: str = "") -> None:
 
 def test_the_gate_shuts_out_and_counts_who_is_inside() -> None:
     gate("""
-lib.asyncguest_c_stall(ffi.NULL, 2, 11)
+lib.asyncguest_c_stall(host, 2, 11 * 10**9)
 thread.start()
 inside.wait()
 assert lib.asyncguest_py_finalize() == 1
 leave.set()
 thread.join()
 assert lib.asyncguest_py_finalize() == 0
-assert lib.asyncguest_c_post(ffi.NULL, 8) == lib.GUEST_HOST_GONE
-assert lib.asyncguest_c_post_local(ffi.NULL, 9) == lib.GUEST_HOST_GONE
-lib.asyncguest_c_stall(ffi.NULL, 2, 12)
-assert answers == [5] and calls == [(2, 11), (7, 0)], (answers, calls)
+assert lib.asyncguest_c_post(host, 8) == lib.GUEST_HOST_GONE
+assert lib.asyncguest_c_post_local(host, 9) == lib.GUEST_HOST_GONE
+lib.asyncguest_c_stall(host, 2, 12 * 10**9)
+assert answers == [0] and calls == [(2, 11.0), ("job", 7)], (answers, calls)
 """)
 
 
 def test_the_gate_does_not_count_the_one_who_shuts_it() -> None:
     gate("""
-assert lib.asyncguest_c_post_local(ffi.NULL, 3) == 0  # what finalize returned inside
-assert calls == [(3, 1)]
+assert lib.asyncguest_c_post_local(host, 3) == 0
+assert calls == [(("job", 3), 0)]
+""")
+
+
+def test_a_host_that_refuses_is_told_of_and_given_up_when_the_package_says_so() -> None:
+    gate("""
+def refuse(job):
+    raise KeyboardInterrupt(*job)
+
+the_host.post = refuse
+assert [lib.asyncguest_c_post(host, token) for token in (4, 5)] == [-1, -1]
+assert calls == [(1, "KeyboardInterrupt('job', 4)"), (2, "KeyboardInterrupt('job', 5)")], calls
+the_host.post = calls.append
+assert lib.asyncguest_c_post(host, 6) == 0
+the_host.post = refuse
+assert [lib.asyncguest_c_post(host, token) for token in (7, 8, 9, 10)] == [-1, -1, -1, 0]
+assert [call[0] for call in calls[3:]] == [1, 2, 3] and host.job == ffi.NULL, calls
 """)
 
 
@@ -497,10 +523,12 @@ def test_an_interpreter_may_end_while_the_io_thread_posts() -> None:
         """
 import atexit, time
 
-@ffi.def_extern(name="asyncguest_py_post")
-def refuse(data, token, local):
+def refuse(job):
     inside.set()
-    return -1  # and so it is asked again and again
+    raise OSError  # and so it is asked again and again
+
+the_host.post = refuse
+host.failed = ffi.cast("void *", id(bool))
 
 class Last:
     # Python code that still runs when other threads may no longer have the lock.
@@ -509,10 +537,11 @@ class Last:
             sleep(0.001)
         os.write(1, b"the host has gone" if now() < end else b"nobody has noticed")
 
-host = ffi.new("guest_host_t *", {"struct_size": ffi.sizeof("guest_host_t"), "post": lib.asyncguest_c_post})
+size = ffi.sizeof("guest_host_t")
+c_host = ffi.new("guest_host_t *", {"struct_size": size, "data": host, "post": lib.asyncguest_c_post})
 options = ffi.new("guest_options_t *", {"struct_size": ffi.sizeof("guest_options_t"), "flags": lib.GUEST_FLAG_PULL})
 out = ffi.new("guest_t **")
-assert lib.guest_start(host, options, out) == lib.GUEST_OK
+assert lib.guest_start(c_host, options, out) == lib.GUEST_OK
 g, timer, modify = out[0], ffi.new("uint64_t *"), lib.guest_timer_modify
 assert lib.guest_timer_add(g, 0, 50_000, ffi.NULL, ffi.NULL, ffi.NULL, timer) == lib.GUEST_OK
 inside.wait()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
+import time
 
 import asyncguest
 import pytest
@@ -54,20 +56,56 @@ def test_the_guest_is_not_freed_under_the_stats_of_another_thread(drive, monkeyp
 
     def guest_free(guest):
         freed.set()
-        lib.guest_free(guest)
+        lib.asyncguest_py_free(guest)
 
     async def main():
         await asyncio.sleep(0)
 
     run = Run(drive)
     run.start(main)
-    monkeypatch.setattr(_reactor, "lib", Slow(Slow(lib, "guest_stats", guest_stats), "guest_free", guest_free))
+    monkeypatch.setattr(_reactor, "lib", Slow(Slow(lib, "guest_stats", guest_stats), "asyncguest_py_free", guest_free))
     thread, outcome = in_thread(run.guest.stats)
     assert inside.wait(5)
     run.finish()
     thread.join()
     assert not under_it
     assert outcome[0].polls >= 0  # the figures, no exception
+
+
+def test_a_turn_keeps_the_interpreter_lock(drive):
+    """Each time it let go of it, a thread that computes had it for 5 ms: between the look and the first callback, too."""
+    over = []
+    ran = 0
+
+    async def main():
+        while not over:
+            await asyncio.sleep(0)
+
+    def compute():
+        nonlocal ran
+        while not over:
+            ran += 1
+            time.sleep(0)  # offers the lock, and asks for it again
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # nobody takes it
+    try:
+        run = Run(drive, batch_budget=1e-9, debug=False)  # debug mode reads source files, without the lock
+        run.start(main)
+        thread, _ = in_thread(compute)
+        during = 0
+        for turn in range(300):
+            while ran <= turn:
+                time.sleep(0)
+            began = ran
+            run.guest.deliver()
+            during += ran - began
+    finally:
+        over.append(True)
+        sys.setswitchinterval(before)
+    thread.join()
+    run.finish()
+    assert during == 0
 
 
 def test_the_stats_of_a_closed_loop_are_refused():

@@ -22,7 +22,7 @@ from ._compat import swap_current_task
 if TYPE_CHECKING:
     from ._selector import GuestSelector
 
-__all__ = ["CPythonLoop", "LOOK_EVERY"]
+__all__ = ["CPythonLoop", "LOOK_EVERY", "NOTHING"]
 
 # asyncio.base_events: below this number cancelled timers are left in the heap until their turn comes.
 _FEW_TIMERS = 100
@@ -31,7 +31,8 @@ _FEW_TIMERS = 100
 # short callback does; when nothing is ready it comes at once.
 LOOK_EVERY = 50e-6
 
-_NOTHING: list[int] = []
+#: What a look has found when nothing was.
+NOTHING: list[int] = []
 
 _plain_time = asyncio.BaseEventLoop.time
 
@@ -74,38 +75,61 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     # ---- one iteration
 
-    def run_ticks(self, until: float, pairs: list[int]) -> bool:
-        """Iterations without waiting, until nothing is due or the time is over. True: something is left.
+    def iterate(self, pairs: list[int], until: float) -> float:
+        """One iteration: what a look has found (`pairs`), the timers that are due, and what is ready then, in order.
 
-        The heart of the guest: it goes on while there is work, and looks at the reactor between the ticks. `pairs`:
-        what the first look has found.
+        What is left when the time is over keeps its order, and is the whole of the next call. At least one callback
+        runs. Returns the time, or 0.0 if there is some left and nothing to do with it. SystemExit and KeyboardInterrupt pass.
+
+        The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
+        package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
         """
-        ready, look, resolution = self._ready, self._selector.reactor.look, self._clock_resolution
-        now = monotonic()
-        look_at = now + LOOK_EVERY
-        while True:
-            self.idle = False
-            if self._parked:
-                self.unpark()
-            if pairs:
+        ready = self._ready
+        self.idle = False
+        if self._parked:
+            self.unpark()
+        handle: asyncio.Handle | None = None
+        if pairs:
+            # Most often one fd is readable, and nothing else is ready: its callback need not go through the queue. After a
+            # sleep the caches are cold, and each call costs microseconds.
+            if not ready and len(pairs) == 2 and pairs[1] == 1 and pairs[0] in self._selector.keys:
+                handle = self._selector.keys[pairs[0]].data[0]
+            if handle is None or handle._cancelled or self._entered or self._debug:
+                handle = None
                 self.queue_readiness(pairs)
-                pairs = _NOTHING
-            scheduled = self._scheduled
-            if scheduled:
-                time = now if self.has_plain_time() else self.time()  # a callback may have patched it
-                if scheduled[0]._when < time + resolution:  # type: ignore[attr-defined]
-                    self.queue_due_timers(time)
-            if not ready and self.after_iteration is None:
-                return False
-            now = self.run_ready(until)
-            if now >= until:
-                if self._parked:
-                    self.unpark()
-                return bool(ready)
-            if not ready or now >= look_at:
-                pairs = look()
-                now = monotonic()
-                look_at = now + LOOK_EVERY
+        if self._scheduled:
+            self.queue_due_timers(self.time())
+        if self._entered or self._debug:
+            return self.run_ready(until)
+        now, left = 0.0, len(ready)
+        if 0 < self._left < left:
+            left = self._left
+        try:
+            while handle is not None or (left and ready):  # a nested delivery may have run the rest
+                if handle is None:
+                    left -= 1
+                    handle = ready.popleft()
+                if not handle._cancelled:
+                    self.running_handle = handle
+                    handle._run()
+                    now = monotonic()
+                    if now >= until:
+                        break
+                handle = None
+        finally:
+            self.running_handle = handle = None
+            self._left = left
+            if self.after_iteration is not None:
+                self._queue_after()
+        return now if ready or now >= until else 0.0
+
+    def has_work(self) -> bool:
+        """Whether the next iteration has something to run, also if nothing is found that has become ready meanwhile."""
+        if self._parked:
+            self.unpark()
+        if self._ready or self.after_iteration is not None:
+            return True
+        return bool(self._scheduled) and self._scheduled[0]._when < self.time() + self._clock_resolution  # type: ignore[attr-defined]
 
     def has_plain_time(self) -> bool:
         """Whether `time` is asyncio's own, which is `monotonic`. A subclass may override it, and tests patch either."""
@@ -205,45 +229,14 @@ class CPythonLoop(asyncio.SelectorEventLoop):
         """A watched signal has come `count` times. Overridden by the loop."""
         raise NotImplementedError
 
-    def run_ready(self, until: float) -> float:
-        """Runs what is ready at this moment, in order, until the time is over. Returns the time.
-
-        What is left then keeps its order, and is the whole of the next call. At least one callback runs. SystemExit and KeyboardInterrupt pass.
-
-        The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
-        package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
-        """
-        if self._entered or self._debug:
-            return self._run_ready_carefully(until)
-        ready = self._ready
-        now, left = 0.0, 0
-        try:
-            for left in range(min(self._left or len(ready), len(ready)) - 1, -1, -1):
-                if not ready:
-                    break  # a nested delivery has run the rest
-                handle = ready.popleft()
-                if handle._cancelled:
-                    continue
-                self.running_handle = handle
-                handle._run()
-                now = monotonic()
-                if now >= until:
-                    break
-        finally:
-            self.running_handle = handle = None  # type: ignore[assignment]
-            self._left = left
-            if self.after_iteration is not None:
-                self._queue_after()
-        return now or monotonic()
-
     def _queue_after(self) -> None:
         """Queues what is to be called when the iteration is over."""
         assert self.after_iteration is not None
         callback, self.after_iteration = self.after_iteration, None
         self._ready.insert(self._left, asyncio.Handle(callback, (), self))
 
-    def _run_ready_carefully(self, until: float) -> float:
-        """The same in debug mode, which times each callback, and inside a nested host loop."""
+    def run_ready(self, until: float) -> float:
+        """The last part of an iteration, also in debug mode, which times each callback, and inside a nested host loop."""
         ready = self._ready
         now, left = monotonic(), 0
         try:
@@ -274,7 +267,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             self._left = left
             if self.after_iteration is not None:
                 self._queue_after()
-        return now
+        return now if ready or now >= until else 0.0
 
     # ---- nested host loops
 
@@ -337,9 +330,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     def is_on_stack(self) -> bool:
         """Whether a callback of this loop is on the stack of this thread. Slow: it looks at each frame."""
-        runners = {
-            run.__code__ for run in (type(self).run_ready, type(self)._run_ready_carefully, type(self).run_inside)
-        }
+        runners = {run.__code__ for run in (CPythonLoop.iterate, CPythonLoop.run_ready, CPythonLoop.run_inside)}
         frame = sys._getframe()
         while frame is not None:
             if frame.f_code in runners and frame.f_locals["self"] is self:

@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _running_loop
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
-from ._errors import GuestError, NestingLimit
+from ._cpython_loop import LOOK_EVERY, NOTHING
+from ._errors import GuestError, NestingLimit, WrongThread
+from ._reactor import ONE, begin, check_refusal, unpack
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -69,25 +71,33 @@ class Deliveries:
         """
         if self.over:
             return False
-        if get_ident() != self._run.host_thread:
-            self._wrong_thread(token)
-            return False
         if self.depth >= self._max_depth:
             self._refuse()
             return False
         reactor, loop, depth = self._reactor, self.loop, self.depth
-        pairs = reactor.begin(token)
-        if pairs is None:
-            return False  # an old or doubled token, or one that the host ran inside its own post: it comes again
+        count = begin(reactor.turn, token)
+        if count < 0:
+            self._not_begun(count)
+            return False
         outside, more = None, True
         left: BaseException | None = None
         try:
+            pairs = [(count - ONE) >> 8, count & 0xFF] if count >= ONE else unpack(reactor.found, count)
             outside = self.enter()
             if depth and loop.has_ready():
                 # The library has begun this nested delivery because the outer one lasts, and knows nothing of asyncio's
                 # queue, whose callbacks may begin a nested loop again: that one needs its deliveries too.
                 reactor.wake()
-            more = loop.run_ticks(monotonic() + self._budget, pairs)
+            now = monotonic()
+            until, look_at = now + self._budget, now + LOOK_EVERY
+            while (now := loop.iterate(pairs, until)) < until:
+                pairs = NOTHING
+                if not now or now >= look_at:
+                    pairs, now = reactor.poll(), monotonic()
+                    look_at = now + LOOK_EVERY
+                    if not pairs and (now >= until or not loop.has_work()):
+                        break
+            more = now >= until and loop.has_work()
             if more:
                 self.budget_spent += 1
         except BaseException as error:
@@ -162,11 +172,12 @@ class Deliveries:
         hooks = get_asyncgen_hooks()
         set_asyncgen_hooks(*self._hooks)
         origins = get_coroutine_origin_tracking_depth()
-        if loop.get_debug():
+        if loop._debug:  # get_debug(), without a call: after a sleep each one is cold, and costs microseconds
             set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
-        # Another thread may be in the middle of importing it.
-        sniffio = getattr(modules.get("sniffio"), "thread_local", None)
-        library = None
+        sniffio = library = None
+        if "sniffio" in modules:
+            # Another thread may be in the middle of importing it.
+            sniffio = getattr(modules.get("sniffio"), "thread_local", None)
         if sniffio is not None:
             library, sniffio.name = sniffio.name, "asyncio"
         nested = loop.enter_nested() if self.depth else None
@@ -191,27 +202,24 @@ class Deliveries:
 
     def rest(self, more: bool) -> None:
         """Ends the delivery, and the host's turn comes: asks for the next one, or says when the guest is to be woken."""
+        loop, reactor = self.loop, self._reactor
         try:
-            self._rest(more)
+            # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
+            loop.idle = True
+            when = loop.next_deadline()
+            more = more or loop.has_ready() or (when is not None and when <= loop.time())
+            if more:
+                loop.idle = False
+            reactor.end(None if when is None else loop.in_monotonic(when), more)
+            if not more and loop.earliest() != when:
+                # Such a handler has called call_at just before the end.
+                reactor.set_alarm(loop.in_monotonic(loop.next_deadline()))
         except Exception as error:
             if self._run.forked:
                 raise
             self._run.break_down(error)
             with suppress(GuestError):  # it was a signal handler's, and the delivery has ended
-                self._reactor.end(None, False)
-
-    def _rest(self, more: bool) -> None:
-        loop = self.loop
-        # From here on what a signal handler or a destructor asks of the loop wakes it; what one has asked before is seen.
-        loop.idle = True
-        when = loop.next_deadline()
-        more = more or loop.has_ready() or (when is not None and when <= loop.time())
-        if more:
-            loop.idle = False
-        self._reactor.end(loop.in_monotonic(when), more)
-        if not more and loop.earliest() != when:
-            # Such a handler has called call_at just before the end.
-            self._reactor.set_alarm(loop.in_monotonic(loop.next_deadline()))
+                reactor.end(None, False)
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
         """Runs a task that was just made of `coroutine` up to its first suspension."""
@@ -223,12 +231,19 @@ class Deliveries:
         except (SystemExit, KeyboardInterrupt) as error:
             self._run.interrupted(error)
         finally:
-            del task, handle  # see run_ready
+            del task, handle  # see iterate
 
-    def _wrong_thread(self, token: int) -> None:
+    def _not_begun(self, status: int) -> None:
+        """An old or doubled token, or one that the host ran inside its own post: harmless, it comes again."""
+        if self.over:
+            return  # meanwhile, on another thread
+        try:
+            check_refusal(status)
+        except WrongThread:
+            self._wrong_thread()
+
+    def _wrong_thread(self) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""
-        if self._run.posting_thread == get_ident():
-            self._reactor.note_inlined(token)
         if not self._told_wrong_thread:
             self._told_wrong_thread = True
             log.warning(
@@ -261,6 +276,9 @@ class Deliveries:
 
     def _refuse(self) -> None:
         """A nested host loop is deeper than allowed: the guest stands still until it returns."""
+        if get_ident() != self._run.host_thread:
+            self._wrong_thread()
+            return
         if self._refused:
             return
         self._refused = True

@@ -198,12 +198,11 @@ class Guest:
             self.record.keep(task)
             return task
         finally:
-            task = None  # type: ignore[assignment]  # its first step may have failed: see run_ready
+            task = None  # type: ignore[assignment]  # its first step may have failed: see iterate
 
     def deliver(self) -> bool:
         """One delivery now, for a host that steps its guests itself (once per frame). Returns whether there is more."""
-        deliveries = self.record.deliveries
-        return deliveries is not None and deliveries.deliver()
+        return self.record.deliver()
 
     def cancel(self, msg: str | None = None) -> bool:
         """Cancels the main task, which ends the run. Any thread.

@@ -102,15 +102,7 @@ class CallbackHost(Host):
         ):
             if not callable(function) and (function is not None or what == "run_sync_soon_threadsafe"):
                 raise TypeError(f"{what} must be a function that takes a function, not {function!r}")
-        self._soon = run_sync_soon_threadsafe
-        self._soon_here = run_sync_soon_not_threadsafe
         self.uses_wakeup_fd = uses_wakeup_fd
-        if run_sync_soon_not_threadsafe is not None:
-            self.post_local = self._post_local
-
-    def post(self, job: Job) -> None:
-        self._soon(job)
-
-    def _post_local(self, job: Job) -> None:
-        assert self._soon_here is not None
-        self._soon_here(job)
+        # The functions themselves, and no method around them: each call on the way of a wake counts.
+        self.post = run_sync_soon_threadsafe  # type: ignore[method-assign, assignment]
+        self.post_local = run_sync_soon_not_threadsafe  # type: ignore[assignment]

@@ -20,7 +20,6 @@ from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop
 from ._loop import EventLoop
-from ._posting import Posting
 from ._run import Run
 from ._shutdown import drive_to_end, settle_all
 from ._signals import CtrlC
@@ -64,7 +63,6 @@ class HostedRun(Run):
         self.on_stall: Callable[[int, float], None] | None = None
         self._leave_wakeup_fd = leave_wakeup_fd
         self.deliveries: Deliveries | None = None
-        self._posting = Posting(self)
         self._ctrl_c = CtrlC(weakref.proxy(self))
         self._has_running_loop = False
         self._last_stats: GuestStats | None = None
@@ -84,6 +82,10 @@ class HostedRun(Run):
         if threading.get_ident() != self.host_thread:
             raise WrongThread(f"{what}() belongs on the host thread; from others use guest.loop.call_soon_threadsafe()")
         return self.deliveries
+
+    def deliver(self, token: int = 0) -> bool:
+        """One delivery, also if the run is not attached yet, or no more. See `Deliveries.deliver`."""
+        return self.deliveries is not None and self.deliveries.deliver(token)
 
     def stats(self) -> GuestStats:
         """See `Guest.stats`."""
@@ -124,15 +126,15 @@ class HostedRun(Run):
         try:
             return task
         finally:
-            del task  # its first step may have failed: see run_ready
+            del task  # its first step may have failed: see iterate
 
     def _make_loop(self) -> EventLoop:
-        host, posting = self.host, self._posting
         loop = make_loop(
             self._factory,
-            host,
-            post=None if host.watches_fds else posting.post,
-            post_local=None if host.watches_fds or host.post_local is None else posting.post_local,
+            self.host,
+            posts_to=None if self.host.watches_fds else self.host,
+            deliver=self.deliver,
+            post_failed=self.post_failed,
             hosted=True,
             stall_after=self._stall_after,
             on_stall=self.on_stall,
@@ -148,7 +150,7 @@ class HostedRun(Run):
         self.deliveries = deliveries = Deliveries(self, loop, self._budget, self._max_nesting)
         self._wakeup = WakeupFd(loop, loop.reactor)
         self.state = "running"
-        self._posting.deliver = deliveries.deliver
+        loop.reactor.post_deliveries(deliveries.deliver)
         loop.hosted_run = self
         try:
             self.host.attached(self.guest)
@@ -170,6 +172,7 @@ class HostedRun(Run):
         """Gives it all back: each step, also if one before it fails because the host is gone."""
         loop = deliveries.loop
         deliveries.over = True
+        loop.reactor.post_deliveries(None)
         with ExitStack() as steps:  # the last one is done first
             steps.callback(self.host.detached, self.guest)
             steps.callback(setattr, loop, "hosted_run", None)
@@ -245,7 +248,6 @@ class HostedRun(Run):
     def _part(self, deliveries: Deliveries) -> None:
         """Unties the run from its parts: what it has kept alive is freed with the last reference to it."""
         deliveries.part()
-        self._posting.part()
         self.guest = self.on_stall = self._done_callback = None
 
     def forget_in_child(self) -> None:

@@ -19,7 +19,7 @@ from . import _options
 from ._children import Children
 from ._cleanup import cancel_all, clean_up
 from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
-from ._cpython_loop import LOOK_EVERY, CPythonLoop
+from ._cpython_loop import LOOK_EVERY, NOTHING, CPythonLoop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
@@ -105,7 +105,7 @@ class EventLoop(CPythonLoop):
                 self.hosted_run.keep(task)
             return task
         finally:
-            del task  # a first step that a task factory has run here may have failed: see run_ready
+            del task  # a first step that a task factory has run here may have failed: see iterate
 
     def call_at(
         self,
@@ -208,16 +208,15 @@ class EventLoop(CPythonLoop):
         if self.hosted_run is not None or self._thread_id is None:
             super()._run_once()  # type: ignore[misc]  # by hand: by way of the selector, like anybody's
             return
+        pairs = NOTHING
         if not self._ready and not self._stopping:
-            self.queue_readiness(self._reactor.poll(self._until_next_timer()))
+            pairs = self._reactor.poll(self._until_next_timer())
             self._look_at = monotonic() + LOOK_EVERY
         elif self._stopping or monotonic() >= self._look_at:
-            self.queue_readiness(self._reactor.look())
+            pairs = self._reactor.poll()
             self._look_at = monotonic() + LOOK_EVERY
             self.prune_timers()
-        if self._scheduled:
-            self.queue_due_timers(self.time())
-        self.run_ready(_NEVER)
+        self.iterate(pairs, _NEVER)
 
     def _polled_by_hand(self) -> None:
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
@@ -232,13 +231,11 @@ class EventLoop(CPythonLoop):
         """One iteration inside an open delivery that waits, at the longest until `until`. For the end of a run."""
         self.unpark()
         if self.has_ready():
-            pairs = self._reactor.look()
+            pairs = self._reactor.poll()
         else:
             when, wait = self.next_deadline(), until - monotonic()
             pairs = self._reactor.poll(seconds(wait if when is None else min(wait, when - self.time())))
-        self.queue_readiness(pairs)
-        self.queue_due_timers(self.time())
-        self.run_ready(until)
+        self.iterate(pairs, until)
 
     def _until_next_timer(self) -> int | None:
         when = self.next_deadline()
@@ -273,7 +270,7 @@ class EventLoop(CPythonLoop):
         self.prune_timers()
         if events:
             with self._reactor.delivery():
-                self.queue_readiness(self._reactor.look())
+                self.queue_readiness(self._reactor.poll())
         self.queue_due_timers(self.time())
 
     def process_ready(self) -> None:

@@ -13,6 +13,7 @@ import select
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,10 @@ from ._native import ffi, lib
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Post: TypeAlias = Callable[[int], None]
+    from ._host import Host
+
     OnStall: TypeAlias = Callable[[int, float], None]
+    PostFailed: TypeAlias = Callable[[int, BaseException], bool]
 
 __all__ = ["Reactor", "NO_TIME", "seconds", "signal_arrivals"]
 
@@ -34,10 +37,13 @@ NO_TIME: int = lib.GUEST_FOREVER
 signal_arrivals: Callable[[int], int] = lib.guest_signal_arrivals
 
 # What a delivery calls, looked up once: an attribute of `lib` costs more each time than one of a module.
-_begin, _poll, _end = lib.asyncguest_py_begin, lib.asyncguest_py_poll, lib.asyncguest_py_end
-_unpack = ffi.unpack
+#: Opens a delivery and looks: `begin(reactor.turn, token)`. Below 0: a refusal; from ONE on: a lone fd, ONE + (fd << 8) +
+#: readiness; else a count for `unpack(reactor.found, count)`.
+begin: Callable[[Any, int], int] = lib.asyncguest_py_begin
+ONE: int = lib.ASYNCGUEST_PY_ONE
+_poll, _end = lib.asyncguest_py_poll, lib.asyncguest_py_end
+unpack: Callable[[Any, int], list[int]] = ffi.unpack
 
-_CAPACITY = 512
 _AGES = 1e10
 _HARMLESS = (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED)
 _REFUSED: dict[int, type[Exception]] = {
@@ -71,13 +77,20 @@ def check(status: int) -> None:
     raise _REFUSED.get(status, GuestError)(message)
 
 
+def check_refusal(status: int) -> None:
+    """Raises what a failed `begin` means, unless the token was old, doubled or delivered inside `post`: harmless."""
+    if status not in _HARMLESS:
+        check(status)
+
+
 class Reactor:
     """A guest of the library, for one loop.
 
-    `post(token)`: how to reach the host from any thread (drive THREAD); None for a host that watches `fd` or waits
-    here. `post_local(token)`: the same on the host thread, if there is a cheaper way. `on_stall(kind, seconds)`,
-    called on a thread of the library after the host has been stuck for `stall_after` seconds. `repost_after`: seconds
-    after which an undelivered token is posted again.
+    `posts_to`: the host whose `post` is how to reach it from any thread (drive THREAD); None for a host that watches `fd`
+    or waits here. `deliver(token)`: what is posted. `post_failed(in_a_row, error)`: called where `post` has raised;
+    returns whether nothing more is to be posted. `on_stall(kind, seconds)`: called on a
+    thread of the library after the host has been stuck for `stall_after` seconds. `repost_after`: seconds after which an
+    undelivered token is posted again.
     """
 
     #: Those that are not closed.
@@ -86,8 +99,9 @@ class Reactor:
     def __init__(
         self,
         *,
-        post: Post | None = None,
-        post_local: Post | None = None,
+        posts_to: Host | None = None,
+        deliver: Callable[[int], object] | None = None,
+        post_failed: PostFailed | None = None,
         on_stall: OnStall | None = None,
         stall_after: float | None = None,
         repost_after: float | None = None,
@@ -98,21 +112,23 @@ class Reactor:
         #: The host's thread is that of the run, for good.
         self._hosted = hosted
         #: Whether an I/O thread of the library does the waiting and posts tokens.
-        self.threaded = post is not None
-        self.post, self.post_local, self.on_stall = post, post_local, on_stall
-        self._handle: Any = ffi.new_handle(self)
-        self._pairs = ffi.new("int32_t[]", _CAPACITY)
+        self.threaded = posts_to is not None
+        self._kept: list[Any] = []
+        self._host = ffi.new("asyncguest_py_host_t *")
+        self._host.host, self._host.failed = self._lend(posts_to), self._lend(post_failed)
+        self._host.on_stall = self._lend(on_stall)
+        self.post_deliveries(deliver)
         host = ffi.new("guest_host_t *")
         host.struct_size = ffi.sizeof("guest_host_t")
-        host.data = self._handle
+        host.data = self._host
         options = ffi.new("guest_options_t *")
         options.struct_size = ffi.sizeof("guest_options_t")
         options.flags = lib.GUEST_FLAG_PULL
         options.batch_budget = NO_TIME  # asyncio's queue has a budget of its own
-        if post is not None:
+        if posts_to is not None:
             options.drive = lib.GUEST_DRIVE_THREAD
             host.post = lib.asyncguest_c_post
-            if post_local is not None:
+            if posts_to.post_local is not None:
                 host.post_local = lib.asyncguest_c_post_local
         else:
             options.drive = lib.GUEST_DRIVE_FD if hosted else lib.GUEST_DRIVE_RUN
@@ -126,24 +142,37 @@ class Reactor:
         self._lock = RLock()
         out = ffi.new("guest_t **")
         check(lib.guest_start(host, options, out))
-        self._g = out[0]
+        #: The guest, NULL when it is closed, and what a look has found, in the form that `begin` and `unpack` take.
+        self.turn = ffi.new("asyncguest_py_turn_t *", {"g": out[0]})
+        self.found = self.turn.pairs
         self._poster = ffi.NULL
         try:
             poster = ffi.new("guest_poster_t **")
-            check(lib.guest_poster_new(self._g, poster))
+            check(lib.guest_poster_new(self.turn.g, poster))
             self._poster = poster[0]
             self._fd = -1
             if not self.threaded:
                 fd = ffi.new("guest_os_fd_t *")
-                check(lib.guest_fd(self._g, fd))
+                check(lib.guest_fd(self.turn.g, fd))
                 self._fd = fd[0]
         except BaseException:
-            lib.guest_free(self._g)
+            lib.asyncguest_py_free(self.turn.g)
             self._free_poster()
             raise
         self._alarm_at: float | None = None
         self._signals: dict[int, int] = {}
         Reactor.open.add(self)
+
+    # ---- the way to the host
+
+    def post_deliveries(self, deliver: Callable[[int], object] | None) -> None:
+        """From here on what is posted is `deliver(token)`; None: nothing is any more."""
+        self._host.job = self._lend(None if deliver is None else partial(partial, deliver))
+
+    def _lend(self, thing: Any) -> Any:
+        """For C code, until the end of the guest."""
+        self._kept.append(thing)
+        return ffi.NULL if thing is None else ffi.cast("void *", id(thing))
 
     # ---- threads
 
@@ -157,7 +186,7 @@ class Reactor:
 
     def take_over(self) -> None:
         """The same for the loop of a run, whose host thread is no more."""
-        check(lib.guest_adopt(self._g))
+        check(lib.guest_adopt(self.turn.g))
         self.host_thread = get_ident()
 
     # ---- what is watched
@@ -167,39 +196,39 @@ class Reactor:
         if get_ident() != self.host_thread:
             self.adopt()
         out = ffi.new("uint64_t *")
-        check(lib.guest_fd_add(self._g, fd, events, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, out))
+        check(lib.guest_fd_add(self.turn.g, fd, events, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, out))
         return int(out[0])
 
     def rewatch(self, watch: int, events: int) -> None:
         """Watches for something else; 0 pauses."""
         if get_ident() != self.host_thread:
             self.adopt()
-        check(lib.guest_fd_modify(self._g, watch, events))
+        check(lib.guest_fd_modify(self.turn.g, watch, events))
 
     def unwatch(self, watch: int) -> None:
         """Ends a watch. One that is over already is ignored."""
         if get_ident() != self.host_thread:
             self.adopt()
-        lib.guest_close(self._g, watch)
+        lib.guest_close(self.turn.g, watch)
 
     def watch_signal(self, signum: int) -> None:
         """Looks report `signum` from here on."""
         if signum not in self._signals:
             out = ffi.new("uint64_t *")
-            check(lib.guest_signal_add(self._g, signum, ffi.NULL, ffi.NULL, ffi.NULL, out))
+            check(lib.guest_signal_add(self.turn.g, signum, ffi.NULL, ffi.NULL, ffi.NULL, out))
             self._signals[signum] = int(out[0])
 
     def unwatch_signal(self, signum: int) -> None:
         """The opposite; the handler that was there before is put back."""
         watch = self._signals.pop(signum, None)
         if watch is not None:
-            lib.guest_close(self._g, watch)
+            lib.guest_close(self.turn.g, watch)
 
     def set_alarm(self, when: float | None) -> None:
         """Something is due at `when`, in the time of `monotonic()`, or nothing is. Not for a time that has passed."""
         if when == self._alarm_at:
             return
-        check(lib.guest_deadline(self._g, NO_TIME if when is None else seconds(when)))
+        check(lib.guest_deadline(self.turn.g, NO_TIME if when is None else seconds(when)))
         self._alarm_at = when
 
     @property
@@ -209,54 +238,36 @@ class Reactor:
 
     # ---- deliveries
 
-    def begin(self, token: int = 0) -> list[int] | None:
-        """Opens a delivery and looks. None for a token that is old, doubled or delivered inside `post`: harmless."""
-        count = _begin(self._g, token, self._pairs, _CAPACITY)
-        if count > 0:
-            return _unpack(self._pairs, count)
-        if count == 0:
-            return _NOTHING
-        if count not in _HARMLESS:
-            check(count)
-        return None
-
     def end(self, when: float | None, more: bool) -> None:
         """Ends the innermost delivery: the alarm is set to `when`, or the next delivery is asked for."""
         if more or when == self._alarm_at:
-            check(_end(self._g, 0, 0, more))
+            status = _end(self.turn, 0, 0, more)
         else:
             self._alarm_at = when
-            check(_end(self._g, 1, NO_TIME if when is None else seconds(when), 0))
+            status = _end(self.turn, 1, NO_TIME if when is None else seconds(when), 0)
+        if status < 0:
+            check(status)
 
     @contextmanager
     def delivery(self) -> Iterator[None]:
         """A delivery that nobody announced; nothing is looked at yet."""
         self.adopt()
-        check(lib.guest_batch_begin(self._g, 0))
+        check(lib.guest_batch_begin(self.turn.g, 0))
         try:
             yield
         finally:
             if not self.closed:  # by a fork inside, for the child
-                check(lib.guest_batch_end(self._g))
+                check(lib.guest_batch_end(self.turn.g))
 
-    def look(self) -> list[int]:
-        """What is ready now, without waiting: fd and readiness, or -signum and how often, by turns."""
-        count = _poll(self._g, 0, self._pairs, _CAPACITY)
-        if count <= 0:
-            if count == 0:
-                return _NOTHING
+    def poll(self, nanoseconds: int | None = 0) -> list[int]:
+        """What is ready: fd and readiness, or -signum and how often, by turns. If it is to wait for the first event, it does
+        so without the interpreter lock; None waits for ever."""
+        count = _poll(self.turn, NO_TIME if nanoseconds is None else nanoseconds)
+        if count >= ONE:
+            return [(count - ONE) >> 8, count & 0xFF]
+        if count < 0:
             check(count)
-        return _unpack(self._pairs, count)
-
-    def poll(self, nanoseconds: int | None) -> list[int]:
-        """The same, waiting without the interpreter lock for the first event; None waits for ever."""
-        timeout = NO_TIME if nanoseconds is None else nanoseconds
-        count = _poll(self._g, timeout, self._pairs, _CAPACITY)
-        if count <= 0:
-            if count == 0:
-                return _NOTHING
-            check(count)
-        return _unpack(self._pairs, count)
+        return unpack(self.found, count)
 
     def wait_readable(self, timeout: float | None) -> bool:
         """Waits until something is due, at most `timeout` seconds. Any thread; takes nothing up."""
@@ -285,36 +296,31 @@ class Reactor:
         out = ffi.new("guest_stats_t *")
         out.struct_size = ffi.sizeof("guest_stats_t")
         with self._lock:  # another thread may ask, while the loop is being closed
-            check(lib.guest_stats(self._g, out))
+            check(lib.guest_stats(self.turn.g, out))
         return out
 
     @property
     def closed(self) -> bool:
         """Whether `close` has been called."""
-        return bool(self._g == ffi.NULL)
+        return not self.turn.g
 
     def close(self) -> None:
         """Frees the guest and joins its thread; once. In a forked child, frees the child's copy."""
-        if self._g == ffi.NULL:
+        if self.closed:
             return
         try:
             self.adopt()
         except GuestError:
             pass  # in the child of a fork, or in use on another thread: then the library refuses, and nothing is freed
         with self._lock:
-            g, self._g = self._g, ffi.NULL
+            g, self.turn.g = self.turn.g, ffi.NULL
         Reactor.open.discard(self)
         self._signals.clear()
         while lib.guest_batch_end(g) == 0:
             pass  # one that an exception of a signal handler has left open
-        lib.guest_free(g)
+        lib.asyncguest_py_free(g)
         self._free_poster()
-        # No thread of the library is left to come here.
-        self._handle = self.post = self.post_local = self.on_stall = None
-
-    def note_inlined(self, token: int) -> None:
-        """The host has run one inside `post`, on this thread: the library asks again soon. Inside `post` only."""
-        lib.guest_batch_begin(self._g, token)
+        self._kept.clear()  # no thread of the library is left to come here
 
     def forget_in_child(self) -> None:
         """The same in the child of a fork, where the thread that held the lock may not exist.
@@ -325,7 +331,7 @@ class Reactor:
         if self.host_thread == get_ident():
             self.close()
         else:
-            self._g = self._poster = ffi.NULL
+            self.turn.g = self._poster = ffi.NULL
             Reactor.open.discard(self)
 
     def _free_poster(self) -> None:
@@ -335,26 +341,6 @@ class Reactor:
             lib.guest_poster_free(poster)
 
 
-_NOTHING: list[int] = []
-
-
-@ffi.def_extern(name="asyncguest_py_post")
-def _post(data: Any, token: int, local: int) -> int:
-    """The library asks for a delivery: from its I/O thread, or from the host thread when a budget is spent."""
-    reactor: Reactor = ffi.from_handle(data)
-    post = reactor.post_local if local else reactor.post
-    try:
-        assert post is not None
-        post(token)
-    except BaseException:
-        # The post function of the package reports by itself; whatever comes here is asked for again.
-        return -1
-    return 0
-
-
-@ffi.def_extern(name="asyncguest_py_stall")
-def _stall(data: Any, kind: int, nanoseconds: int) -> None:
-    """The library has noticed a stuck host, on a thread of its own."""
-    reactor: Reactor = ffi.from_handle(data)
-    if reactor.on_stall is not None:
-        reactor.on_stall(kind, nanoseconds / 1e9)
+@ffi.def_extern(name="asyncguest_py_meet")
+def _meet() -> None:
+    """See _native.c."""

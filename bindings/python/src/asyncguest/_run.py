@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._errors import GuestClosed
 from ._host import Host
+from ._reports import log, warn
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     State: TypeAlias = Literal["new", "running", "ending", "ended"]
 
 __all__ = ["Run"]
+
+# So many posts in a row may fail (the pauses between them grow, in all to a quarter of a second) before the host
+# counts as gone.
+_MAY_FAIL = 8
 
 
 class Run:
@@ -45,8 +50,6 @@ class Run:
         #: The ident of the host thread; 0 before the start.
         self.host_thread = 0
         self._thread: threading.Thread | None = None
-        #: The thread that is inside the host's `post`, or None.
-        self.posting_thread: int | None = None
         #: The host took no posts any more.
         self.abandoned = False
         #: How often Ctrl-C came.
@@ -160,6 +163,26 @@ class Run:
                 raise
             if not self.is_cancelling:
                 self.cancel()
+
+    def post_failed(self, in_a_row: int, error: BaseException) -> bool:
+        """The host's `post` has raised. Returns whether nothing more is to be posted; else the library asks again.
+
+        On the thread that has posted: most often the library's I/O thread.
+        """
+        if self.has_ended:
+            return True  # the host has just forgotten it
+        if in_a_row == 1:
+            log.error("%r could not be posted to; it is tried again", self.host, exc_info=error)
+        if in_a_row < _MAY_FAIL:
+            return False
+        self.abandoned = True
+        log.error("%r is abandoned", self, exc_info=error)
+        warn(
+            f"asyncguest: {self.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: "
+            f"{self.title} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
+            "interpreter ends."
+        )
+        return True
 
     def end_child(self, error: BaseException | None) -> NoReturn:
         """Guest code has forked, and its delivery in the child is over, by `error` if not None."""

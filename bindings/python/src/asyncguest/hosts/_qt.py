@@ -52,9 +52,10 @@ class Binding:
 class FdNotifier:
     """Calls `ready()` whenever `fd` is readable, while it is on; also in a loop inside of that call."""
 
-    def __init__(self, binding: Binding, fd: int, ready: Callable[..., object]) -> None:
+    def __init__(self, binding: Binding, fd: int, ready: Callable[[], object]) -> None:
         self._notifier = binding.Notifier(fd, binding.readable)
-        self._notifier.activated.connect(ready)
+        # PySide makes an object for each parameter that a slot takes; PyQt finds out by trying with all of them first.
+        self._notifier.activated.connect(ready if binding.name.startswith("PySide") else lambda *_: ready())
         self.is_on = True
 
     def on(self) -> None:
