@@ -41,7 +41,7 @@ case $kind in
         # sleeps: Rust's harness has such a thread in every test. And a scope of threads ends by a lock that it does not see.
         # The fuzzer forks beside its threads.
         left_out='\.(signal_disposition_restored|random_calls_agree_with_the_model)$'
-        skip=(signal_ sys::unix::signal threads_are_no_forks)
+        skip=(signal_ sys::unix::signal)
         ;;
     *)
         echo "usage: scripts/sanitizer.sh address|thread [CTEST-ARGUMENT...]" >&2

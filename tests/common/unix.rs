@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 pub use libc::{
-    AF_INET, AF_INET6, AI_NUMERICHOST, AI_PASSIVE, EAI_NONAME, EAI_SERVICE, IPPROTO_TCP, SOCK_STREAM,
+    AF_INET, AF_INET6, AI_NUMERICHOST, AI_PASSIVE, EAI_FAMILY, EAI_NONAME, EAI_SERVICE, IPPROTO_TCP,
+    SOCK_STREAM,
 };
 
 /// A signal that can be watched, and one that cannot.

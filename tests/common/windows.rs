@@ -21,6 +21,7 @@ pub const AF_INET: i32 = WinSock::AF_INET as i32;
 pub const AF_INET6: i32 = WinSock::AF_INET6 as i32;
 pub const AI_NUMERICHOST: i32 = WinSock::AI_NUMERICHOST as i32;
 pub const AI_PASSIVE: i32 = WinSock::AI_PASSIVE as i32;
+pub const EAI_FAMILY: i32 = WinSock::WSAEAFNOSUPPORT;
 pub const EAI_NONAME: i32 = WinSock::WSAHOST_NOT_FOUND;
 pub const EAI_SERVICE: i32 = WinSock::WSATYPE_NOT_FOUND;
 pub const IPPROTO_TCP: i32 = WinSock::IPPROTO_TCP;

@@ -184,12 +184,14 @@ fn signal_refused() {
     let _alone = alone();
     let toy = Toy::start(Drive::Thread);
     use libc::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSTOP, SIGTRAP};
-    for signum in [SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, 0, -1, 1000] {
+    let faults = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
+    for signum in [-1, 0, 32, 33, 65, i32::MIN, i32::MAX, SIGKILL, SIGSTOP].into_iter().chain(faults) {
         let probe = Probe::new();
         assert_eq!(refused(toy.handle().signal_add(signum, probe.signal(nothing))), Status::INVAL);
         assert_eq!(probe.drops(), 1);
     }
     assert_eq!(toy.stats().live_sources, 0);
+    toy.add_signal(libc::SIGRTMAX() - 1, &Probe::new());
     toy.end();
 }
 
@@ -210,7 +212,7 @@ fn signal_twice_in_one_guest() {
 #[test]
 fn signal_two_guests() {
     let _alone = alone();
-    let before = seen(SIGUSR1);
+    let (before, arrivals) = (seen(SIGUSR1), signal_arrivals(SIGUSR1));
     let (a, b) = (Toy::start(Drive::Thread), Toy::start(Drive::Fd));
     let (in_a, in_b) = (Probe::new(), Probe::new());
     a.add_signal(SIGUSR1, &in_a);
@@ -218,6 +220,7 @@ fn signal_two_guests() {
     send(SIGUSR1);
     a.run_until(|| in_a.calls() == 1);
     b.run_until(|| in_b.calls() == 1);
+    assert_eq!((in_a.value.get(), in_b.value.get(), signal_arrivals(SIGUSR1) - arrivals), (1, 1, 1));
     a.end();
     send(SIGUSR1); // b still watches
     b.run_until(|| in_b.calls() == 2);

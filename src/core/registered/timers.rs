@@ -168,18 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn timers_fire_by_deadline_then_start_order() {
-        let mut timers = registered(5);
-        for (slot, deadline) in [(0, 30), (1, 10), (2, 20), (3, 10), (4, 10)] {
-            timers.arm(id(slot), deadline);
-        }
-        assert_eq!(timers.earliest(), Some(10));
-        assert_eq!(due(&mut timers, 9), []);
-        assert_eq!(due(&mut timers, 20), [1, 3, 4, 2]);
-        assert_eq!(timers.earliest(), Some(30));
-    }
-
-    #[test]
     fn a_disarmed_timer_leaves_nothing_behind() {
         let mut timers = registered(1);
         timers.arm(id(0), 5);

@@ -120,36 +120,3 @@ impl<T> Posts<T> {
         lock(&self.queue).closed = true;
     }
 }
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn drain<T>(posts: &Posts<T>, armed: bool) -> VecDeque<T> {
-        let mut items = VecDeque::new();
-        posts.drain(armed, &mut items);
-        items
-    }
-
-    #[test]
-    fn a_burst_wakes_once() {
-        let posts = Posts::new();
-        assert_eq!(posts.push(1), Ok(true));
-        assert_eq!(posts.push(2), Ok(false));
-        assert_eq!(drain(&posts, false), [1, 2]);
-        assert_eq!(posts.push(3), Ok(false), "the host side is at it");
-        assert!(!posts.arm(), "there is something");
-        assert_eq!(drain(&posts, true), [3]);
-        assert_eq!(posts.push(4), Ok(true));
-    }
-
-    #[test]
-    fn closing_keeps_what_was_accepted_and_gives_the_rest_back() {
-        let posts = Posts::new();
-        posts.push("kept").unwrap();
-        posts.close();
-        assert_eq!(posts.push("back"), Err((Refused::Closed, "back")));
-        assert!(!posts.push_awaited("late"));
-        assert_eq!(drain(&posts, false), ["kept", "late"]);
-    }
-}

@@ -81,48 +81,16 @@ fn wiped_page() -> io::Result<Option<NonNull<AtomicU32>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What `ask` returns in a forked child (which does nothing else, since other threads held locks).
-    fn in_forked_child(ask: impl Fn() -> i32) -> i32 {
-        // SAFETY: the child only runs `ask`, which takes no lock and allocates nothing, and _exit.
-        let pid = unsafe { libc::fork() };
-        assert!(pid >= 0);
-        if pid == 0 {
-            let answer = ask();
-            // SAFETY: ends the child without running anybody's exit handlers.
-            unsafe { libc::_exit(answer) };
-        }
-        let mut status = 0;
-        // SAFETY: `status` is ours to write; the child is ours.
-        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-        assert!(libc::WIFEXITED(status));
-        libc::WEXITSTATUS(status)
-    }
+    use crate::sys::unix::tests::in_forked_child;
 
     #[test]
     fn a_forked_child_and_its_child_know_it_and_the_parent_stays_itself() {
         let mark = ForkMark::new().unwrap();
         assert_eq!(mark.page.is_none(), cfg!(asyncguest_no_wipeonfork));
         assert!(!mark.in_child());
-        assert_eq!(in_forked_child(|| mark.in_child().into()), 1);
-        assert_eq!(in_forked_child(|| in_forked_child(|| mark.in_child().into())), 1);
+        let child = || in_forked_child(|| mark.in_child().into()).code();
+        assert_eq!(child(), Some(1));
+        assert_eq!(in_forked_child(|| child().unwrap_or(2)).code(), Some(1));
         assert!(!mark.in_child());
-    }
-
-    #[test]
-    fn a_mark_made_in_the_child_is_at_home_there() {
-        let answer = in_forked_child(|| match ForkMark::new() {
-            Ok(mark) => mark.in_child().into(),
-            Err(_) => 2,
-        });
-        assert_eq!(answer, 0);
-    }
-
-    #[test]
-    fn threads_are_no_forks() {
-        let mark = ForkMark::new().unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert!(!mark.in_child()));
-        });
     }
 }

@@ -2,5 +2,7 @@
 
 pub(super) mod resolve;
 pub(super) mod signal;
+#[cfg(test)]
+pub(super) mod tests;
 pub(super) mod thread;
 pub(super) mod waitid;

@@ -239,20 +239,12 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::unix::tests::{in_forked_child, listener, raise};
     use crate::sys::{Poller, Seen};
+    use std::os::unix::process::ExitStatusExt;
 
     // Tests run at the same time in one process, so each has signals of its own. All raise on their
     // own thread.
-
-    fn listener() -> (Listener, Poller) {
-        let (poller, waker, _alarm) = Poller::new().unwrap();
-        (Listener::new(Arc::new(waker)), poller)
-    }
-
-    fn raise(signum: i32) {
-        // SAFETY: the handler has run when it returns; what it runs is the test's.
-        assert_eq!(unsafe { libc::raise(signum) }, 0);
-    }
 
     fn woken(poller: &mut Poller) -> bool {
         let mut woken = false;
@@ -264,85 +256,17 @@ mod tests {
         result.unwrap_err().raw_os_error()
     }
 
-    /// Runs `work` in a forked child that has no other threads; the child's wait status.
-    fn in_forked_child(work: impl Fn() -> i32) -> i32 {
-        // SAFETY: the child runs `work`, which takes no lock that another thread may hold, and _exit.
-        let pid = unsafe { libc::fork() };
-        assert!(pid >= 0);
-        if pid == 0 {
-            let answer = work();
-            // SAFETY: ends the child without running anybody's exit handlers.
-            unsafe { libc::_exit(answer) };
-        }
-        let mut status = 0;
-        // SAFETY: `status` is ours to write; the child is ours.
-        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-        status
-    }
-
-    #[test]
-    fn arrivals_are_counted_and_wake() {
-        let (listener, mut poller) = listener();
-        listener.watch(libc::SIGUSR1).unwrap();
-        assert!(!listener.any_pending() && !woken(&mut poller));
-        for _ in 0..3 {
-            raise(libc::SIGUSR1);
-        }
-        assert!(listener.any_pending() && woken(&mut poller));
-        listener.begin_take();
-        assert!(!listener.any_pending());
-        assert_eq!((listener.take(libc::SIGUSR1), listener.take(libc::SIGUSR1)), (3, 0));
-        assert_eq!(listener.take(libc::SIGUSR2), 0);
-        raise(libc::SIGUSR1);
-        listener.unwatch(libc::SIGUSR1);
-        listener.unwatch(libc::SIGUSR1);
-        listener.watch(libc::SIGUSR1).unwrap();
-        assert_eq!(listener.take(libc::SIGUSR1), 0, "what was not taken before the unwatch is forgotten");
-    }
-
     #[test]
     fn a_count_stays_at_its_maximum() {
         let signum = libc::SIGRTMIN();
         let (listener, _poller) = listener();
         listener.watch(signum).unwrap();
         listener.node.counts[signum as usize].store(u32::MAX - 1, SeqCst);
+        assert_eq!(error(listener.watch(signum)), Some(libc::EEXIST), "and counts on");
         for _ in 0..3 {
             raise(signum);
         }
         assert_eq!(listener.take(signum), u32::MAX);
-    }
-
-    #[test]
-    fn what_cannot_be_handled_later_is_refused() {
-        let (listener, _poller) = listener();
-        let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
-        for signum in
-            [-1, 0, 32, 33, 65, i32::MIN, i32::MAX, libc::SIGKILL, libc::SIGSTOP].iter().chain(&faults)
-        {
-            assert_eq!(error(listener.watch(*signum)), Some(libc::EINVAL), "{signum}");
-            listener.unwatch(*signum);
-            assert_eq!(listener.take(*signum), 0);
-        }
-        let last = libc::SIGRTMAX() - 1;
-        listener.watch(last).unwrap();
-        assert_eq!(error(listener.watch(last)), Some(libc::EEXIST));
-    }
-
-    #[test]
-    fn two_listeners_each_get_every_arrival() {
-        let signum = libc::SIGRTMIN() + 1;
-        let ((first, mut first_poller), (second, mut second_poller)) = (listener(), listener());
-        first.watch(signum).unwrap();
-        second.watch(signum).unwrap();
-        raise(signum);
-        assert!(woken(&mut first_poller) && woken(&mut second_poller));
-        assert_eq!((first.take(signum), second.take(signum)), (1, 1));
-        assert_eq!(arrivals(signum), 1, "once for both");
-        drop(first);
-        raise(signum);
-        assert_eq!(second.take(signum), 1);
-        assert_eq!(arrivals(signum), 2);
-        assert!(woken(&mut second_poller) && !woken(&mut first_poller));
     }
 
     #[test]
@@ -367,12 +291,8 @@ mod tests {
             raise(signum);
             0
         });
-        assert!(
-            libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == signum,
-            "the default action: {status:#x}"
-        );
+        assert_eq!(status.signal(), Some(signum), "the default action: {status}");
 
-        // libc's allocator is made usable in the child by fork itself.
         let status = in_forked_child(|| {
             if error(listener.watch(signum)) != Some(libc::EPERM) {
                 return 1;
@@ -389,7 +309,7 @@ mod tests {
             raise(signum);
             4
         });
-        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == signum, "default again: {status:#x}");
+        assert_eq!(status.signal(), Some(signum), "default again: {status}");
 
         assert!(!listener.any_pending() && !woken(&mut poller));
         assert_eq!(listener.take(signum), 0);

@@ -325,6 +325,7 @@ fn exchange(signum: i32, new: *const libc::sigaction) -> io::Result<libc::sigact
 mod tests {
     use super::super::Listener;
     use super::*;
+    use crate::sys::unix::tests::{in_forked_child, listener, raise};
     use crate::sys::Poller;
     use std::sync::atomic::AtomicU32;
     use std::sync::Arc;
@@ -360,19 +361,9 @@ mod tests {
         }
     }
 
-    fn raise(signum: i32) {
-        // SAFETY: the handler has run when it returns; what it runs is the test's.
-        assert_eq!(unsafe { libc::raise(signum) }, 0);
-    }
-
     /// How often `first` and `theirs` ran since the last time.
     fn ran(signum: i32) -> (u32, u32) {
         (FIRST[signum as usize].swap(0, SeqCst), THEIRS[signum as usize].swap(0, SeqCst))
-    }
-
-    fn listener() -> (Listener, Poller) {
-        let (poller, waker, _alarm) = Poller::new().unwrap();
-        (Listener::new(Arc::new(waker)), poller)
     }
 
     fn first_action() -> libc::sigaction {
@@ -579,21 +570,13 @@ mod tests {
         let (_poller, waker, _alarm) = Poller::new().unwrap();
         let waker = Arc::new(waker);
         let locked = Registry::lock();
-        // SAFETY: the child uses atomics and system calls, and the allocator, which fork keeps usable.
-        let pid = unsafe { libc::fork() };
-        assert!(pid >= 0);
-        if pid == 0 {
+        let status = in_forked_child(|| {
             let listener = Listener::new(waker.clone());
             let watched = listener.watch(signum).is_ok();
             raise(signum);
-            let right = watched && listener.take(signum) == 1;
-            // SAFETY: ends the child without running anybody's exit handlers.
-            unsafe { libc::_exit(right.into()) };
-        }
+            (watched && listener.take(signum) == 1).into()
+        });
         drop(locked);
-        let mut status = 0;
-        // SAFETY: `status` is ours to write; the child is ours.
-        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 1, "{status:#x}");
+        assert_eq!(status.code(), Some(1), "{status}");
     }
 }
