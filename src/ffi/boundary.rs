@@ -56,20 +56,20 @@ pub(super) fn register(
 pub(super) fn wake(g: *const ForeignGuest) -> i32 {
     // SAFETY: the caller passes NULL or a live guest.
     let Some(g) = (unsafe { g.as_ref() }) else { return Status::NULL.code() };
-    g.poster().try_wake().code()
+    g.poster.try_wake().code()
 }
 
 pub(super) fn sound<'a>(g: *const ForeignGuest) -> Result<&'a ForeignGuest> {
     // SAFETY: the caller passes NULL or a live guest.
     let g = unsafe { g.as_ref() }.ok_or_else(|| args::null("g"))?;
-    g.poster().check_process()?;
+    g.poster.check_process()?;
     g.check_sound()?;
     Ok(g)
 }
 
 pub(super) fn on_host<'a>(g: *const ForeignGuest) -> Result<&'a ForeignGuest> {
     let g = sound(g)?;
-    match g.poster().on_host_thread() {
+    match g.poster.on_host_thread() {
         true => Ok(g),
         false => Err(wrong_thread()),
     }

@@ -25,7 +25,7 @@ pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> 
 fn refused_delivery(g: *mut ForeignGuest, error: Error) -> i32 {
     // SAFETY: the caller passes NULL or a live guest.
     if let Some(g) = unsafe { g.as_ref() }.filter(|_| error.status == Status::THREAD) {
-        g.poster().note_inlined();
+        g.poster.note_inlined();
     }
     remember(error)
 }
@@ -49,7 +49,7 @@ pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
 pub(super) fn free(pointer: *mut ForeignGuest) {
     // SAFETY: the caller passes NULL or a live guest.
     let Some(g) = (unsafe { pointer.as_ref() }) else { return };
-    if !g.poster().in_child() && !g.poster().on_host_thread() {
+    if !g.poster.in_child() && !g.poster.on_host_thread() {
         remember(wrong_thread());
         return;
     }
@@ -62,8 +62,8 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
         g.frames.set(g.frames.get() - g.batches.take());
     }
     if g.frames.get() > 0 {
-        if !g.poster().in_child() {
-            g.poster().cancel();
+        if !g.poster.in_child() {
+            g.poster.cancel();
         }
         return;
     }
@@ -185,7 +185,7 @@ fn release(pointer: *mut ForeignGuest) {
     // and does not come here again.
     g.frames.set(1);
     let ended = catch(|| {
-        if !g.poster().in_child() {
+        if !g.poster.in_child() {
             g.guest().end_now();
         }
         Ok(())

@@ -14,9 +14,9 @@ use crate::guest::{Guest, Host, Options, Poster};
 /// One guest. Opaque; made by guest_start, released by guest_free.
 pub struct ForeignGuest {
     /// What every thread may use.
-    poster: Poster,
-    host_data: *mut c_void,
-    pull: bool,
+    pub(super) poster: Poster,
+    pub(super) host_data: *mut c_void,
+    pub(super) pull: bool,
     /// The library panicked in one of its own steps.
     poisoned: AtomicBool,
     /// guest_free was called; the outermost frame on the stack does it. Host thread only.
@@ -51,25 +51,6 @@ impl ForeignGuest {
         // SAFETY: just made, and nobody else has it yet.
         unsafe { (*foreign).guest.registry().context.set_foreign(foreign.cast()) };
         Ok(foreign)
-    }
-
-    pub(super) fn poster(&self) -> &Poster {
-        &self.poster
-    }
-
-    pub(super) fn host_data(&self) -> *mut c_void {
-        self.host_data
-    }
-
-    pub(super) fn is_pull(&self) -> bool {
-        self.pull
-    }
-
-    /// guest_adopt. `Guest` is not `Send` only because its parts are shared by `Rc` and `Cell`. All of them live
-    /// inside this object, no clone is with user code while nothing is on the stack, and the caller vouches
-    /// that the old thread is outside: so they move as a whole.
-    pub(super) fn adopt(&self) -> Result<()> {
-        self.poster.adopt()
     }
 
     /// The guest itself; the boundary has checked the thread.

@@ -54,7 +54,10 @@ pub unsafe extern "C" fn guest_start(
 /// GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
-    boundary::any(g, |g| g.adopt())
+    // `Guest` is not `Send` only because its parts are shared by `Rc` and `Cell`. All of them live inside `g`,
+    // no clone is with user code while nothing is on the stack, and the caller vouches that the old thread is
+    // outside: so they move as a whole.
+    boundary::any(g, |g| g.poster.adopt())
 }
 
 /// Runs what is due, within the guest's time budget, without ever waiting. Thread: host.
@@ -126,7 +129,7 @@ pub unsafe extern "C-unwind" fn guest_shutdown(g: *mut ForeignGuest, timeout: u6
 #[no_mangle]
 pub unsafe extern "C" fn guest_cancel(g: *mut ForeignGuest) -> GuestStatus {
     boundary::any(g, |g| {
-        g.poster().cancel();
+        g.poster.cancel();
         Ok(())
     })
 }
@@ -182,7 +185,7 @@ pub unsafe extern "C" fn guest_wake(g: *const ForeignGuest) -> GuestStatus {
 pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32) -> GuestStatus {
     boundary::any(g, |g| {
         let out = args::out(state_out, "state_out")?;
-        *out = g.poster().state() as u32;
+        *out = g.poster.state() as u32;
         Ok(())
     })
 }
@@ -197,7 +200,7 @@ pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32
 #[no_mangle]
 pub unsafe extern "C" fn guest_stats(g: *const ForeignGuest, stats_out: *mut GuestStats) -> GuestStatus {
     boundary::any(g, |g| {
-        let stats = sized::stats(&g.poster().stats());
+        let stats = sized::stats(&g.poster.stats());
         // SAFETY: the caller passes a struct that begins with its size.
         unsafe { sized::write(stats_out, stats, "stats_out") }
     })
@@ -235,7 +238,7 @@ pub unsafe extern "C" fn guest_is_open(g: *const ForeignGuest, id: u64) -> Guest
 pub unsafe extern "C" fn guest_host_data(g: *const ForeignGuest) -> *mut c_void {
     let mut data = std::ptr::null_mut();
     boundary::any(g, |g| {
-        data = g.host_data();
+        data = g.host_data;
         Ok(())
     });
     data

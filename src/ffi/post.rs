@@ -25,8 +25,8 @@ pub unsafe extern "C" fn guest_post(
     drop: GuestDropFn,
 ) -> GuestStatus {
     boundary::any(g, |g| {
-        args::callback(g.is_pull(), callback.is_some())?;
-        callbacks::post(g.poster(), callback, user_data, drop)
+        args::callback(g.pull, callback.is_some())?;
+        callbacks::post(&g.poster, callback, user_data, drop)
     })
 }
 
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn guest_poster_new(
 ) -> GuestStatus {
     boundary::any(g, |g| {
         let out = args::out(poster_out, "poster_out")?;
-        *out = ForeignPoster::new(g.poster().clone(), g.is_pull());
+        *out = ForeignPoster::new(g.poster.clone(), g.pull);
         Ok(())
     })
 }
@@ -56,7 +56,10 @@ pub unsafe extern "C" fn guest_poster_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    poster::call(poster, |poster| poster.post(callback, user_data, drop))
+    poster::call(poster, |p| {
+        args::callback(p.pull, callback.is_some())?;
+        callbacks::post(&p.poster, callback, user_data, drop)
+    })
 }
 
 /// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:
@@ -73,8 +76,8 @@ pub unsafe extern "C" fn guest_poster_wake(poster: *const ForeignPoster) -> Gues
 /// Errors: GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_cancel(poster: *mut ForeignPoster) -> GuestStatus {
-    poster::call(poster, |poster| {
-        poster.cancel();
+    poster::call(poster, |p| {
+        p.poster.cancel();
         Ok(())
     })
 }

@@ -1,42 +1,20 @@
 //! L5. `guest_poster_t`: the right to post, which may outlive the guest.
 
-use std::ffi::c_void;
-
-use super::boundary;
-use super::types::{GuestDropFn, GuestPostFn};
-use super::{args, callbacks};
+use super::{args, boundary};
 use crate::error::{Result, Status};
 use crate::guest::live::{Alive, POSTERS};
 use crate::guest::Poster;
 
 /// The right to post to a guest from any thread, also when the guest is gone. Opaque.
 pub struct ForeignPoster {
-    poster: Poster,
-    pull: bool,
+    pub(super) poster: Poster,
+    pub(super) pull: bool,
     _alive: Alive<POSTERS>,
 }
 
 impl ForeignPoster {
     pub(super) fn new(poster: Poster, pull: bool) -> *mut ForeignPoster {
         Box::into_raw(Box::new(ForeignPoster { poster, pull, _alive: Alive::new() }))
-    }
-
-    pub(super) fn poster(&self) -> &Poster {
-        &self.poster
-    }
-
-    pub(super) fn post(
-        &self,
-        callback: GuestPostFn,
-        user_data: *mut c_void,
-        drop: GuestDropFn,
-    ) -> Result<()> {
-        args::callback(self.pull, callback.is_some())?;
-        callbacks::post(&self.poster, callback, user_data, drop)
-    }
-
-    pub(super) fn cancel(&self) {
-        self.poster.cancel();
     }
 }
 
@@ -45,7 +23,7 @@ pub(super) fn call(p: *mut ForeignPoster, f: impl FnOnce(&ForeignPoster) -> Resu
     boundary::plain(|| {
         // SAFETY: the caller passes NULL or a live poster.
         let p = unsafe { p.as_ref() }.ok_or_else(|| args::null("poster"))?;
-        p.poster().check_process()?;
+        p.poster.check_process()?;
         f(p)
     })
 }
@@ -54,7 +32,7 @@ pub(super) fn call(p: *mut ForeignPoster, f: impl FnOnce(&ForeignPoster) -> Resu
 pub(super) fn wake(p: *const ForeignPoster) -> i32 {
     // SAFETY: the caller passes NULL or a live poster.
     let Some(p) = (unsafe { p.as_ref() }) else { return Status::NULL.code() };
-    p.poster().try_wake().code()
+    p.poster.try_wake().code()
 }
 
 /// guest_poster_free.
