@@ -49,20 +49,13 @@ napi_value checked(napi_env env, guest_status_t status, const char *call)
     return status == GUEST_OK ? undefined(env) : throw_status(env, status, call);
 }
 
-void on_timer(guest_t *, guest_id_t, uint64_t expirations, void *data)
+// A timer's expirations, or an fd's events.
+template <class T> void on_number(guest_t *, guest_id_t, T value, void *data)
 {
     auto *source = static_cast<Source *>(data);
     HandleScope scope(source->guest->env());
-    napi_value value = number(source->guest->env(), double(expirations));
-    source->guest->call(source->callback, 1, &value);
-}
-
-void on_fd(guest_t *, guest_id_t, uint32_t events, void *data)
-{
-    auto *source = static_cast<Source *>(data);
-    HandleScope scope(source->guest->env());
-    napi_value value = number(source->guest->env(), events);
-    source->guest->call(source->callback, 1, &value);
+    napi_value argument = number(source->guest->env(), double(value));
+    source->guest->call(source->callback, 1, &argument);
 }
 
 #ifndef _WIN32
@@ -161,7 +154,7 @@ napi_value add_timer(napi_env env, napi_callback_info info)
     if (!source)
         return nullptr;
     guest_id_t id = 0;
-    guest_status_t status = guest_timer_add(c.g, delay, period, on_timer, source, Guest::drop_source, &id);
+    guest_status_t status = guest_timer_add(c.g, delay, period, on_number<uint64_t>, source, Guest::drop_source, &id);
     return registered(env, status, "guest_timer_add", source, id);
 }
 
@@ -198,7 +191,7 @@ napi_value add_fd(napi_env env, napi_callback_info info)
         source->fd = int(fd);
     guest_id_t id = 0;
     guest_status_t status =
-        guest_fd_add(c.g, guest_os_fd_t(fd), uint32_t(events), on_fd, source, Guest::drop_source, &id);
+        guest_fd_add(c.g, guest_os_fd_t(fd), uint32_t(events), on_number<uint32_t>, source, Guest::drop_source, &id);
     return registered(env, status, "guest_fd_add", source, id);
 }
 
