@@ -1,6 +1,6 @@
 //! L2. The host, as the reactor sees it.
 //!
-//! Owns: nothing. `post` and `on_stall` run on the library's thread, the rest on the host thread.
+//! `post` and `on_stall` run on the library's thread, the rest on the host thread.
 
 use crate::error::Status;
 

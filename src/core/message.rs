@@ -1,6 +1,6 @@
 //! L2. What other threads send to the host thread.
 //!
-//! Owns: nothing. Made on any thread, run and dropped on the host thread.
+//! Made on any thread, run and dropped on the host thread.
 
 use std::ffi::c_void;
 

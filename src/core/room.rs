@@ -1,6 +1,4 @@
-//! L2. How tables grow.
-//!
-//! Owns: nothing. Host thread only.
+//! L2. How tables grow. Host thread only.
 
 use std::collections::TryReserveError;
 

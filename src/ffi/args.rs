@@ -1,6 +1,4 @@
 //! L5. What callers pass, checked.
-//!
-//! Owns: nothing.
 
 use std::ffi::{c_char, CStr, CString};
 

@@ -1,6 +1,6 @@
 //! L2. The drives by name, and what a guest does at a moment.
 //!
-//! Owns: nothing. The numbers are the C header's.
+//! The numbers are the C header's.
 
 /// How the guest waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,4 @@
 //! L2. Drive RUN: the calling thread waits.
-//!
-//! Owns: nothing.
 
 use super::drive::Drive;
 use super::handoff::Begun;

@@ -1,6 +1,4 @@
-//! L1. The monotonic clock.
-//!
-//! Owns: nothing. Runs on any thread and in signal handlers. Imports libc only.
+//! L1. The monotonic clock. Any thread, also in signal handlers. Imports libc only.
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: the clock of every deadline in this library.
 pub fn monotonic_ns() -> u64 {

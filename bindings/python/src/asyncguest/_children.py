@@ -14,8 +14,6 @@ from typing import Any
 from ._compat import SubprocessTransport
 from ._reports import log
 
-__all__ = ["Children"]
-
 # What asyncio reports for a child whose status nobody can tell.
 _UNKNOWN = 255
 

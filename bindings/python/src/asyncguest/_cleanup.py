@@ -1,6 +1,6 @@
 """What `asyncio.run` does after its main task, in two steps: a function, and a coroutine that waits.
 
-Owns: nothing. It runs inside the loop that it cleans up, so that a host lives on meanwhile.
+It runs inside the loop that it cleans up, so that a host lives on meanwhile.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import asyncio
 from typing import Any
 
 from ._compat import end_executor
-
-__all__ = ["cancel_all", "clean_up"]
 
 # As asyncio.constants.THREAD_JOIN_TIMEOUT: how long the executor's threads may take.
 _EXECUTOR_SECONDS = 300

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ._host import Host
     from .hosts._loophost import Found
 
-__all__ = ["find_host"]
-
 
 class Toolkit(NamedTuple):
     """A row of the table."""

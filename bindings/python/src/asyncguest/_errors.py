@@ -5,8 +5,6 @@ Owns: the exception types. No thread of its own; imports nothing of the package.
 
 from __future__ import annotations
 
-__all__ = ["GuestError", "GuestClosed", "WrongThread", "NestingLimit"]
-
 
 class GuestError(RuntimeError):
     """The guest was used in a way that it cannot follow; the message says what to do instead."""

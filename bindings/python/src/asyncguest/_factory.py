@@ -1,7 +1,4 @@
-"""What a run begins with: the coroutine of its main task and its loop, or an error that says what to do.
-
-Owns: nothing. Host thread.
-"""
+"""What a run begins with: its main task's coroutine and its loop, or an error that says what to do. Host thread."""
 
 from __future__ import annotations
 
@@ -17,8 +14,6 @@ from ._loop import EventLoop
 
 if TYPE_CHECKING:
     from ._host import Host
-
-__all__ = ["make_coroutine", "make_loop"]
 
 
 def make_coroutine(

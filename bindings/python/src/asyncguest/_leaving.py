@@ -1,7 +1,4 @@
-"""How a process ends by an exception that no caller can be given.
-
-Owns: nothing. Any thread.
-"""
+"""How a process ends by an exception that no caller can be given. Any thread."""
 
 from __future__ import annotations
 
@@ -10,8 +7,6 @@ import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
-
-__all__ = ["exit_status", "leave"]
 
 
 def exit_status(error: BaseException) -> int:

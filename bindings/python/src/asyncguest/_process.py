@@ -1,7 +1,4 @@
-"""Figures of the process: what of the library is alive in it.
-
-Owns: nothing. Any thread.
-"""
+"""Figures of the process: what of the library is alive in it. Any thread."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ from . import _exit
 from ._guest import Guest
 from ._native import ffi, lib
 from ._reactor import Reactor
-
-__all__ = ["ProcessStats", "stats"]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 import warnings
 
-__all__ = ["log", "warn"]
-
 log = logging.getLogger("asyncguest")
 
 

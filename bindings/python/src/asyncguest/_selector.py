@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from ._reactor import Reactor
 
-__all__ = ["GuestSelector"]
-
 
 class GuestSelector(selectors.BaseSelector):
     """Registers with the reactor, which is waited for elsewhere; asyncio's transports see an ordinary selector."""

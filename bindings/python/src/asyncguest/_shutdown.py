@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ._delivery import Deliveries
     from ._run import Run
 
-__all__ = ["drive_to_end", "settle_all"]
-
 # Of the deadline.
 _LAST_PART = 0.2
 

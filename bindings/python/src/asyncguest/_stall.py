@@ -1,6 +1,6 @@
 """The report of a host that is stuck, made while it is.
 
-Owns: nothing. It is made on a thread of the library, which holds the interpreter lock for that time.
+It is made on a thread of the library, which holds the interpreter lock for that time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from ._reports import log
 
 if TYPE_CHECKING:
     from ._run import Run
-
-__all__ = ["report_stall"]
 
 
 def report_stall(

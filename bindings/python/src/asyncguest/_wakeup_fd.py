@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._reactor import Reactor
 
-__all__ = ["WakeupFd", "on_main_thread", "renew_in_child"]
-
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None
 

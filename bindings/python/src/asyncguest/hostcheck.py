@@ -1,6 +1,6 @@
 """`python -m asyncguest.hostcheck module:factory`: `asyncguest.hostcheck(factory)` from the command line.
 
-Owns: nothing. The exit status is 0 if nothing is wrong, 1 if something is, 2 for a wrong call.
+The exit status is 0 if nothing is wrong, 1 if something is, 2 for a wrong call.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
 """What PyInstaller has to know of this package. It finds this by the entry point in pyproject.toml.
 
-Owns: nothing. Runs while a program is frozen, never in it.
+Runs while a program is frozen, never in it.
 """
 
 from __future__ import annotations
 
 import os
-
-__all__ = ["get_hook_dirs"]
 
 
 def get_hook_dirs() -> list[str]:

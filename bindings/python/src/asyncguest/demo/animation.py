@@ -12,8 +12,6 @@ from time import monotonic
 
 from . import style
 
-__all__ = ["Animation"]
-
 FRAME = 16  # milliseconds
 DOTS = 14
 SIZE = 52

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     State: TypeAlias = Literal["waiting", "connecting", "running", "complete", "cancelled", "failed"]
 
-__all__ = ["Download"]
-
 # Seconds over which the speed is taken.
 SPEED_OVER = 1.0
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
-__all__ = ["Body", "Fetcher", "FetchError", "AiohttpFetcher", "StreamsFetcher", "best_fetcher"]
-
 CHUNK = 1 << 16
 MOST_REDIRECTS = 5
 

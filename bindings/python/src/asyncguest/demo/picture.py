@@ -1,6 +1,6 @@
 """The screenshot: Tk has none of its own, so ImageMagick takes it, or else Pillow.
 
-Owns: nothing. Both ways leave the thread alone, so that the animation goes on meanwhile.
+Both ways leave the thread alone, so that the animation goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import shutil
 import tkinter
 from pathlib import Path
 from typing import Any
-
-__all__ = ["PictureError", "check", "take"]
 
 
 class PictureError(Exception):

@@ -11,8 +11,6 @@ from tkinter import ttk
 from .download import Download
 from .style import bytes_text
 
-__all__ = ["Row"]
-
 # Seconds without a byte after which a download is said to be stalled.
 STALLED = 1.5
 

@@ -14,8 +14,6 @@ from . import picture
 from .app import Demo
 from .server import STALLING
 
-__all__ = ["Session"]
-
 # Where Tk's own message box on X11 has its button.
 ANSWER = ".__tk__messagebox.ok"
 

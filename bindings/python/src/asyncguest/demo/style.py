@@ -5,8 +5,6 @@ from __future__ import annotations
 import tkinter
 from tkinter import font, ttk
 
-__all__ = ["apply", "bytes_text", "seconds_text"]
-
 PAGE = "#eef1f6"
 CARD = "#ffffff"
 LINE = "#d7dde7"

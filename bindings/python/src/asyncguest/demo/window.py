@@ -16,8 +16,6 @@ from .meter import Meter
 from .plot import Plot
 from .row import Row
 
-__all__ = ["Window"]
-
 # Milliseconds between two paintings of the rows, and of the plot and the status line with a new sample.
 ROWS, PLOT = 60, 250
 
