@@ -168,6 +168,8 @@ fn fd_registered_twice() {
     pipe.write(1);
     toy.run_until(|| probe.calls() > 0);
     other.run_until(|| foreign.calls() > 0);
+    toy.handle().fd_modify(id, 0).unwrap();
+    assert_eq!(fd_refusal(&toy, pipe.input()).0, Status::EXIST, "a paused one too");
     toy.handle().close(id).unwrap();
     toy.add_fd(pipe.input(), READABLE, &again, nothing); // at once, before the first one is dropped
     toy.run_until(|| again.calls() > 0 && probe.drops() == 1);
