@@ -56,21 +56,9 @@ impl Clock {
     }
 }
 
-/// `now + delay`, where too far is [`FOREVER`].
-pub fn deadline_after(now: u64, delay: u64) -> u64 {
-    now.saturating_add(delay)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn deadlines_saturate_instead_of_wrapping() {
-        assert_eq!(deadline_after(5, FOREVER), FOREVER);
-        assert_eq!(deadline_after(u64::MAX - 1, 7), FOREVER);
-        assert_eq!(deadline_after(5, 7), 12);
-    }
 
     #[test]
     fn a_manual_clock_stands_until_it_is_moved() {

@@ -9,7 +9,6 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::rc::{Rc, Weak};
 
-/// See the file's head.
 pub struct Context {
     registry: Weak<dyn Any>,
     foreign: Cell<*mut c_void>,

@@ -9,7 +9,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::args;
 use super::guest::ForeignGuest;
 use super::last_error::remember;
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, Status};
 use crate::guest::Guest;
 use crate::id::Id;
 
@@ -71,12 +71,8 @@ pub(super) fn on_host<'a>(g: *const ForeignGuest) -> Result<&'a ForeignGuest> {
     let g = sound(g)?;
     match g.poster.on_host_thread() {
         true => Ok(g),
-        false => Err(wrong_thread()),
+        false => Err(Status::THREAD.into()),
     }
-}
-
-pub(super) fn wrong_thread() -> Error {
-    Status::THREAD.into()
 }
 
 pub(super) fn caught<T>(g: &ForeignGuest, f: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -2,6 +2,7 @@
 //!
 //! Owns: the rule that `user_data` is dropped exactly once if, and only if, its registration succeeded.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use super::types::{
     GuestTimerFn, GuestWorkDoneFn, GuestWorkFn,
 };
 use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
-use crate::guest::{Address, Callback, Context, Job, Poster, RawJob, RawJobVTable};
+use crate::guest::{Address, Callback, Context, Job, Lent, Poster, RawJob, RawJobVTable};
 use crate::id::Id;
 
 /// The caller's `user_data`.
-struct ForeignData {
+pub(super) struct ForeignData {
     pointer: *mut c_void,
     drop: Cell<GuestDropFn>,
 }
@@ -28,12 +29,6 @@ unsafe impl Send for ForeignData {}
 // SAFETY: as above.
 unsafe impl Sync for ForeignData {}
 
-impl ForeignData {
-    fn release_user_data(&self) {
-        self.drop.set(None);
-    }
-}
-
 impl Drop for ForeignData {
     fn drop(&mut self) {
         if let Some(drop) = self.drop.get() {
@@ -43,10 +38,10 @@ impl Drop for ForeignData {
     }
 }
 
-/// A foreign callback function with its data.
-pub(super) struct Foreign<F> {
+/// A foreign callback function with its data, or with its share of it.
+pub(super) struct Foreign<F, D = ForeignData> {
     function: F,
-    data: ForeignData,
+    data: D,
 }
 
 impl<F> Foreign<F> {
@@ -55,49 +50,55 @@ impl<F> Foreign<F> {
     }
 }
 
+impl<F, D: Borrow<ForeignData>> Lent for Foreign<F, D> {
+    fn user_data(&self) -> *mut c_void {
+        self.data.borrow().pointer
+    }
+
+    fn drop_runs_user_code(&self) -> bool {
+        self.data.borrow().drop.get().is_some()
+    }
+
+    fn release_user_data(&self) {
+        self.data.borrow().drop.set(None);
+    }
+}
+
 fn guest_of(context: &Context) -> *mut ForeignGuest {
     context.foreign().cast()
 }
 
 macro_rules! foreign_callback {
-    ($function:ty, $args:ty, |$f:ident, $g:ident, $id:ident, $a:pat_param, $data:ident| $call:expr) => {
-        impl Callback<$args> for Foreign<$function> {
+    ($callback:ty, $args:ty, |$f:ident, $g:ident, $id:ident, $a:pat_param, $data:ident| $call:expr) => {
+        impl Callback<$args> for $callback {
             fn call(&self, context: &Context, id: Id, $a: $args) {
                 let Some($f) = self.function else { return };
-                let ($g, $id, $data) = (guest_of(context), id.to_bits(), self.data.pointer);
+                let ($g, $id, $data) = (guest_of(context), id.to_bits(), self.user_data());
                 // SAFETY: the caller's function, on the host thread, with the data given for it.
                 unsafe { $call }
-            }
-
-            fn user_data(&self) -> *mut c_void {
-                self.data.pointer
-            }
-
-            fn drop_runs_user_code(&self) -> bool {
-                self.data.drop.get().is_some()
-            }
-
-            fn release_user_data(&self) {
-                self.data.release_user_data();
             }
         }
     };
 }
 
-foreign_callback!(GuestFdFn, u32, |f, g, id, events, data| f(g, id, events, data));
-foreign_callback!(GuestTimerFn, u64, |f, g, id, expirations, data| f(g, id, expirations, data));
-foreign_callback!(GuestSignalFn, (i32, u32), |f, g, id, (signum, count), data| f(g, id, signum, count, data));
-foreign_callback!(GuestChildFn, crate::guest::ChildExit, |f, g, id, exit, data| f(
+foreign_callback!(Foreign<GuestFdFn>, u32, |f, g, id, events, data| f(g, id, events, data));
+foreign_callback!(Foreign<GuestTimerFn>, u64, |f, g, id, expirations, data| f(g, id, expirations, data));
+foreign_callback!(Foreign<GuestSignalFn>, (i32, u32), |f, g, id, (signum, count), data| f(
+    g, id, signum, count, data
+));
+foreign_callback!(Foreign<GuestChildFn>, crate::guest::ChildExit, |f, g, id, exit, data| f(
     g,
     id,
     exit.code,
     exit.signal,
     data
 ));
-foreign_callback!(GuestResolveFn, &crate::guest::Resolved, |f, g, id, answer, data| match answer {
+foreign_callback!(Foreign<GuestResolveFn>, &crate::guest::Resolved, |f, g, id, answer, data| match answer {
     Ok(found) => f(g, id, GUEST_OK, 0, found.as_ptr().cast::<GuestAddress>(), found.len(), data),
     Err(code) => f(g, id, GUEST_ERESOLVE, *code, std::ptr::null(), 0, data),
 });
+
+foreign_callback!(ForeignWork, (), |f, g, id, (), data| f(g, id, data));
 
 // The two sides of the same struct, one per layer.
 const _: () = assert!(
@@ -142,11 +143,8 @@ static FOREIGN_POST: RawJobVTable = RawJobVTable {
     user_data: |&[_, data, _]| data as *mut c_void,
 };
 
-/// The two halves of a foreign piece of work; the data lives until both are gone.
-pub(super) struct ForeignWork {
-    done: GuestWorkDoneFn,
-    data: Arc<ForeignData>,
-}
+/// The second half of a foreign piece of work; the data lives until both are gone.
+pub(super) type ForeignWork = Foreign<GuestWorkDoneFn, Arc<ForeignData>>;
 
 impl ForeignWork {
     #[allow(clippy::type_complexity)]
@@ -163,27 +161,6 @@ impl ForeignWork {
         let lent = data.clone();
         // SAFETY: the caller's function, on the pool, with the data given for it.
         let body = move || unsafe { work(lent.pointer) };
-        Ok((Box::new(body), ForeignWork { done, data }))
-    }
-}
-
-impl Callback<()> for ForeignWork {
-    fn call(&self, context: &Context, id: Id, (): ()) {
-        if let Some(done) = self.done {
-            // SAFETY: the caller's function, on the host thread, with the data given for it.
-            unsafe { done(guest_of(context), id.to_bits(), self.data.pointer) }
-        }
-    }
-
-    fn user_data(&self) -> *mut c_void {
-        self.data.pointer
-    }
-
-    fn drop_runs_user_code(&self) -> bool {
-        self.data.drop.get().is_some()
-    }
-
-    fn release_user_data(&self) {
-        self.data.release_user_data();
+        Ok((Box::new(body), Foreign { function: done, data }))
     }
 }

@@ -4,7 +4,7 @@
 //! never around the user's callback: `catch_unwind` aborts on a C++ exception, which is to pass.
 
 use super::args;
-use super::boundary::{catch, caught, code, host, on_host, wrong_thread};
+use super::boundary::{catch, caught, code, host, on_host};
 use super::guest::ForeignGuest;
 use super::last_error::remember;
 use super::types::GuestEvent;
@@ -50,7 +50,7 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
     // SAFETY: the caller passes NULL or a live guest.
     let Some(g) = (unsafe { pointer.as_ref() }) else { return };
     if !g.poster.in_child() && !g.poster.on_host_thread() {
-        remember(wrong_thread());
+        remember(Status::THREAD.into());
         return;
     }
     if g.freed.replace(true) {

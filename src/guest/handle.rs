@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Poster;
 use crate::core::context::Context;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::Callback;
+use crate::core::registered::source::{Callback, Lent};
 use crate::error::Result;
 use crate::id::Id;
 use crate::sources::Resolved;
@@ -128,7 +128,7 @@ impl Handle {
 
     /// Whether that source is open.
     pub fn is_open(&self, id: Id) -> bool {
-        self.0.is_open(id)
+        self.0.table.borrow().get(id).is_some()
     }
 
     /// The right to post from any thread.
@@ -158,7 +158,9 @@ impl<A, F: FnMut(&Handle, Id, A)> Callback<A> for Closure<F> {
             (self.0.borrow_mut())(&handle, id, args);
         }
     }
+}
 
+impl<F> Lent for Closure<F> {
     fn drop_runs_user_code(&self) -> bool {
         std::mem::needs_drop::<F>()
     }

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::clock::{deadline_after, FOREVER};
+use crate::clock::FOREVER;
 use crate::core::registered::registry::{Deferred, Registry};
 use crate::core::turn::reactor::{Reactor, Settings};
 use crate::core::waiting::handoff::Pauses;
@@ -36,12 +36,13 @@ pub(crate) use crate::core::context::Context;
 /// What the C ABI builds on.
 pub(crate) use crate::core::live;
 pub(crate) use crate::core::message::{Job, RawJob, RawJobVTable};
-pub(crate) use crate::core::registered::source::Callback;
+pub(crate) use crate::core::registered::source::{Callback, Lent};
 pub(crate) use crate::core::turn::deliver::Delivery;
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
     reactor: Rc<Reactor>,
+    drive: Drive,
     pull: bool,
     /// Open batches of the pull form, the innermost last.
     // Boxed: taken out and put back with each call.
@@ -65,7 +66,7 @@ impl Guest {
         let Options { nested_after, repost_after, stall_after, .. } = options;
         let pauses = Pauses { nested_after, repost_after, stall_after };
         let settings = Settings { drive, budget: batch_budget, pauses, work_threads, clock };
-        Ok(Guest { reactor: Reactor::start(host, settings)?, pull, batches: RefCell::default() })
+        Ok(Guest { reactor: Reactor::start(host, settings)?, drive, pull, batches: RefCell::default() })
     }
 
     /// The right to register sources.
@@ -125,12 +126,12 @@ impl Guest {
     /// # Errors
     /// `DRIVE` in drive THREAD.
     pub fn fd(&self) -> Result<OsFd> {
-        match self.reactor.shared.drive.drive() {
+        match self.drive {
             Drive::Thread => Err(Error::new(
                 Status::DRIVE,
                 "a guest in drive THREAD watches by itself and posts tokens: start it with GUEST_DRIVE_FD for an fd",
             )),
-            Drive::Fd | Drive::Run => Ok(self.reactor.registry.connections.poller_fd()),
+            Drive::Fd | Drive::Run => Ok(self.reactor.registry.connections.poller().fd()),
         }
     }
 
@@ -163,7 +164,7 @@ impl Guest {
             }
             self.reactor.shared.cancel();
         }
-        let until = deadline_after(monotonic_ns(), timeout);
+        let until = monotonic_ns().saturating_add(timeout);
         Ok(Run { reactor: self.reactor.clone(), until, started: false })
     }
 

@@ -3,7 +3,6 @@
 //! Owns: a place in the poller, or, where there is none, a thread that waits for the child. Host
 //! thread only; the waiter thread touches nothing but its pid and the queue of posts.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -13,7 +12,7 @@ use crate::core::context::Context;
 use crate::core::live::{self, Alive, SOURCES};
 use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, AddedChild, Child, ChildExit};
@@ -149,15 +148,7 @@ impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
         true
     }
 
-    fn drop_runs_user_code(&self) -> bool {
-        self.callback.drop_runs_user_code()
-    }
-
-    fn release_user_data(&self) {
-        self.callback.release_user_data();
-    }
-
-    fn state(&self) -> &dyn Any {
-        &()
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
     }
 }

@@ -4,7 +4,6 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::ffi::c_void;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -12,7 +11,7 @@ use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{is_fd, remedy, Interest, OsFd, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
@@ -58,7 +57,7 @@ impl Registry {
     pub(crate) fn fd_modify(&self, id: Id, interest: Interest) -> Result<()> {
         self.check_open()?;
         self.with(id, |state: &FdState| {
-            if !self.is_muted(id) {
+            if !self.table.borrow().is_muted(id) {
                 let changed = self.connections.poller().modify(state.fd, interest, id.to_bits());
                 changed.map_err(|e| refused(state.fd, &e))?;
             }
@@ -91,7 +90,7 @@ impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
     }
 
     fn event(&self, id: Id) -> Event {
-        Event { flags: self.state.ready.get(), ..Event::plain(Some(id), Kind::Fd, self.user_data()) }
+        Event { flags: self.state.ready.get(), ..Event::plain(Some(id), Kind::Fd, self.callback.user_data()) }
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {
@@ -109,21 +108,11 @@ impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
         let _ = to.poller().modify(self.state.fd, self.state.interest.get(), id.to_bits());
     }
 
-    fn drop_runs_user_code(&self) -> bool {
-        self.callback.drop_runs_user_code()
-    }
-
-    fn release_user_data(&self) {
-        self.callback.release_user_data();
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
     }
 
     fn state(&self) -> &dyn Any {
         &self.state
-    }
-}
-
-impl<C: Callback<Readiness>> FdSource<C> {
-    fn user_data(&self) -> *mut c_void {
-        self.callback.user_data()
     }
 }

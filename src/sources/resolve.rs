@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::work::Finish;
 use crate::core::context::Context;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Event, Kind};
+use crate::core::registered::source::{Callback, Event, Kind, Lent};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
@@ -64,7 +64,7 @@ impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {
         Event { value, data, ..Event::plain(Some(id), Kind::Resolve, self.callback.user_data()) }
     }
 
-    fn release_user_data(&self) {
-        self.callback.release_user_data();
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Owns: one watched signal of one guest. Host thread only; the handler is `sys::signal`'s.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -10,7 +9,7 @@ use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Source};
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{errno, Listener};
@@ -31,15 +30,14 @@ impl Registry {
     where
         C: Callback<Arrival> + 'static,
     {
-        let listener =
-            self.connections.signals.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
+        let listener = self.connections.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
         let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };
         self.insert(Rc::new(source), |id| {
-            if self.connections.signals.ids.borrow().iter().any(|(watched, _)| *watched == signum) {
+            if self.connections.signals.borrow().iter().any(|(watched, _)| *watched == signum) {
                 let text = format!("signal {signum} is watched already: close that source first");
                 return Err(Error::new(Status::EXIST, text));
             }
-            self.connections.signals.ids.borrow_mut().try_reserve(1)?;
+            self.connections.signals.borrow_mut().try_reserve(1)?;
             listener.watch(signum).map_err(|e| match e.raw_os_error() {
                 Some(errno::EINVAL) => Error::new(
                     Status::INVAL,
@@ -49,7 +47,7 @@ impl Registry {
                 ),
                 _ => Error::os(&format!("watching signal {signum}"), &e),
             })?;
-            self.connections.signals.ids.borrow_mut().push((signum, id));
+            self.connections.signals.borrow_mut().push((signum, id));
             Ok(())
         })
     }
@@ -72,8 +70,8 @@ impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {
-        to.signals.ids.borrow_mut().retain(|(_, watched)| *watched != id);
-        if let Some(listener) = to.signals.listener.get() {
+        to.signals.borrow_mut().retain(|(_, watched)| *watched != id);
+        if let Some(listener) = to.listener.get() {
             listener.unwatch(self.signum);
         }
         Detached::Now
@@ -83,15 +81,7 @@ impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
         earlier.saturating_add(later).min(u64::from(u32::MAX))
     }
 
-    fn drop_runs_user_code(&self) -> bool {
-        self.callback.drop_runs_user_code()
-    }
-
-    fn release_user_data(&self) {
-        self.callback.release_user_data();
-    }
-
-    fn state(&self) -> &dyn Any {
-        &()
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
     }
 }

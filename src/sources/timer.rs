@@ -6,12 +6,12 @@ use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::clock::{deadline_after, FOREVER};
+use crate::clock::FOREVER;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -46,8 +46,8 @@ impl Registry {
         };
         let source = Rc::new(TimerSource { state, callback });
         self.insert(source.clone(), |id| {
-            self.connections.register_timer(id)?;
-            source.state.arm(&self.connections, id, deadline_after(self.connections.now(), delay));
+            self.connections.timers.borrow_mut().register(id)?;
+            source.state.arm(&self.connections, id, self.connections.now().saturating_add(delay));
             Ok(())
         })
     }
@@ -60,7 +60,7 @@ impl Registry {
                 self.connections.disarm_timer(id);
             }
             state.period.set(period);
-            state.arm(&self.connections, id, deadline_after(self.connections.now(), delay));
+            state.arm(&self.connections, id, self.connections.now().saturating_add(delay));
         })
     }
 }
@@ -115,7 +115,7 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         }
         // The next point of the grid that the expirations just told do not cover.
         let step = state.period.get().saturating_mul(state.expirations.get());
-        state.arm(to, id, deadline_after(state.deadline.get(), step));
+        state.arm(to, id, state.deadline.get().saturating_add(step));
         Next::Keep
     }
 
@@ -123,16 +123,12 @@ impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
         if self.state.arming.replace(CLOSED) != 0 {
             to.disarm_timer(id);
         }
-        to.forget_timer();
+        to.timers.borrow_mut().forget();
         Detached::Now
     }
 
-    fn drop_runs_user_code(&self) -> bool {
-        self.callback.drop_runs_user_code()
-    }
-
-    fn release_user_data(&self) {
-        self.callback.release_user_data();
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
     }
 
     fn state(&self) -> &dyn Any {

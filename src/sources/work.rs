@@ -2,7 +2,6 @@
 //!
 //! Owns: one piece of work. The body runs on a pool thread, everything else on the host thread.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::connections::Connections;
 use crate::core::registered::pool::{Pool, Task};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Next, Source};
+use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
@@ -34,8 +33,8 @@ pub(super) trait Finish {
     /// The same as data.
     fn event(&self, id: Id) -> Event;
 
-    /// The registration failed.
-    fn release_user_data(&self);
+    /// What the user has lent to it.
+    fn lent(&self) -> &dyn Lent;
 }
 
 /// The end of plain work.
@@ -50,8 +49,8 @@ impl<C: Callback<()>> Finish for Done<C> {
         Event::plain(Some(id), Kind::Work, self.0.user_data())
     }
 
-    fn release_user_data(&self) {
-        self.0.release_user_data();
+    fn lent(&self) -> &dyn Lent {
+        &self.0
     }
 }
 
@@ -139,15 +138,11 @@ impl<F: Finish> Source for WorkSource<F> {
         }
     }
 
+    fn lent(&self) -> &dyn Lent {
+        self.finish.lent()
+    }
+
     fn drop_runs_user_code(&self) -> bool {
         true
-    }
-
-    fn release_user_data(&self) {
-        self.finish.release_user_data();
-    }
-
-    fn state(&self) -> &dyn Any {
-        &()
     }
 }

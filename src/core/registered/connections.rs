@@ -12,14 +12,15 @@ use once_cell::unsync::OnceCell;
 use super::timers::Timers;
 use crate::clock::FOREVER;
 use crate::core::waiting::shared::Shared;
-use crate::error::Result;
 use crate::id::Id;
-use crate::sys::{Listener, OsFd, Poller};
+use crate::sys::{Listener, Poller};
 
-/// See the file's head.
 pub(crate) struct Connections {
     pub(crate) timers: RefCell<Timers>,
-    pub(crate) signals: Signals,
+    /// Made when the first signal is watched.
+    pub(crate) listener: OnceCell<Listener>,
+    /// The signals that are watched.
+    pub(crate) signals: RefCell<Vec<(i32, Id)>>,
     /// The children that are watched, by pid.
     pub(crate) children: RefCell<HashMap<i32, Id>>,
     /// When whoever keeps timers of its own wants a delivery, or `FOREVER`.
@@ -28,18 +29,12 @@ pub(crate) struct Connections {
     shared: Arc<Shared>,
 }
 
-/// The signals that are watched.
-#[derive(Default)]
-pub(crate) struct Signals {
-    pub(crate) listener: OnceCell<Listener>,
-    pub(crate) ids: RefCell<Vec<(i32, Id)>>,
-}
-
 impl Connections {
     pub(super) fn new(shared: Arc<Shared>, poller: Poller) -> Connections {
         Connections {
             timers: RefCell::default(),
-            signals: Signals::default(),
+            listener: OnceCell::new(),
+            signals: RefCell::default(),
             children: RefCell::default(),
             deadline: Cell::new(FOREVER),
             poller: RefCell::new(poller),
@@ -49,10 +44,6 @@ impl Connections {
 
     pub(crate) fn poller(&self) -> RefMut<'_, Poller> {
         self.poller.borrow_mut()
-    }
-
-    pub(crate) fn poller_fd(&self) -> OsFd {
-        self.poller.borrow().fd()
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -68,16 +59,6 @@ impl Connections {
     #[inline(always)]
     pub(crate) fn earliest_of(&self, timers: &Timers) -> u64 {
         timers.earliest().unwrap_or(FOREVER).min(self.deadline.get())
-    }
-
-    /// Makes room for one more timer.
-    pub(crate) fn register_timer(&self, id: Id) -> Result<()> {
-        Ok(self.timers.borrow_mut().register(id)?)
-    }
-
-    /// A timer is closed; it is not armed.
-    pub(crate) fn forget_timer(&self) {
-        self.timers.borrow_mut().forget();
     }
 
     /// Arms a timer and returns the name of this arming.

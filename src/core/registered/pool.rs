@@ -22,7 +22,6 @@ pub(crate) struct Task {
     pub(crate) tell: Box<dyn FnOnce() + Send>,
 }
 
-/// See the file's head.
 pub(crate) struct Pool {
     /// `None` only while the pool is dropped.
     queue: Option<Sender<Task>>,

@@ -28,7 +28,6 @@ pub(crate) enum Deferred {
     Post { _job: Job },
 }
 
-/// See the file's head.
 pub struct Registry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) context: Context,
@@ -70,7 +69,7 @@ impl Registry {
     /// Registers a source and lets `attach` connect it; undone if that fails.
     pub(crate) fn insert(&self, source: Rc<dyn Source>, attach: impl FnOnce(Id) -> Result<()>) -> Result<Id> {
         if let Err(refused) = self.check_open().and_then(|()| Ok(self.table.borrow_mut().make_room()?)) {
-            source.release_user_data();
+            source.lent().release_user_data();
             return Err(refused);
         }
         let id = self.table.borrow_mut().insert(source);
@@ -83,7 +82,7 @@ impl Registry {
                 let source = self.table.borrow_mut().remove(id);
                 // The caller keeps its user data, so this end runs none of its code.
                 if let Some(source) = source {
-                    source.release_user_data();
+                    source.lent().release_user_data();
                 }
                 Err(error)
             }
@@ -97,14 +96,6 @@ impl Registry {
             Some(state) => Ok(f(state)),
             None => Err(Status::STALE.into()),
         }
-    }
-
-    pub(crate) fn is_open(&self, id: Id) -> bool {
-        self.table.borrow().get(id).is_some()
-    }
-
-    pub(crate) fn is_muted(&self, id: Id) -> bool {
-        self.table.borrow().is_muted(id)
     }
 
     /// When the caller wants a delivery, whatever is due; `FOREVER` for never. Replaces the one before.

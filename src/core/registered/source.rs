@@ -56,11 +56,8 @@ impl Event {
     }
 }
 
-/// The user's code and data behind a source, called with `A`.
-pub trait Callback<A> {
-    /// The user's code and nothing else.
-    fn call(&self, context: &Context, id: Id, args: A);
-
+/// What the user has lent to a source.
+pub trait Lent {
     /// What the pull form shows.
     fn user_data(&self) -> *mut c_void {
         std::ptr::null_mut()
@@ -71,6 +68,12 @@ pub trait Callback<A> {
 
     /// The registration failed: foreign user data stays the caller's.
     fn release_user_data(&self) {}
+}
+
+/// The user's code and data behind a source, called with `A`.
+pub trait Callback<A>: Lent {
+    /// The user's code and nothing else.
+    fn call(&self, context: &Context, id: Id, args: A);
 }
 
 /// After an event.
@@ -89,7 +92,6 @@ pub(crate) enum Detached {
     InFlight,
 }
 
-/// See the file's head.
 pub(crate) trait Source {
     /// It was found ready. `hint`: readiness, name of the arming or count, by kind. Says whether there is
     /// something to tell.
@@ -128,12 +130,16 @@ pub(crate) trait Source {
         false
     }
 
-    /// Whether dropping this runs user code.
-    fn drop_runs_user_code(&self) -> bool;
+    /// What its end gives back.
+    fn lent(&self) -> &dyn Lent;
 
-    /// The registration failed: foreign user data stays the caller's.
-    fn release_user_data(&self);
+    /// Whether dropping this runs user code.
+    fn drop_runs_user_code(&self) -> bool {
+        self.lent().drop_runs_user_code()
+    }
 
     /// The part that `modify` functions change, whatever the callback's type.
-    fn state(&self) -> &dyn std::any::Any;
+    fn state(&self) -> &dyn std::any::Any {
+        &()
+    }
 }

@@ -42,7 +42,6 @@ pub(crate) enum Mute {
     Already,
 }
 
-/// See the file's head.
 pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,

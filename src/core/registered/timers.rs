@@ -26,7 +26,6 @@ impl Node {
     }
 }
 
-/// See the file's head.
 #[derive(Default)]
 pub(crate) struct Timers {
     heap: Vec<Node>,

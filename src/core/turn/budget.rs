@@ -7,13 +7,12 @@
 //! after a longer one. In between the coarse clock, which costs a fifth, tells whether
 //! milliseconds have passed: a slow callback after quick ones is noticed when it returns.
 
-use crate::clock::{deadline_after, Clock, FOREVER};
+use crate::clock::{Clock, FOREVER};
 
 /// Events shorter than this make looks at the clock rarer.
 const QUICK: u64 = 1_000;
 const STRIDE_MAX: u32 = 8;
 
-/// See the file's head.
 pub(crate) struct Budget {
     nanoseconds: u64,
     until: u64,
@@ -31,7 +30,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(now: u64, nanoseconds: u64) -> Budget {
-        let until = deadline_after(now, nanoseconds);
+        let until = now.saturating_add(nanoseconds);
         Budget { nanoseconds, until, ran: false, checked: now, stride: 1, unchecked: 0, coarse: 0 }
     }
 

@@ -294,12 +294,13 @@ impl Drop for Delivery {
         let more = !shared.life.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);
         reactor.registry.connections.poller().settle();
-        shared.end_delivery(&Ending {
+        let ending = Ending {
             now,
             more,
             has_unpolled: &|| !self.exhausted && reactor.is_ready(),
             earliest: reactor.registry.connections.earliest(),
             busy: self.busy,
-        });
+        };
+        shared.drive.end(shared, &ending);
     }
 }

@@ -24,7 +24,6 @@ pub(crate) enum Ready {
     Post(Job),
 }
 
-/// See the file's head.
 #[derive(Default)]
 pub(crate) struct Iteration {
     pub(crate) fds: VecDeque<(Id, Readiness)>,

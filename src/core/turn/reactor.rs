@@ -34,7 +34,6 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
 }
 
-/// See the file's head.
 pub(crate) struct Reactor {
     pub(crate) shared: Arc<Shared>,
     pub(crate) registry: Rc<Registry>,
@@ -142,7 +141,7 @@ impl Reactor {
         iteration.arming = timers.last_arming();
         iteration.now = self.shared.time_of_look(rang, earliest);
         self.drain(!self.shared.is_watched(), &mut iteration.posts);
-        if let Some(listener) = connections.signals.listener.get().filter(|listener| listener.any_pending()) {
+        if let Some(listener) = connections.listener.get().filter(|listener| listener.any_pending()) {
             self.collect_signals(listener, &mut iteration);
         }
         let due = earliest <= iteration.now && connections.take_deadline(iteration.now);
@@ -193,7 +192,7 @@ impl Reactor {
         listener.begin_take();
         // Before the children, whose ends SIGCHLD may announce.
         let children = std::mem::take(&mut iteration.last);
-        for (signum, id) in self.registry.connections.signals.ids.borrow().iter() {
+        for (signum, id) in self.registry.connections.signals.borrow().iter() {
             let count = listener.take(*signum);
             if count > 0 {
                 iteration.last.push_back((*id, u64::from(count)));

@@ -9,7 +9,7 @@
 //! the alarm, as timers do, because the poller's own timeout is rounded to milliseconds.
 
 use super::deliver::Delivery;
-use crate::clock::{deadline_after, FOREVER};
+use crate::clock::FOREVER;
 use crate::core::registered::registry::Deferred;
 use crate::core::registered::source::Event;
 use crate::error::Result;
@@ -53,7 +53,7 @@ impl Delivery {
         held: &mut Vec<Deferred>,
         tell: &mut impl FnMut(Event),
     ) -> Result<()> {
-        let until = deadline_after(monotonic_ns(), timeout);
+        let until = monotonic_ns().saturating_add(timeout);
         let mut uninterrupted = true;
         loop {
             if self.take(capacity, held, tell)? || self.woken || !uninterrupted {

@@ -15,22 +15,11 @@ const EXACT_CHANGES: u32 = 16;
 /// The coarse clock is at most a tick behind. Where a stopped machine makes it more, the alarm tells.
 const COARSE: u64 = 20 * MILLISECOND;
 
-/// See the file's head.
 pub(crate) struct Alarm {
     system: sys::Alarm,
     at: AtomicU64,
     /// Changes since the last delivery.
     changes: AtomicU32,
-}
-
-/// What a change between two deliveries comes to.
-#[derive(PartialEq, Eq)]
-pub(super) enum Change {
-    Made,
-    /// One delivery shall set the alarm for this change and all that follow it.
-    Deliver,
-    /// That delivery has been asked for.
-    Asked,
 }
 
 impl Alarm {
@@ -57,18 +46,15 @@ impl Alarm {
         }
     }
 
-    /// The same outside a delivery.
-    pub(super) fn change(&self, clock: &Clock, deadline: u64) -> Change {
+    /// The same outside a delivery. Says whether a delivery has to be asked for, which then sets the alarm for this
+    /// change and all that follow it.
+    pub(super) fn change(&self, clock: &Clock, deadline: u64) -> bool {
         let changes = self.changes.load(Ordering::Relaxed);
         self.changes.store(changes.saturating_add(1), Ordering::Relaxed);
-        match changes {
-            ..EXACT_CHANGES => {
-                self.set(clock, deadline);
-                Change::Made
-            }
-            EXACT_CHANGES => Change::Deliver,
-            _ => Change::Asked,
+        if changes < EXACT_CHANGES {
+            self.set(clock, deadline);
         }
+        changes == EXACT_CHANGES
     }
 
     /// Whether this is the first change since the changes were last counted anew, which it is from here on.

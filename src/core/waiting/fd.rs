@@ -6,14 +6,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::drive::Drive;
 use super::handoff::{Begun, Pauses};
 use super::shared::{Ending, Shared, Waits};
 use super::stalls::{Look, Stalls};
 use crate::core::stats::LatchForm;
 use crate::sys::{Latch, Poller};
 
-/// See the file's head.
 pub(crate) struct Fd {
     watch: Option<Watch>,
     /// When the last delivery ended; written by the host thread alone.
@@ -51,10 +49,6 @@ impl Fd {
 }
 
 impl Waits for Fd {
-    fn drive(&self) -> Drive {
-        Drive::Fd
-    }
-
     fn begin(&self, token: u64, now: u64) -> Option<Begun> {
         // There are no tokens.
         if token != 0 {

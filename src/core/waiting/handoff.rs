@@ -122,7 +122,6 @@ pub(crate) enum End {
     PostAndKick(u64),
 }
 
-/// See the file's head.
 pub(crate) struct HandOff {
     state: Mutex<State>,
     pauses: Pauses,

@@ -9,7 +9,6 @@ const DETACHING: u8 = 2;
 const ENDED: u8 = 4;
 const HOST_GONE: u8 = 8;
 
-/// See the file's head.
 #[derive(Default)]
 pub(crate) struct Life(AtomicU8);
 

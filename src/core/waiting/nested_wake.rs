@@ -10,9 +10,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::alarm::Change;
 use super::handoff::Begun;
-use super::shared::{Ending, Shared};
+use super::shared::Shared;
 
 impl Shared {
     /// A delivery begins; how long its token was under way. `None`: its token is stale.
@@ -28,11 +27,6 @@ impl Shared {
         self.set_depth(self.depth() - 1);
         self.host_side.in_delivery.store(false, Ordering::Relaxed);
         self.host_side.alarm.settle();
-    }
-
-    /// It is over.
-    pub(crate) fn end_delivery(&self, ending: &Ending<'_>) {
-        self.drive.end(self, ending);
     }
 
     /// The end of the guest runs drop functions as a delivery does, which needs no waking.
@@ -133,7 +127,7 @@ impl Shared {
             if earliest < at {
                 self.drive.deadline_nearer(self, earliest);
             }
-        } else if self.host_side.alarm.change(&self.clock, earliest) == Change::Deliver {
+        } else if self.host_side.alarm.change(&self.clock, earliest) {
             self.waker.wake();
         }
     }

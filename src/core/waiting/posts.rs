@@ -32,7 +32,6 @@ pub(crate) enum Refused {
     NoMemory,
 }
 
-/// See the file's head.
 pub(crate) struct Posts<T> {
     armed: AtomicBool,
     queue: Mutex<Queue<T>>,

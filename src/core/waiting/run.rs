@@ -1,17 +1,11 @@
 //! L2. Drive RUN: the calling thread waits.
 
-use super::drive::Drive;
 use super::handoff::Begun;
 use super::shared::{Ending, Shared, Waits};
 
-/// See the file's head.
 pub(crate) struct Run;
 
 impl Waits for Run {
-    fn drive(&self) -> Drive {
-        Drive::Run
-    }
-
     fn begin(&self, token: u64, _now: u64) -> Option<Begun> {
         (token == 0).then(Begun::default)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use super::alarm::Alarm;
-use super::drive::{Drive, State};
+use super::drive::State;
 use super::handoff::{Begun, Pauses};
 use super::life::Life;
 use super::posts::{Posts, Refused};
@@ -25,9 +25,6 @@ use crate::sys::{self, ForkMark, Waker};
 
 /// What a guest needs of its drive. Host thread, unless it says more.
 pub(crate) trait Waits: Send + Sync {
-    /// Which drive this is. Any thread.
-    fn drive(&self) -> Drive;
-
     /// What the guest does between two deliveries. Any thread.
     fn state(&self) -> State {
         State::Idle
@@ -105,7 +102,6 @@ pub(crate) struct Ending<'a> {
     pub(crate) busy: bool,
 }
 
-/// See the file's head.
 pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) drive: Box<dyn Waits>,

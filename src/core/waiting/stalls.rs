@@ -47,7 +47,6 @@ pub(crate) enum Look {
     Sleep(Option<u64>),
 }
 
-/// See the file's head.
 pub(crate) struct Stalls {
     stall_after: u64,
     state: Mutex<State>,

@@ -7,14 +7,13 @@
 use std::cell::Cell;
 use std::io;
 
-use super::drive::{Drive, State};
+use super::drive::State;
 use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck};
 use super::shared::{Ending, Shared, Waits};
 use crate::core::host::{Posted, Stall};
 use crate::core::stats::LatchForm;
 use crate::sys::{Latch, Poller};
 
-/// See the file's head.
 pub(crate) struct Thread {
     hand_off: HandOff,
     latch: Latch,
@@ -75,10 +74,6 @@ impl Thread {
 }
 
 impl Waits for Thread {
-    fn drive(&self) -> Drive {
-        Drive::Thread
-    }
-
     fn state(&self) -> State {
         match self.hand_off.is_posted() {
             true => State::Posted,

@@ -1,6 +1,4 @@
-//! L1. File descriptors.
-//!
-//! Owns: nothing. Runs on any thread. Imports libc only.
+//! L1. File descriptors. Any thread. Imports libc only.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
