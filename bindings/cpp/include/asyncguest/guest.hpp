@@ -110,14 +110,12 @@ public:
     }
 
     /// Asks for a delivery after that time, even if nothing is due then: for a program that keeps timers of its own and
-    /// needs one wake-up, for the earliest of them. Replaces the one before, and is forgotten when it has come.
+    /// needs one wake-up, for the earliest of them. Replaces the one before, which `never` does for good, and is forgotten
+    /// when it has come.
     template <class Rep, class Period> void deadline(std::chrono::duration<Rep, Period> delay) {
         uint64_t now = guest_now(), wait = detail::nanoseconds(delay);
         detail::demand(guest_deadline(core_->g, wait < GUEST_FOREVER - now ? now + wait : GUEST_FOREVER));
     }
-
-    /// Takes it back.
-    void no_deadline() { detail::demand(guest_deadline(core_->g, GUEST_FOREVER)); }
 
     /// Whether the guest has ended.
     bool done() const noexcept { return core_->ended; }
