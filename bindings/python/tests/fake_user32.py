@@ -79,17 +79,17 @@ class FakeUser32:
         with self.changed:
             while True:
                 if self.posted:
-                    message.window, message.message, message.wparam = self.posted.popleft()
+                    message.hWnd, message.message, message.wParam = self.posted.popleft()
                     return 1
                 if self.status is not None:
-                    message.wparam, self.status = self.status, None
+                    message.wParam, self.status = self.status, None
                     return 0
                 if self.inputs:
-                    message.window, message.message = None, WM_INPUT
+                    message.hWnd, message.message = None, WM_INPUT
                     return 1
                 (window, number), due = min(self.timers.items(), key=lambda item: item[1], default=((0, 0), None))
                 if due is not None and due <= monotonic():
-                    message.window, message.message, message.wparam = window, WM_TIMER, number
+                    message.hWnd, message.message, message.wParam = window, WM_TIMER, number
                     self.timers[window, number] = due + 0.01
                     return 1
                 self.changed.wait(None if due is None else max(0, due - monotonic()))
@@ -102,5 +102,5 @@ class FakeUser32:
         if message.message == WM_INPUT:
             self.inputs.popleft()()
             return 0
-        procedure = self.windows.get(message.window)
-        return 0 if procedure is None else procedure(message.window, message.message, message.wparam, 0)
+        procedure = self.windows.get(message.hWnd)
+        return 0 if procedure is None else procedure(message.hWnd, message.message, message.wParam, 0)

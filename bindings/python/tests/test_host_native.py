@@ -9,6 +9,7 @@ import sys
 import threading
 import types
 import weakref
+from ctypes import wintypes
 from time import monotonic
 
 import asyncguest
@@ -49,7 +50,7 @@ class Stand:
         """A modal loop of the system's own."""
         ends = monotonic() + seconds
         if self.kind == "win32":
-            message = win32._Message()
+            message = wintypes.MSG()
             threading.Timer(seconds, self.fake.input, [int]).start()
             while monotonic() < ends and self.fake.GetMessageW(ctypes.byref(message), None, 0, 0):
                 self.fake.DispatchMessageW(ctypes.byref(message))

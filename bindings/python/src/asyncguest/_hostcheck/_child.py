@@ -24,8 +24,6 @@ from ._check_run import CheckRun
 from ._harness import Harness
 from ._traces import trace_of
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Reads requests from stdin until it ends."""
@@ -124,12 +122,11 @@ def run_check(factory: Callable[[], Any], request: dict[str, Any], timeout: floa
     watchdog = threading.Thread(target=watch, name="hostcheck watchdog", daemon=True)
     watchdog.start()
     try:
-        try:
-            check_run.make(factory)
-            check.run(check_run)
-            check_run.finish()
-        except BaseException as error:
-            check_run.raised(error)
+        check_run.make(factory)
+        check.run(check_run)
+        check_run.finish()
+    except BaseException as error:
+        check_run.raised(error)
     finally:
         over.set()
         watchdog.join()

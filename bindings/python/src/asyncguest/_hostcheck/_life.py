@@ -1,20 +1,15 @@
-"""Checks of beginnings and ends: when guests start, and who ends first.
-
-Owns: nothing. Host thread.
-"""
+"""Checks of beginnings and ends: when guests start, and who ends first. Host thread."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import logging.handlers
 import os
 import sys
 from time import monotonic
 
 from ._check_run import QUEUE_IT, CheckRun, Run
 from ._traces import trace_of
-
-__all__ = ["start", "nesting", "exceptions", "early_quit", "destroy"]
 
 #: Seconds that a run has when its host is gone.
 _DEADLINE = 3.0
@@ -102,17 +97,6 @@ class Marker(Exception):
     """Raised by a done_callback, to see where it turns up."""
 
 
-class _Listener(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self, seen: list[str]) -> None:
-        super().__init__()
-        self._seen = seen
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._seen.append(self.format(record))
-
-
 def exceptions(check: CheckRun) -> None:
     """What a done_callback raises must be seen: out of run(), on stderr, or in an excepthook."""
     mark = f"raised on purpose by hostcheck {os.getpid()}"
@@ -126,7 +110,7 @@ def exceptions(check: CheckRun) -> None:
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook = lambda kind, error, trace: seen.append(repr(error))
     sys.unraisablehook = lambda what: seen.append(repr(what.exc_value))
-    listener = _Listener(seen)
+    listener = logging.handlers.BufferingHandler(sys.maxsize)
     logging.getLogger("asyncguest").addHandler(listener)  # which does not print here
     check.expect(
         "the main loop to return after its done_callback had raised", "quit() had been called just before that."
@@ -138,6 +122,7 @@ def exceptions(check: CheckRun) -> None:
     finally:
         sys.excepthook, sys.unraisablehook = hooks
         logging.getLogger("asyncguest").removeHandler(listener)
+    seen.extend(map(listener.format, listener.buffer))
     sys.stderr.flush()
     output = os.pread(2, 1 << 20, before).decode(errors="replace")
     if mark not in output and not any(mark in text for text in seen):

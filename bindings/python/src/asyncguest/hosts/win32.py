@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
+from ctypes import wintypes
 from functools import cache
 from typing import Any
 
@@ -53,39 +54,13 @@ class _Class(ctypes.Structure):
     ]
 
 
-class _Message(ctypes.Structure):
-    """MSG."""
-
-    _fields_ = [
-        ("window", ctypes.c_void_p),
-        ("message", ctypes.c_uint),
-        ("wparam", ctypes.c_size_t),
-        ("lparam", ctypes.c_ssize_t),
-        ("time", ctypes.c_uint),
-        ("x", ctypes.c_long),
-        ("y", ctypes.c_long),
-        ("private", ctypes.c_uint),
-    ]
-
-
 class Win32Host(JobHost):
     """The message loop of a Windows program, on the thread that starts the guest.
 
     `drive`: "thread" or None: a thread of the library waits and posts a message. `deadline`: seconds that a run has for
     its clean-up when `run` returns.
 
-        import asyncio, asyncguest
-        from asyncguest.hosts.win32 import Win32Host
-
-        async def main():
-            for number in range(3):
-                print(number)
-                await asyncio.sleep(0.1)
-
-        host = Win32Host()
-        guest = asyncguest.Guest(host, done_callback=lambda task: host.quit())
-        guest.start(main)
-        host.run()  # or the program's own loop of GetMessage and DispatchMessage
+    Example: docs/hosts/win32.md
 
     `run` shuts down the runs that have not ended when it returns, and raises what came out of a delivery: SystemExit or
     KeyboardInterrupt, which cannot pass through Windows. A loop of the program's own gets WM_QUIT then, with the exit
@@ -110,13 +85,13 @@ class Win32Host(JobHost):
         return status
 
     def _get_messages(self) -> int:
-        user32, message = self._user32, _Message()
+        user32, message = self._user32, wintypes.MSG()
         while (found := user32.GetMessageW(ctypes.byref(message), None, 0, 0)) > 0:
             user32.TranslateMessage(ctypes.byref(message))
             user32.DispatchMessageW(ctypes.byref(message))
         if found < 0:
             raise _error("the message loop has failed")
-        return int(message.wparam)
+        return int(message.wParam)
 
     def quit(self, status: int = 0) -> None:
         """Ends the message loop of this thread, as `PostQuitMessage`."""
