@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ._reactor import Reactor
     from ._run import Run
 
-__all__ = ["SignalHandlers", "CtrlC"]
-
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:
     """Python's handler of a signal that loops listen for: takes the place of the default action.

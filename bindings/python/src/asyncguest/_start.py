@@ -1,7 +1,5 @@
 """The functions beside `Guest`: starting a run in the host that is there, or by a plain function, and finding the run
-that this code is part of.
-
-Owns: nothing. Host thread.
+that this code is part of. Host thread.
 """
 
 from __future__ import annotations
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
-
-__all__ = ["start", "start_guest_run", "current_guest"]
 
 
 class GuestOptions(TypedDict, total=False):

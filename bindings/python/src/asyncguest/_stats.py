@@ -1,15 +1,10 @@
-"""Figures of a run.
-
-Owns: nothing. Any thread.
-"""
+"""Figures of a run. Any thread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ._reactor import Reactor
-
-__all__ = ["Histogram", "GuestStats"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Checks of `post`, `watch` and `unwatch` themselves. A guest lives in the host meanwhile, but sleeps.
 
-Owns: nothing. Host thread, but for the workers' functions.
+Host thread, but for the workers' functions.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable
 
 from ._check_run import QUEUE_IT, CheckRun, Run
-
-__all__ = ["post", "watch"]
 
 
 def post(check: CheckRun) -> None:

@@ -16,8 +16,6 @@ from ._harness import Harness
 from ._spy import Spy
 from ._traces import stack_of, trace_of
 
-__all__ = ["Run", "CheckRun", "QUEUE_IT"]
-
 QUEUE_IT = (
     "post() must put the job into the host's queue for the host thread and come back at once, from any thread: by the "
     "host's own thread-safe way (call_soon_threadsafe, a queued signal, an event), or a deque and a pipe that it "

@@ -1,7 +1,4 @@
-"""The list of checks, in the order in which they are run: what everything else needs comes first.
-
-Owns: nothing.
-"""
+"""The list of checks, in the order in which they are run: what everything else needs comes first."""
 
 from __future__ import annotations
 
@@ -10,8 +7,6 @@ from dataclasses import dataclass
 
 from . import _basic, _life, _load
 from ._check_run import CheckRun
-
-__all__ = ["Check", "CHECKS", "BY_NAME"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""What the checks have to know of a host's main loop.
-
-Owns: nothing. Host thread.
-"""
+"""What the checks have to know of a host's main loop. Host thread."""
 
 from __future__ import annotations
 
@@ -10,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._host import CallbackHost, Host
-
-__all__ = ["Harness"]
 
 
 @dataclass

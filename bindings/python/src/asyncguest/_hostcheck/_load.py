@@ -1,6 +1,6 @@
 """Checks under load and without any: wake-ups, idleness, a busy guest, and a host that is made to fail.
 
-Owns: nothing. Host thread, but for the workers' functions.
+Host thread, but for the workers' functions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from time import monotonic, thread_time
 from .._host import Host
 from ..hosts.chaos import ChaosHost
 from ._check_run import QUEUE_IT, CheckRun
-
-__all__ = ["wake", "idle", "busy", "chaos"]
 
 _THREADS = 4
 _CALLS = 200

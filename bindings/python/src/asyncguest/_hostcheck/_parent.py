@@ -20,8 +20,6 @@ from typing import IO, Any
 
 from ._report import CheckResult, Finding, HostReport
 
-__all__ = ["Checking"]
-
 #: For the start of the interpreter, and for what the child's own watchdog needs.
 _GRACE = 20.0
 _START = (

@@ -1,14 +1,9 @@
-"""What the checks found, and how it reads.
-
-Owns: nothing. Any thread.
-"""
+"""What the checks found, and how it reads. Any thread."""
 
 from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-
-__all__ = ["CheckResult", "Finding", "HostReport"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""The adapter as a guest sees it, with a look at everything that passes.
-
-Owns: nothing. Any thread.
-"""
+"""The adapter as a guest sees it, with a look at everything that passes. Any thread."""
 
 from __future__ import annotations
 
@@ -14,8 +11,6 @@ from .._host import Host
 
 if TYPE_CHECKING:
     from .._host import Job
-
-__all__ = ["Spy"]
 
 POSTS_SUCCEED = (
     "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from any "

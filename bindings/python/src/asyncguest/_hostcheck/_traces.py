@@ -1,15 +1,10 @@
-"""Stacks and tracebacks as an adapter's author wants them: without the frames of the checks.
-
-Owns: nothing. Any thread.
-"""
+"""Stacks and tracebacks as an adapter's author wants them: without the frames of the checks. Any thread."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-
-__all__ = ["stack_of", "trace_of"]
 
 _HERE = os.path.dirname(__file__) + os.sep
 

@@ -26,8 +26,6 @@ from .server import FileServer
 from .style import seconds_text
 from .window import Window
 
-__all__ = ["Demo"]
-
 STATUS = 500  # milliseconds between two status lines
 
 

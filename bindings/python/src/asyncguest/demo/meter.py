@@ -17,8 +17,6 @@ from typing import NamedTuple
 import asyncguest
 from asyncguest import GuestStats, Histogram
 
-__all__ = ["Meter", "Sample"]
-
 # Seconds between two timers of the guest that are looked at.
 TICK = 0.02
 

@@ -14,8 +14,6 @@ from . import style
 from .meter import Meter, Sample
 from .style import seconds_text
 
-__all__ = ["Plot"]
-
 # Seconds, logarithmic: from what is nothing to what can be seen with the naked eye.
 LOWEST, HIGHEST = 1e-5, 0.1
 SHORTEST_SPAN, LONGEST_SPAN = 6.0, 30.0

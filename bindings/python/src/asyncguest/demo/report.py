@@ -7,8 +7,6 @@ from time import monotonic
 from .app import Demo
 from .style import bytes_text
 
-__all__ = ["report"]
-
 
 def report(demo: Demo) -> str:
     """One line for each thing that the demo shows."""

@@ -10,8 +10,6 @@ import hashlib
 from types import TracebackType
 from typing import NamedTuple
 
-__all__ = ["FileServer"]
-
 # Seconds between two writes to a client.
 PACE = 0.01
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["AwaitedHost"]
-
 # The part of its deadline that a run has for a clean-up it has begun already, before it is cancelled a second time.
 _PATIENCE = 0.8
 

@@ -19,8 +19,6 @@ from importlib import import_module
 from typing import Any
 from weakref import proxy
 
-__all__ = ["GioTask", "serve"]
-
 #: The type of these operations, or None.
 Async: Any = getattr(import_module("gi._gi"), "Async", None)
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from .base import PostedNotifier
 
-__all__ = ["FdSource", "GLib", "SourceNotifier", "default_application", "once"]
-
 GLib: Any = import_module("gi.repository.GLib")  # it has no types
 
 # Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a delivery does no harm.

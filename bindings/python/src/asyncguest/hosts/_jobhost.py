@@ -14,8 +14,6 @@ from time import monotonic
 
 from ._loophost import LoopHost
 
-__all__ = ["LONGEST_ROUND", "JobHost"]
-
 #: Seconds after which no further guest has its delivery before the toolkit has its own time.
 LONGEST_ROUND = 0.005
 

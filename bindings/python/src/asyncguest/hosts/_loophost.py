@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from .._errors import GuestError
 from .._host import Host
 
-__all__ = ["Found", "LoopHost", "watches"]
-
 
 class Found(NamedTuple):
     """What an adapter's `find()` has found on this thread, for `asyncguest.start`."""

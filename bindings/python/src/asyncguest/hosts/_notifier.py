@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Notifier", "PipeNotifier", "PostedNotifier", "Switch"]
-
 
 class Switch(Protocol):
     """What wakes a guest, while it is on."""

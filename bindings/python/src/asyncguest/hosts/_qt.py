@@ -15,8 +15,6 @@ from typing import Any
 from .._errors import GuestError
 from .base import PostedNotifier
 
-__all__ = ["Binding", "EventNotifier", "FdNotifier", "applications", "binding_of", "if_it_lives"]
-
 #: All that have QSocketNotifier and QCoreApplication at the same places.
 BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 

@@ -10,8 +10,6 @@ import tkinter
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FdWatch", "SocketNotifier", "can_watch_fds"]
-
 # Tcl 8 waits with select(), which knows no higher fds and does not check.
 _FD_SETSIZE = 1024
 

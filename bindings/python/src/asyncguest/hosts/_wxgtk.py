@@ -14,8 +14,6 @@ from typing import Any
 
 from .base import PostedNotifier
 
-__all__ = ["FdSource", "GtkNotifier", "glib", "wx"]
-
 wx: Any = import_module("wx")  # it has no types
 
 # Milliseconds: a timeout that does not come, so that the source waits for its fd. If it does, a delivery does no harm.

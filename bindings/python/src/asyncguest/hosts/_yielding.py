@@ -20,8 +20,6 @@ from .._errors import GuestError
 from ._loophost import LoopHost
 from ._notifier import Notifier, PipeNotifier, Switch
 
-__all__ = ["LONGEST_YIELD", "YieldingHost"]
-
 #: Milliseconds that a guest yields at the most while its toolkit finds no idle moment.
 LONGEST_YIELD = 10
 

@@ -29,17 +29,7 @@ class AsyncioHost(AwaitedHost):
     better one. `deadline`: seconds that a run has for its clean-up when the program ends before it. The guest's loop is
     the running loop in the guest's own deliveries alone: outside of them the host's is.
 
-        import asyncio, asyncguest
-        from asyncguest.hosts.asyncio import AsyncioHost
-
-        async def inner(name):
-            await asyncio.sleep(0.1)
-            return f"hello {name}"
-
-        async def program():
-            print(await AsyncioHost().run(inner, "world"))
-
-        asyncio.run(program())
+    Example: docs/hosts/asyncio.md
 
     When the program ends first, `asyncio.run` cancels a task of this host as it cancels all others; that cancels the
     guests and waits until their clean-up is done, or their time is over. A program that runs its loop by itself does so

@@ -50,18 +50,7 @@ class CFRunLoopHost(JobHost):
     library signal a source; None takes the first. `deadline`: seconds that a run has for its clean-up when `run`
     returns.
 
-        import asyncio, asyncguest
-        from asyncguest.hosts.cfrunloop import CFRunLoopHost
-
-        async def main():
-            for number in range(3):
-                print(number)
-                await asyncio.sleep(0.1)
-
-        host = CFRunLoopHost()
-        guest = asyncguest.Guest(host, done_callback=lambda task: host.quit())
-        guest.start(main)
-        host.run()  # or NSApplication's
+    Example: docs/hosts/cfrunloop.md
 
     `run` shuts down the runs that have not ended when it returns, and raises what came out of a delivery: SystemExit or
     KeyboardInterrupt, which cannot pass through CoreFoundation. Where the program runs the loop by other means, that

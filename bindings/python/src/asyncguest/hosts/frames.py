@@ -32,21 +32,7 @@ class FramesHost(JobHost):
     that something is due; None takes the first, except on Windows. `deadline`: seconds that a run has for its
     clean-up when the `with` block ends.
 
-        import asyncio, asyncguest
-        from asyncguest.hosts.frames import FramesHost
-
-        async def main():
-            for number in range(3):
-                await asyncio.sleep(0.1)
-                print(number)
-
-        with FramesHost() as host:
-            guest = asyncguest.Guest(host, batch_budget=0.002)
-            guest.start(main)
-            while guest.state != "ended":
-                host.step()          # or guest.deliver(), for one guest alone
-                ...                  # move and draw
-                host.sleep(1 / 60)   # deliveries go on meanwhile
+    Example: docs/hosts/game-loop.md
 
     At the end of the `with` block, also by an exception, runs that have not ended are shut down. What a
     `done_callback` raises goes to `sys.excepthook`; SystemExit and KeyboardInterrupt come out of `step`.

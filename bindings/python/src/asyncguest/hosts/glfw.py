@@ -28,21 +28,7 @@ class GlfwHost(JobHost):
     `drive`: "thread" or None: a thread of the library waits and posts. `deadline`: seconds that a run has for its
     clean-up when `run` returns.
 
-        import asyncio, asyncguest, glfw
-        from asyncguest.hosts.glfw import GlfwHost
-
-        async def main():
-            for number in range(3):
-                glfw.set_window_title(window, str(number))
-                await asyncio.sleep(0.1)
-
-        glfw.init()
-        window = glfw.create_window(300, 200, "asyncguest", None, None)
-        host = GlfwHost()
-        guest = asyncguest.Guest(host, done_callback=lambda task: glfw.set_window_should_close(window, True))
-        guest.start(main)
-        host.run(window)
-        glfw.terminate()
+    Example: docs/hosts/glfw.md
 
     A program with a loop of its own calls `host.wait_events()` or `host.poll_events()` where it called GLFW's, and
     `guest.shutdown()` before `glfw.terminate()`; `run` does that. What a `done_callback` raises goes to

@@ -38,25 +38,7 @@ class GLibHost(YieldingHost):
     `drive`: "fd" has GLib watch the guest's fd (not on Windows); "thread" has a thread of the library wait and wake
     GLib; None takes the better one. `deadline`: seconds that a run has for its clean-up when its host ends first.
 
-        import asyncio, asyncguest, gi
-        gi.require_version("Gtk", "4.0")
-        from gi.repository import Gtk
-        from asyncguest.hosts.glib import GLibHost
-
-        async def main(label):
-            for number in range(3):
-                label.set_label(str(number))
-                await asyncio.sleep(0.1)
-
-        def activate(app):
-            label = Gtk.Label()
-            Gtk.ApplicationWindow(application=app, child=label).present()
-            guest = asyncguest.Guest(GLibHost(application=app), done_callback=lambda task: app.quit())
-            guest.start(main, label)
-
-        app = Gtk.Application(application_id="org.example.Numbers")
-        app.connect("activate", activate)
-        app.run()
+    Example: docs/hosts/gtk.md
 
     When the last window of an application is closed, or it is quit, its guests are shut down in its "shutdown" signal:
     their `finally` blocks run. GLib does not tell when a plain loop ends (`loop.quit()`, `Gtk.main_quit()`):

@@ -30,16 +30,7 @@ class IPythonHost(PromptToolkitHost):
 
     `shell`: default `get_ipython()`. `drive` and `deadline`: as for `PromptToolkitHost`.
 
-        In [1]: import asyncio, asyncguest
-
-        In [2]: async def main():
-           ...:     await asyncio.sleep(3)
-           ...:     print("three seconds later")
-
-        In [3]: guest = asyncguest.start(main)
-
-        In [4]: guest.task
-        Out[4]: <Task pending ...>
+    Example: docs/hosts/ipython.md
 
     While guests live, the shell's event loop is theirs, as with `%gui`; it is given back after the last one. With `%gui
     qt`, `%gui gtk3` and the like use that toolkit's host instead: IPython runs its loop at the prompt then. In Jupyter

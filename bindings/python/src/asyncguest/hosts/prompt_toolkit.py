@@ -35,22 +35,7 @@ class PromptToolkitHost(LoopHost):
     `drive`: "fd" (or None) waits for the guest's fd; "thread" has a thread of the library wait and post. `deadline`:
     seconds that a run has for its clean-up when `host.run` returns before it has ended.
 
-        import asyncio, asyncguest
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.patch_stdout import patch_stdout
-        from asyncguest.hosts.prompt_toolkit import PromptToolkitHost
-
-        async def main():
-            for number in range(100):
-                print(number)
-                await asyncio.sleep(1)
-
-        host = PromptToolkitHost()
-        guest = asyncguest.Guest(host)
-        guest.start(main)
-        with patch_stdout():
-            print("hello", PromptSession().prompt("name: ", inputhook=host.inputhook))
-        guest.shutdown()
+    Example: docs/hosts/prompt-toolkit.md
 
     Between two prompts the guest stands still, as any main loop does. An application inside a program of asyncio
     (`run_async`, `prompt_async`) needs no hook: there `AsyncioHost()` is the host. Ctrl-C is a key at the prompt:

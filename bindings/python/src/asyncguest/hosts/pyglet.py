@@ -31,25 +31,7 @@ class PygletHost(JobHost):
     `drive`: "fd" has pyglet select the guest's fd beside its display's, on X11; "thread" has a thread of the library
     wait and post; None takes the better one. `deadline`: seconds that a run has for its clean-up when the loop ends.
 
-        import asyncio, asyncguest, pyglet
-        from asyncguest.hosts.pyglet import PygletHost
-
-        async def main(label):
-            for number in range(3):
-                label.text = str(number)
-                await asyncio.sleep(0.1)
-
-        window = pyglet.window.Window(300, 200)
-        label = pyglet.text.Label("", x=150, y=100)
-
-        @window.event
-        def on_draw():
-            window.clear()
-            label.draw()
-
-        guest = asyncguest.Guest(PygletHost(), done_callback=lambda task: pyglet.app.exit())
-        guest.start(main, label)
-        pyglet.app.run()
+    Example: docs/hosts/pyglet.md
 
     When the loop ends, by `pyglet.app.exit()` or because the last window was closed, its guests are shut down, in its
     event `on_exit`. pyglet does not tell of an end by an exception: `host.run()` shuts them down then too, or else the

@@ -36,22 +36,7 @@ class QtHost(YieldingHost):
     thread of the library wait and post an event; None takes the better one. `deadline`: seconds that a run has for its
     clean-up when the loop ends first.
 
-        import asyncio, asyncguest
-        from PySide6.QtWidgets import QApplication, QLabel
-        from asyncguest.hosts.qt import QtHost
-
-        async def main(label):
-            for number in range(3):
-                label.setText(str(number))
-                await asyncio.sleep(0.1)
-
-        app = QApplication([])
-        label = QLabel()
-        label.show()
-        host = QtHost(app)
-        guest = asyncguest.Guest(host, done_callback=lambda task: app.quit())
-        guest.start(main, label)
-        host.exec()
+    Example: docs/hosts/qt.md
 
     When the loop ends first (`quit()`, the last window closed, `exit()` of the QThread), its guests are shut down before
     `exec()` returns: their `finally` blocks run, and still find the widgets. So they are when the application is deleted,

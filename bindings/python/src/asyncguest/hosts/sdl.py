@@ -42,27 +42,7 @@ class SdlHost(FramesHost):
     means, except on Windows. "thread" posts events besides, for a program that calls `pygame.event.wait()` itself and
     shows each event to `handle`. `deadline`: seconds that a run has for its clean-up in `pygame.quit()`.
 
-        import asyncio, asyncguest, pygame
-        from asyncguest.hosts.sdl import SdlHost
-
-        async def main():
-            for number in range(3):
-                pygame.display.set_caption(str(number))
-                await asyncio.sleep(0.1)
-
-        pygame.init()
-        screen = pygame.display.set_mode((300, 200))
-        host = SdlHost()
-        guest = asyncguest.Guest(host)
-        guest.start(main)
-        clock = pygame.time.Clock()
-        while guest.state != "ended":
-            for event in host.get():           # in place of pygame.event.get()
-                if event.type == pygame.QUIT:
-                    guest.cancel()             # the window stands until the clean-up is over
-            pygame.display.flip()
-            clock.tick(60)
-        pygame.quit()
+    Example: docs/hosts/pygame.md
 
     `pygame.quit()`, which pygame itself calls when the interpreter ends, shuts the guests down; the display still
     stands then. `pygame.QUIT` is an event like others: the program decides. What a `done_callback` raises goes to

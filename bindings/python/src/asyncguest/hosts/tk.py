@@ -30,20 +30,7 @@ class TkHost(YieldingHost):
     has them (not on Windows); "thread" has a thread of the library wait and wake Tk; None takes the better one.
     `deadline`: seconds that a run has for its clean-up when its window is destroyed.
 
-        import asyncio, tkinter, asyncguest
-        from asyncguest.hosts.tk import TkHost
-
-        async def main(label):
-            for number in range(3):
-                label["text"] = str(number)
-                await asyncio.sleep(0.1)
-
-        root = tkinter.Tk()
-        label = tkinter.Label(root)
-        label.pack()
-        guest = asyncguest.Guest(TkHost(root), done_callback=lambda task: root.destroy())
-        guest.start(main, label)
-        root.mainloop()
+    Example: docs/hosts/tk.md
 
     When the window is destroyed first, its guests are shut down there and then: their `finally` blocks run, but find no
     widgets any more. To end a run while the window still stands, cancel it, and destroy the window when it is over:

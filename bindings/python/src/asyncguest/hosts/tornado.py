@@ -21,18 +21,7 @@ class TornadoHost(AsyncioHost):
     `io_loop`: default `IOLoop.current()`, which makes one if this thread has none. `drive` and `deadline`: as for
     `AsyncioHost`. Handlers and callbacks of Tornado and tasks of the guest take turns on one thread.
 
-        import asyncio, asyncguest
-        from tornado.ioloop import IOLoop
-        from asyncguest.hosts.tornado import TornadoHost
-
-        async def main():
-            await asyncio.sleep(0.1)
-            print("hello from the guest")
-
-        host = TornadoHost()
-        guest = asyncguest.Guest(host, done_callback=lambda task: IOLoop.current().stop())
-        guest.start(main)
-        host.start()
+    Example: docs/hosts/tornado.md
 
     In a program of `asyncio.run(...)` the guests are cancelled, and awaited, when it ends. `IOLoop.start()` does not
     tell its end: `host.start()` shuts the guests down then, or else the interpreter when it exits. What a

@@ -28,17 +28,7 @@ class TrioHost(AwaitedHost):
     `TrioToken.run_sync_soon`; None takes "fd" where Trio can wait for any fd (not on Windows). `deadline`: seconds
     that a run has for its clean-up when the program ends before it. Ctrl-C is Trio's affair, if Trio has taken it.
 
-        import asyncio, trio, asyncguest
-        from asyncguest.hosts.trio import TrioHost
-
-        async def inner(name):
-            await asyncio.sleep(0.1)
-            return f"hello {name}"
-
-        async def program():
-            print(await TrioHost().run(inner, "world"))
-
-        trio.run(program)
+    Example: docs/hosts/trio.md
 
     What a `done_callback` raises is logged: Trio takes no exceptions there, and calls SystemExit an internal error of
     its own. `async with TrioHost.open() as host:` is for a program that wants such ends.

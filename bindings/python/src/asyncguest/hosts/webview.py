@@ -30,22 +30,7 @@ class WebviewHost(Host):
     loop watch the guest's fd; "thread" has a thread of the library wake it; None takes the better one. `deadline`:
     seconds that a run has for its clean-up when the last window is closed before it has ended.
 
-        import asyncio, asyncguest, webview
-        from asyncguest.hosts.webview import WebviewHost
-
-        async def main(window):
-            loaded = asyncio.Event()
-            window.events.loaded += lambda: guest.loop.call_soon_threadsafe(loaded.set)
-            await loaded.wait()
-            for number in range(3):
-                await asyncio.to_thread(window.evaluate_js, f"document.body.innerText = {number}")
-                await asyncio.sleep(0.1)
-
-        window = webview.create_window("Numbers", html="")
-        host = WebviewHost()
-        guest = asyncguest.Guest(host, done_callback=host.quit)
-        guest.start(main, window)
-        host.start()
+    Example: docs/hosts/pywebview.md
 
     pywebview runs event handlers and `js_api` methods on threads of its own: from there reach the guest by
     `guest.loop.call_soon_threadsafe` or `asyncio.run_coroutine_threadsafe`. Its methods that return something, such as

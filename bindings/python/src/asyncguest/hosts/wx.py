@@ -28,22 +28,7 @@ class WxHost(YieldingHost):
     "thread" has a thread of the library wait and wake wx, on all platforms; None takes the better one. `deadline`:
     seconds that a run has for its clean-up when its host ends first.
 
-        import asyncio, wx, asyncguest
-        from asyncguest.hosts.wx import WxHost
-
-        async def main(label):
-            for number in range(3):
-                label.SetLabel(str(number))
-                await asyncio.sleep(0.1)
-
-        app = wx.App(clearSigInt=False)
-        frame = wx.Frame(None, title="Numbers")
-        label = wx.StaticText(frame)
-        frame.Show()
-        host = WxHost(app)
-        guest = asyncguest.Guest(host, done_callback=lambda task: frame.Close())
-        guest.start(main, label)
-        host.MainLoop()
+    Example: docs/hosts/wx.md
 
     When the last window is destroyed, and wx is about to leave its main loop for it, the guests are shut down: their
     `finally` blocks run, but find no widgets any more. wx does not tell when the loop ends otherwise
