@@ -578,15 +578,15 @@ typedef struct guest_event_t {
  */
 typedef struct guest_address_t {
     /**
-     * AF_INET, AF_INET6, ...: for `socket()`.
+     * `AF_INET`, `AF_INET6`, ...: for `socket()`.
      */
     int32_t family;
     /**
-     * SOCK_STREAM, SOCK_DGRAM, ...: for `socket()`.
+     * `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`.
      */
     int32_t socktype;
     /**
-     * IPPROTO_TCP, ...: for `socket()`.
+     * `IPPROTO_TCP`, ...: for `socket()`.
      */
     int32_t protocol;
     /**
@@ -594,7 +594,7 @@ typedef struct guest_address_t {
      */
     uint32_t length;
     /**
-     * A `struct sockaddr` of that family; aligned for a cast.
+     * A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
      */
     uint64_t sockaddr[16];
 } guest_address_t;

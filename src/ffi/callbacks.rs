@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::guest::ForeignGuest;
 use super::types::{
-    GuestAddress, GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn,
-    GuestTimerFn, GuestWorkDoneFn, GuestWorkFn,
+    GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn, GuestTimerFn,
+    GuestWorkDoneFn, GuestWorkFn,
 };
 use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
-use crate::guest::{Address, Callback, Context, Job, Lent, Poster, RawJob, RawJobVTable};
+use crate::guest::{Callback, Context, Job, Lent, Poster, RawJob, RawJobVTable};
 use crate::id::Id;
 
 /// The caller's `user_data`.
@@ -94,17 +94,11 @@ foreign_callback!(Foreign<GuestChildFn>, crate::guest::ChildExit, |f, g, id, exi
     data
 ));
 foreign_callback!(Foreign<GuestResolveFn>, &crate::guest::Resolved, |f, g, id, answer, data| match answer {
-    Ok(found) => f(g, id, GUEST_OK, 0, found.as_ptr().cast::<GuestAddress>(), found.len(), data),
+    Ok(found) => f(g, id, GUEST_OK, 0, found.as_ptr(), found.len(), data),
     Err(code) => f(g, id, GUEST_ERESOLVE, *code, std::ptr::null(), 0, data),
 });
 
 foreign_callback!(ForeignWork, (), |f, g, id, (), data| f(g, id, data));
-
-// The two sides of the same struct, one per layer.
-const _: () = assert!(
-    std::mem::size_of::<Address>() == std::mem::size_of::<GuestAddress>()
-        && std::mem::align_of::<Address>() == std::mem::align_of::<GuestAddress>()
-);
 
 /// Posts a foreign callback: three words in the queue, and no memory of its own.
 #[inline(always)]

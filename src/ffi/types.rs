@@ -1,11 +1,12 @@
 //! L5. The structs, callback types and flags of the C header.
 //!
 //! Owns: their layout, which is the ABI. Fields are only ever added at the end, and `struct_size`
-//! tells which of them the caller has. Nothing here runs.
+//! tells which of them the caller has. `guest_address_t` is [`Address`] itself. Nothing here runs.
 
 use std::ffi::c_void;
 
 use super::guest::ForeignGuest;
+use crate::guest::Address;
 
 /// Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes.
 pub type GuestStatus = i32;
@@ -129,7 +130,7 @@ pub type GuestResolveFn = Option<
         id: GuestId,
         status: GuestStatus,
         gai_error: i32,
-        addresses: *const GuestAddress,
+        addresses: *const Address,
         count: usize,
         user_data: *mut c_void,
     ),
@@ -204,22 +205,6 @@ pub struct GuestEvent {
     pub data: *const c_void,
     /// What was registered with the source.
     pub user_data: *mut c_void,
-}
-
-/// One address that a name resolved to.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct GuestAddress {
-    /// AF_INET, AF_INET6, ...: for `socket()`.
-    pub family: i32,
-    /// SOCK_STREAM, SOCK_DGRAM, ...: for `socket()`.
-    pub socktype: i32,
-    /// IPPROTO_TCP, ...: for `socket()`.
-    pub protocol: i32,
-    /// Bytes used of `sockaddr`: the length for `connect()` and `bind()`.
-    pub length: u32,
-    /// A `struct sockaddr` of that family; aligned for a cast.
-    pub sockaddr: [u64; 16],
 }
 
 /// guest_stats_t: the library has no thread that waits, as in GUEST_DRIVE_RUN and mostly in GUEST_DRIVE_FD.

@@ -42,7 +42,7 @@ impl Registry {
             let resolved = sys::resolve(&query);
             *lock(&found) = Some(resolved);
         };
-        self.run_on_pool(Box::new(body), answer)
+        self.work_add(Box::new(body), answer)
     }
 }
 

@@ -26,7 +26,7 @@ enum Stage {
 }
 
 /// What the host thread is told when the body is over.
-pub(super) trait Finish {
+pub(crate) trait Finish {
     /// The user's code and nothing else.
     fn call(&self, context: &Context, id: Id);
 
@@ -38,19 +38,17 @@ pub(super) trait Finish {
 }
 
 /// The end of plain work.
-struct Done<C>(C);
-
-impl<C: Callback<()>> Finish for Done<C> {
+impl<C: Callback<()>> Finish for C {
     fn call(&self, context: &Context, id: Id) {
-        self.0.call(context, id, ());
+        Callback::call(self, context, id, ());
     }
 
     fn event(&self, id: Id) -> Event {
-        Event::plain(Some(id), Kind::Work, self.0.user_data())
+        Event::plain(Some(id), Kind::Work, self.user_data())
     }
 
     fn lent(&self) -> &dyn Lent {
-        &self.0
+        self
     }
 }
 
@@ -64,14 +62,7 @@ struct WorkSource<F> {
 
 impl Registry {
     /// Runs `body` on the pool, then calls back.
-    pub(crate) fn work_add<C>(&self, body: Body, callback: C) -> Result<Id>
-    where
-        C: Callback<()> + 'static,
-    {
-        self.run_on_pool(body, Done(callback))
-    }
-
-    pub(super) fn run_on_pool(&self, body: Body, finish: impl Finish + 'static) -> Result<Id> {
+    pub(crate) fn work_add(&self, body: Body, finish: impl Finish + 'static) -> Result<Id> {
         let stage = Arc::new(Mutex::new(Stage::Waiting(body)));
         let source =
             WorkSource { stage: stage.clone(), cancelled: Cell::new(None), finish, _alive: Alive::new() };

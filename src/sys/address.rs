@@ -1,6 +1,6 @@
-//! L1. Names and addresses, as [`super::resolve`] takes and gives them.
+//! L1. Names and addresses, as [`super::resolve`] takes and gives them. [`Address`] is the C header's too.
 //!
-//! Owns: nothing. The numbers (`AF_INET6`, `AI_...`, ...) are the system's own. Imports nothing.
+//! The numbers (`AF_INET6`, `AI_...`, ...) are the system's own. Imports nothing.
 
 use std::ffi::CString;
 
@@ -29,7 +29,7 @@ pub struct Address {
     pub socktype: i32,
     /// `IPPROTO_TCP`, ...: for `socket()`.
     pub protocol: i32,
-    /// How many bytes of `sockaddr` count.
+    /// Bytes used of `sockaddr`: the length for `connect()` and `bind()`.
     pub length: u32,
     /// A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
     pub sockaddr: [u64; 16],
