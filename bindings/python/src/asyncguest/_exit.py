@@ -23,24 +23,15 @@ if TYPE_CHECKING:
 #: Seconds that the runs have for their clean-up when the interpreter ends.
 DEADLINE = 5.0
 
-_alive: set[Run] = set()
+#: A run is added when it starts and discarded when it ends; `alive` is for who wants to look at them.
+unended: set[Run] = set()
 #: In the child of a fork: the runs begun before. With the last reference to them their coroutines would be closed.
 _of_parents: list[Run] = []
 
 
-def add(run: Run) -> None:
-    """A run has started."""
-    _alive.add(run)
-
-
-def remove(run: Run) -> None:
-    """It has ended."""
-    _alive.discard(run)
-
-
 def alive() -> list[Run]:
     """The runs that have not ended, of all threads."""
-    return list(_alive)
+    return list(unended)
 
 
 def _at_exit() -> None:
@@ -74,7 +65,7 @@ def _in_child() -> None:
     runs = alive()
     for run in runs:
         run.forget_in_child()
-    _alive.clear()
+    unended.clear()
     _of_parents.extend(runs)
     for reactor in list(Reactor.open):
         reactor.forget_in_child()

@@ -160,7 +160,7 @@ class HostedRun(Run):
             if not self._leave_wakeup_fd:
                 self._wakeup.__enter__()
             self._ctrl_c.enter(loop.reactor)
-            _exit.add(self)
+            _exit.unended.add(self)
         except BaseException:
             self._detach(deliveries)
             loop.close()
@@ -180,7 +180,7 @@ class HostedRun(Run):
             if self._has_running_loop:
                 self._has_running_loop = False
                 steps.callback(_running_loop.leave, loop)
-            steps.callback(_exit.remove, self)
+            steps.callback(_exit.unended.discard, self)
             steps.callback(self._wakeup.__exit__)
             steps.callback(self._ctrl_c.leave, loop.reactor)
             steps.callback(deliveries.unwatch)
