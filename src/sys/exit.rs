@@ -1,6 +1,4 @@
-//! L1. How a child has ended.
-//!
-//! Owns: nothing. Imports nothing.
+//! L1. How a child has ended. Imports nothing.
 
 /// How a child ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

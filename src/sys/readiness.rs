@@ -1,6 +1,4 @@
-//! L1. What a look at the poller tells, the same on every system.
-//!
-//! Owns: nothing. Imports nothing.
+//! L1. What a look at the poller tells, the same on every system. Imports nothing.
 
 /// Bits of readiness; the numbers are the C header's.
 pub(crate) type Readiness = u32;

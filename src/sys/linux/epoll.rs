@@ -1,6 +1,4 @@
-//! L1. The two calls that both epoll sets of a guest need: the poller's and the latch's.
-//!
-//! Owns: nothing. Runs on any thread. Imports libc only.
+//! L1. The two calls that both epoll sets of a guest need: the poller's and the latch's. Any thread. Imports libc only.
 
 use std::io;
 use std::os::fd::RawFd;

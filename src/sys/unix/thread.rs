@@ -1,6 +1,6 @@
 //! L1. Threads on which the program's signal handlers never run.
 //!
-//! Owns: nothing. Runs on any thread. Imports libc only.
+//! Runs on any thread. Imports libc only.
 //!
 //! A handler that the host installed expects the host's threads: it may use their thread-local
 //! state, or interrupt their system calls on purpose. A process-wide signal goes to any thread that

@@ -1,6 +1,6 @@
 //! L1. How a child has ended, by its number.
 //!
-//! Owns: nothing. Runs on any thread; [`wait_for_exit`] blocks, and is for the waiter thread of a system whose poller
+//! Runs on any thread; [`wait_for_exit`] blocks, and is for the waiter thread of a system whose poller
 //! cannot watch children. Imports libc only.
 //!
 //! The waiter thread only learns that the child has ended: reaping stays with the host thread, so that a child

@@ -1,6 +1,4 @@
-//! L1. Is this process a fork of the one that made the mark? Windows has no fork.
-//!
-//! Owns: nothing. Runs on any thread. Imports nothing.
+//! L1. Is this process a fork of the one that made the mark? Windows has no fork. Any thread. Imports nothing.
 
 use std::io;
 

@@ -1,6 +1,4 @@
-//! L1. Handles and sockets.
-//!
-//! Owns: nothing. Runs on any thread. Imports windows-sys only.
+//! L1. Handles and sockets. Any thread. Imports windows-sys only.
 
 use std::io;
 use std::os::windows::io::{FromRawHandle, OwnedHandle};

@@ -57,7 +57,6 @@ enum What {
     Handle(OsFd),
 }
 
-/// See the file's head.
 pub(crate) struct Poller {
     port: Arc<Port>,
     timer: Arc<Timer>,

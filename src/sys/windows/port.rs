@@ -67,7 +67,6 @@ pub(super) enum Form {
     Inbox,
 }
 
-/// See the file's head.
 pub(super) struct Port {
     port: OwnedHandle,
     form: Form,

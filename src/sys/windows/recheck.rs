@@ -1,6 +1,4 @@
-//! L1. Whether reports are still true.
-//!
-//! Owns: nothing. Host thread. Imports windows-sys only.
+//! L1. Whether reports are still true. Host thread. Imports windows-sys only.
 //!
 //! A poll that was begun before this look may have ended before somebody read what it tells of: by a nested loop, in a
 //! callback of another source, anywhere on the host thread. Level-triggered readiness is that of now, so such reports are

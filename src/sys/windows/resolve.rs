@@ -1,6 +1,6 @@
 //! L1. Blocking name resolution.
 //!
-//! Owns: nothing. Runs on a thread of the pool, for as long as the system's resolver takes. Imports
+//! Runs on a thread of the pool, for as long as the system's resolver takes. Imports
 //! windows-sys only.
 
 use std::ffi::CString;

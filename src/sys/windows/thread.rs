@@ -1,6 +1,6 @@
 //! L1. Threads. No handler of the program runs on any of ours: the console's has a thread of its own.
 //!
-//! Owns: nothing. Runs on any thread. Imports windows-sys only.
+//! Runs on any thread. Imports windows-sys only.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};

@@ -1,6 +1,6 @@
 //! L1. How a child has ended, by its number.
 //!
-//! Owns: nothing. Runs on any thread; [`wait_for_exit`] blocks. Imports windows-sys only.
+//! Runs on any thread; [`wait_for_exit`] blocks. Imports windows-sys only.
 //!
 //! The system neither knows whose child a process is nor has children to be reaped: any process will do that may be waited
 //! for. Its number is its own for as long as somebody has a handle of it, as whoever started it does.

@@ -16,7 +16,6 @@ use super::port::{Key, Packet, Port};
 use super::registered::{Often, Registered};
 use crate::sys::readiness::{Interest, Readiness, READABLE};
 
-/// See the file's head.
 pub(super) struct Watch {
     /// Whose it is.
     pub(super) bits: u64,
