@@ -72,7 +72,7 @@ class GuestLoop(AloneLoop):
 
     def iterate(self, pairs: list[int], until: float) -> float:
         now = super().iterate(pairs, until)
-        if not self.is_stopping():
+        if not self._stopping:
             return now
         # asyncio promises that a loop which was stopped ends with this iteration, and not inside of it.
         if now >= until:
@@ -109,7 +109,7 @@ class Stay(HostedRun):
         loop.reactor.post_deliveries(loop.deliver_here)  # which of its stays it is, is asked when the delivery comes
         try:
             loop.rouse()
-            while not loop.is_stopping() and self._raised is None:
+            while not loop._stopping and self._raised is None:
                 self._queue.run_once()
         finally:
             self._detach(deliveries)

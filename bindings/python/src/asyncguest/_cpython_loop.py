@@ -22,8 +22,6 @@ from ._compat import swap_current_task
 if TYPE_CHECKING:
     from ._selector import GuestSelector
 
-__all__ = ["CPythonLoop", "LOOK_EVERY", "NOTHING"]
-
 # asyncio.base_events: below this number cancelled timers are left in the heap until their turn comes.
 _FEW_TIMERS = 100
 
@@ -143,10 +141,6 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     def has_ready(self) -> bool:
         """Whether a callback could run at once."""
         return bool(self._ready) or self.after_iteration is not None
-
-    def is_stopping(self) -> bool:
-        """Whether `stop` has been called and not yet obeyed."""
-        return self._stopping
 
     def next_deadline(self) -> float | None:
         """When the earliest timer that was not cancelled is due, in the time of `time()`."""

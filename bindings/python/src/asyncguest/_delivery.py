@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from ._loop import EventLoop
     from ._run import Run
 
-__all__ = ["Deliveries"]
-
 
 class Deliveries:
     """All the deliveries of one guest."""

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Guest", "StallReport"]
-
 
 class Guest:
     """The handle of one run of asyncio inside a host's main loop.

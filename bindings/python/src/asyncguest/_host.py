@@ -1,6 +1,6 @@
 """How a guest reaches its host: the adapter's shape, and the adapter that two plain functions make.
 
-Owns: nothing. `post` may be called on any thread, everything else on the host thread.
+`post` may be called on any thread, everything else on the host thread.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Job: TypeAlias = Callable[[], object]
-
-__all__ = ["Host", "CallbackHost"]
 
 
 class Host:

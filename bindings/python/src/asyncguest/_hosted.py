@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     DoneCallback: TypeAlias = Callable[[asyncio.Task[Any]], object]
 
-__all__ = ["HostedRun"]
-
 
 class HostedRun(Run):
     """A run that `Guest` has begun. `on_stall(kind, seconds)`: see `Reactor`. The rest: see `Guest`."""

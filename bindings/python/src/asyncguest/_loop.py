@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     Ts = TypeVarTuple("Ts")
 
-__all__ = ["EventLoop", "run"]
-
 # How asyncio begins to say it, and what it cannot know.
 _FOREIGN = "attached to a different loop"
 _FOREIGN_HINT = (

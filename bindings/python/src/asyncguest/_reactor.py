@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     OnStall: TypeAlias = Callable[[int, float], None]
     PostFailed: TypeAlias = Callable[[int, BaseException], bool]
 
-__all__ = ["Reactor", "NO_TIME", "seconds", "signal_arrivals"]
-
 #: A duration or deadline that never comes.
 NO_TIME: int = lib.GUEST_FOREVER
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     State: TypeAlias = Literal["new", "running", "ending", "ended"]
 
-__all__ = ["Run"]
-
 # So many posts in a row may fail (the pauses between them grow, in all to a quarter of a second) before the host
 # counts as gone.
 _MAY_FAIL = 8
