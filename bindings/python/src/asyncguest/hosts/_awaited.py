@@ -55,6 +55,7 @@ class AwaitedHost(LoopHost):
 
         In the child of a fork, GuestClosed is raised: the run is the parent's.
         """
+        guest.record.check_not_forked("wait")  # before the child's loop takes a wake-up of the parent's
         await self.wait_for(self._ends.get(guest), guest)
         guest.record.check_not_forked("wait")
 
