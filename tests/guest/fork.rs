@@ -145,7 +145,7 @@ fn fork_inside_a_drop_function() {
     }
     delivered.unwrap();
     assert_eq!(wait_for(pid.get().unwrap()), Some(0), "the child has run what is the parent's");
-    assert_eq!(next.drops(), 1);
+    inheritance.toy.run_until(|| next.drops() == 1); // the fork may have used up the budget
     inheritance.unharmed();
 }
 
