@@ -245,6 +245,51 @@ TEST(fork_inside_a_drop_function)
     forked_by_a_drop(true, by_end);
 }
 
+static void told_here(guest_t *g, void *user_data)
+{
+    (void)g;
+    if (getpid() != parent)
+        never(user_data);
+}
+
+static void fired_here(guest_t *g, guest_id_t id, uint64_t expirations, void *user_data)
+{
+    (void)id, (void)expirations;
+    told_here(g, user_data);
+}
+
+/* A drop function that follows the last event forks: the child must not run what is due next. */
+static void forked_after_the_last_event(bool post)
+{
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    guest_t *g;
+    guest_id_t id;
+    unsigned forks = 0;
+    parent = getpid();
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    for (unsigned i = 0; i < 2; i++) {
+        if (post)
+            ASSERT_OK(guest_post(g, told_here, &forks, drop_and_fork));
+        else
+            ASSERT_OK(guest_timer_add(g, 0, 0, fired_here, &forks, drop_and_fork, &id));
+    }
+    guest_status_t status = guest_deliver_batch(g, 0);
+    if (getpid() != parent) {
+        ASSERT_STATUS(GUEST_EFORKED, status);
+        guest_free(g);
+        _exit(0);
+    }
+    ASSERT_OK(status);
+    ASSERT_EQ_U64(2, forks);
+    guest_free(g);
+}
+
+TEST(fork_inside_the_drop_after_the_last_event)
+{
+    forked_after_the_last_event(false);
+    forked_after_the_last_event(true);
+}
+
 /* ---- process exit ---------------------------------------------------------------------------- */
 
 static toy_t last_toy;

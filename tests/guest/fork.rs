@@ -127,19 +127,17 @@ impl Drop for ForkingDrop {
     }
 }
 
-#[test]
-fn fork_inside_a_drop_function() {
+/// `arrange` brings a drop function that forks into the next delivery, and after it what belongs to `next`.
+fn forked_by_a_drop(arrange: impl FnOnce(&Rc<Toy>, ForkingDrop, &P)) {
     let _alone = alone();
     let inheritance = Inheritance::start(Drive::Fd);
-    let (handle, pid, next) = (inheritance.toy.handle(), Rc::new(Cell::new(None)), Probe::new());
-    let forking = ForkingDrop(pid.clone());
-    let first = handle.timer_add(3600 * SECOND, 0, move |_, _, _| drop(forking.0.clone())).unwrap();
-    let second = inheritance.toy.add_timer(3600 * SECOND, 0, &next, nothing);
-    handle.close(first).unwrap();
-    handle.close(second).unwrap();
-    let delivered = inheritance.toy.guest().deliver(0);
+    let (pid, next) = (Rc::new(Cell::new(None)), Probe::new());
+    arrange(&inheritance.toy, ForkingDrop(pid.clone()), &next);
+    // A fork may take longer than a delivery.
+    let delivered = inheritance.toy.guest().deliver_for(0, Some(10 * SECOND));
     if pid.get() == Some(0) {
-        let left_alone = delivered.is_err_and(|e| e.status == Status::FORKED) && next.drops() == 0;
+        let left_alone =
+            delivered.is_err_and(|e| e.status == Status::FORKED) && (next.calls(), next.drops()) == (0, 0);
         // SAFETY: ends the child.
         unsafe { libc::_exit(i32::from(!left_alone)) };
     }
@@ -147,6 +145,46 @@ fn fork_inside_a_drop_function() {
     assert_eq!(wait_for(pid.get().unwrap()), Some(0), "the child has run what is the parent's");
     inheritance.toy.run_until(|| next.drops() == 1); // the fork may have used up the budget
     inheritance.unharmed();
+}
+
+/// A timer that is dropped with `forking`, after its callback if it has had its turn.
+fn forking_timer(toy: &Toy, delay: u64, forking: ForkingDrop, act: impl Fn(&Handle, Id) + 'static) -> Id {
+    let fired = move |handle: &Handle, id, _| {
+        let _kept = &forking;
+        act(handle, id);
+    };
+    toy.handle().timer_add(delay, 0, fired).unwrap()
+}
+
+#[test]
+fn fork_inside_the_drop_of_what_was_closed() {
+    forked_by_a_drop(|toy, forking, next| {
+        let first = forking_timer(toy, 3600 * SECOND, forking, |_, _| {});
+        let second = toy.add_timer(3600 * SECOND, 0, next, nothing);
+        toy.handle().close(first).unwrap();
+        toy.handle().close(second).unwrap();
+    });
+}
+
+#[test]
+fn fork_inside_the_drop_after_the_last_event() {
+    forked_by_a_drop(|toy, forking, next| {
+        forking_timer(toy, 0, forking, |_, _| {});
+        toy.add_timer(0, 0, next, nothing);
+    });
+}
+
+/// The nested delivery drops what was closed, but its callback is on the stack.
+#[test]
+fn fork_inside_a_drop_that_waits_for_the_callback() {
+    forked_by_a_drop(|toy, forking, next| {
+        let (toy_inside, next) = (toy.clone(), next.clone());
+        forking_timer(toy, 0, forking, move |handle, id| {
+            handle.close(id).unwrap();
+            toy_inside.guest().deliver(0).unwrap();
+            toy_inside.add_timer(0, 0, &next, nothing);
+        });
+    });
 }
 
 #[test]

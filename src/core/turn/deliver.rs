@@ -77,7 +77,11 @@ impl Delivery {
     /// budget not spent.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<bool> {
-        self.settle()?;
+        if let Some(call) = self.current.take() {
+            self.settle(call);
+            // The callback or a drop function may have forked, and this be the child.
+            self.reactor.shared.check_process()?;
+        }
         self.exhausted = false;
         while let Some(ready) = self.find()? {
             // Also an event that came to nothing counts: no kind of them may keep the host waiting.
@@ -121,22 +125,20 @@ impl Delivery {
 
     /// The callback has returned, or was left by an exception.
     #[inline(always)]
-    fn settle(&mut self) -> Result<()> {
-        let Some(call) = self.current.take() else { return Ok(()) };
+    fn settle(&self, call: Call) {
         let reactor = &self.reactor;
-        if let Err(forked) = reactor.shared.check_process() {
-            // The callback forked, and this is the child: the event is the parent's.
+        if reactor.shared.mark.in_child() {
+            // The event is the parent's.
             std::mem::forget(call);
-            return Err(forked);
+            return;
         }
         reactor.shared.return_to_delivery();
         // The source's or post's own end, if this is it, comes after its callback has returned.
-        let Call::Source(id, source) = call else { return Ok(()) };
+        let Call::Source(id, source) = call else { return };
         reactor.registry.end_call(id, &source, |id, hint| reactor.comes_again(id, hint));
         if source.settle(&reactor.registry.connections, id) == Next::Close {
             reactor.registry.retire(id);
         }
-        Ok(())
     }
 
     /// The pull form: tells up to `capacity` events of one look. What has ended with its event is `held`: the caller
@@ -277,10 +279,12 @@ impl Delivery {
 impl Drop for Delivery {
     /// The end: the next delivery is asked for if something is still due, else the waiting begins.
     fn drop(&mut self) {
-        let settled = self.settle();
+        if let Some(call) = self.current.take() {
+            self.settle(call);
+        }
         let reactor = &self.reactor;
         let shared = &reactor.shared;
-        if settled.and_then(|()| shared.check_process()).is_err() {
+        if shared.mark.in_child() {
             // The callback forked, and this is the child: all of this is the parent's.
             return;
         }

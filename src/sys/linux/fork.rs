@@ -13,10 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Made in one process; knows whether it is asked in another.
 pub(crate) struct ForkMark {
-    /// Nonzero in the process that made it, wiped to zero in its children.
-    page: Option<NonNull<AtomicU32>>,
-    pid: i32,
+    /// Nonzero in the process that made it, wiped to zero in its children. [`NO_PAGE`] where the kernel refuses.
+    page: NonNull<AtomicU32>,
+    /// The process that made it, where there is no page to tell.
+    pid: Option<i32>,
 }
+
+static NO_PAGE: AtomicU32 = AtomicU32::new(0);
 
 // SAFETY: the page is written once, before the mark is shared, and unmapped only by drop; the rest
 // are atomic loads.
@@ -28,27 +31,28 @@ impl ForkMark {
     /// Marks this process.
     pub(crate) fn new() -> io::Result<ForkMark> {
         let page = if cfg!(asyncguest_no_wipeonfork) { None } else { wiped_page()? };
-        // SAFETY: getpid has no preconditions and cannot fail.
-        Ok(ForkMark { page, pid: unsafe { libc::getpid() } })
+        Ok(match page {
+            Some(page) => ForkMark { page, pid: None },
+            // SAFETY: getpid has no preconditions and cannot fail.
+            None => ForkMark { page: NonNull::from(&NO_PAGE), pid: Some(unsafe { libc::getpid() }) },
+        })
     }
 
     /// Whether this is a child, or a child's child, of the process that made the mark.
     #[inline]
     pub(crate) fn in_child(&self) -> bool {
-        match self.page {
-            // SAFETY: mapped until drop, aligned to a page, and valid for every bit pattern.
-            Some(page) => unsafe { page.as_ref() }.load(Ordering::Relaxed) == 0,
-            // SAFETY: getpid has no preconditions and cannot fail.
-            None => self.pid != unsafe { libc::getpid() },
-        }
+        // SAFETY: a static, or mapped until drop, aligned to a page, and valid for every bit pattern.
+        let page = unsafe { self.page.as_ref() };
+        // SAFETY: getpid has no preconditions and cannot fail.
+        page.load(Ordering::Relaxed) == 0 && self.pid.is_none_or(|pid| pid != unsafe { libc::getpid() })
     }
 }
 
 impl Drop for ForkMark {
     fn drop(&mut self) {
-        if let Some(page) = self.page {
+        if self.pid.is_none() {
             // SAFETY: our own mapping, and nobody can ask any more.
-            unsafe { libc::munmap(page.as_ptr().cast(), PAGE) };
+            unsafe { libc::munmap(self.page.as_ptr().cast(), PAGE) };
         }
     }
 }
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn a_forked_child_and_its_child_know_it_and_the_parent_stays_itself() {
         let mark = ForkMark::new().unwrap();
-        assert_eq!(mark.page.is_none(), cfg!(asyncguest_no_wipeonfork));
+        assert_eq!(mark.pid.is_some(), cfg!(asyncguest_no_wipeonfork));
         assert!(!mark.in_child());
         let child = || in_forked_child(|| mark.in_child().into()).code();
         assert_eq!(child(), Some(1));
