@@ -3,6 +3,8 @@
 //! Owns: the frames on the stack, which guest_free waits for. A panic is caught around the library's own steps and
 //! never around the user's callback: `catch_unwind` aborts on a C++ exception, which is to pass.
 
+use std::mem::ManuallyDrop;
+
 use super::args;
 use super::boundary::{catch, caught, code, host, on_host};
 use super::guest::ForeignGuest;
@@ -16,7 +18,10 @@ use crate::id::Id;
 /// guest_deliver_batch.
 pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> i32 {
     match CallFrame::enter(g) {
-        Ok(frame) => code(frame.deliver(token, budget)),
+        Ok(frame) => {
+            let delivered = code(frame.deliver(token, budget));
+            frame.leave(delivered)
+        }
         Err(error) => refused_delivery(g, error),
     }
 }
@@ -32,7 +37,11 @@ fn refused_delivery(g: *mut ForeignGuest, error: Error) -> i32 {
 
 /// guest_run and guest_shutdown.
 pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
-    code(CallFrame::enter(g).and_then(|frame| {
+    let frame = match CallFrame::enter(g) {
+        Ok(frame) => frame,
+        Err(error) => return remember(error),
+    };
+    let drive = || {
         let mut run = caught(frame.g(), || frame.g().guest().running(timeout, shutdown))?;
         while caught(frame.g(), || run.wait())? {
             // No host waits for its turn when the guest is shut down.
@@ -42,7 +51,9 @@ pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
             }
         }
         Ok(())
-    }))
+    };
+    let driven = code(drive());
+    frame.leave(driven)
 }
 
 /// guest_free.
@@ -67,7 +78,8 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
         }
         return;
     }
-    release(pointer);
+    // It says nothing, also to a child.
+    let _ = release(pointer);
 }
 
 /// guest_batch_begin.
@@ -116,12 +128,15 @@ pub(super) fn pull_next(
 
 /// guest_batch_end.
 pub(super) fn pull_end(g: *mut ForeignGuest) -> i32 {
-    code(on_host(g).and_then(|guest| {
+    let ended = on_host(g).and_then(|guest| {
         caught(guest, || guest.guest().batch_end())?;
         guest.batches.set(guest.batches.get() - 1);
-        drop(CallFrame(g));
-        Ok(())
-    }))
+        Ok(CallFrame(g))
+    });
+    match ended {
+        Ok(frame) => frame.leave(Status::OK.code()),
+        Err(error) => remember(error),
+    }
 }
 
 /// A call on the stack that runs callbacks. guest_free inside one waits for the outermost of them,
@@ -149,6 +164,26 @@ impl CallFrame {
         Ok(())
     }
 
+    /// The call returns what it has come to, or what the child must hear that a guest_free which has waited for this has
+    /// forked: no next call of that guest would tell.
+    #[inline(always)]
+    fn leave(self, result: i32) -> i32 {
+        match ManuallyDrop::new(self).end() {
+            Ok(()) => result,
+            Err(forked) => remember(forked.into()),
+        }
+    }
+
+    #[inline(always)]
+    fn end(&self) -> std::result::Result<(), Status> {
+        let frames = self.g().frames.get() - 1;
+        self.g().frames.set(frames);
+        match frames == 0 && self.g().freed.get() {
+            true => release(self.0),
+            false => Ok(()),
+        }
+    }
+
     /// Opens the delivery, takes its next step, closes it after the last. Says whether there is something to run.
     #[inline(always)]
     fn advance(&self, delivery: &mut Option<Delivery>, token: u64, budget: Option<u64>) -> Result<bool> {
@@ -168,17 +203,15 @@ impl CallFrame {
 }
 
 impl Drop for CallFrame {
+    /// By an exception, or after a failure.
     fn drop(&mut self) {
-        let frames = self.g().frames.get() - 1;
-        self.g().frames.set(frames);
-        if frames == 0 && self.g().freed.get() {
-            release(self.0);
-        }
+        let _ = self.end();
     }
 }
 
-/// Ends the guest with all the user code that this runs, then gives its memory back.
-fn release(pointer: *mut ForeignGuest) {
+/// Ends the guest with all the user code that this runs, then gives its memory back. Fails in the child of a fork.
+#[cold]
+fn release(pointer: *mut ForeignGuest) -> std::result::Result<(), Status> {
     // SAFETY: live until the end of this function.
     let g = unsafe { &*pointer };
     // Counted as a frame, so that a delivery inside a drop function or `done` is not the outermost
@@ -190,6 +223,7 @@ fn release(pointer: *mut ForeignGuest) {
         }
         Ok(())
     });
+    let in_child = g.poster.in_child();
     // After a panic in its own end nothing of the guest can be trusted: its memory is left alone.
     if ended.is_ok() {
         let released = catch(|| {
@@ -198,5 +232,9 @@ fn release(pointer: *mut ForeignGuest) {
             Ok(())
         });
         drop(released);
+    }
+    match in_child {
+        true => Err(Status::FORKED),
+        false => Ok(()),
     }
 }

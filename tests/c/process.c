@@ -290,6 +290,33 @@ TEST(fork_inside_the_drop_after_the_last_event)
     forked_after_the_last_event(true);
 }
 
+static void free_here(guest_t *g, void *user_data)
+{
+    (void)user_data;
+    guest_free(g);
+}
+
+/* guest_free has waited for the callback, and what it drops forks: the call on the stack is the last that can tell. */
+TEST(fork_inside_a_drop_of_guest_free_in_a_callback)
+{
+    guest_t *g;
+    guest_id_t id;
+    unsigned forks = 0;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    parent = getpid();
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    for (unsigned i = 0; i < 2; i++)
+        ASSERT_OK(guest_timer_add(g, GUEST_FOREVER, 0, on_timer, &forks, drop_and_fork, &id));
+    ASSERT_OK(guest_post(g, free_here, NULL, NULL));
+    guest_status_t status = guest_deliver_batch_for(g, 0, 1); /* spent by the post: all else is left to guest_free */
+    if (getpid() != parent) {
+        ASSERT_STATUS(GUEST_EFORKED, status);
+        _exit(0);
+    }
+    ASSERT_OK(status);
+    ASSERT_EQ_U64(2, forks);
+}
+
 /* ---- process exit ---------------------------------------------------------------------------- */
 
 static toy_t last_toy;
