@@ -739,6 +739,30 @@ guest_status_t guest_fd_modify(struct guest_t *g,
                                uint64_t id,
                                uint32_t events);
 
+#if defined(_WIN32)
+/**
+ * Watches a handle that can be waited for, any number of them. Thread: host. Windows only.
+ *
+ * `handle`: an event, semaphore, timer, process, thread, console input, ... The library waits for a copy of its own, so that
+ * you may close yours. Another guest's guest_fd will do where `latch` of guest_stats is GUEST_LATCH_HANDLE.
+ * `callback`: gets GUEST_READABLE for as long as the object is signalled: level-triggered. A wait that resets what it waited
+ * for (an auto-reset event, a semaphore's count) is one call each.
+ * The rest, and guest_fd_modify (GUEST_READABLE, or 0 to pause), as with guest_fd_add. An event may be told once
+ * although it was reset in the meantime.
+ *
+ * Errors: GUEST_EINVAL (NULL or INVALID_HANDLE_VALUE), GUEST_EOS (ERROR_INVALID_HANDLE: not open;
+ * ERROR_INVALID_PARAMETER: its object cannot be waited for by any thread, as a mutex, which would belong to the thread that
+ * waits; ERROR_ACCESS_DENIED: it was opened without SYNCHRONIZE), GUEST_EEXIST, GUEST_ENULL, GUEST_ETHREAD, GUEST_ECLOSED.
+ */
+GUEST_API
+guest_status_t guest_handle_add(struct guest_t *g,
+                                void *handle,
+                                guest_fd_fn callback,
+                                void *user_data,
+                                guest_drop_fn drop,
+                                uint64_t *id_out);
+#endif
+
 /**
  * Starts a guest. Thread: any; the calling thread becomes the host thread.
  *
@@ -866,8 +890,10 @@ void guest_free(struct guest_t *g);
  * guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
  * write or close it; there is nothing to call before the host sleeps, and no timeout to ask for.
  *
- * Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP,
- * GUEST_ETHREAD, GUEST_EFORKED.
+ * Windows: a HANDLE, for MsgWaitForMultipleObjects and its sisters.
+ *
+ * Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP (Windows, where `latch` of
+ * guest_stats would be GUEST_LATCH_INBOX), GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_fd(const struct guest_t *g,

@@ -154,8 +154,10 @@ pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
 /// guest_deliver_batch(g, 0). Watch it for readability (level-triggered or not) and never read,
 /// write or close it; there is nothing to call before the host sleeps, and no timeout to ask for.
 ///
-/// Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP,
-/// GUEST_ETHREAD, GUEST_EFORKED.
+/// Windows: a HANDLE, for MsgWaitForMultipleObjects and its sisters.
+///
+/// Errors: GUEST_EDRIVE (a guest in GUEST_DRIVE_THREAD watches by itself), GUEST_ENOTSUP (Windows, where `latch` of
+/// guest_stats would be GUEST_LATCH_INBOX), GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> GuestStatus {
     boundary::host(g, |guest| {

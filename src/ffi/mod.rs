@@ -20,6 +20,8 @@ mod sized;
 
 pub mod child;
 pub mod fd;
+#[cfg(windows)]
+pub mod handle;
 pub mod lifecycle;
 pub mod post;
 pub mod pull;

@@ -38,6 +38,16 @@ impl Handle {
         self.0.fd_modify(id, events)
     }
 
+    /// Watches a handle that can be waited for; level-triggered. The callback gets `GUEST_READABLE`; 0 in
+    /// [`Handle::fd_modify`] pauses it.
+    ///
+    /// # Errors
+    /// `EXIST`, `INVAL`, `OS`, `NOMEM`, `CLOSED`.
+    #[cfg(windows)]
+    pub fn handle_add(&self, handle: OsFd, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
+        self.0.handle_add(handle, crate::sys::READABLE, Closure::new(f))
+    }
+
     /// Starts a timer; `period` 0 is one-shot. The callback gets the number of expirations.
     ///
     /// # Errors

@@ -124,14 +124,23 @@ impl Guest {
     /// The fd that a host in drive FD watches.
     ///
     /// # Errors
-    /// `DRIVE` in drive THREAD.
+    /// `DRIVE` in drive THREAD, `NOTSUP` on a Windows whose ports cannot be waited for.
     pub fn fd(&self) -> Result<OsFd> {
         match self.drive {
             Drive::Thread => Err(Error::new(
                 Status::DRIVE,
                 "a guest in drive THREAD watches by itself and posts tokens: start it with GUEST_DRIVE_FD for an fd",
             )),
-            Drive::Fd | Drive::Run => Ok(self.reactor.registry.connections.poller().fd()),
+            Drive::Fd | Drive::Run => {
+                let poller = self.reactor.registry.connections.poller();
+                match poller.can_be_watched() {
+                    true => Ok(poller.fd()),
+                    false => Err(Error::new(
+                        Status::NOTSUP,
+                        "this system's completion ports cannot be waited for: start the guest with GUEST_DRIVE_THREAD",
+                    )),
+                }
+            }
         }
     }
 

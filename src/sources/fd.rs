@@ -14,7 +14,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{is_fd, remedy, Interest, OsFd, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
+use crate::sys::{is_fd, remedy, Interest, OsFd, Poller, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
 
 struct FdState {
     fd: OsFd,
@@ -28,9 +28,29 @@ struct FdSource<C> {
     callback: C,
 }
 
+/// A way into the poller; see [`Poller::add`].
+type Add = fn(&mut Poller, OsFd, Interest, u64) -> std::io::Result<Option<u64>>;
+
 impl Registry {
     /// Watches `fd` for `interest`, 0 for "not yet".
     pub(crate) fn fd_add<C>(&self, fd: OsFd, interest: Interest, callback: C) -> Result<Id>
+    where
+        C: Callback<Readiness> + 'static,
+    {
+        self.watch(fd, interest, callback, Poller::add)
+    }
+
+    /// Watches a handle that can be waited for.
+    #[cfg(windows)]
+    pub(crate) fn handle_add<C>(&self, handle: OsFd, interest: Interest, callback: C) -> Result<Id>
+    where
+        C: Callback<Readiness> + 'static,
+    {
+        self.watch(handle, interest, callback, Poller::add_handle)
+    }
+
+    /// Watches what `add` puts into the poller.
+    fn watch<C>(&self, fd: OsFd, interest: Interest, callback: C, add: Add) -> Result<Id>
     where
         C: Callback<Readiness> + 'static,
     {
@@ -39,7 +59,7 @@ impl Registry {
             if !is_fd(fd) {
                 return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an open file descriptor")));
             }
-            let added = self.connections.poller().add(fd, interest, id.to_bits());
+            let added = add(&mut self.connections.poller(), fd, interest, id.to_bits());
             match added {
                 Ok(None) => Ok(()),
                 // That fd had been closed without closing its source: its id is stale from now on.

@@ -18,6 +18,7 @@ mod edge;
 mod ended;
 mod fds;
 mod fork;
+mod handles;
 mod many;
 mod model;
 mod nested;

@@ -8,6 +8,8 @@ pub struct Function {
     pub doc: String,
     /// From the return type to the closing parenthesis.
     pub declaration: String,
+    /// Only Windows has it.
+    pub on_windows: bool,
 }
 
 /// The header as it is committed.
@@ -28,7 +30,9 @@ pub fn functions(header: &str) -> Vec<Function> {
         let between = header[before..at].trim_end();
         let doc =
             between.rfind("/**").filter(|_| between.ends_with("*/")).map_or("", |start| &between[start..]);
+        let block = header[..at].rfind("\n#if defined(_WIN32)\n");
         functions.push(Function {
+            on_windows: block.is_some_and(|block| !header[block..at].contains("\n#endif")),
             name: name.unwrap_or_default().to_owned(),
             doc: doc.to_owned(),
             declaration: declaration.to_owned(),

@@ -52,7 +52,7 @@ fn every_function_says_its_thread_and_its_errors() {
     let functions = declarations::functions(&declarations::text());
     assert!(functions.len() > 30, "only {} functions found", functions.len());
     for function in functions {
-        let declarations::Function { name, doc, declaration } = &function;
+        let declarations::Function { name, doc, declaration, .. } = &function;
         assert!(doc.contains("Thread:"), "{name}: the comment does not say which thread may call it");
         if declaration.starts_with("guest_status_t") && declaration.contains('*') {
             assert!(doc.contains("Errors:"), "{name}: the comment does not list its errors");

@@ -22,7 +22,7 @@ impl Interface {
             let (name, what) = signature(typedef);
             known.push((format!("callback {name}"), resolve(&what)));
         }
-        for function in declarations::functions(&plain) {
+        for function in declarations::functions(&plain).into_iter().filter(|function| !function.on_windows) {
             let (name, what) = signature(&function.declaration);
             known.push((format!("function {name}"), resolve(&what)));
         }

@@ -80,6 +80,11 @@ impl Poller {
         Ok((poller, Waker(waker), alarm))
     }
 
+    /// Whether a host can wait for [`Poller::fd`]: an epoll set can be polled.
+    pub(crate) fn can_be_watched(&self) -> bool {
+        true
+    }
+
     /// The fd that is readable while the set is ready.
     pub(crate) fn fd(&self) -> RawFd {
         self.poll.as_raw_fd()

@@ -4,8 +4,8 @@ use std::io;
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::{
-    RtlNtStatusToDosError, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, HANDLE, INVALID_HANDLE_VALUE,
-    NTSTATUS,
+    RtlNtStatusToDosError, ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, HANDLE,
+    INVALID_HANDLE_VALUE, NTSTATUS,
 };
 use windows_sys::Win32::Networking::WinSock::{INVALID_SOCKET, WSAENOTSOCK, WSANO_RECOVERY};
 
@@ -28,12 +28,18 @@ pub(crate) fn is_fd(fd: OsFd) -> bool {
 /// What to do about a socket or handle that the poller has refused with `error`; empty if there is nothing to say.
 pub(crate) fn remedy(error: &io::Error) -> &'static str {
     const NOT_OPEN: i32 = ERROR_INVALID_HANDLE as i32;
+    const DENIED: i32 = ERROR_ACCESS_DENIED as i32;
     match error.raw_os_error() {
         Some(WSAENOTSOCK) => {
             " (it is no open socket of this process: read files and pipes with guest_work, and close the source before the \
              socket)"
         }
         Some(NOT_OPEN) => " (it is not open: close the source first)",
+        Some(errno::EINVAL) => {
+            " (no thread of the library can wait for its object: an event, a semaphore, a timer, a process, a thread or the \
+             console's input will do; a mutex would belong to the thread that waits)"
+        }
+        Some(DENIED) => " (open it with the right SYNCHRONIZE)",
         _ => "",
     }
 }
@@ -79,6 +85,6 @@ mod tests {
         assert_eq!(error.raw_os_error(), Some(ERROR_INVALID_HANDLE as i32));
         assert!(remedy(&error).contains("not open"));
         assert!(remedy(&io::Error::from_raw_os_error(WSAENOTSOCK)).contains("no open socket"));
-        assert_eq!(remedy(&io::Error::from_raw_os_error(errno::EINVAL)), "");
+        assert_eq!(remedy(&io::Error::from_raw_os_error(2)), "");
     }
 }

@@ -1,12 +1,13 @@
 //! L1. Windows: a completion port of our own, AFD polls, registered waits, high-resolution timers.
 //!
 //! The files are those of `linux` and `unix` together, and what the poller is made of: [`port`], [`afd`], [`registered`],
-//! [`watch`], [`recheck`].
+//! [`watch`], [`waitable`], [`recheck`].
 
 mod afd;
 mod port;
 mod recheck;
 mod registered;
+mod waitable;
 mod watch;
 mod winsock;
 

@@ -9,23 +9,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::windows::io::{FromRawHandle, OwnedHandle};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
-    DuplicateHandle, DUPLICATE_SAME_ACCESS, ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY,
-    ERROR_NO_SYSTEM_RESOURCES, HANDLE,
+    ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES,
 };
-use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::afd::{base_of, Drivers, Poll};
 use super::alarm::{Alarm, Timer};
 use super::child::Child;
-use super::handle::{succeeded, OsFd};
+use super::handle::OsFd;
 use super::port::{form, milliseconds, Form, Key, Packet, Port};
 use super::recheck::{recheck, Report};
 use super::time::monotonic_ns;
+use super::waitable::waitable;
 use super::watch::{Asked, Came, Watch};
 use super::winsock::Winsock;
 use crate::sys::readiness::{Interest, Readiness, Seen, READABLE};
@@ -103,6 +101,11 @@ impl Poller {
         Ok((poller, waker, alarm))
     }
 
+    /// Whether a host can wait for [`Poller::fd`].
+    pub(crate) fn can_be_watched(&self) -> bool {
+        self.port.form() == Form::Handle
+    }
+
     /// The port's handle, which is signalled while something is ready.
     pub(crate) fn fd(&self) -> OsFd {
         self.port.handle() as OsFd
@@ -126,12 +129,18 @@ impl Poller {
     }
 
     /// Watches a handle, whose object is signalled, as [`Poller::add`] does a socket.
-    pub(crate) fn add_handle(&mut self, handle: OsFd, interest: Interest, bits: u64) -> io::Result<()> {
+    pub(crate) fn add_handle(
+        &mut self,
+        handle: OsFd,
+        interest: Interest,
+        bits: u64,
+    ) -> io::Result<Option<u64>> {
         let what = What::Handle(handle);
         if self.watches.contains_key(&what) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.insert(what, Watch::handle(bits, interest, duplicate(handle)?))
+        self.insert(what, Watch::handle(bits, interest, waitable(handle)?))?;
+        Ok(None)
     }
 
     /// Watches the end of a child on behalf of `bits`: it is readable then.
@@ -143,14 +152,13 @@ impl Poller {
 
     /// Forgets a child that was added.
     pub(crate) fn remove_child(&mut self, child: &Child, bits: u64) {
-        self.forget(What::Handle(child.handle()), bits);
+        self.remove(child.handle(), bits);
     }
 
-    /// Changes what a socket is watched for; 0 pauses it.
+    /// Changes what a socket or handle is watched for; 0 pauses it.
     pub(crate) fn modify(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<()> {
-        let watch =
-            self.watches.get(&What::Socket(fd)).filter(|watch| watch.bits == bits && !watch.is_dead());
-        let Some(watch) = watch.cloned() else {
+        let watch = self.whose(fd, bits).and_then(|what| self.watches.get(&what));
+        let Some(watch) = watch.filter(|watch| !watch.is_dead()).cloned() else {
             return Err(io::Error::from_raw_os_error(ERROR_INVALID_HANDLE as i32));
         };
         let asked = watch.modify(interest, &self.port)?;
@@ -158,9 +166,11 @@ impl Poller {
         Ok(())
     }
 
-    /// Forgets a socket, unless its number belongs to somebody else by now.
+    /// Forgets a socket or handle, unless its number belongs to somebody else by now.
     pub(crate) fn remove(&mut self, fd: OsFd, bits: u64) {
-        self.forget(What::Socket(fd), bits);
+        if let Some(what) = self.whose(fd, bits) {
+            self.forget(what);
+        }
     }
 
     /// Sleeps until something is ready or `timeout` nanoseconds have passed; the next `poll_now` reports what ended the sleep.
@@ -318,12 +328,16 @@ impl Poller {
         Ok(())
     }
 
-    fn forget(&mut self, what: What, bits: u64) {
-        if self.watches.get(&what).is_some_and(|watch| watch.bits == bits) {
-            if let Some(watch) = self.watches.remove(&what) {
-                let asked = watch.remove();
-                self.count(asked);
-            }
+    /// What is registered under that number on behalf of `bits`.
+    fn whose(&self, fd: OsFd, bits: u64) -> Option<What> {
+        let is_theirs = |what: &What| self.watches.get(what).is_some_and(|watch| watch.bits == bits);
+        [What::Socket(fd), What::Handle(fd)].into_iter().find(is_theirs)
+    }
+
+    fn forget(&mut self, what: What) {
+        if let Some(watch) = self.watches.remove(&what) {
+            let asked = watch.remove();
+            self.count(asked);
         }
     }
 
@@ -353,18 +367,6 @@ impl Drop for Poller {
             }
         }
     }
-}
-
-/// A handle of our own to the same object; it is an error if there is none.
-fn duplicate(handle: OsFd) -> io::Result<OwnedHandle> {
-    let mut copy: HANDLE = std::ptr::null_mut();
-    // SAFETY: `copy` is ours to write; a handle that is not open is an error and nothing worse.
-    succeeded(unsafe {
-        let process = GetCurrentProcess();
-        DuplicateHandle(process, handle as HANDLE, process, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
-    })?;
-    // SAFETY: just made, and nobody else owns it.
-    Ok(unsafe { OwnedHandle::from_raw_handle(copy) })
 }
 
 /// Whether it may succeed later.
