@@ -15,6 +15,9 @@ configure_file(cmake/asyncguest.pc.in "${PROJECT_BINARY_DIR}/asyncguest.pc" @ONL
 
 install(FILES include/asyncguest.h include/asyncguest_glib.h bindings/cpp/include/asyncguest.hpp
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+if(WIN32)
+    install(FILES include/asyncguest_win32.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
 install(DIRECTORY bindings/cpp/include/asyncguest DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(FILES
     "${asyncguest_shared}" "${asyncguest_lib}/${asyncguest_soname}" "${asyncguest_lib}/libasyncguest.so"

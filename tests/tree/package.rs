@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Beside the modules of `src`. Cargo writes the first and `Cargo.toml.orig` itself.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     ".cargo_vcs_info.json",
     "CHANGELOG.md",
     "Cargo.lock",
@@ -17,6 +17,7 @@ const FILES: [&str; 12] = [
     "cbindgen.toml",
     "include/asyncguest.h",
     "include/asyncguest_glib.h",
+    "include/asyncguest_win32.h",
 ];
 
 /// What `cargo package` prints, in the folder of this test's products.
