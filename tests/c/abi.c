@@ -223,7 +223,7 @@ TEST(last_error_is_the_threads_own)
     for (unsigned i = 0; i < 2; i++) { /* reading it does not clear it, nor does success */
         ASSERT_OK(guest_last_error(&status, &os_error, text, sizeof text, &length));
         ASSERT_STATUS(GUEST_EOS, status);
-        ASSERT_EQ_I64(EBADF, os_error);
+        ASSERT_EQ_I64(NO_SUCH_FD, os_error);
         ASSERT_EQ_U64(strlen(text), length);
         ASSERT(length > 10);
         ASSERT_OK(guest_wake(toy.g));

@@ -2,7 +2,6 @@
  * host thread, and the old one is a stranger. */
 #include "toy.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 static guest_t *g;

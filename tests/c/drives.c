@@ -1,8 +1,6 @@
 /* Hazard: the ways to wait: guest_fd, guest_run, and the time that one delivery may take. */
 #include "toy.h"
 
-#include <poll.h>
-
 TEST(drive_fd_under_poll)
 {
     toy_t toy = {0};

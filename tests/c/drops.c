@@ -2,10 +2,6 @@
  * test on a second drop, on a wrong thread, inside its callback and after done. */
 #include "toy.h"
 
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-
 static void nothing(void *user_data)
 {
     (void)user_data;
@@ -39,11 +35,7 @@ static void zoo_open(uint32_t drive)
     for (size_t i = 0; i < COUNT(z.probes); i++)
         z.probes[i] = (probe_t){.toy = &z.toy};
     z.pipe = channel_open();
-    z.child = (pid_t)MUST(fork());
-    if (z.child == 0) {
-        pause();
-        _exit(0);
-    }
+    z.child = waiting_child();
     z.ids[0] = add_fd(&z.toy, z.pipe.in, GUEST_READABLE, &z.probes[0]);
     z.ids[1] = add_timer(&z.toy, SECONDS(3600), 0, &z.probes[1]);
     z.ids[2] = add_signal(&z.toy, SIGUSR1, &z.probes[2]);
@@ -69,8 +61,7 @@ static void zoo_close(void)
         ASSERT_EQ_U64(1, z.probes[i].drops);
         ASSERT_EQ_U64(0, z.probes[i].calls);
     }
-    MUST(kill(z.child, SIGKILL));
-    MUST(waitpid(z.child, NULL, 0));
+    end_child(z.child);
     channel_close(&z.pipe);
 }
 

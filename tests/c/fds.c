@@ -1,9 +1,6 @@
 /* Hazard: fds. Level-triggered, each condition under its name, dead and doubled registrations. */
 #include "toy.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 static void assert_os_error(int32_t want)
 {
     int32_t os_error;
@@ -34,6 +31,7 @@ TEST(fd_level_triggered_partial_read)
         level_triggered(drive);
 }
 
+#ifndef _WIN32 /* a connection that is closed is readable there, on Linux too */
 TEST(fd_hang_up)
 {
     toy_t toy = {0};
@@ -48,6 +46,7 @@ TEST(fd_hang_up)
     toy_end(&toy);
     MUST(close(pipe.in));
 }
+#endif
 
 TEST(fd_priority)
 {
@@ -86,7 +85,7 @@ TEST(fd_refused)
     toy_start(&toy, GUEST_DRIVE_THREAD);
     ASSERT_STATUS(GUEST_EINVAL, guest_fd_add(toy.g, -1, GUEST_READABLE, on_fd, NULL, on_drop, &id));
     ASSERT_STATUS(GUEST_EOS, guest_fd_add(toy.g, 1000000, GUEST_READABLE, on_fd, NULL, on_drop, &id));
-    assert_os_error(EBADF);
+    assert_os_error(NO_SUCH_FD);
     const uint32_t unknown[] = {GUEST_ERROR, GUEST_HANGUP, 32, 1u << 31, UINT32_MAX};
     for (size_t i = 0; i < COUNT(unknown); i++)
         ASSERT_STATUS(GUEST_EFLAGS, guest_fd_add(toy.g, pipe.in, unknown[i], on_fd, NULL, on_drop, &id));

@@ -1,8 +1,6 @@
 #include "harness.h"
 
-#include <dirent.h>
 #include <stdarg.h>
-#include <sys/wait.h>
 #include <time.h>
 
 void test_fail(const char *file, int line, const char *format, ...)
@@ -115,6 +113,7 @@ void await(bool (*holds)(void *), void *argument, const char *what)
             FAIL("waited in vain for: %s", what);
 }
 
+#ifndef _WIN32
 int in_fork(void (*run)(void *), void *argument)
 {
     fflush(NULL);
@@ -127,6 +126,7 @@ int in_fork(void (*run)(void *), void *argument)
     MUST(waitpid(child, &status, 0));
     return status;
 }
+#endif
 
 void latch_open(latch_t *latch)
 {
@@ -151,23 +151,11 @@ void latch_wait(latch_t *latch, unsigned count)
         FAIL("a latch stayed shut: %s", strerror(error));
 }
 
-static uint64_t entries_of(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (!directory)
-        FAIL("%s: %s", path, strerror(errno));
-    uint64_t count = 0;
-    for (struct dirent *e; (e = readdir(directory));)
-        count += e->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
 traces_t traces_look(void)
 {
     traces_t now = {.live = {.struct_size = sizeof now.live}};
-    now.fds = entries_of("/proc/self/fd");
-    now.threads = entries_of("/proc/self/task");
+    now.fds = open_fds();
+    now.threads = running_threads();
     ASSERT_OK(guest_live(&now.live));
     return now;
 }

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "system.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,8 +79,10 @@ void await(bool (*holds)(void *), void *argument, const char *what);
 void spin(uint64_t nanoseconds);
 /* Lets time pass where the test's subject is that nothing happens meanwhile. */
 void pass(uint64_t nanoseconds);
+#ifndef _WIN32
 /* Runs `run` in a fork and returns its wait status; the fork exits with 0 when `run` returns. */
 int in_fork(void (*run)(void *), void *argument);
+#endif
 
 /* What must be the same before and after a test, and nothing of the library among it. */
 typedef struct traces {

@@ -1,8 +1,6 @@
 /* Hazard: NULL for every pointer of every export. One test per section of the header. */
 #include "toy.h"
 
-#include <sys/socket.h>
-
 #define ENULL(call) ASSERT_STATUS(GUEST_ENULL, call)
 
 static void never(void *user_data)
@@ -163,10 +161,10 @@ TEST(null_signal)
     probe_t probe = PROBE(&toy);
     guest_id_t id = 77;
     toy_start(&toy, GUEST_DRIVE_THREAD);
-    ENULL(guest_signal_add(NULL, 10, on_signal, &probe, never, &id));
-    ENULL(guest_signal_add(toy.g, 10, NULL, &probe, never, &id));
+    ENULL(guest_signal_add(NULL, SIGUSR1, on_signal, &probe, never, &id));
+    ENULL(guest_signal_add(toy.g, SIGUSR1, NULL, &probe, never, &id));
     ASSERT_EQ_U64(77, id);
-    ASSERT_OK(guest_signal_add(toy.g, 10, on_signal, &probe, NULL, NULL));
+    ASSERT_OK(guest_signal_add(toy.g, SIGUSR1, on_signal, &probe, NULL, NULL));
     toy_end(&toy);
 }
 
@@ -176,9 +174,7 @@ TEST(null_child)
     probe_t probe = PROBE(&toy);
     guest_id_t id = 77;
     toy_start(&toy, GUEST_DRIVE_THREAD);
-    pid_t child = (pid_t)MUST(fork());
-    if (child == 0)
-        _exit(3);
+    pid_t child = ending_child(3);
     ENULL(guest_child_add(NULL, child, on_child, &probe, never, &id));
     ENULL(guest_child_add(toy.g, child, NULL, &probe, never, &id));
     ASSERT_EQ_U64(77, id);

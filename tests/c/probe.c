@@ -1,7 +1,5 @@
 #include "toy.h"
 
-#include <fcntl.h>
-
 static void enter(probe_t *probe, guest_t *g, guest_id_t id, int64_t value, uint32_t flags)
 {
     if (!pthread_equal(pthread_self(), probe->toy->loop->thread))

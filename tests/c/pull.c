@@ -1,10 +1,6 @@
 /* Hazard: the pull form: events as an array, drops at the next call, batches that nest. */
 #include "toy.h"
 
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-
 static toy_t toy;
 
 static void start(uint32_t drive)
@@ -39,11 +35,7 @@ TEST(pull_every_kind)
     for (unsigned i = 0; i < KINDS; i++)
         probes[i] = (probe_t)PROBE(&toy);
     start(GUEST_DRIVE_FD);
-    pid_t child = (pid_t)MUST(fork());
-    if (child == 0)
-        _exit(7);
-    siginfo_t ended;
-    MUST(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT));
+    pid_t child = ending_child(7);
     ASSERT_OK(guest_fd_add(toy.g, pipe.out, GUEST_WRITABLE, NULL, &probes[1], on_drop, &ids[1]));
     ASSERT_OK(guest_timer_add(toy.g, 0, 0, NULL, &probes[2], on_drop, &ids[2]));
     ASSERT_OK(guest_post(toy.g, NULL, &probes[3], on_drop));

@@ -1,10 +1,6 @@
 /* Hazard: names. Resolved off the host thread, reported on it, failures to the callback. */
 #include "toy.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
-
 static guest_id_t lookup(toy_t *toy, const char *node, const char *service, int32_t family, int32_t flags,
                          probe_t *probe)
 {

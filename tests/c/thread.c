@@ -1,9 +1,6 @@
 /* Hazard: host-class functions on another thread are refused and change nothing; the others work. */
 #include "toy.h"
 
-#include <signal.h>
-#include <sys/socket.h>
-
 #define ETHREAD(call) ASSERT_STATUS(GUEST_ETHREAD, call)
 
 static void never(void *user_data)

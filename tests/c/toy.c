@@ -1,8 +1,5 @@
 #include "toy.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <time.h>
 
 void loop_open(loop_t *loop)
