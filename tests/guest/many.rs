@@ -106,7 +106,7 @@ fn guest_dropped_inside_the_callback_of_another() {
 }
 
 /// The guest in drive FD as a source of another guest: loops nest without threads.
-#[cfg(unix)] // what a host of Windows watches is a handle: tests/handles.rs
+#[cfg(unix)] // what a host of Windows watches is a handle: handles.rs
 #[test]
 fn guest_as_an_fd_of_another_guest() {
     let _alone = alone();

@@ -111,17 +111,18 @@ impl Port {
         self.port.as_raw_handle()
     }
 
-    /// Sends a packet. Any thread. It fails only where the system has no memory for a packet, which is waited for: a packet
-    /// that is not sent would be a wake-up lost.
-    pub(super) fn post(&self, key: Key, data: usize) {
+    /// Sends a packet. Any thread. It fails only where the system has no memory for a packet, which is waited for, a second
+    /// at most: a packet that is not sent is a wake-up lost. Says whether it was sent.
+    pub(super) fn post(&self, key: Key, data: usize) -> bool {
         for _ in 0..PATIENCE {
             // SAFETY: the port is open, and what stands for an OVERLAPPED is a number for the system.
             if unsafe { PostQueuedCompletionStatus(self.handle(), 0, key as usize, data as *const _) } != 0 {
-                return;
+                return true;
             }
             // SAFETY: a function of one number.
             unsafe { Sleep(1) };
         }
+        false
     }
 
     /// Sends the waker's packet, unless it is under way. Keeps the thread's last error.
@@ -131,7 +132,10 @@ impl Port {
         }
         // SAFETY: the calling thread's own variable.
         let before = unsafe { GetLastError() };
-        self.post(Key::Waker, 0);
+        if !self.post(Key::Waker, 0) {
+            // The next one tries again.
+            self.forget_wake();
+        }
         // SAFETY: as above.
         unsafe { SetLastError(before) };
     }

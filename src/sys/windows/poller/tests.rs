@@ -111,7 +111,8 @@ fn what_somebody_has_read_meanwhile_is_not_reported() {
             std::thread::yield_now();
         }
         b.read_exact(&mut [0]).unwrap();
-        assert_eq!(now(&mut poller), []);
+        // In form inbox the question above has woken whoever sleeps.
+        assert!(now(&mut poller).iter().all(|(seen, _)| *seen == Seen::Woken));
         poller.settle();
     }
     a.write_all(b"x").unwrap();
