@@ -683,6 +683,8 @@ extern "C" {
  * callback. Closing it before leaves the child running and unreaped. SIGCHLD is never touched: the
  * child is watched by a pidfd, or, on a system without, by a thread that waits for it (which lasts
  * as long as the child).
+ * Windows: any process that may be waited for; keep a handle of it until this returns, so that its number stays its own.
+ * Nothing is reaped, and the exit code has all of its 32 bits.
  * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
  * Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS
@@ -708,6 +710,8 @@ guest_status_t guest_child_add(struct guest_t *g,
  * is called again.
  * `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
  * `id_out`: receives the id; NULL if you do not need it.
+ *
+ * Windows: a SOCKET and nothing else (WSAENOTSOCK); for handles there is guest_handle_add.
  *
  * Close the source before the fd. If an fd was closed all the same and its number comes again, the
  * new registration replaces the dead one, whose id then fails with GUEST_ESTALE. (Not one that is
@@ -1122,6 +1126,8 @@ guest_status_t guest_resolve(struct guest_t *g,
  * one is restored, unless somebody has installed a third meanwhile. A default action (such as
  * ending the process) does not happen while the signal is watched; in a forked child, which
  * watches nothing, it does. Several guests may watch one signal; a guest watches it once.
+ * Windows: SIGINT and SIGBREAK, which the console sends for Ctrl-C and Ctrl-Break. What is watched reaches no handler that
+ * was there before.
  * `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
  *
  * Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,

@@ -13,6 +13,8 @@ use super::types::{GuestChildFn, GuestDropFn, GuestStatus};
 /// callback. Closing it before leaves the child running and unreaped. SIGCHLD is never touched: the
 /// child is watched by a pidfd, or, on a system without, by a thread that waits for it (which lasts
 /// as long as the child).
+/// Windows: any process that may be waited for; keep a handle of it until this returns, so that its number stays its own.
+/// Nothing is reaped, and the exit code has all of its 32 bits.
 /// `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
 ///
 /// Errors: GUEST_EINVAL (pid below 1), GUEST_EEXIST (this guest watches it already), GUEST_EOS

@@ -19,6 +19,8 @@ use crate::guest::OsFd;
 /// `callback`: required unless GUEST_FLAG_PULL. `user_data`: handed to it. `drop`: may be NULL.
 /// `id_out`: receives the id; NULL if you do not need it.
 ///
+/// Windows: a SOCKET and nothing else (WSAENOTSOCK); for handles there is guest_handle_add.
+///
 /// Close the source before the fd. If an fd was closed all the same and its number comes again, the
 /// new registration replaces the dead one, whose id then fails with GUEST_ESTALE. (Not one that is
 /// paused, of which the system knows nothing: GUEST_EEXIST.)

@@ -14,6 +14,8 @@ use super::types::{GuestDropFn, GuestSignalFn, GuestStatus};
 /// one is restored, unless somebody has installed a third meanwhile. A default action (such as
 /// ending the process) does not happen while the signal is watched; in a forked child, which
 /// watches nothing, it does. Several guests may watch one signal; a guest watches it once.
+/// Windows: SIGINT and SIGBREAK, which the console sends for Ctrl-C and Ctrl-Break. What is watched reaches no handler that
+/// was there before.
 /// `callback`, `user_data`, `drop`, `id_out`: as in guest_fd_add.
 ///
 /// Errors: GUEST_EINVAL (no signal, or SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
