@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test quick fuzz check hosts bench conformance coverage bare clean
+.PHONY: all demo test quick fuzz check hosts bench conformance coverage portability bare clean
 
 all:
 	cargo build --release
@@ -46,6 +46,10 @@ conformance:
 coverage:
 	./scripts/setup.sh test
 	./scripts/coverage.sh
+
+# The library on Windows (under wine) and other systems, as far as it goes there: a table. Root on Debian.
+portability:
+	./scripts/portability.sh || [ $$? = 77 ]
 
 # `make demo` and `make test` on a fresh bare Debian 12, as root; before every release.
 bare:

@@ -8,10 +8,10 @@
 #                                  to look into what failed
 #
 # The chroot is build/bare, or the folder that ASYNCGUEST_BARE names; the bare system is kept in ~/.cache/asyncguest for a
-# month. Rust is the host's own toolchain, read-only. Mirrors, proxies and certificates are the host's too: each tool's
-# settings are copied when this runs.
+# month. Rust is the host's own toolchain, read-only. Mirrors, proxies and certificates are the host's too: chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/chroot.sh
 
 packages=gcc,g++,make,git,python3,python3-venv,ca-certificates
 root=$PWD
@@ -23,13 +23,6 @@ log=$root/build/logs/bare.log
 fail() { # MESSAGE
     echo "bare.sh: $1" >&2
     exit 1
-}
-
-# The host's mirror if the host is a Debian 12 as well.
-mirror() {
-    awk '$1 == "URIs:" { uri = $2 } $1 == "deb" { for (i = 2; i < NF && $i !~ "://"; i++); uri = $i; $1 = "Suites:" $(i + 1) }
-         /^Suites: *bookworm( |$)/ && uri ~ "://" { print uri; exit }' \
-        <(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
 }
 
 # A folder is taken away only if this script has made it, and nothing is mounted in it.
@@ -59,16 +52,11 @@ make_chroot() {
     git clone --quiet --no-local "$root" "$clone"
 }
 
-# How this machine reaches the world.
+# What pip and npm have beside that.
 configure() { # MIRROR
-    printf 'deb %s main\n' "$1 bookworm" "$1 bookworm-updates" "${1%/}-security bookworm-security" >"$bare/etc/apt/sources.list"
-    apt-config dump | grep -iE '^Acquire::(https?|Retries)' >"$bare/etc/apt/apt.conf.d/99host" || true
-    cp -L /etc/resolv.conf /etc/hosts "$bare/etc/"
-    find /usr/local/share/ca-certificates -name '*.crt' -exec cp -L {} "$bare/usr/local/share/ca-certificates/" \;
-    chroot "$bare" update-ca-certificates >>"$log" 2>&1
-    mkdir -p "$bare/root/.cargo" "$bare/root/.config/pip" "$bare/rust" "$bare/sys"
+    copy_settings "$bare" "$1" bookworm >>"$log" 2>&1
+    mkdir -p "$bare/root/.config/pip" "$bare/rust" "$bare/sys"
     cat /etc/pip.conf "$HOME/.config/pip/pip.conf" >"$bare/etc/pip.conf" 2>/dev/null || true
-    cp "${CARGO_HOME:-$HOME/.cargo}/config.toml" "$bare/root/.cargo/" 2>/dev/null || true
     ! command -v npm >/dev/null || echo "registry=$(npm config get registry)" >"$bare/root/.npmrc"
     ln -sf /rust/bin "$bare/root/.cargo/bin" # as rustup has it
 }
@@ -82,10 +70,8 @@ mount_all() {
 }
 
 inside() { # COMMAND
-    local kept=() name
-    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL; do
-        [ -z "${!name:-}" ] || kept+=("$name=${!name}")
-    done
+    local kept
+    mapfile -t kept < <(kept_variables)
     # pip and Node bring their own certificates.
     chroot "$bare" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         PIP_CERT=/etc/ssl/certs/ca-certificates.crt NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt "${kept[@]}" \
