@@ -1,6 +1,6 @@
 //! L1. Handles that can be waited for.
 //!
-//! Owns: nothing. Runs on any thread. Imports windows-sys only.
+//! Runs on any thread. Imports windows-sys only.
 //!
 //! Whether an object can be waited for is told by its type: trying would take what is waited for, an event's signal or a
 //! semaphore's count. A handle that nobody can wait for is refused here, because the pool's thread, which waits, can tell
