@@ -45,8 +45,8 @@ fn host_gone_then_free() {
 fn host_gone_then_delivery() {
     let _alone = alone();
     let (toy, post, timer) = host_goes();
-    // Whatever it returns, it ends the guest.
-    let _ = toy.guest().deliver(0);
+    // Whatever it returns, it ends the guest, given the time.
+    let _ = toy.guest().deliver_for(0, Some(10 * SECOND));
     host_went(&toy, &post, &timer);
 }
 

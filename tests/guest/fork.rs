@@ -143,7 +143,7 @@ fn forked_by_a_drop(arrange: impl FnOnce(&Rc<Toy>, ForkingDrop, &P)) {
     }
     delivered.unwrap();
     assert_eq!(wait_for(pid.get().unwrap()), Some(0), "the child has run what is the parent's");
-    inheritance.toy.run_until(|| next.drops() == 1); // the fork may have used up the budget
+    inheritance.toy.run_until(|| next.drops() == 1);
     inheritance.unharmed();
 }
 
