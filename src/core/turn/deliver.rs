@@ -297,7 +297,10 @@ impl Drop for Delivery {
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
         let more = !shared.life.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);
-        reactor.registry.connections.poller().settle();
+        if !more {
+            // Else the next delivery asks, when what was found has been told.
+            reactor.registry.connections.poller().settle();
+        }
         let ending = Ending {
             now,
             more,

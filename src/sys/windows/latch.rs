@@ -10,26 +10,28 @@
 use std::io;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::ptr::null;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::WAIT_TIMEOUT;
 use windows_sys::Win32::System::Threading::{
     CreateEventW, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
 };
 
 use super::handle::owned;
 use super::poller::Poller;
-use super::port::{milliseconds, Form, Key, Port};
+use super::port::{milliseconds, Form, Port};
 use super::time::monotonic_ns;
 
 /// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Latch {
     port: Arc<Port>,
-    /// Reset by the wait that it ends: the two below say what it rang for.
+    /// Reset by the wait that it ends: the numbers below and the port say what it rang for.
     bell: OwnedHandle,
-    armed: AtomicBool,
-    kicked: AtomicBool,
+    /// How often it was armed,
+    arms: AtomicU64,
+    /// and how often when the wait began that has opened it last: what is armed after that counts for the next one. I/O
+    /// thread only.
+    opened: AtomicU64,
 }
 
 impl Latch {
@@ -38,22 +40,19 @@ impl Latch {
         // SAFETY: no memory is involved.
         let bell = owned(unsafe { CreateEventW(null(), 0, 0, null()) })?;
         let port = poller.port().clone();
-        Ok(Latch { port, bell, armed: AtomicBool::new(false), kicked: AtomicBool::new(false) })
+        Ok(Latch { port, bell, arms: AtomicU64::new(0), opened: AtomicU64::new(0) })
     }
 
     /// Lets the next readiness through, at once if the poller is ready now. Any thread.
     pub(crate) fn arm(&self) {
-        self.armed.store(true, SeqCst);
+        self.arms.fetch_add(1, SeqCst);
         self.ring();
     }
 
     /// Ends the present or the next wait, without opening the latch. Any thread.
     pub(crate) fn kick(&self) {
-        self.kicked.store(true, SeqCst);
+        self.port.kick();
         self.ring();
-        if self.port.form() == Form::Inbox {
-            self.port.post(Key::Kick, 0);
-        }
     }
 
     fn ring(&self) {
@@ -68,43 +67,39 @@ impl Latch {
         loop {
             let left = until.map_or(u64::MAX, |until| until.saturating_sub(monotonic_ns()));
             // A kick that has come is no reason to overlook that the latch is open.
-            let left = if self.kicked.load(SeqCst) { 0 } else { left };
+            let left = if self.port.is_kicked() { 0 } else { left };
+            let arms = self.arms.load(SeqCst);
+            let armed = arms != self.opened.load(SeqCst);
             let open = match self.port.form() {
+                _ if !armed => self.sleep_till_the_bell(milliseconds(left)),
                 Form::Handle => self.sleep_on_handle(milliseconds(left)),
-                Form::Inbox => self.sleep_in_port(milliseconds(left)),
+                Form::Inbox => self.port.fill(milliseconds(left)),
             };
             if open {
-                self.armed.store(false, SeqCst);
+                self.opened.store(arms, SeqCst);
                 // Who has kicked is served by this return, too.
-                self.kicked.store(false, SeqCst);
+                self.port.take_kick();
                 return true;
             }
-            if self.kicked.swap(false, SeqCst) || left == 0 {
+            if self.port.take_kick() || left == 0 {
                 return false;
             }
             // The bell rang because the latch was armed.
         }
     }
 
-    fn sleep_on_handle(&self, timeout: u32) -> bool {
-        let handles = [self.bell.as_raw_handle(), self.port.handle()];
-        let count = if self.armed.load(SeqCst) { 2 } else { 1 };
-        // SAFETY: at most two handles, both open.
-        let woken = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, timeout) };
-        if woken == WAIT_TIMEOUT && count == 2 {
-            return false;
-        }
-        // Whichever it was: armed just now, or both at once.
-        self.armed.load(SeqCst) && self.port.is_signalled()
+    fn sleep_till_the_bell(&self, timeout: u32) -> bool {
+        // SAFETY: an open handle.
+        unsafe { WaitForSingleObject(self.bell.as_raw_handle(), timeout) };
+        false
     }
 
-    fn sleep_in_port(&self, timeout: u32) -> bool {
-        if !self.armed.load(SeqCst) {
-            // SAFETY: an open handle.
-            unsafe { WaitForSingleObject(self.bell.as_raw_handle(), timeout) };
-            return self.armed.load(SeqCst) && self.port.fill(0);
-        }
-        self.port.fill(timeout)
+    fn sleep_on_handle(&self, timeout: u32) -> bool {
+        let handles = [self.bell.as_raw_handle(), self.port.handle()];
+        // SAFETY: two handles, both open.
+        unsafe { WaitForMultipleObjects(2, handles.as_ptr(), 0, timeout) };
+        // Whichever it was: both may have come at once, and the host thread may have emptied the port.
+        self.port.is_signalled()
     }
 
     /// Whether the sleeper takes what arrives.

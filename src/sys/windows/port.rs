@@ -73,10 +73,10 @@ pub(super) struct Port {
     /// The waker's packet is under way.
     woken: AtomicBool,
     inbox: Mutex<Vec<Packet>>,
-    /// The I/O thread is inside [`Port::fill`],
-    filling: AtomicBool,
-    /// and the host thread inside [`Port::take`] with time to wait.
+    /// The host thread is inside [`Port::take`] with time to wait.
     waiting: AtomicBool,
+    /// The I/O thread shall look again, and has not yet.
+    kicked: AtomicBool,
 }
 
 /// How many packets one call takes.
@@ -98,8 +98,8 @@ impl Port {
             form,
             woken: AtomicBool::new(false),
             inbox: Mutex::default(),
-            filling: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            kicked: AtomicBool::new(false),
         }))
     }
 
@@ -145,6 +145,23 @@ impl Port {
         self.woken.store(false, SeqCst);
     }
 
+    /// Makes the I/O thread look again.
+    pub(super) fn kick(&self) {
+        self.kicked.store(true, SeqCst);
+        if self.form == Form::Inbox {
+            self.post(Key::Kick, 0);
+        }
+    }
+
+    pub(super) fn is_kicked(&self) -> bool {
+        self.kicked.load(SeqCst)
+    }
+
+    /// The I/O thread looks again. Says whether it was to.
+    pub(super) fn take_kick(&self) -> bool {
+        self.kicked.swap(false, SeqCst)
+    }
+
     /// Whether the port has a packet. Form handle only.
     pub(super) fn is_signalled(&self) -> bool {
         // SAFETY: an open handle.
@@ -171,8 +188,8 @@ impl Port {
         });
         self.waiting.store(false, SeqCst);
         std::mem::take(&mut *lock(&self.inbox)).into_iter().for_each(each);
-        if kicked && self.filling.load(SeqCst) {
-            // It was for the other thread.
+        if kicked && self.is_kicked() {
+            // It was for the other thread, which may sleep in here by now.
             self.post(Key::Kick, 0);
         }
         taken.map(drop)
@@ -184,7 +201,6 @@ impl Port {
         if !lock(&self.inbox).is_empty() {
             return true;
         }
-        self.filling.store(true, SeqCst);
         let mut found = false;
         let taken = self.dequeue(timeout, |packet| {
             if !matches!(packet.key, Key::Kick | Key::Filled) {
@@ -192,7 +208,6 @@ impl Port {
                 found = true;
             }
         });
-        self.filling.store(false, SeqCst);
         if found && self.waiting.load(SeqCst) {
             self.post(Key::Filled, 0);
         }
@@ -382,16 +397,17 @@ mod tests {
     fn a_kick_that_the_host_meets_is_passed_on() {
         let port = Port::of(Form::Inbox).unwrap();
         std::thread::scope(|scope| {
-            let filler = scope.spawn(|| port.fill(60_000));
-            while !port.filling.load(SeqCst) {
-                std::thread::yield_now();
-            }
-            port.post(Key::Kick, 0);
-            while !filler.is_finished() {
+            for _ in 0..100 {
+                let filler = scope.spawn(|| port.fill(60_000));
+                port.kick();
+                while !filler.is_finished() {
+                    assert_eq!(taken(&port, 0), []);
+                    std::thread::yield_now();
+                }
+                assert!(!filler.join().unwrap());
+                assert!(port.take_kick() && !port.take_kick());
                 assert_eq!(taken(&port, 0), []);
-                std::thread::yield_now();
             }
-            assert!(!filler.join().unwrap());
         });
     }
 
