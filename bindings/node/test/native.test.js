@@ -62,7 +62,8 @@ each('guest.native of something else, or of a guest that has ended', async (driv
 });
 
 test('the table has every function of asyncguest.h, once', () => {
-  const header = fs.readFileSync(path.join(root, '..', '..', 'include', 'asyncguest.h'), 'utf8');
+  const all = fs.readFileSync(path.join(root, '..', '..', 'include', 'asyncguest.h'), 'utf8');
+  const header = all.replace(/#if defined\(_WIN32\)\n[^]*?(?=#else|#endif)/g, ''); // those that each system has
   const table = fs.readFileSync(path.join(root, 'include', 'asyncguest_node.h'), 'utf8');
   const declared = [...header.matchAll(/^GUEST_API\n[^(]*?\b(guest_\w+)\(/gm)].map((m) => m[1]);
   const listed = [...table.matchAll(/X\((guest_\w+)\)/g)].map((m) => m[1]);

@@ -82,6 +82,11 @@ class Host:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"
 
 
+def can_post(host: Host) -> bool:
+    """Whether `post` is the host's own: its class overrides it, or it has a function in its place."""
+    return getattr(host.post, "__func__", None) is not Host.post
+
+
 class CallbackHost(Host):
     """A host that is known by its `run_sync_soon_threadsafe` alone, as Trio's guest mode has it."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._guest import Guest
-from .._host import Host
+from .._host import Host, can_post
 from ._harness import Harness
 from ._spy import Spy
 from ._traces import stack_of, trace_of
@@ -184,7 +184,7 @@ class CheckRun:
 
     def _open_poke(self) -> None:
         """Makes `poke` work in a host without `post`: by a pipe that it watches."""
-        if type(self.adapter).post is Host.post:
+        if not can_post(self.adapter):
             self._poke_fds = os.pipe()
             self.adapter.watch(self._poke_fds[0], self._poked)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .._host import CallbackHost, Host
+from .._host import CallbackHost, Host, can_post
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Harness:
     def drives(host: Host) -> list[str]:
         """How a guest can be driven in it."""
         found = ["fd"] if host.watches_fds else []
-        if type(host).post is not Host.post:
+        if can_post(host):
             found.append("thread")
         if not found:
             raise TypeError(f"{host!r} can neither post nor watch an fd: override Host.post, or watch and unwatch")

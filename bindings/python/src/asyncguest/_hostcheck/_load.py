@@ -12,7 +12,7 @@ import threading
 from functools import partial
 from time import monotonic, thread_time
 
-from .._host import Host
+from .._host import can_post
 from ..hosts.chaos import ChaosHost
 from ._check_run import QUEUE_IT, CheckRun
 
@@ -209,8 +209,8 @@ def chaos(check: CheckRun) -> None:
     )
 
     def begin() -> None:
-        can_post = type(check.adapter).post is not Host.post
-        host = ChaosHost(check.host, drive=check.drive, seed=14, fail=0.05 if can_post else 0.0, repost_after=0.005)
+        fail = 0.05 if can_post(check.adapter) else 0.0
+        host = ChaosHost(check.host, drive=check.drive, seed=14, fail=fail, repost_after=0.005)
         check.start(main, host=host)
 
     check.run(begin)

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .._host import Host
+from .._host import Host, can_post
 from .queue import QueueHost
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class ChaosHost(Host):
             return False
         if fault == "doubled":
             ready()
-        elif fault == "failed" and type(self.inner).post is not Host.post:
+        elif fault == "failed" and can_post(self.inner):
             self._soon(ready)  # a report when nothing may be ready: an fd cannot refuse
         return ready()
 
