@@ -187,6 +187,53 @@ fn fork_inside_a_drop_that_waits_for_the_callback() {
     });
 }
 
+/// A host whose `done` forks; both processes go on.
+#[derive(Default)]
+struct ForkingHost(AtomicU32);
+
+impl Host for ForkingHost {
+    fn post(&self, _: u64) -> Posted {
+        Posted::Queued
+    }
+
+    fn done(&self, _: Status) {
+        // SAFETY: the child ends the guest, and itself without anybody's exit handlers.
+        let pid = must(unsafe { libc::fork() });
+        if pid == 0 {
+            // SAFETY: no memory is involved. Who hangs is ended by this.
+            unsafe { libc::alarm(10) };
+        }
+        self.0.store(pid as u32, Ordering::SeqCst);
+    }
+}
+
+/// The end that `end` brings about: `done` forks in the midst of it.
+fn forked_by_done(end: impl FnOnce(Guest)) {
+    let _alone = alone();
+    let host = Arc::new(ForkingHost::default());
+    end(Guest::start(host.clone(), options(Drive::Thread)).unwrap());
+    let pid = host.0.load(Ordering::SeqCst) as i32;
+    if pid == 0 {
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(7) };
+    }
+    assert_eq!(wait_for(pid), Some(7), "the child has not come back from the end of the guest");
+}
+
+#[test]
+fn fork_inside_done_of_a_guest_that_is_dropped() {
+    forked_by_done(drop);
+}
+
+#[test]
+fn fork_inside_done_of_a_delivery() {
+    forked_by_done(|guest| {
+        guest.poster().cancel();
+        guest.deliver_for(0, Some(FOREVER)).unwrap();
+        assert_eq!(guest.deliver(0).is_err_and(|e| e.status == Status::FORKED), guest.poster().in_child());
+    });
+}
+
 #[test]
 fn fork_with_an_open_batch() {
     let _alone = alone();

@@ -291,7 +291,9 @@ impl Drop for Delivery {
         let now = shared.clock.now();
         self.count(now);
         shared.leave_delivery();
-        reactor.try_finish();
+        if reactor.try_finish().is_err() {
+            return;
+        }
         // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
         let found = reactor.has_ends() || reactor.has_ready();
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.

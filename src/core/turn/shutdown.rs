@@ -53,23 +53,26 @@ impl Reactor {
     }
 
     /// Calls `done` if nothing is left to wait for. Not inside a delivery or a drop function: what is
-    /// on the stack belongs to a guest that has not ended.
+    /// on the stack belongs to a guest that has not ended. Fails in the child that `done` has forked: the
+    /// rest is the parent's.
     #[inline(always)]
-    pub(super) fn try_finish(&self) {
-        if self.shared.life.is_detaching() {
-            self.finish_if_nothing_is_left();
+    pub(super) fn try_finish(&self) -> Result<()> {
+        match self.shared.life.is_detaching() {
+            true => self.finish_if_nothing_is_left(),
+            false => Ok(()),
         }
     }
 
-    fn finish_if_nothing_is_left(&self) {
+    fn finish_if_nothing_is_left(&self) -> Result<()> {
         let left = self.shared.depth() > 0 || !self.has_ended_but_for_callbacks();
         if left || self.shared.life.is_ended() {
-            return;
+            return Ok(());
         }
         self.shared.life.end();
         self.fall_silent();
         let status = if self.shared.life.is_host_gone() { Status::HOSTGONE } else { Status::OK };
         self.shared.host.done(status);
+        self.shared.check_process()
     }
 
     /// Nothing is posted any more and the fd is not readable: the wake-up of the cancel may still be there.
@@ -92,8 +95,7 @@ impl Reactor {
         }
         self.shared.leave_delivery();
         self.count_posts();
-        self.try_finish();
-        if self.shared.depth() == 0 {
+        if self.try_finish().is_ok() && self.shared.depth() == 0 {
             self.join_io_thread();
         }
     }
