@@ -11,7 +11,6 @@ use common::*;
 use asyncguest::ffi;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
-#[cfg(unix)]
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicUsize;
 
@@ -71,7 +70,6 @@ fn starved<T>(limit: usize, f: impl FnOnce() -> T) -> T {
 /// More than any source needs for itself, and what a table of many hundreds exceeds.
 const LARGE: usize = 16 << 10;
 /// The same for tables of a few dozen.
-#[cfg(unix)]
 const SMALL: usize = 700;
 
 /// Registers until that is refused: how much was accepted.
@@ -188,7 +186,6 @@ fn memory_of_a_burst_of_posts_is_given_back() {
     toy.end();
 }
 
-#[cfg(unix)] // the table of Linux grows with the numbers
 #[test]
 fn memory_runs_out_for_an_fd() {
     let _alone = alone();
@@ -206,7 +203,6 @@ fn memory_runs_out_for_an_fd() {
     toy.end();
 }
 
-#[cfg(unix)] // Windows has too few of them
 #[test]
 fn memory_runs_out_for_signals() {
     let _alone = alone();
@@ -228,7 +224,6 @@ fn memory_runs_out_for_signals() {
 }
 
 /// Whether anybody has put a handler on that signal.
-#[cfg(unix)]
 fn handled(signum: i32) -> bool {
     // SAFETY: all zero is a valid sigaction, and it is ours to write.
     unsafe {
@@ -238,7 +233,6 @@ fn handled(signum: i32) -> bool {
     }
 }
 
-#[cfg(unix)] // what a start of a process takes from this thread is the system's affair
 #[test]
 fn memory_runs_out_for_children() {
     let _alone = alone();
