@@ -66,6 +66,12 @@ pub fn patient(drive: Drive) -> Options {
     Options { batch_budget: FOREVER, nested_after: FOREVER, repost_after: FOREVER, ..options(drive) }
 }
 
+/// Options of the pull form, whose batches end when nothing is due any more: a machine that is busy with other things
+/// would use a budget up between two calls of a test.
+pub fn pull(drive: Drive) -> Options {
+    Options { pull: true, batch_budget: FOREVER, ..options(drive) }
+}
+
 /// Options with a clock that the test moves.
 pub fn manual(drive: Drive) -> (Options, Clock) {
     let clock = Clock::manual(1_000 * SECOND);
@@ -144,6 +150,14 @@ impl Toy {
             Drive::Run => self.guest().run(10 * SECOND).unwrap(),
             _ => self.run_until(|| self.done() > 0),
         }
+        assert_eq!(self.done_status(), Status::OK);
+        self.free();
+    }
+
+    /// The same without the loop: for tokens that nobody delivers, and batches that nobody takes.
+    #[track_caller]
+    pub fn shut_down(&self) {
+        self.guest().shutdown(10 * SECOND).unwrap();
         assert_eq!(self.done_status(), Status::OK);
         self.free();
     }

@@ -35,7 +35,7 @@ fn deadline_brings_a_delivery_and_never_early() {
 fn deadline_in_a_pull_batch_ends_the_wait_without_an_event() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = Toy::with(Options { pull: true, ..options(drive) });
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         guest.batch_begin(0).unwrap();
         for delay in [0, 2 * MS] {
@@ -49,9 +49,8 @@ fn deadline_in_a_pull_batch_ends_the_wait_without_an_event() {
         guest.batch_wait(MS, 8, |event| panic!("{event:?}")).unwrap();
         assert!(asyncguest::monotonic_ns() >= until, "{drive:?}: twice");
         guest.batch_end().unwrap();
-        toy.poster.cancel();
-        guest.shutdown(10 * SECOND).unwrap();
-        toy.free();
+        drop(guest);
+        toy.shut_down();
     }
 }
 

@@ -31,7 +31,7 @@ fn done_after_drops_that_deliver() {
 
 fn held_event(nested: impl FnOnce(&Guest)) {
     let _alone = alone();
-    let toy = Toy::with(Options { pull: true, batch_budget: FOREVER, ..options(Drive::Fd) });
+    let toy = Toy::with(pull(Drive::Fd));
     let (timer, held, mut events) = (Probe::new(), Probe::new(), 0);
     toy.add_timer(FOREVER, 0, &timer, nothing);
     toy.post(&held, nothing);

@@ -237,7 +237,7 @@ fn fork_inside_done_of_a_delivery() {
 #[test]
 fn fork_with_an_open_batch() {
     let _alone = alone();
-    let toy = Toy::with(Options { pull: true, ..options(Drive::Fd) });
+    let toy = Toy::with(pull(Drive::Fd));
     let (guest, told) = (toy.guest(), Probe::new());
     toy.add_timer(0, 0, &told, nothing);
     guest.batch_begin(0).unwrap();

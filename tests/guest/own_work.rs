@@ -4,20 +4,13 @@
 use crate::common::*;
 
 fn start(drive: Drive) -> Rc<Toy> {
-    let toy = Toy::with(Options { pull: true, ..options(drive) });
+    let toy = Toy::with(pull(drive));
     *toy.instead.borrow_mut() = Some(Rc::new(|guest, token| {
         guest.batch_begin(token)?;
         take(guest);
         guest.batch_end()
     }));
     toy
-}
-
-fn end(toy: &Toy) {
-    toy.poster.cancel();
-    toy.guest().shutdown(10 * SECOND).unwrap();
-    assert_eq!(toy.done_status(), Status::OK);
-    toy.free();
 }
 
 fn take(guest: &Guest) -> usize {
@@ -54,7 +47,7 @@ fn own_work_is_reached_by_a_nested_loop_that_was_asked_for() {
         assert_eq!(take(&guest), 0);
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -76,7 +69,7 @@ fn own_work_is_reached_in_a_batch_that_was_asked_for() {
             guest.batch_end().unwrap();
         }
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -95,7 +88,7 @@ fn own_work_is_reached_by_a_nested_wait() {
         guest.batch_end().unwrap();
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -132,7 +125,7 @@ fn own_work_that_is_done_leaves_silence() {
         assert!(!poll_fds(&[fd], 40 * MS)[0], "woken again and again");
     }
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 /// Timers are exact behind a nested wake that stands from the batch before.
@@ -162,7 +155,7 @@ fn own_work_does_not_delay_timers() {
     let late = least.min().unwrap();
     assert!(late < MS, "{late} ns late");
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 /// A turn that asks for the next one posts it itself: no other thread is woken for that.
@@ -187,5 +180,5 @@ fn wake_in_a_batch_is_posted_locally() {
     let count = |n: &AtomicU32| n.load(Ordering::SeqCst);
     assert!(count(&toy.host.locals) >= 49, "{}", count(&toy.host.locals));
     assert!(count(&toy.host.posts) <= 2, "{}", count(&toy.host.posts));
-    end(&toy);
+    toy.shut_down();
 }

@@ -2,17 +2,6 @@
 
 use crate::common::*;
 
-fn start(drive: Drive) -> Rc<Toy> {
-    Toy::with(Options { pull: true, ..options(drive) })
-}
-
-fn end(toy: &Toy) {
-    toy.poster.cancel();
-    toy.guest().shutdown(10 * SECOND).unwrap();
-    assert_eq!(toy.done_status(), Status::OK);
-    toy.free();
-}
-
 /// Up to `capacity` events.
 fn take(guest: &Guest, capacity: usize) -> Vec<Event> {
     let mut events = Vec::new();
@@ -37,7 +26,7 @@ fn batch(guest: &Guest) -> Vec<Event> {
 #[test]
 fn pull_every_kind() {
     let _alone = alone();
-    let (toy, pipe) = (start(Drive::Fd), Channel::new());
+    let (toy, pipe) = (Toy::with(pull(Drive::Fd)), Channel::new());
     let [fd, timer, post, signal, child, work, resolve] = std::array::from_fn(|_| Probe::new());
     let pid = ending_child(7);
     wait_unreaped(pid);
@@ -83,7 +72,7 @@ fn pull_every_kind() {
         assert_eq!((probe.calls(), probe.drops()), (0, drops), "no callback is ever called");
     }
     drop(guest);
-    end(&toy);
+    toy.shut_down();
     assert_eq!((fd.drops(), signal.drops()), (1, 1));
 }
 
@@ -101,13 +90,13 @@ fn pull_small_array_takes_all_in_order() {
     assert!(take(&guest, 1).is_empty());
     guest.batch_end().unwrap();
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn pull_drops_at_the_next_call() {
     let _alone = alone();
-    let toy = start(Drive::Fd);
+    let toy = Toy::with(pull(Drive::Fd));
     let (guest, first, second) = (toy.guest(), Probe::new(), Probe::new());
     let id = toy.add_timer(0, 0, &first, nothing);
     toy.add_timer(0, 0, &second, nothing);
@@ -120,13 +109,13 @@ fn pull_drops_at_the_next_call() {
     guest.batch_end().unwrap();
     assert_eq!(second.drops(), 1);
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn pull_event_closed_by_the_one_before() {
     let _alone = alone();
-    let (toy, pipes, probe) = (start(Drive::Fd), [Channel::new(), Channel::new()], Probe::shared());
+    let (toy, pipes, probe) = (Toy::with(pull(Drive::Fd)), [Channel::new(), Channel::new()], Probe::shared());
     for pipe in &pipes {
         toy.add_fd(pipe.input(), READABLE, &probe, nothing);
         pipe.write(1);
@@ -139,14 +128,14 @@ fn pull_event_closed_by_the_one_before() {
     assert!(toy.handle().is_open(ids[0]) && !toy.handle().is_open(ids[1]));
     guest.batch_end().unwrap();
     drop(guest);
-    end(&toy);
+    toy.shut_down();
     assert_eq!((probe.calls(), probe.drops()), (0, 2));
 }
 
 #[test]
 fn pull_batches_nest() {
     let _alone = alone();
-    let toy = start(Drive::Fd);
+    let toy = Toy::with(pull(Drive::Fd));
     let (guest, probe) = (toy.guest(), Probe::shared());
     let ids: Vec<Id> = (0..2).map(|_| toy.add_timer(0, 0, &probe, nothing)).collect();
     guest.batch_begin(0).unwrap();
@@ -163,13 +152,13 @@ fn pull_batches_nest() {
     assert_eq!(refused(guest.batch_end()), Status::ORDER);
     assert_eq!(toy.stats().nested, 1);
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn pull_calls_in_the_wrong_order() {
     let _alone = alone();
-    let toy = start(Drive::Fd);
+    let toy = Toy::with(pull(Drive::Fd));
     let guest = toy.guest();
     assert_eq!(refused(guest.batch_next(1, |_| {})), Status::ORDER);
     assert_eq!(refused(guest.batch_end()), Status::ORDER);
@@ -178,7 +167,7 @@ fn pull_calls_in_the_wrong_order() {
     guest.batch_end().unwrap();
     assert_eq!(refused(guest.batch_end()), Status::ORDER);
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -190,16 +179,16 @@ fn pull_needs_its_flag() {
     assert!(next == Status::ORDER || next == Status::DRIVE, "both are true");
     toy.end();
 
-    let toy = start(Drive::Fd);
+    let toy = Toy::with(pull(Drive::Fd));
     assert_eq!(refused(toy.guest().deliver(0)), Status::DRIVE);
     assert_eq!(refused(toy.guest().deliver_for(0, Some(MS))), Status::DRIVE);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn pull_with_tokens() {
     let _alone = alone();
-    let toy = start(Drive::Thread);
+    let toy = Toy::with(pull(Drive::Thread));
     let (probe, events) = (Probe::shared(), Rc::new(Cell::new(0)));
     let counted = events.clone();
     *toy.instead.borrow_mut() = Some(Rc::new(move |guest, token| {
@@ -219,7 +208,7 @@ fn pull_with_tokens() {
     assert_eq!((events.get(), probe.calls()), (100, 0));
     toy.add_timer(MS, MS, &probe, nothing);
     toy.run_until(|| events.get() >= 105);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -246,14 +235,14 @@ fn pull_budget() {
         total += in_batch;
     }
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn pull_free_in_an_open_batch() {
     let _alone = alone();
     for drive in [Drive::Thread, Drive::Fd, Drive::Run] {
-        let (toy, probe) = (start(drive), Probe::new());
+        let (toy, probe) = (Toy::with(pull(drive)), Probe::new());
         toy.post(&probe, nothing);
         toy.guest().batch_begin(0).unwrap();
         assert_eq!(take(&toy.guest(), 1).len(), 1);

@@ -191,7 +191,7 @@ fn modify_timer_in_batch() {
 #[test]
 fn order_fds_timers_posts_signals_children() {
     let _alone = alone();
-    let (toy, pipe) = (Toy::start(Drive::Fd), Channel::new());
+    let (toy, pipe) = (Toy::with(patient(Drive::Fd)), Channel::new());
     let [fd, timer, post, signal, child] = std::array::from_fn(|_| Probe::new());
     let pid = ending_child(0);
     wait_unreaped(pid);

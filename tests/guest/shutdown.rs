@@ -15,7 +15,8 @@ struct Cast {
 impl Cast {
     fn start(drive: Drive, act: impl Fn(&Rc<Toy>, &Handle) + 'static) -> Cast {
         let cast = Cast {
-            toy: Toy::start(drive),
+            // The budget of a machine that is busy might be over with the first.
+            toy: Toy::with(Options { batch_budget: FOREVER, ..options(drive) }),
             timers: [Probe::new(), Probe::new(), Probe::new()],
             parked: Probe::new(),
         };

@@ -150,7 +150,7 @@ fn stale_id_slot_reused() {
 #[test]
 fn stale_events_end_no_batch() {
     let _alone = alone();
-    let toy = Toy::with(Options { pull: true, batch_budget: FOREVER, ..options(Drive::Fd) });
+    let toy = Toy::with(pull(Drive::Fd));
     let (fds, post) = (Probe::shared(), Probe::new());
     let pipes = [Channel::new(), Channel::new()];
     let ids = pipes.each_ref().map(|pipe| toy.add_fd(pipe.input(), READABLE, &fds, nothing));

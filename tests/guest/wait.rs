@@ -7,17 +7,6 @@ use std::thread;
 
 const DRIVES: [Drive; 3] = [Drive::Thread, Drive::Fd, Drive::Run];
 
-fn start(drive: Drive) -> Rc<Toy> {
-    Toy::with(Options { pull: true, ..options(drive) })
-}
-
-fn end(toy: &Toy) {
-    toy.poster.cancel();
-    toy.guest().shutdown(10 * SECOND).unwrap();
-    assert_eq!(toy.done_status(), Status::OK);
-    toy.free();
-}
-
 fn wait(guest: &Guest, timeout: u64) -> Vec<Event> {
     let mut events = Vec::new();
     guest.batch_wait(timeout, 8, |event| events.push(event)).unwrap();
@@ -44,11 +33,11 @@ fn soon(f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
 fn wait_tells_what_is_due_at_once() {
     let _alone = alone();
     for drive in DRIVES {
-        let (toy, probe) = (start(drive), Probe::new());
+        let (toy, probe) = (Toy::with(pull(drive)), Probe::new());
         toy.post(&probe, nothing);
         assert_eq!(batch(&toy.guest(), FOREVER).len(), 1);
         assert_eq!(probe.drops(), 1);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -56,7 +45,7 @@ fn wait_tells_what_is_due_at_once() {
 fn wait_ends_for_what_another_thread_does() {
     let _alone = alone();
     for drive in DRIVES {
-        let (toy, pipe, probe) = (start(drive), Channel::new(), Probe::new());
+        let (toy, pipe, probe) = (Toy::with(pull(drive)), Channel::new(), Probe::new());
         let guest = toy.guest();
         let poster = toy.poster.clone();
         let other = soon(move || poster.post(|_| ()).unwrap());
@@ -78,7 +67,7 @@ fn wait_ends_for_what_another_thread_does() {
         toy.add_work(&Probe::new(), || pass(5 * MS));
         assert_eq!(batch(&guest, 10 * SECOND)[0].kind, Kind::Work);
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -93,7 +82,7 @@ fn least_late(mut late: impl FnMut() -> u64) -> u64 {
 fn wait_timers_are_exact() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         let late = least_late(|| {
             let due = monotonic_ns() + 2_300_000;
@@ -105,7 +94,7 @@ fn wait_timers_are_exact() {
         });
         assert!(late < 600_000, "{late} ns late in drive {drive:?}: a poll's rounding is 700 us here");
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -114,7 +103,7 @@ fn wait_timers_are_exact() {
 fn wait_ends_with_the_time() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         toy.add_timer(3600 * SECOND, 0, &Probe::new(), nothing);
         guest.batch_begin(0).unwrap();
@@ -129,7 +118,7 @@ fn wait_ends_with_the_time() {
         guest.batch_end().unwrap();
         assert_eq!(toy.stats().batches, 1, "one batch, however often it waited");
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -152,14 +141,14 @@ fn wait_without_time_is_next() {
     guest.batch_end().unwrap();
     assert_eq!(refused(guest.batch_wait(1, 1, |_| {})), Status::ORDER);
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
 fn wait_ends_for_a_wake_once() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         let slept = |timeout| {
             let began = monotonic_ns();
@@ -181,7 +170,7 @@ fn wait_ends_for_a_wake_once() {
         at_least(slept(20 * MS), 20 * MS);
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -190,7 +179,7 @@ fn wait_ends_for_a_wake_once() {
 fn wait_is_not_ended_by_an_old_wake_up() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         guest.batch_begin(0).unwrap();
         for _ in 0..200 {
@@ -201,7 +190,7 @@ fn wait_is_not_ended_by_an_old_wake_up() {
         }
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -217,7 +206,7 @@ fn wait_ends_for_a_signal() {
         must(libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut()));
     }
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         // SAFETY: this thread outlives the other one, which is joined below.
         let this = unsafe { libc::pthread_self() };
@@ -237,7 +226,7 @@ fn wait_ends_for_a_signal() {
         over.store(true, Ordering::SeqCst);
         other.join().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -245,7 +234,7 @@ fn wait_ends_for_a_signal() {
 fn wait_of_a_cancelled_guest_does_not_sleep() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         guest.batch_begin(0).unwrap();
         let poster = toy.poster.clone();
@@ -299,7 +288,7 @@ fn wait_needs_no_token_and_leaves_none() {
     soon(move || poster.post(|_| ()).unwrap()).join().unwrap();
     eventually(|| toy.posts() > posts);
     drop(guest);
-    end(&toy);
+    toy.shut_down();
 }
 
 /// What a wait has told is handled in a nested main loop's time.
@@ -307,7 +296,7 @@ fn wait_needs_no_token_and_leaves_none() {
 fn wait_is_followed_by_a_nested_loop() {
     let _alone = alone();
     for drive in [Drive::Thread, Drive::Fd] {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let nested = Rc::new(Cell::new(0));
         let count = nested.clone();
         *toy.instead.borrow_mut() = Some(Rc::new(move |guest, token| {
@@ -330,7 +319,7 @@ fn wait_is_followed_by_a_nested_loop() {
         }
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }
 
@@ -339,7 +328,7 @@ fn wait_is_followed_by_a_nested_loop() {
 fn wait_nests() {
     let _alone = alone();
     for drive in DRIVES {
-        let toy = start(drive);
+        let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         guest.batch_begin(0).unwrap();
         toy.add_timer(15 * MS, 0, &Probe::new(), nothing);
@@ -348,6 +337,6 @@ fn wait_nests() {
         assert_eq!(wait(&guest, FOREVER)[0].kind, Kind::Timer);
         guest.batch_end().unwrap();
         drop(guest);
-        end(&toy);
+        toy.shut_down();
     }
 }

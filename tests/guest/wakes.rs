@@ -13,19 +13,12 @@ fn take_token(probe: &P) -> (Rc<Toy>, u64) {
     (toy, token)
 }
 
-/// The lost token may still be outstanding, and nobody posts it again.
-fn end(toy: &Toy) {
-    toy.guest().shutdown(10 * SECOND).unwrap();
-    assert_eq!(toy.done_status(), Status::OK);
-    toy.free();
-}
-
 #[test]
 fn token_is_never_zero() {
     let _alone = alone();
     let (toy, token) = take_token(&Probe::new());
     assert_ne!(token, 0);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -37,7 +30,7 @@ fn token_doubled() {
     assert_eq!(probe.calls(), 1);
     assert_eq!(refused(toy.guest().deliver(token)), Status::STALE);
     assert_eq!((probe.calls(), toy.stats().stale_tokens), (1, 1));
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -53,7 +46,7 @@ fn token_old() {
     assert_eq!(second.calls(), 0, "an old token does nothing at all");
     toy.guest().deliver(toy.last_token()).unwrap();
     assert_eq!(second.calls(), 1);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -69,7 +62,7 @@ fn token_made_up() {
     assert_eq!(probe.calls(), 0);
     toy.guest().deliver(token).unwrap();
     assert_eq!(probe.calls(), 1);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -82,7 +75,7 @@ fn token_of_another_guest() {
     toy.guest().deliver(token).unwrap();
     assert_eq!(probe.calls(), 1);
     other.end();
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -97,7 +90,7 @@ fn token_zero_takes_everything() {
     assert!(again.is_ok() || refused(again) == Status::STALE);
     assert_eq!(refused(toy.guest().deliver(token)), Status::STALE);
     assert_eq!(probe.calls(), 1);
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
@@ -125,7 +118,7 @@ fn step(drive: Drive) {
         toy.guest().deliver(0).unwrap();
         assert_eq!((timer.calls(), fd.calls()), (frame / 2, frame));
     }
-    end(&toy);
+    toy.shut_down();
 }
 
 #[test]
