@@ -43,8 +43,16 @@ enum State {
 
 enum Source {
     Socket(SOCKET, Poll),
-    /// A handle of our own, so that nobody closes it under the wait.
-    Handle(OwnedHandle, RefCell<Option<Registered>>),
+    Handle(Object),
+}
+
+struct Object {
+    /// Of our own, so that nobody closes it under the wait.
+    handle: OwnedHandle,
+    /// `None` from where it has sent its packet.
+    wait: RefCell<Option<Registered>>,
+    /// A wait has ended while this was paused. What it has reset is not signalled again.
+    owed: Cell<bool>,
 }
 
 /// What a change or an end has come to.
@@ -77,7 +85,8 @@ impl Watch {
 
     /// `handle`: to be closed with the watch.
     pub(super) fn handle(bits: u64, interest: Interest, handle: OwnedHandle) -> Watch {
-        Watch::new(bits, interest, Source::Handle(handle, RefCell::default()))
+        let object = Object { handle, wait: RefCell::default(), owed: Cell::new(false) };
+        Watch::new(bits, interest, Source::Handle(object))
     }
 
     fn new(bits: u64, interest: Interest, source: Source) -> Watch {
@@ -123,11 +132,7 @@ impl Watch {
         let asked = match &self.source {
             // SAFETY: nothing is pending, and `held` keeps it where it is until its packet has come.
             Source::Socket(_, poll) => unsafe { poll.start(interest, held as usize) },
-            Source::Handle(handle, wait) => {
-                let packet = Packet { key: Key::Handle, data: held as usize };
-                let registered = Registered::new(handle.as_raw_handle(), port, packet, Often::Once);
-                registered.map(|registered| drop(wait.replace(Some(registered))))
-            }
+            Source::Handle(object) => object.ask(port, held as usize),
         };
         if let Err(error) = asked {
             // SAFETY: from into_raw above; no packet will come.
@@ -171,9 +176,10 @@ impl Watch {
                 unsafe { poll.cancel() };
                 Asked::Nothing
             }
-            Source::Handle(_, wait) => {
-                let has_sent = wait.take().is_some_and(Registered::end);
-                if has_sent {
+            Source::Handle(object) => {
+                // Without a wait its packet is under way, as it is if the wait has sent it by now.
+                let is_under_way = object.wait.take().is_none_or(Registered::end);
+                if is_under_way {
                     return Asked::Nothing;
                 }
                 // SAFETY: from into_raw in `arm`, and no packet will bring it back.
@@ -195,8 +201,9 @@ impl Watch {
         let outcome = match &watch.source {
             // SAFETY: its packet has come.
             Source::Socket(_, poll) => unsafe { poll.outcome() },
-            Source::Handle(_, wait) => {
-                drop(wait.take());
+            Source::Handle(object) => {
+                drop(object.wait.take());
+                object.owed.set(watch.interest.get() == 0);
                 Outcome::Ready(READABLE)
             }
         };
@@ -212,5 +219,20 @@ impl Watch {
             Outcome::Nothing => Came::Again,
         };
         (watch, came)
+    }
+}
+
+impl Object {
+    /// A packet with `data` will come, once: at once if it is owed.
+    fn ask(&self, port: &Arc<Port>, data: usize) -> io::Result<()> {
+        let packet = Packet { key: Key::Handle, data };
+        if !self.owed.get() {
+            let registered = Registered::new(self.handle.as_raw_handle(), port, packet, Often::Once)?;
+            self.wait.replace(Some(registered));
+        } else if !port.post(packet.key, packet.data) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.owed.set(false);
+        Ok(())
     }
 }
