@@ -5,7 +5,7 @@
 //!
 //! In form *handle* the I/O thread sleeps on the event and, while the latch is armed, on the port's handle too; it takes
 //! nothing from the port. In form *inbox* it sleeps on the event and, while armed, inside the port, and what it takes goes
-//! to the inbox unread. See [`super::port`].
+//! to the inbox unread. See [`super::form`].
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
@@ -17,9 +17,10 @@ use windows_sys::Win32::System::Threading::{
     CreateEventW, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
 };
 
+use super::form::Form;
 use super::handle::owned;
 use super::poller::Poller;
-use super::port::{milliseconds, Form, Port};
+use super::port::{milliseconds, Port};
 use super::time::monotonic_ns;
 
 /// Lets one readiness of the poller through each time it is armed.
@@ -118,7 +119,7 @@ mod tests {
     /// In each form that this system has.
     fn each(test: impl Fn(Poller, Latch)) {
         for form in [Form::Handle, Form::Inbox] {
-            if form == Form::Inbox || super::super::port::form() == Form::Handle {
+            if form == Form::Inbox || super::super::form::form() == Form::Handle {
                 let (poller, _waker, _alarm) = Poller::of(form).unwrap();
                 let latch = Latch::new(&poller).unwrap();
                 test(poller, latch);

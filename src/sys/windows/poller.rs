@@ -19,8 +19,9 @@ use windows_sys::Win32::Foundation::{
 use super::afd::{base_of, Drivers, Poll};
 use super::alarm::{Alarm, Timer};
 use super::child::Child;
+use super::form::{form, Form};
 use super::handle::OsFd;
-use super::port::{form, milliseconds, Form, Key, Packet, Port};
+use super::port::{milliseconds, Key, Packet, Port};
 use super::recheck::{recheck, Report};
 use super::time::monotonic_ns;
 use super::waitable::waitable;
@@ -212,14 +213,13 @@ impl Poller {
         if self.fetched.is_empty() && self.port.form() == Form::Handle {
             return self.port.is_signalled();
         }
-        let found = self.fetched.len();
         // If the system cannot be asked there is nothing that it could tell.
         let _ = self.fetch(0);
-        if self.fetched.len() > found {
-            // Whoever sleeps on the port is not to miss what lies here now.
-            self.port.wake();
+        let found = !self.fetched.is_empty();
+        if found {
+            self.tell_sleeper();
         }
-        !self.fetched.is_empty()
+        found
     }
 
     /// Whether something was reported, and is asked for again by the next look or [`Poller::settle`] alone.
@@ -248,7 +248,17 @@ impl Poller {
 
     fn fetch(&mut self, timeout: u32) -> io::Result<()> {
         let fetched = &mut self.fetched;
-        self.port.take(timeout, |packet| fetched.push_back(packet))
+        self.port.take(timeout, |packet| {
+            if packet.key != Key::Kept {
+                fetched.push_back(packet);
+            }
+        })
+    }
+
+    /// Whoever sleeps on the port is not to miss what lies here for the next look. Not by the waker, whose own packet may be
+    /// what lies here.
+    fn tell_sleeper(&self) {
+        self.port.post(Key::Kept, 0);
     }
 
     /// What a packet means.
@@ -276,7 +286,7 @@ impl Poller {
                     Came::Over => None,
                 }
             }
-            Key::Kick | Key::Filled => None,
+            Key::Kick | Key::Filled | Key::Kept => None,
         }
     }
 
@@ -313,7 +323,7 @@ impl Poller {
             self.meet(packet);
         }
         if self.has_unarmed() || !self.fetched.is_empty() {
-            self.port.wake();
+            self.tell_sleeper();
         }
         Ok(())
     }

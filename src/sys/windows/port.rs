@@ -3,34 +3,27 @@
 //! Owns: the port, and in form *inbox* what the I/O thread has taken from it. Any thread posts; the host thread alone handles
 //! what arrives. Imports windows-sys only.
 //!
-//! Two forms, for Microsoft does not say that a port can be waited for like an event:
-//!
-//! | form | the I/O thread | |
-//! |---|---|---|
-//! | *handle* | waits on the port's handle and takes nothing | where the self-test finds that it works |
-//! | *inbox* | takes raw packets and puts them into the inbox, while it is armed | elsewhere, and with the hidden cfg `asyncguest_inbox` |
-//!
-//! In both, a packet is handled on the host thread and nowhere else. A packet that another thread took *and handled* could
-//! complete what the host thread is just cancelling or submitting anew.
+//! In both of its forms ([`super::form`]), a packet is handled on the host thread and nowhere else. A packet that another
+//! thread took *and handled* could complete what the host thread is just cancelling or submitting anew.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
     GetLastError, SetLastError, HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
-use windows_sys::Win32::System::Threading::{
-    CreateEventW, RegisterWaitForSingleObject, SetEvent, Sleep, UnregisterWaitEx, WaitForSingleObject,
-    INFINITE, WT_EXECUTEONLYONCE,
-};
+use windows_sys::Win32::System::Threading::{Sleep, WaitForSingleObject, INFINITE};
 use windows_sys::Win32::System::IO::{
     CreateIoCompletionPort, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus, OVERLAPPED_ENTRY,
 };
 
+#[cfg(test)]
+use super::form::form;
+use super::form::Form;
 use super::handle::owned;
 use crate::sync::{lock, Mutex};
 
@@ -58,13 +51,8 @@ pub(super) enum Key {
     Kick = 5,
     /// Form inbox: ends the host thread's wait, for the inbox is filled.
     Filled = 6,
-}
-
-/// How the I/O thread waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
-    Handle,
-    Inbox,
+    /// The poller has taken packets that it keeps for its next look.
+    Kept = 7,
 }
 
 pub(super) struct Port {
@@ -249,7 +237,7 @@ impl Port {
 
 /// `None`: somebody else has sent it.
 fn key(number: usize) -> Option<Key> {
-    let keys = [Key::Socket, Key::Handle, Key::Waker, Key::Alarm, Key::Kick, Key::Filled];
+    let keys = [Key::Socket, Key::Handle, Key::Waker, Key::Alarm, Key::Kick, Key::Filled, Key::Kept];
     keys.into_iter().find(|key| *key as usize == number)
 }
 
@@ -264,53 +252,6 @@ pub(super) fn milliseconds(timeout: u64) -> u32 {
 fn open() -> io::Result<OwnedHandle> {
     // SAFETY: no memory is involved.
     owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, 1) })
-}
-
-/// The form for this system, tried once in a process.
-pub(super) fn form() -> Form {
-    static FORM: OnceLock<Form> = OnceLock::new();
-    *FORM.get_or_init(|| match can_be_waited_for() {
-        Ok(true) if !cfg!(asyncguest_inbox) => Form::Handle,
-        _ => Form::Inbox,
-    })
-}
-
-/// Whether a port is signalled while it has a packet, wakes who sleeps on it, and loses nothing by being waited for.
-fn can_be_waited_for() -> io::Result<bool> {
-    const LONG: u32 = 5_000;
-    let port = Port::of(Form::Handle)?;
-    if port.is_signalled() {
-        return Ok(false);
-    }
-    // SAFETY: no memory is involved.
-    let event = owned(unsafe { CreateEventW(std::ptr::null(), 0, 0, std::ptr::null()) })?;
-    let mut wait = null_mut();
-    // SAFETY: both handles stay open until the wait has been unregistered, and `wait` is ours to write.
-    let registered = unsafe {
-        let event = event.as_raw_handle();
-        RegisterWaitForSingleObject(&mut wait, port.handle(), Some(ring), event, INFINITE, WT_EXECUTEONLYONCE)
-    };
-    if registered == 0 {
-        return Ok(false);
-    }
-    port.post(Key::Waker, 7);
-    // SAFETY: an open handle; the wait is unregistered once, and nothing runs for it afterwards.
-    let slept_well = unsafe {
-        let woken = WaitForSingleObject(event.as_raw_handle(), LONG) == WAIT_OBJECT_0;
-        UnregisterWaitEx(wait, INVALID_HANDLE_VALUE);
-        woken
-    };
-    let still_there = port.is_signalled();
-    let mut taken = Vec::new();
-    port.take(0, |packet| taken.push(packet))?;
-    let whole = taken == [Packet { key: Key::Waker, data: 7 }] && !port.is_signalled();
-    Ok(slept_well && still_there && whole)
-}
-
-/// Runs on a thread of the system's pool.
-unsafe extern "system" fn ring(event: *mut std::ffi::c_void, _timed_out: bool) {
-    // SAFETY: the event stays open until the wait has been unregistered.
-    unsafe { SetEvent(event) };
 }
 
 #[cfg(test)]
