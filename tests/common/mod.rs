@@ -8,6 +8,7 @@
 // Each test program uses its part of this.
 #![allow(dead_code, unused_imports)]
 
+mod channel;
 mod host;
 mod probe;
 mod queue;
@@ -23,6 +24,7 @@ pub use asyncguest::error::{Error, Result, Status};
 pub use asyncguest::ffi::types::{GUEST_HANGUP, GUEST_PRIORITY, GUEST_READABLE, GUEST_WRITABLE};
 pub use asyncguest::id::Id;
 pub use asyncguest::*;
+pub use channel::*;
 pub use host::*;
 pub use probe::*;
 pub use queue::*;

@@ -65,34 +65,27 @@ pub fn poll_fds(fds: &[OsFd], wait: u64) -> Vec<bool> {
     entries.iter().map(|entry| entry.revents != 0).collect()
 }
 
-/// A pipe, both ends non-blocking.
-pub struct Channel {
-    input: RefCell<Option<File>>,
-    output: RefCell<Option<File>>,
+/// An end of a pipe.
+pub type End = File;
+
+pub(super) fn number(end: &End) -> OsFd {
+    end.as_raw_fd()
 }
 
 impl Channel {
+    /// A pipe, both ends non-blocking.
     pub fn new() -> Rc<Channel> {
         let mut fds = [0; 2];
         // SAFETY: room for two fds, which nobody else owns then.
         let [input, output] = unsafe {
             must(libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK));
-            fds.map(|fd| RefCell::new(Some(File::from_raw_fd(fd))))
+            fds.map(|fd| File::from_raw_fd(fd))
         };
-        Rc::new(Channel { input, output })
-    }
-
-    /// The end to read from.
-    pub fn input(&self) -> OsFd {
-        self.input.borrow().as_ref().unwrap().as_raw_fd()
-    }
-
-    pub fn output(&self) -> OsFd {
-        self.output.borrow().as_ref().unwrap().as_raw_fd()
+        Channel::of(input, output)
     }
 
     pub fn write(&self, bytes: usize) {
-        self.output.borrow().as_ref().unwrap().write_all(&vec![b'x'; bytes]).unwrap();
+        self.write_all(bytes);
     }
 
     /// Writes until nothing more fits.
@@ -103,31 +96,6 @@ impl Channel {
     /// Reads until nothing is left.
     pub fn drain(&self) {
         while self.input.borrow().as_ref().unwrap().read(&mut [0; 4096]).is_ok() {}
-    }
-
-    #[track_caller]
-    pub fn read_one(&self) {
-        let read = self.input.borrow().as_ref().unwrap().read(&mut [0]);
-        assert_eq!(read.unwrap(), 1);
-    }
-
-    pub fn close_input(&self) {
-        self.input.borrow_mut().take();
-    }
-
-    pub fn close_output(&self) {
-        self.output.borrow_mut().take();
-    }
-
-    /// A copy of the output for another thread.
-    pub fn second_output(&self) -> File {
-        self.output.borrow().as_ref().unwrap().try_clone().unwrap()
-    }
-
-    /// A callback that reads one byte.
-    pub fn reader(self: &Rc<Channel>) -> impl FnMut(&Handle) + 'static {
-        let channel = self.clone();
-        move |_| channel.read_one()
     }
 
     /// This pipe's input under a number that is free.

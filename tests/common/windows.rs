@@ -77,13 +77,15 @@ pub fn poll_fds(fds: &[OsFd], wait: u64) -> Vec<bool> {
     }
 }
 
-/// A connection, both ends non-blocking: a pipe cannot be watched here.
-pub struct Channel {
-    input: RefCell<Option<TcpStream>>,
-    output: RefCell<Option<TcpStream>>,
+/// An end of a connection: a pipe cannot be watched here.
+pub type End = TcpStream;
+
+pub(super) fn number(end: &End) -> OsFd {
+    end.as_raw_socket() as OsFd
 }
 
 impl Channel {
+    /// A connection, both ends non-blocking.
     pub fn new() -> Rc<Channel> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let output = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -92,22 +94,13 @@ impl Channel {
             end.set_nonblocking(true).unwrap();
             end.set_nodelay(true).unwrap();
         }
-        Rc::new(Channel { input: RefCell::new(Some(input)), output: RefCell::new(Some(output)) })
-    }
-
-    /// The end to read from.
-    pub fn input(&self) -> OsFd {
-        self.input.borrow().as_ref().unwrap().as_raw_socket() as OsFd
-    }
-
-    pub fn output(&self) -> OsFd {
-        self.output.borrow().as_ref().unwrap().as_raw_socket() as OsFd
+        Channel::of(input, output)
     }
 
     /// What was written can be read when this returns.
     pub fn write(&self, bytes: usize) {
         let there = self.readable();
-        self.output.borrow().as_ref().unwrap().write_all(&vec![b'x'; bytes]).unwrap();
+        self.write_all(bytes);
         eventually(|| self.input.borrow().is_none() || self.readable() >= there + bytes.min(1024));
     }
 
@@ -137,31 +130,6 @@ impl Channel {
                 }
             }
         }
-    }
-
-    #[track_caller]
-    pub fn read_one(&self) {
-        let read = self.input.borrow().as_ref().unwrap().read(&mut [0]);
-        assert_eq!(read.unwrap(), 1);
-    }
-
-    pub fn close_input(&self) {
-        self.input.borrow_mut().take();
-    }
-
-    pub fn close_output(&self) {
-        self.output.borrow_mut().take();
-    }
-
-    /// A copy of the output for another thread.
-    pub fn second_output(&self) -> TcpStream {
-        self.output.borrow().as_ref().unwrap().try_clone().unwrap()
-    }
-
-    /// A callback that reads one byte.
-    pub fn reader(self: &Rc<Channel>) -> impl FnMut(&Handle) + 'static {
-        let channel = self.clone();
-        move |_| channel.read_one()
     }
 
     /// How many bytes lie there to be read.
