@@ -24,6 +24,8 @@ mod exit;
 #[cfg(target_os = "linux")]
 mod linux;
 mod readiness;
+#[cfg(test)]
+mod tests;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

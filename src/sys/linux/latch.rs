@@ -78,45 +78,10 @@ impl Latch {
     }
 }
 
+/// Tries a poller, its waker and its latch in each form that this system has.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_readiness_per_arming_and_none_is_missed() {
-        let (poller, waker, _alarm) = Poller::new().unwrap();
-        let latch = Latch::new(&poller).unwrap();
-        waker.wake();
-        assert!(!latch.wait(Some(0)), "not armed");
-        latch.arm();
-        assert!(latch.wait(None), "what was ready before counts");
-        assert!(!latch.wait(Some(0)), "opening disarmed it");
-        latch.arm();
-        assert!(latch.wait(None), "undrained is still ready");
-    }
-
-    #[test]
-    fn a_drained_poller_does_not_open_the_latch() {
-        let (mut poller, waker, _alarm) = Poller::new().unwrap();
-        let latch = Latch::new(&poller).unwrap();
-        waker.wake();
-        poller.poll_now(|_, _| {}).unwrap();
-        latch.arm();
-        assert!(!latch.wait(Some(0)));
-        waker.wake();
-        assert!(latch.wait(None));
-    }
-
-    #[test]
-    fn a_kick_ends_one_wait_and_opens_nothing() {
-        let (poller, waker, _alarm) = Poller::new().unwrap();
-        let latch = Latch::new(&poller).unwrap();
-        latch.kick();
-        latch.kick();
-        assert!(!latch.wait(None), "it returned, and is not open");
-        waker.wake();
-        latch.arm();
-        latch.kick();
-        assert!(latch.wait(None), "both at once: open");
-    }
+pub(in crate::sys) fn each(test: impl Fn(Poller, super::poller::Waker, Latch)) {
+    let (poller, waker, _alarm) = Poller::new().unwrap();
+    let latch = Latch::new(&poller).unwrap();
+    test(poller, waker, latch);
 }

@@ -112,62 +112,25 @@ impl Latch {
     pub(crate) fn close_in_child(&self) {}
 }
 
+/// Tries a poller, its waker and its latch in each form that this system has.
+#[cfg(test)]
+pub(in crate::sys) fn each(test: impl Fn(Poller, super::poller::Waker, Latch)) {
+    for form in [Form::Handle, Form::Inbox] {
+        if form == Form::Inbox || super::form::form() == Form::Handle {
+            let (poller, waker, _alarm) = Poller::of(form).unwrap();
+            let latch = Latch::new(&poller).unwrap();
+            test(poller, waker, latch);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// In each form that this system has.
-    fn each(test: impl Fn(Poller, Latch)) {
-        for form in [Form::Handle, Form::Inbox] {
-            if form == Form::Inbox || super::super::form::form() == Form::Handle {
-                let (poller, _waker, _alarm) = Poller::of(form).unwrap();
-                let latch = Latch::new(&poller).unwrap();
-                test(poller, latch);
-            }
-        }
-    }
-
-    #[test]
-    fn one_readiness_per_arming_and_none_is_missed() {
-        each(|poller, latch| {
-            poller.port().wake();
-            assert!(!latch.wait(Some(0)), "not armed");
-            latch.arm();
-            assert!(latch.wait(None), "what was ready before counts");
-            assert!(!latch.wait(Some(0)), "opening disarmed it");
-            latch.arm();
-            assert!(latch.wait(None), "undrained is still ready");
-        });
-    }
-
-    #[test]
-    fn a_drained_poller_does_not_open_the_latch() {
-        each(|mut poller, latch| {
-            poller.port().wake();
-            poller.poll_now(|_, _| {}).unwrap();
-            latch.arm();
-            assert!(!latch.wait(Some(0)));
-            poller.port().wake();
-            assert!(latch.wait(None));
-        });
-    }
-
-    #[test]
-    fn a_kick_ends_one_wait_and_opens_nothing() {
-        each(|poller, latch| {
-            latch.kick();
-            latch.kick();
-            assert!(!latch.wait(None), "it returned, and is not open");
-            poller.port().wake();
-            latch.arm();
-            latch.kick();
-            assert!(latch.wait(None), "both at once: open");
-        });
-    }
-
     #[test]
     fn a_sleeper_hears_the_arming_the_readiness_and_the_kick() {
-        each(|mut poller, latch| {
+        each(|mut poller, waker, latch| {
             std::thread::scope(|scope| {
                 let sleeper = scope.spawn(|| (0..1000).filter(|_| latch.wait(None)).count());
                 // Each opens it once, or ends one wait.
@@ -175,7 +138,7 @@ mod tests {
                 while !sleeper.is_finished() {
                     match wakes % 3 {
                         0 => latch.kick(),
-                        1 => poller.port().wake(),
+                        1 => waker.wake(),
                         _ => latch.arm(),
                     }
                     wakes += 1;
