@@ -288,6 +288,7 @@ fn from_afd(events: u32) -> Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::windows::form::form;
     use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 
     #[test]
@@ -301,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_driver_has_a_few_polls_and_then_there_is_another() {
-        let port = Port::new().unwrap();
+        let port = Port::of(form()).unwrap();
         let mut drivers = Drivers::default();
         let mut polls: Vec<_> = (0..3 * POLLS).map(|_| drivers.with_room(&port).unwrap()).collect();
         assert_eq!(drivers.0.len(), 3);

@@ -98,6 +98,7 @@ fn create(flags: u32) -> io::Result<OwnedHandle> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::windows::form::form;
 
     struct Watch {
         port: Arc<Port>,
@@ -107,7 +108,7 @@ mod tests {
 
     impl Watch {
         fn new() -> Watch {
-            let port = Port::new().unwrap();
+            let port = Port::of(form()).unwrap();
             let (alarm, timer) = Alarm::new(&port).unwrap();
             Watch { port, alarm, timer }
         }

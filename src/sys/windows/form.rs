@@ -1,13 +1,6 @@
-//! L1. How the I/O thread waits for a completion port.
+//! L1. Which of its two forms a completion port has on this system.
 //!
 //! Owns: what the self-test has found, once in a process. Any thread. Imports windows-sys and the port, which it tries.
-//!
-//! Two forms, for Microsoft does not say that a port can be waited for like an event:
-//!
-//! | form | the I/O thread | |
-//! |---|---|---|
-//! | *handle* | waits on the port's handle and takes nothing | where the self-test finds that it works |
-//! | *inbox* | takes raw packets and puts them into the inbox, while it is armed | elsewhere, and with the hidden cfg `asyncguest_inbox` |
 
 use std::io;
 use std::os::windows::io::AsRawHandle;
@@ -21,14 +14,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::handle::owned;
-use super::port::{Key, Packet, Port};
-
-/// How the I/O thread waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
-    Handle,
-    Inbox,
-}
+use super::port::{Form, Key, Packet, Port};
 
 /// The form for this system, tried once in a process.
 pub(super) fn form() -> Form {

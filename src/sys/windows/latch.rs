@@ -5,7 +5,7 @@
 //!
 //! In form *handle* the I/O thread sleeps on the event and, while the latch is armed, on the port's handle too; it takes
 //! nothing from the port. In form *inbox* it sleeps on the event and, while armed, inside the port, and what it takes goes
-//! to the inbox unread. See [`super::form`].
+//! to the inbox unread. See [`super::port`].
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
@@ -17,10 +17,9 @@ use windows_sys::Win32::System::Threading::{
     CreateEventW, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
 };
 
-use super::form::Form;
 use super::handle::owned;
 use super::poller::Poller;
-use super::port::{milliseconds, Port};
+use super::port::{milliseconds, Form, Port};
 use super::time::monotonic_ns;
 
 /// Lets one readiness of the poller through each time it is armed.

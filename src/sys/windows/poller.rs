@@ -19,9 +19,9 @@ use windows_sys::Win32::Foundation::{
 use super::afd::{base_of, Drivers, Poll};
 use super::alarm::{Alarm, Timer};
 use super::child::Child;
-use super::form::{form, Form};
+use super::form::form;
 use super::handle::OsFd;
-use super::port::{milliseconds, Key, Packet, Port};
+use super::port::{milliseconds, Form, Key, Packet, Port};
 use super::recheck::{recheck, Report};
 use super::time::monotonic_ns;
 use super::waitable::waitable;

@@ -3,8 +3,15 @@
 //! Owns: the port, and in form *inbox* what the I/O thread has taken from it. Any thread posts; the host thread alone handles
 //! what arrives. Imports windows-sys only.
 //!
-//! In both of its forms ([`super::form`]), a packet is handled on the host thread and nowhere else. A packet that another
-//! thread took *and handled* could complete what the host thread is just cancelling or submitting anew.
+//! Two forms, for Microsoft does not say that a port can be waited for like an event:
+//!
+//! | form | the I/O thread | |
+//! |---|---|---|
+//! | *handle* | waits on the port's handle and takes nothing | where the self-test finds that it works |
+//! | *inbox* | takes raw packets and puts them into the inbox, while it is armed | elsewhere, and with the hidden cfg `asyncguest_inbox` |
+//!
+//! In both, a packet is handled on the host thread and nowhere else. A packet that another thread took *and handled* could
+//! complete what the host thread is just cancelling or submitting anew.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -21,9 +28,6 @@ use windows_sys::Win32::System::IO::{
     CreateIoCompletionPort, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus, OVERLAPPED_ENTRY,
 };
 
-#[cfg(test)]
-use super::form::form;
-use super::form::Form;
 use super::handle::owned;
 use crate::sync::{lock, Mutex};
 
@@ -55,6 +59,13 @@ pub(super) enum Key {
     Kept = 7,
 }
 
+/// How the I/O thread waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Handle,
+    Inbox,
+}
+
 pub(super) struct Port {
     port: OwnedHandle,
     form: Form,
@@ -74,12 +85,6 @@ const BATCH: usize = 128;
 const PATIENCE: u32 = 1_000;
 
 impl Port {
-    /// A port in the form for this system.
-    #[cfg(test)]
-    pub(super) fn new() -> io::Result<Arc<Port>> {
-        Port::of(form())
-    }
-
     pub(super) fn of(form: Form) -> io::Result<Arc<Port>> {
         Ok(Arc::new(Port {
             port: open()?,
@@ -281,7 +286,7 @@ mod tests {
 
     #[test]
     fn many_wakes_are_one_packet_until_it_has_arrived() {
-        let port = Port::new().unwrap();
+        let port = Port::of(Form::Handle).unwrap();
         for _ in 0..1000 {
             port.wake();
         }
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_last_error_survives_a_wake() {
-        let port = Port::new().unwrap();
+        let port = Port::of(Form::Handle).unwrap();
         // SAFETY: the calling thread's own variable.
         unsafe { SetLastError(1234) };
         port.wake();
@@ -305,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_others_send_is_passed_over() {
-        let port = Port::new().unwrap();
+        let port = Port::of(Form::Handle).unwrap();
         // SAFETY: the port is open.
         unsafe { PostQueuedCompletionStatus(port.handle(), 0, 4711, std::ptr::null()) };
         port.post(Key::Alarm, 5);

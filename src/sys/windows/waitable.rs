@@ -17,8 +17,9 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::SYNCHRONIZE;
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::form::{form, Form};
+use super::form::form;
 use super::handle::{nt_error, owned, succeeded, OsFd};
+use super::port::Form;
 
 /// Not mutexes: whoever waits for one owns it, and the pool's thread would.
 const TYPES: [&str; 7] = ["Event", "Semaphore", "Process", "Thread", "Timer", "File", "Job"];
