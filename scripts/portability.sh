@@ -48,7 +48,7 @@ make_chroot() {
     copy_settings "$chroot" "$from" trixie >>"$logs/setup.log" 2>&1
     mount_all
     inside 600 "apt-get update -qq" >>"$logs/setup.log" 2>&1 || cannot "the mirror $from cannot be reached"
-    inside 900 "apt-get install -y --no-install-recommends ${packages//$'\n'/ }" >>"$logs/setup.log" 2>&1 ||
+    inside 900 "dpkg --configure -a && apt-get install -y --no-install-recommends ${packages//$'\n'/ }" >>"$logs/setup.log" 2>&1 ||
         cannot "the packages cannot be installed: see ${logs#"$root/"}/setup.log"
     # Debian has no compiled standard library for Windows. It is built with the crate; these two objects are not.
     inside 120 "d=/usr/lib/rustlib/x86_64-pc-windows-gnu/lib; mkdir -p \$d
@@ -130,10 +130,13 @@ count() { # LOG...
          END { print good + 0, bad + open + 0 }' "$@"
 }
 
-# Runs the tests of a target; `passed failed`.
+# Runs the tests of a target; `passed failed`. What does not compile, or has no tests, has one that failed.
 tests() { # LOG TARGET SECONDS OPTIONS-OF-CARGO OPTIONS-OF-THE-PROGRAM
-    step "$1" "$3" "cargo test $std --target $2 --no-fail-fast $4 -- --test-threads=1 ${5:-}" >"$logs/$1.outcome"
-    count "$logs/$1.log"
+    local outcome good bad
+    outcome=$(step "$1" "$3" "cargo test $std --target $2 --no-fail-fast $4 -- --test-threads=1 ${5:-}")
+    read -r good bad <<<"$(count "$logs/$1.log")"
+    [ "$bad" != 0 ] || { [ "$outcome" = ok ] && [ "$good" != 0 ]; } || bad=1
+    echo "$good $bad"
 }
 
 # Adds to the counts of the row under way what programs say in their last lines.
@@ -147,7 +150,7 @@ add() { # LOG...
 
 # The C tests, each in a process of its own, with the DLL. Those of forks and of Unix's signals have no part here.
 c_suite() { # TARGET
-    local left_out="children exception panic process signals system_posix glib" file name
+    local left_out="children exception panic process signals system_posix" file name
     local files=()
     for file in tests/c/*.c; do
         name=$(basename "$file" .c)
@@ -164,7 +167,8 @@ c_suite() { # TARGET
         [ \$good != 0 ] || bad=1
         echo \$good passed, \$bad failed" >"$logs/windows-c.outcome"
     [ "$(cat "$logs/windows-c.outcome")" = ok ] || echo "0 passed, 1 failed" >>"$logs/windows-c.log"
-    notes+=("tests/c: children process signals: they fork or raise signals; exception: C++; panic: a library of its own")
+    notes+=("tests/c: children process signals: they fork or raise signals; exception: C++; panic, glib: libraries of their own"
+        "tests/c: open fds and threads are not counted: tests/win32.c looks at handles, the library counts its threads")
 }
 
 windows() {
@@ -205,8 +209,7 @@ aarch64() {
     built=$(step aarch64-build 900 "cargo build $std --target $target")
     # qemu keeps the last signal for itself.
     local kept=sys::unix::thread::tests::the_new_thread_blocks_all_but_the_faults_and_its_maker_what_it_did
-    step aarch64-tests 900 "cargo test $std --target $target --lib -- --test-threads=1 --skip $kept" >"$logs/aarch64.outcome"
-    read -r -a counts <<<"$(count "$logs/aarch64-tests.log")"
+    read -r -a counts <<<"$(tests aarch64-tests $target 900 --lib "--skip $kept")"
     [ "${counts[1]}" = 0 ] || run=FAIL
     row "$target" "$checked" "$built" - $run "${counts[@]}"
     notes+=("$target: ${kept##*::}: qemu-user keeps signal 64 for itself")
@@ -259,8 +262,11 @@ for command in debootstrap unshare; do
     command -v "$command" >/dev/null || apt-get install -y --no-install-recommends "$command" >/dev/null 2>&1 ||
         cannot "$command is missing and cannot be installed"
 done
-mkdir -p "$logs"
+mkdir -p "$logs" "$(dirname "$chroot")"
 if [ -z "${ASYNCGUEST_PORTABILITY_NAMESPACE:-}" ]; then
+    # Two at once would mix their sources. Held by what follows, until the last process has ended.
+    exec 9>"$chroot.lock"
+    flock -n 9 || cannot "another run works in $chroot"
     ASYNCGUEST_PORTABILITY_NAMESPACE=1 exec unshare --mount-proc --pid --fork --kill-child scripts/portability.sh "$@"
 fi
-main "$@"
+main "$@"; exit # in one line: bash reads on, and the file may have changed meanwhile
