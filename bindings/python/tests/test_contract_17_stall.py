@@ -10,7 +10,7 @@ import time
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run, run_guest
+from helpers import Run, host_until, run_guest
 
 STALL_AFTER = 0.1
 
@@ -111,17 +111,37 @@ def test_a_block_of_300_ms_gives_one_report(drive, blocked, caplog):
 
 def test_an_idle_guest_is_no_stall(drive):
     # Neither a guest that sleeps in a host that is idle, nor a host that is busy without anything due for the guest.
-    reports = Reports()
-    run = Run(drive, stall_after=0.05, on_stall=reports)
+    reports, of_others = Reports(), Reports()
+    asleep = []
+    run = Run(drive, stall_after=STALL_AFTER, on_stall=reports)
 
     async def main():
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.001)
+        asleep.append(True)
+        await asyncio.Event().wait()
+
+    async def blocked():
+        await asyncio.sleep(0)
+        of_others.wait()
+
+    def other():
+        """A thread with a guest that is stuck: when that is reported, this one would have been."""
+        options = {"stall_after": STALL_AFTER, "on_stall": of_others}
+        thread = threading.Thread(target=run_guest, args=(blocked,), kwargs=options)
+        thread.start()
+        return thread
 
     run.start(main)
-    run.host.run_once(0.05)  # a first delivery may be under way
-    run.host.post(lambda: time.sleep(0.15))
-    run.finish()
-    assert reports.all == []
+    host_until(run, lambda: asleep)
+    before = len(reports.all)  # a busy machine may have stalled it until here
+    idle = other()
+    while idle.is_alive():
+        run.host.run_once(0.01)
+    other().join()  # busy
+    assert len(of_others.all) >= 2 and len(reports.all) == before
+    run.guest.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()
 
 
 def test_a_saturated_guest_in_a_host_that_has_its_turns_is_no_stall(drive):
