@@ -50,6 +50,23 @@ def test_run_raises_what_the_guest_raises(drive):
     assert trio.run(program) == "went on"
 
 
+def test_only_runs_of_this_host_are_waited_for(drive):
+    async def program():
+        host, other = TrioHost(drive), TrioHost(drive)
+        guest = asyncguest.Guest(host)
+        with pytest.raises(asyncguest.GuestError, match="started in this TrioHost"):
+            await host.wait(guest)
+        guest.start(inner, "world")
+        with pytest.raises(asyncguest.GuestError, match="started in this TrioHost"):
+            await other.wait(guest)
+        await host.wait(guest)
+        await host.wait(guest)
+        await other.wait(guest)  # it is over
+        return guest.task.result()
+
+    assert trio.run(program) == "hello world"
+
+
 def test_both_loops_progress(drive):
     """asyncio's streams talk to Trio's."""
 

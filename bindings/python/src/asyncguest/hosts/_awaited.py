@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._errors import GuestError
 from .._guest import Guest
 from ._loophost import LoopHost
 
@@ -53,9 +54,14 @@ class AwaitedHost(LoopHost):
     async def wait(self, guest: Guest) -> None:
         """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is.
 
-        In the child of a fork, GuestClosed is raised: the run is the parent's.
+        Raises GuestError if it was not started in this host, and GuestClosed in the child of a fork: the run is the
+        parent's.
         """
         guest.record.check_not_forked("wait")  # before the child's loop takes a wake-up of the parent's
+        if guest not in self._ends and guest.state != "ended":
+            raise GuestError(
+                f"wait() is for runs that were started in this {type(self).__name__}, and {guest!r} was not"
+            )
         await self.wait_for(self._ends.get(guest), guest)
         guest.record.check_not_forked("wait")
 
