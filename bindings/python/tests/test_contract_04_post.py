@@ -52,6 +52,36 @@ def test_everything_runs_on_the_host_thread_though_posts_come_from_another() -> 
     assert posted_on - ran_on, "the waiting was done on the host thread"
 
 
+@pytest.mark.parametrize("way", ["post", "post_local"])
+def test_a_callback_host_may_be_derived_from(way: str) -> None:
+    """What its class overrides is what is called."""
+    queue = QueueHost("thread")
+    posted: list[object] = []
+
+    class Counting(asyncguest.CallbackHost):
+        def post(self, job: Callable[[], object]) -> None:
+            if way == "post":
+                posted.append(job)
+            super().post(job)
+
+        def post_local(self, job: Callable[[], object]) -> None:
+            if way == "post_local":
+                posted.append(job)
+            super().post(job)
+
+    async def main() -> list[int]:
+        await asyncio.sleep(0.001)
+        time.sleep(0.01)  # longer than batch_budget: the next delivery is asked for on the host thread
+        return await work()
+
+    run = Run(host=Counting(queue.post), batch_budget=0.005)
+    task = run.guest.start(main)
+    while not run.done:
+        queue.run_once()
+    queue.close()
+    assert task.result() == [1, 2, 3] and posted
+
+
 class LastFirst(QueueHost):
     """A host that runs the job that was queued last before the others."""
 

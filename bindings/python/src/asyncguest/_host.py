@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._leaving import leave
@@ -106,6 +107,9 @@ class CallbackHost(Host):
             if not callable(function) and (function is not None or what == "run_sync_soon_threadsafe"):
                 raise TypeError(f"{what} must be a function that takes a function, not {function!r}")
         self.uses_wakeup_fd = uses_wakeup_fd
-        # The functions themselves, and no method around them: each call on the way of a wake counts.
-        self.post = run_sync_soon_threadsafe  # type: ignore[method-assign, assignment]
-        self.post_local = run_sync_soon_not_threadsafe  # type: ignore[assignment]
+        self._soon = run_sync_soon_threadsafe
+        if run_sync_soon_not_threadsafe is not None:
+            self.post_local = run_sync_soon_not_threadsafe  # type: ignore[assignment]
+
+    # The function itself, and no method around it: each call on the way of a wake counts.
+    post = property(attrgetter("_soon"), doc=Host.post.__doc__)  # type: ignore[assignment, unused-ignore]
