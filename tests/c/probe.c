@@ -1,7 +1,8 @@
 #include "toy.h"
 
-static void enter(probe_t *probe, guest_t *g, guest_id_t id, int64_t value, uint32_t flags)
+void called(guest_t *g, guest_id_t id, void *user_data, int64_t value, uint32_t flags)
 {
+    probe_t *probe = user_data;
     if (!pthread_equal(pthread_self(), probe->toy->loop->thread))
         FAIL("a callback ran on another thread than the host's");
     ASSERT_EQ_PTR(probe->toy, guest_host_data(g));
@@ -24,36 +25,6 @@ static void enter(probe_t *probe, guest_t *g, guest_id_t id, int64_t value, uint
     probe->depth--;
 }
 
-void on_fd(guest_t *g, guest_id_t id, uint32_t events, void *probe)
-{
-    enter(probe, g, id, 1, events);
-}
-
-void on_timer(guest_t *g, guest_id_t id, uint64_t expirations, void *probe)
-{
-    enter(probe, g, id, (int64_t)expirations, 0);
-}
-
-void on_post(guest_t *g, void *probe)
-{
-    enter(probe, g, 0, 1, 0);
-}
-
-void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *probe)
-{
-    enter(probe, g, id, count, (uint32_t)signum);
-}
-
-void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *probe)
-{
-    enter(probe, g, id, exit_code, (uint32_t)term_signal);
-}
-
-void on_work_done(guest_t *g, guest_id_t id, void *probe)
-{
-    enter(probe, g, id, 1, 0);
-}
-
 void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,
                 size_t count, void *user_data)
 {
@@ -67,7 +38,7 @@ void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_er
         ASSERT_EQ_I64(addresses[i].family, family);
         ASSERT(addresses[i].length > 0 && addresses[i].length <= sizeof addresses[i].sockaddr);
     }
-    enter(probe, g, id, (int64_t)count, (uint32_t)gai_error);
+    called(g, id, probe, (int64_t)count, (uint32_t)gai_error);
 }
 
 void on_drop(void *user_data)

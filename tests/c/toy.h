@@ -9,6 +9,7 @@
 #ifndef TOY_H
 #define TOY_H
 
+#include "callbacks.h"
 #include "harness.h"
 
 #ifdef __cplusplus
@@ -122,14 +123,6 @@ struct probe {
 
 #define PROBE(toy_) {.toy = (toy_)}
 
-void on_fd(guest_t *g, guest_id_t id, uint32_t events, void *probe);
-void on_timer(guest_t *g, guest_id_t id, uint64_t expirations, void *probe);
-void on_post(guest_t *g, void *probe);
-void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *probe);
-void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *probe);
-void on_work_done(guest_t *g, guest_id_t id, void *probe);
-void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,
-                size_t count, void *probe);
 void on_drop(void *probe);
 
 /* Registrations that must succeed, with `probe` as user data and on_drop. They return the id. */

@@ -1,6 +1,6 @@
 # The fuzzer of the C ABI, with its list of seeds and a fresh one; `make fuzz` runs it for long. See docs/testing.md.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*.c")
-add_library(fuzz OBJECT ${fuzz_sources} harness.c system_posix.c)
+add_library(fuzz OBJECT ${fuzz_sources} callbacks.c harness.c system_posix.c)
 
 # `library` is linked; `prefix` as of the other tests.
 function(add_fuzzer program library prefix)

@@ -193,8 +193,9 @@ void item_act(item_t *item)
     world.depth--;
 }
 
-static void called(guest_t *g, guest_id_t id, item_t *item, int64_t value, uint32_t flags)
+void called(guest_t *g, guest_id_t id, void *user_data, int64_t value, uint32_t flags)
 {
+    item_t *item = user_data;
     if (item->kind != KIND_POST)
         ASSERT_EQ_U64(item->id, id);
     ASSERT_EQ_PTR(item->subject->g, g);
@@ -203,36 +204,6 @@ static void called(guest_t *g, guest_id_t id, item_t *item, int64_t value, uint3
     item_act(item);
     item->depth--;
     left(item);
-}
-
-void on_fd(guest_t *g, guest_id_t id, uint32_t events, void *item)
-{
-    called(g, id, item, 0, events);
-}
-
-void on_timer(guest_t *g, guest_id_t id, uint64_t expirations, void *item)
-{
-    called(g, id, item, (int64_t)expirations, 0);
-}
-
-void on_post(guest_t *g, void *item)
-{
-    called(g, 0, item, 0, 0);
-}
-
-void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *item)
-{
-    called(g, id, item, count, (uint32_t)signum);
-}
-
-void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *item)
-{
-    called(g, id, item, exit_code, (uint32_t)term_signal);
-}
-
-void on_work(guest_t *g, guest_id_t id, void *item)
-{
-    called(g, id, item, 0, 0);
 }
 
 void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,

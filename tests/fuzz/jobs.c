@@ -31,7 +31,7 @@ void work_add(subject_t *s, random_t *r)
     item_t *item = item_new(s, KIND_WORK, r);
     item->has_drop = true; /* which says when its thread is through with it */
     item->work.open = chance(r, 70);
-    guest_work_done_fn callback = chance(r, 80) ? on_work : NULL;
+    guest_work_done_fn callback = chance(r, 80) ? on_work_done : NULL;
     item->work.untold = !callback && !s->pull;
     s->dues += item->work.untold;
     guest_status_t status = guest_work(s->g, run, callback, item, item_drop(item), &item->id);

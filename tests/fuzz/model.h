@@ -9,6 +9,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include "../c/callbacks.h"
 #include "../c/harness.h"
 #include "random.h"
 
@@ -165,14 +166,6 @@ void item_told(item_t *item, int64_t value, uint32_t flags);
 /* What the handler of an event does: reads, and plays. */
 void item_act(item_t *item);
 guest_drop_fn item_drop(const item_t *item);
-void on_fd(guest_t *g, guest_id_t id, uint32_t events, void *item);
-void on_timer(guest_t *g, guest_id_t id, uint64_t expirations, void *item);
-void on_post(guest_t *g, void *item);
-void on_signal(guest_t *g, guest_id_t id, int32_t signum, uint32_t count, void *item);
-void on_child(guest_t *g, guest_id_t id, int32_t exit_code, int32_t term_signal, void *item);
-void on_work(guest_t *g, guest_id_t id, void *item);
-void on_resolve(guest_t *g, guest_id_t id, guest_status_t status, int32_t gai_error, const guest_address_t *addresses,
-                size_t count, void *item);
 
 /* told.c */
 void told_fd(item_t *item, uint32_t events);
