@@ -38,7 +38,7 @@ case $kind in
         RUSTFLAGS+=" --cfg asyncguest_tsan" # locks that it can see, see src/sync.rs
         export TSAN_OPTIONS="suppressions=$root/tests/sanitizer/tsan.supp die_after_fork=0"
         # ThreadSanitizer puts a handler of its own in front of each signal's, and calls that one late on a thread that
-        # sleeps: Rust's harness has such a thread in every test. And a scope of threads ends by a lock that it does not see.
+        # sleeps: Rust's harness has such a thread in every test.
         # The fuzzer forks beside its threads.
         left_out='\.(signal_disposition_restored|random_calls_agree_with_the_model)$'
         skip=(signal_ sys::unix::signal)
