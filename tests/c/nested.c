@@ -71,3 +71,42 @@ TEST(nested_three_deep)
     channel_close(&door);
     channel_close(&ping);
 }
+
+static void *cancel_from_here(void *poster)
+{
+    ASSERT_OK(guest_poster_cancel(poster));
+    return NULL;
+}
+
+static bool is_readable(guest_os_fd_t fd)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLIN};
+    return MUST(poll(&watched, 1, 0)) == 1;
+}
+
+/* The end comes when the callback has returned: a dialog has no work until then. */
+static void act_dialog_after_the_cancel(probe_t *probe)
+{
+    guest_poster_t *poster;
+    guest_os_fd_t fd;
+    ASSERT_OK(guest_poster_new(probe->g, &poster));
+    ASSERT_OK(guest_fd(probe->g, &fd));
+    join(spawn(cancel_from_here, poster));
+    guest_poster_free(poster);
+    ASSERT(is_readable(fd));
+    for (unsigned deliveries = 0; is_readable(fd); deliveries++) {
+        ASSERT(deliveries < 100);
+        ASSERT_OK(guest_deliver_batch(probe->g, 0));
+    }
+    ASSERT(!probe->toy->done);
+}
+
+TEST(nested_loop_rests_after_the_cancel)
+{
+    probe_t probe = {.toy = &toy, .act = act_dialog_after_the_cancel};
+    toy_start(&toy, GUEST_DRIVE_FD);
+    add_post(&toy, &probe);
+    RUN_UNTIL(&toy, toy.done);
+    ASSERT_EQ_U64(1, probe.calls);
+    toy_end(&toy);
+}

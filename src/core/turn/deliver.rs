@@ -226,10 +226,7 @@ impl Delivery {
     /// Says whether something is ready.
     #[inline(always)]
     fn look(&mut self) -> Result<bool> {
-        let Look { found, woken } = match self.reactor.has_nothing_to_come() {
-            true => Look { found: false, woken: self.reactor.shared.take_request() },
-            false => self.reactor.look()?,
-        };
+        let Look { found, woken } = self.reactor.look()?;
         self.woken |= woken;
         Ok(found)
     }

@@ -38,11 +38,6 @@ impl Reactor {
         self.shared.life.is_detaching() && self.to_detach.borrow().is_empty()
     }
 
-    /// Whether no look can find anything any more.
-    pub(super) fn has_nothing_to_come(&self) -> bool {
-        self.shared.life.is_detaching() && !self.registry.has_in_flight()
-    }
-
     /// Whether nothing but callbacks on the stack keeps the guest from ending.
     pub(crate) fn waits_for_callbacks(&self) -> bool {
         self.shared.depth() > 0 && self.has_ended_but_for_callbacks()
