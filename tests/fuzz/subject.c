@@ -107,10 +107,11 @@ static void check_items(subject_t *s)
     }
 }
 
+/* Or until the host says that it is gone, which it may do to the token that this asks for. */
 static void until_done(subject_t *s, random_t *r)
 {
     subject_cancel(s);
-    for (uint64_t stop = guest_now() + limit(SECONDS(10)); !s->done;) {
+    for (uint64_t stop = guest_now() + limit(SECONDS(10)); !s->done && !s->gone;) {
         if (guest_now() > stop)
             FAIL("the guest was cancelled and does not end");
         if (s->options.drive == GUEST_DRIVE_RUN)
@@ -138,7 +139,7 @@ void subject_end(subject_t *s, random_t *r)
         batch_end(s);
     if (way < 3)
         work_open_all();
-    if (s->g && way == 0 && !s->gone)
+    if (s->g && way == 0)
         until_done(s, r);
     else if (s->g && way == 1)
         shut_down(s, limit(SECONDS(10)), STATUS(OK));
