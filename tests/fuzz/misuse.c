@@ -150,6 +150,11 @@ void misuse_start(random_t *r)
     }
 }
 
+static uint32_t if_it_ends(const subject_t *s)
+{
+    return s->may_end ? STATUS(ECLOSED) | STATUS(ESTALE) : 0;
+}
+
 /* Ids that were closed, that another guest has, or that nobody has ever had; and some that are open. */
 void misuse_ids(subject_t *s, random_t *r)
 {
@@ -159,20 +164,20 @@ void misuse_ids(subject_t *s, random_t *r)
         item = item->next;
     guest_id_t id = item ? item->id : random_next(r);
     bool open = item && item->subject == s && item_is_open(item);
-    uint32_t stale = STATUS(ESTALE), closing = s->may_end ? STATUS(ECLOSED) | stale : 0;
+    uint32_t stale = STATUS(ESTALE);
     if (open && item_is_certain(item)) {
-        EXPECT(guest_is_open(s->g, id), STATUS(OK) | closing);
+        EXPECT(guest_is_open(s->g, id), STATUS(OK) | if_it_ends(s));
         if (item->kind != KIND_TIMER)
-            EXPECT(guest_timer_modify(s->g, id, 0, 0), stale | closing);
+            EXPECT(guest_timer_modify(s->g, id, 0, 0), stale | if_it_ends(s));
         if (item->kind != KIND_FD)
-            EXPECT(guest_fd_modify(s->g, id, 0), stale | closing);
+            EXPECT(guest_fd_modify(s->g, id, 0), stale | if_it_ends(s));
         else
             EXPECT(guest_fd_modify(s->g, id, 1u << (3 + below(r, 29))), STATUS(EFLAGS));
     } else if (!open) {
         EXPECT(guest_is_open(s->g, id), stale);
         EXPECT(guest_close(s->g, id), stale);
-        EXPECT(guest_timer_modify(s->g, id, 0, 0), stale | closing);
-        EXPECT(guest_fd_modify(s->g, id, GUEST_READABLE), stale | closing);
+        EXPECT(guest_timer_modify(s->g, id, 0, 0), stale | if_it_ends(s));
+        EXPECT(guest_fd_modify(s->g, id, GUEST_READABLE), stale | if_it_ends(s));
     }
 }
 

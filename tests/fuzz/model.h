@@ -148,7 +148,12 @@ void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A set of statuses. */
 #define STATUS(name) (1u << -(GUEST_##name))
 void expect_at(const char *file, int line, const char *what, guest_status_t got, uint32_t allowed);
-#define EXPECT(call, allowed) expect_at(__FILE__, __LINE__, #call, call, allowed)
+/* In this order: another thread may end the guest before the call or in it. */
+#define EXPECT(call, allowed)                                                                                          \
+    do {                                                                                                               \
+        guest_status_t got_ = (call);                                                                                  \
+        expect_at(__FILE__, __LINE__, #call, got_, allowed);                                                           \
+    } while (0)
 
 /* item.c */
 item_t *item_new(subject_t *s, kind_t kind, random_t *r);
