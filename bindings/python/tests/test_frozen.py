@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 display = tkhelp.display
 
 COMMON = """
-import asyncio, concurrent.futures, importlib.util, multiprocessing, os, sys
+import asyncio, concurrent.futures, importlib.util, multiprocessing.resource_tracker, os, sys
 import asyncguest
 
 def square(number):
@@ -32,6 +32,8 @@ async def main():
     spawning = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, spawning) as pool:
         of_process = await asyncio.get_running_loop().run_in_executor(pool, square, 4)
+    # Nobody else waits for this process, and a program in one file removes what it has unpacked when it ends.
+    multiprocessing.resource_tracker._resource_tracker._stop()
     return said, await asyncio.to_thread(square, 3), of_process
 
 async def stay():
