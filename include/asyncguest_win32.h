@@ -114,7 +114,8 @@ static inline BOOL guest_win32_init(guest_win32_t *win32)
         CreateWindowExW(0, GUEST_WIN32_CLASS, NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, window_class.hInstance, NULL);
     if (!win32->window) {
         DWORD why = GetLastError();
-        UnregisterClassW(GUEST_WIN32_CLASS, window_class.hInstance); /* fails if another window has it, which is right */
+        UnregisterClassW(GUEST_WIN32_CLASS,
+                         window_class.hInstance); /* fails if another window has it, which is right */
         SetLastError(why);
         return FALSE;
     }
