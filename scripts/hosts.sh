@@ -20,7 +20,7 @@ arguments=(--out "$root/build/hosts")
 do_wheel quietly || exit
 venv hosts-newest "$newest" "$hosts/requirements-newest.txt" && install_wheel hosts-newest || exit
 arguments+=(--newest "$out/venv-hosts-newest/bin/python")
-if [ -x "$system" ] && "$system" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+if [ -x "$system" ] && "$system" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     venv hosts-system "$system" "$hosts/requirements-system.txt" --system-site-packages &&
         install_wheel hosts-system || exit
     arguments+=(--system "$out/venv-hosts-system/bin/python")

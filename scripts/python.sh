@@ -15,7 +15,7 @@
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
-# Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.10 on, one per minor version.
+# Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.11 on, one per minor version.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -28,7 +28,7 @@ do_test() {
     do_wheel quietly || return
     side_by_side test_marked "$@" < <(interpreters | tac)
     if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
-        echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.10 on}"
+        echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.11 on}"
         return 1
     fi
     [[ " ${statuses[*]} " != *" "[1-9]* ]]
@@ -156,7 +156,7 @@ do_conformance() { # [short] [X.Y...]
     side_by_side conformance_of "$@" < <(interpreters)
     # 3: Debian's interpreter, for one, comes without its tests.
     if [[ " ${statuses[*]} " != *" "[!3\ ]* ]]; then
-        echo "no interpreter here has its own tests: ${*:-any CPython from 3.10 on}"
+        echo "no interpreter here has its own tests: ${*:-any CPython from 3.11 on}"
         return 77
     fi
     [[ " ${statuses[*]} " != *" "[!03\ ]* ]]
@@ -176,7 +176,7 @@ do_types() {
     folder=$(cd / && "$python" -c 'import asyncguest, os; print(os.path.dirname(asyncguest.__file__))')
     # The examples of the package; the others show how to do without it.
     mapfile -t examples < <(grep -lE '^(import|from) asyncguest' examples/{python,cef}/*.py "$package"/examples/*.py)
-    for version in 3.10 3.13; do # asyncio has changed between the two
+    for version in 3.11 3.13; do # asyncio has changed between the two
         mypy_with "$version" -p asyncguest || failed=1
         [ ${#examples[@]} = 0 ] || mypy_with "$version" "${examples[@]}" || failed=1
     done
@@ -231,7 +231,7 @@ do_demo() {
         if "$line" -c 'import tkinter' 2>/dev/null; then python=$line; fi
     done 3< <(interpreters)
     if [ -z "$python" ]; then
-        echo "python.sh: no Python from 3.10 on here has tkinter (Debian: apt-get install python3-tk)"
+        echo "python.sh: no Python from 3.11 on here has tkinter (Debian: apt-get install python3-tk)"
         return 1
     fi
     venv demo "$python" "$package/build_support/demo.txt" && install_wheel demo || return

@@ -36,7 +36,7 @@ interpreters() {
         # Free-threaded interpreters have no stable ABI, so that the one wheel is not for them.
         "$python" - 2>/dev/null <<'PYTHON'
 import sys, sysconfig
-if sys.implementation.name == "cpython" and sys.version_info >= (3, 10) and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+if sys.implementation.name == "cpython" and sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED"):
     print("%d.%d" % sys.version_info[:2], sys.executable)
 PYTHON
     done | awk '!seen[$1]++' | sort -V
@@ -92,7 +92,7 @@ do_wheel() {
     # The oldest, as it should be for a wheel that is to work with all.
     python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
     if [ -z "$python" ]; then
-        echo "python: there is no CPython 3.10 or newer here"
+        echo "python: there is no CPython 3.11 or newer here"
         return 1
     fi
     venv build "$python" "$package/build_support/requirements.txt" || return

@@ -70,7 +70,7 @@ esac
 
 # What the README asks for. Debian 12's own Rust is too old, so that apt is no help here.
 need_by_hand cargo "install Rust 1.85 or newer, see https://rustup.rs"
-need_by_hand python3 "install Python 3.10 or newer"
+need_by_hand python3 "install Python 3.11 or newer"
 need_by_hand cc "install a C compiler, for example the package gcc"
 if command -v rustc >/dev/null; then
     version=$(rustc --version | cut -d ' ' -f 2)

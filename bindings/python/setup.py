@@ -54,7 +54,7 @@ stable_abi = not hasattr(sys, "gettotalrefcount") and not sysconfig.get_config_v
 
 options: "dict[str, dict[str, str]]" = {}
 if stable_abi:
-    options["bdist_wheel"] = {"py_limited_api": "cp310"}
+    options["bdist_wheel"] = {"py_limited_api": "cp311"}
 if rust.IN_CHECKOUT:
     products = rust.ROOT / "build/python/setuptools"  # with all other products, out of the source tree
     products.mkdir(parents=True, exist_ok=True)

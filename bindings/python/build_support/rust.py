@@ -33,7 +33,7 @@ NATIVE_C = PROJECT / "src/asyncguest/_native.c"
 
 
 def manifest(key: str) -> str:
-    """A value of Cargo.toml's [package], as it is written there. (tomllib came with Python 3.11.)"""
+    """A value of Cargo.toml's [package], as it is written there."""
     text = (ROOT / "Cargo.toml").read_text("utf-8")
     match = re.search(rf'^{re.escape(key)} = (".*?"|\[.*?\])', text, re.MULTILINE | re.DOTALL)
     if not match:

@@ -16,7 +16,7 @@ LIST = Path(__file__).with_name("exceptions.txt")
 
 @dataclass
 class Line:
-    """One line of the list. `pattern`: of test ids, with `*`. `versions`: 3.10, 3.10-3.12 or all."""
+    """One line of the list. `pattern`: of test ids, with `*`. `versions`: 3.11, 3.11-3.12 or all."""
 
     pattern: str
     versions: str

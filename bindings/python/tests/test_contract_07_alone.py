@@ -38,7 +38,6 @@ def test_run_raises_what_the_main_task_raises(error: type[BaseException]) -> Non
         asyncguest.run(fails())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Runner came with 3.11")
 def test_runner() -> None:
     with asyncio.Runner(loop_factory=asyncguest.EventLoop) as runner:
         assert runner.run(main()) == "result"

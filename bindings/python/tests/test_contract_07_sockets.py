@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -81,7 +80,6 @@ def test_sock_methods(where: str) -> None:
     run_anywhere(where, main)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="sock_recvfrom and sock_sendto came with 3.11")
 def test_sock_datagrams(where: str) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

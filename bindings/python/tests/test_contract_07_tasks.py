@@ -51,7 +51,6 @@ def test_wait_for_and_cancellation(where: str) -> None:
     run_anywhere(where, main)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout and TaskGroup came with 3.11")
 def test_timeout_and_task_group(where: str) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
@@ -67,7 +66,7 @@ def test_timeout_and_task_group(where: str) -> None:
         async def fails() -> None:
             raise LookupError
 
-        with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821 (3.11)
+        with pytest.raises(BaseExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
                 other = group.create_task(asyncio.sleep(60))
                 group.create_task(fails())

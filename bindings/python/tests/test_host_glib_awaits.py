@@ -15,8 +15,6 @@ import pytest
 pytest.importorskip("gi", reason="PyGObject is not installed here")
 if not hasattr(sys.modules["gi._gi"], "Async"):
     pytest.skip("this PyGObject has no awaitables: 3.50 or newer has", allow_module_level=True)
-if sys.version_info < (3, 11):
-    pytest.skip("asyncio tasks take no context before CPython 3.11", allow_module_level=True)
 
 from asyncguest.hosts.glib import GLibHost
 from gi.repository import Gio, GLib
@@ -125,7 +123,7 @@ def test_timeouts_and_groups(drive: str, accept: Callable[[], Any]) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await wait()
-        with pytest.raises(ExceptionGroup):  # noqa: F821
+        with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:
                 group.create_task(wait())
                 await asyncio.sleep(0)

@@ -119,7 +119,7 @@ def test_the_module_is_for_all_versions_of_python() -> None:
     tags = re.findall(
         r"^Tag: (.*)$", importlib.metadata.distribution("asyncguest").read_text("WHEEL") or "", re.MULTILINE
     )
-    assert tags and all(tag.startswith("cp310-abi3-linux_") for tag in tags)
+    assert tags and all(tag.startswith("cp311-abi3-linux_") for tag in tags)
 
 
 def test_the_package_says_that_it_is_typed_and_brings_no_sources() -> None:
@@ -153,7 +153,7 @@ def test_auditwheel_finds_a_manylinux_wheel(wheel: Path, tmp_path: Path) -> None
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     (repaired,) = tmp_path.iterdir()
-    assert re.fullmatch(r"asyncguest-[\d.]+-cp310-abi3-(manylinux_?[\d_]+\w+\.?)+\.whl", repaired.name)
+    assert re.fullmatch(r"asyncguest-[\d.]+-cp311-abi3-(manylinux_?[\d_]+\w+\.?)+\.whl", repaired.name)
 
 
 # ---- the sdist, and builds that cannot work

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import nullcontext
 
 import asyncguest
@@ -266,7 +265,6 @@ def test_trio_does_not_say_that_a_stubborn_guest_had_no_time(drive):
         assert " 0 s" not in text
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Task.uncancel came with 3.11")
 def test_asyncio_a_guest_that_survives_a_cancel_can_be_cancelled_again(drive):
     """The guard against a second cancel holds for one that is in progress, not for ever."""
     log = []

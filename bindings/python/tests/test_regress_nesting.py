@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import sys
 
 import asyncguest
 import pytest
@@ -89,7 +88,6 @@ def test_a_short_nested_loop_during_shutdown(drive):
     run.host.close()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="create_task takes no context: no two tasks can share one")
 @pytest.mark.parametrize("by", ("start", "start_soon"))
 def test_a_task_that_waits_for_a_context_of_the_first_step(drive, by):
     """It is parked while the first step's dialog is open. When that has returned somebody has to wake the guest."""

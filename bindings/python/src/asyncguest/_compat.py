@@ -1,6 +1,6 @@
 """The private names of CPython that the package needs, except those of its selector loop: see `_cpython_loop`.
 
-Owns: nothing. Everything here is good for CPython 3.10 to 3.13; what differs between versions says so. Each name
+Owns: nothing. Everything here is good for CPython 3.11 to 3.13; what differs between versions says so. Each name
 is used in the way that CPython's own subclasses of `BaseEventLoop` use it, and nothing is replaced (contract, point
 19). When a new version moves one of them, these two are the files to mend, and `make conformance` the judge.
 """
@@ -11,8 +11,7 @@ import asyncio
 import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from contextvars import Context
+from collections.abc import Callable
 from typing import Any
 
 #: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
@@ -103,22 +102,3 @@ def forget_last_frame(handle: asyncio.Handle) -> None:
     """Debug mode remembers where a handle was made: that is to be the caller's line, not the loop's own method."""
     if handle._source_traceback:  # type: ignore[attr-defined]
         del handle._source_traceback[-1]  # type: ignore[attr-defined]
-
-
-def new_task(
-    loop: asyncio.AbstractEventLoop,
-    coroutine: Coroutine[Any, Any, Any],
-    name: str | None,
-    context: Context | None,
-) -> asyncio.Task[Any]:
-    """`loop.create_task` with a context also on 3.10, where it takes none."""
-    try:
-        if context is None:
-            return loop.create_task(coroutine, name=name)
-        if sys.version_info >= (3, 11):
-            return loop.create_task(coroutine, name=name, context=context)
-        # The task copies its context anyway, and one that is entered already could not be entered here.
-        return context.copy().run(loop.create_task, coroutine, name=name)
-    except BaseException:
-        coroutine.close()  # the loop's task factory has failed
-        raise

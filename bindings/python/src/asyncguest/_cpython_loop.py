@@ -1,7 +1,7 @@
 """CPython's selector loop with its engine room open: its iteration, in steps.
 
 Owns: the loop's queue of what is ready, its timers, and what waits for a nested host loop. The loop's own thread only.
-Its private names are those of CPython 3.10 to 3.13, used as in `_compat.py`.
+Its private names are those of CPython 3.11 to 3.13, used as in `_compat.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
     as many callbacks as were ready when the running began.
     """
 
-    # Names that BaseEventLoop sets in __init__ (3.10 to 3.13); declared for the type checker.
+    # Names that BaseEventLoop sets in __init__ (3.11 to 3.13); declared for the type checker.
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _timer_cancelled_count: int

@@ -1,4 +1,4 @@
-"""What a run begins with: its main task's coroutine and its loop, or an error that says what to do. Host thread."""
+"""What a run begins with: its main task and its loop, or an error that says what to do. Host thread."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ def make_coroutine(
     if not isinstance(coroutine, Coroutine):  # asyncio.iscoroutine takes generators too, before 3.12
         raise TypeError(f"{async_fn!r} is not an async function: it returned {coroutine!r}. Declare it with async def.")
     return coroutine
+
+
+def make_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], name: str | None, context: Context | None
+) -> asyncio.Task[Any]:
+    """`loop.create_task`, which closes the coroutine if the loop's task factory fails."""
+    try:
+        if context is None:
+            return loop.create_task(coroutine, name=name)  # a factory or an override may know of no context
+        return loop.create_task(coroutine, name=name, context=context)
+    except BaseException:
+        coroutine.close()
+        raise
 
 
 def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **options: Any) -> EventLoop:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._compat import new_task
 from ._errors import GuestClosed
-from ._factory import make_coroutine
+from ._factory import make_coroutine, make_task
 from ._host import CallbackHost, Host
 from ._hosted import HostedRun
 from ._loop import EventLoop
@@ -23,7 +22,7 @@ from ._stall import report_stall
 from ._stats import GuestStats
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVarTuple, Unpack
+    from typing import TypeVarTuple
 
     from ._hosted import DoneCallback
     from ._run import State
@@ -153,8 +152,8 @@ class Guest:
 
     def start(
         self,
-        async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
-        *args: Unpack[Ts],
+        async_fn: Callable[[*Ts], Coroutine[Any, Any, T]],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
         """Starts the run; returns the task of `async_fn(*args)`, which has reached its first await by then.
@@ -168,8 +167,8 @@ class Guest:
 
     def start_soon(
         self,
-        async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
-        *args: Unpack[Ts],
+        async_fn: Callable[[*Ts], Coroutine[Any, Any, T]],
+        *args: *Ts,
         eager: bool = True,
         name: str | None = None,
         context: Context | None = None,
@@ -188,10 +187,10 @@ class Guest:
             raise
         try:
             if not eager:
-                task = new_task(deliveries.loop, coroutine, name, context)
+                task = make_task(deliveries.loop, coroutine, name, context)
             else:
                 with deliveries.inside():
-                    task = new_task(deliveries.loop, coroutine, name, context)
+                    task = make_task(deliveries.loop, coroutine, name, context)
                     deliveries.run_first_step(task, coroutine)
             self.record.keep(task)
             return task

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit, _running_loop
 from ._cleanup import cancel_all, clean_up
-from ._compat import new_task
 from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
-from ._factory import make_loop
+from ._factory import make_loop, make_task
 from ._loop import EventLoop
 from ._run import Run
 from ._shutdown import drive_to_end, settle_all
@@ -112,7 +111,7 @@ class HostedRun(Run):
         try:
             with deliveries.inside():
                 loop.idle = True  # the host is in charge from here on, also if the first step opens a dialog
-                self.task = task = new_task(loop, coroutine, self.name, context)
+                self.task = task = make_task(loop, coroutine, self.name, context)
                 task.add_done_callback(self._main_is_done)
                 deliveries.run_first_step(task, coroutine)
         except BaseException:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import _options
 from ._children import Children
-from ._cleanup import cancel_all, clean_up
 from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
 from ._cpython_loop import LOOK_EVERY, NOTHING, CPythonLoop
 from ._reactor import Reactor, seconds
@@ -26,7 +25,7 @@ from ._signals import SignalHandlers
 from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVarTuple, Unpack
+    from typing import TypeVarTuple
 
     from ._run import Run
 
@@ -82,7 +81,7 @@ class EventLoop(CPythonLoop):
     # ---- what host code may call while the guest sleeps
 
     def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Calls `callback(*args)` in the next iteration. As a guest: from any code on the host thread."""
         if self._debug or self._closed:
@@ -108,8 +107,8 @@ class EventLoop(CPythonLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
@@ -157,7 +156,7 @@ class EventLoop(CPythonLoop):
     # ---- signals
 
     def add_signal_handler(  # typeshed: BaseEventLoop and AbstractEventLoop differ
-        self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]
+        self, sig: int, callback: Callable[[*Ts], object], *args: *Ts
     ) -> None:
         """Calls `callback(*args)` in the loop when the signal comes. Main thread of the interpreter only.
 
@@ -336,24 +335,9 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}: call the async function, as in run(main())")
     process = os.getpid()
-    if sys.version_info >= (3, 11):
-        runner = asyncio.Runner(debug=debug, loop_factory=EventLoop)
-        try:
-            return runner.run(main)
-        finally:
-            if os.getpid() == process:  # the child of a fork inside goes its own way
-                runner.close()
-    loop = EventLoop()  # 3.10 has no Runner
+    runner = asyncio.Runner(debug=debug, loop_factory=EventLoop)
     try:
-        if debug is not None:
-            loop.set_debug(debug)
-        return loop.run_until_complete(main)
+        return runner.run(main)
     finally:
-        if os.getpid() == process:
-            try:
-                cancelled = cancel_all(loop)
-                if cancelled:
-                    loop.run_until_complete(asyncio.gather(*cancelled, return_exceptions=True))
-                loop.run_until_complete(clean_up(loop, cancelled))
-            finally:
-                loop.close()
+        if os.getpid() == process:  # the child of a fork inside goes its own way
+            runner.close()

@@ -12,7 +12,6 @@ is in `_hosted.py`.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -92,7 +91,7 @@ class Run:
         task = self.task
         if task is None or task.done():
             return False
-        return self._was_cancelled or (sys.version_info >= (3, 11) and task.cancelling() > 0)
+        return self._was_cancelled or task.cancelling() > 0
 
     @property
     def is_over(self) -> bool:

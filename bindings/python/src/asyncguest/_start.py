@@ -16,7 +16,7 @@ from ._guest import Guest
 from ._host import CallbackHost, Host
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVarTuple, Unpack
+    from typing import TypeVarTuple, Unpack
 
     from ._guest import StallReport
     from ._hosted import DoneCallback
@@ -41,8 +41,8 @@ class GuestOptions(TypedDict, total=False):
 
 
 def start(
-    async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, Any]],
-    *args: Unpack[Ts],
+    async_fn: Callable[[*Ts], Coroutine[Any, Any, Any]],
+    *args: *Ts,
     host: Host | Callable[[Callable[[], object]], object] | None = None,
     context: Context | None = None,
     **options: Unpack[GuestOptions],
@@ -67,8 +67,8 @@ def start(
 
 
 def start_guest_run(
-    async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
-    *args: Unpack[Ts],
+    async_fn: Callable[[*Ts], Coroutine[Any, Any, T]],
+    *args: *Ts,
     run_sync_soon_threadsafe: Callable[[Callable[[], object]], object],
     done_callback: DoneCallback,
     run_sync_soon_not_threadsafe: Callable[[Callable[[], object]], object] | None = None,

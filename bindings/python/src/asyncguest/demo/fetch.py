@@ -79,7 +79,7 @@ class AiohttpFetcher:
                 # With compression the length is not that of the bytes that come out.
                 length = None if "Content-Encoding" in answer.headers else answer.content_length
                 yield Body(length, answer.content.iter_chunked(CHUNK))
-        except (self._aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, self._aiohttp.ClientError, ValueError) as error:
             raise FetchError(str(error) or type(error).__name__) from error
 
 

@@ -13,7 +13,7 @@ from .._guest import Guest
 from ._loophost import LoopHost
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVarTuple, Unpack
+    from typing import TypeVarTuple
 
     Ts = TypeVarTuple("Ts")
 
@@ -39,9 +39,7 @@ class AwaitedHost(LoopHost):
         self.patience = deadline * _PATIENCE
         self._ends: dict[Guest, Any] = {}
 
-    async def run(
-        self, async_fn: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: Unpack[Ts], **options: Any
-    ) -> T:
+    async def run(self, async_fn: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts, **options: Any) -> T:
         """Runs `async_fn(*args)` as a guest, for host code to await; returns or raises what it does.
 
         `options`: those of `Guest`. If the waiting task is cancelled, the guest is, and its clean-up is awaited.

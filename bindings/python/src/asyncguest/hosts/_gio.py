@@ -11,7 +11,6 @@ awaited, and the `cancel` of these operations takes none: a TypeError, in PyGObj
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -24,11 +23,8 @@ Async: Any = getattr(import_module("gi._gi"), "Async", None)
 
 
 def serve(loop: asyncio.AbstractEventLoop, context: Any) -> None:
-    """Makes operations awaitable in a guest's loop that `context` drives; nothing where PyGObject is older.
-
-    CPython 3.11 or newer: before, a task cannot be given the context that it is woken in.
-    """
-    if Async is None or sys.version_info < (3, 11):
+    """Makes operations awaitable in a guest's loop that `context` drives; nothing where PyGObject is older."""
+    if Async is None:
         return
     bare = import_module("gi._ossighelper").DummyEventLoop  # what PyGObject does for a loop that it does not know
     report = partial(_report, proxy(loop))
@@ -52,7 +48,7 @@ class GioTask(asyncio.Task[Any]):
 
     def __init__(self, coroutine: Any, *, context: Context | None = None, **options: Any) -> None:
         self._wakes_in = copy_context() if context is None else context
-        super().__init__(coroutine, context=self._wakes_in, **options)  # type: ignore[call-arg, unused-ignore]
+        super().__init__(coroutine, context=self._wakes_in, **options)
 
     @classmethod
     def make(cls, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> GioTask:
@@ -76,7 +72,7 @@ class GioTask(asyncio.Task[Any]):
 
     def _cancel_again(self, msg: Any) -> None:
         if not self.done():
-            self.uncancel()  # type: ignore[attr-defined, unused-ignore]  # it has been counted
+            self.uncancel()  # it has been counted
             self.cancel(msg)
 
 

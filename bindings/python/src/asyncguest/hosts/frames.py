@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from .base import LONGEST_ROUND, JobHost, watches
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from .._guest import Guest
 
