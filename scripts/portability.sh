@@ -18,8 +18,8 @@ cd "$(dirname "$0")/.."
 root=$PWD
 chroot=$(realpath -m -- "${ASYNCGUEST_PORTABILITY:-${XDG_CACHE_HOME:-$HOME/.cache}/asyncguest/portability}")
 logs=$root/build/logs/portability
-packages="ca-certificates rustc cargo rust-src gcc libc6-dev gcc-mingw-w64-x86-64-posix wine wine64
-    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+packages="ca-certificates rustc cargo rust-src gcc libc6-dev gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix
+    cmake make pkgconf wine wine64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 limit=300 # seconds for one test program
 export LC_ALL=C
 

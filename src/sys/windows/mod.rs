@@ -1,10 +1,11 @@
 //! L1. Windows: a completion port of our own, AFD polls, registered waits, high-resolution timers.
 //!
-//! The files are those of `linux` and `unix` together, and what the poller is made of: [`port`], [`form`], [`afd`], [`registered`],
-//! [`watch`], [`waitable`], [`recheck`].
+//! The files are those of `linux` and `unix` together, and what the poller is made of: [`module`], [`port`], [`form`], [`afd`],
+//! [`registered`], [`watch`], [`waitable`], [`recheck`].
 
 mod afd;
 mod form;
+mod module;
 mod port;
 mod recheck;
 mod registered;

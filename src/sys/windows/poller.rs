@@ -21,6 +21,7 @@ use super::alarm::{Alarm, Timer};
 use super::child::Child;
 use super::form::form;
 use super::handle::OsFd;
+use super::module::pin;
 use super::port::{milliseconds, Form, Key, Packet, Port};
 use super::recheck::{recheck, Report};
 use super::time::monotonic_ns;
@@ -79,6 +80,7 @@ impl Poller {
 
     /// An empty set, and what makes it ready beside what is watched: the waker and the alarm.
     pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
+        pin()?;
         Poller::of(form())
     }
 
