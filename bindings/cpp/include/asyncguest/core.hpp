@@ -1,5 +1,5 @@
 // What a guest's parts share: it outlives the guest object for as long as a handle, a poster's call or a task
-// refers to it. Host thread only, but for `gate`.
+// refers to it. Host thread only, but for `call_guard`.
 #ifndef ASYNCGUEST_CORE_HPP
 #define ASYNCGUEST_CORE_HPP
 
@@ -46,10 +46,11 @@ struct options {
 
 namespace detail {
 
-/// Between the threads of the library and the end of the host: what they call, and keep as long as they do.
-class gate {
+/// Guards the host against calls of the library's threads after its end: they call it by this, and keep this as long as
+/// they do. Any thread.
+class call_guard {
 public:
-    gate(host *h, callback<stall, std::chrono::nanoseconds> f) : on_stall(std::move(f)), host_(h) {}
+    call_guard(host *h, callback<stall, std::chrono::nanoseconds> f) : on_stall(std::move(f)), host_(h) {}
 
     const callback<stall, std::chrono::nanoseconds> on_stall;
 
@@ -77,7 +78,7 @@ struct core : std::enable_shared_from_this<core> {
     bool attached = false, watched = false, ended = false;
     unsigned frames = 0;     // calls of ours on the stack that run callbacks
     std::shared_ptr<core> self; // guest_t's reference: until nothing of the library points here any more
-    std::shared_ptr<gate> entrance;
+    std::shared_ptr<call_guard> guard;
     callback<status> on_done;
     callback<std::exception_ptr> on_exception;
     fd_watches fds;         // that tasks wait for
@@ -125,7 +126,7 @@ struct core : std::enable_shared_from_this<core> {
     /// Nothing of the library points here any more; handles may.
     void let_go() noexcept {
         on_exception = nullptr;
-        entrance.reset();
+        guard.reset();
         self.reset();
     }
 
@@ -139,13 +140,13 @@ struct core : std::enable_shared_from_this<core> {
     }
 
     static int32_t post(void *data, guest_token_t token) noexcept {
-        auto entrance = static_cast<core *>(data)->entrance;
-        return entrance->with([&](host &h) { return h.post(token); });
+        auto guard = static_cast<core *>(data)->guard;
+        return guard->with([&](host &h) { return h.post(token); });
     }
 
     static int32_t post_local(void *data, guest_token_t token) noexcept {
-        auto entrance = static_cast<core *>(data)->entrance;
-        return entrance->with([&](host &h) { return h.post_local(token); });
+        auto guard = static_cast<core *>(data)->guard;
+        return guard->with([&](host &h) { return h.post_local(token); });
     }
 
     static void done(void *data, guest_status_t how) noexcept {
@@ -160,8 +161,8 @@ struct core : std::enable_shared_from_this<core> {
     }
 
     static void stalled(void *data, uint32_t kind, uint64_t nanoseconds) noexcept {
-        auto entrance = static_cast<core *>(data)->entrance;
-        entrance->on_stall(static_cast<stall>(kind), std::chrono::nanoseconds(nanoseconds));
+        auto guard = static_cast<core *>(data)->guard;
+        guard->on_stall(static_cast<stall>(kind), std::chrono::nanoseconds(nanoseconds));
     }
 };
 

@@ -54,7 +54,7 @@ public:
                 core_->g = nullptr;
         }
         if (!core_->ended) // it happens later, or never
-            core_->entrance->shut();
+            core_->guard->shut();
         else if (core_->frames == 0)
             core_->let_go();
     }
@@ -264,7 +264,7 @@ private:
     guest(host *h, asyncguest::drive d, options o) : core_(std::make_shared<detail::core>()), drive_(d) {
         core_->owner = this;
         core_->loop = h;
-        core_->entrance = std::make_shared<detail::gate>(h, std::move(o.on_stall));
+        core_->guard = std::make_shared<detail::call_guard>(h, std::move(o.on_stall));
         core_->on_done = std::move(o.on_done);
         core_->on_exception = std::move(o.on_exception);
         core_->self = core_;
@@ -288,7 +288,7 @@ private:
         raw_host.post = &detail::core::post;
         raw_host.post_local = &detail::core::post_local;
         raw_host.done = &detail::core::done;
-        raw_host.on_stall = core_->entrance->on_stall ? &detail::core::stalled : nullptr;
+        raw_host.on_stall = core_->guard->on_stall ? &detail::core::stalled : nullptr;
         guest_options_t raw{};
         raw.struct_size = sizeof raw;
         raw.drive = static_cast<uint32_t>(drive_);
