@@ -10,9 +10,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use super::epoll;
 use super::handle::{close_in_child, owned};
-use super::poller::Poller;
+use super::poller::{self, Poller};
 
 /// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Latch {
@@ -57,13 +56,13 @@ impl Latch {
     /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
         let mut room = [libc::epoll_event { events: 0, u64: KICK }; 2];
-        let events = epoll::wait(self.outer.as_raw_fd(), &mut room, timeout.unwrap_or(u64::MAX));
+        let events = poller::epoll_wait(self.outer.as_raw_fd(), &mut room, timeout.unwrap_or(u64::MAX));
         // A signal ends the sleep as a kick does.
         events.is_ok_and(|events| events.iter().any(|event| event.u64 == POLLER))
     }
 
     fn control(&self, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
-        epoll::control(self.outer.as_raw_fd(), operation, fd, events, token)
+        poller::epoll_ctl(self.outer.as_raw_fd(), operation, fd, events, token)
     }
 
     /// Whether the sleeper takes what arrives. Never: an epoll set can be waited for.

@@ -2,7 +2,6 @@
 
 pub(super) mod alarm;
 pub(super) mod child;
-mod epoll;
 pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;

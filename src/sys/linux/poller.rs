@@ -15,7 +15,6 @@ use mio::{Poll, Token};
 
 use super::alarm::Alarm;
 use super::child::Child;
-use super::epoll;
 use super::handle::close_in_child;
 use crate::sys::readiness::{Interest, Readiness, Seen, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE};
 
@@ -164,7 +163,7 @@ impl Poller {
     /// reports what ended the sleep. Says whether no signal did.
     pub(crate) fn wait(&mut self, timeout: u64) -> io::Result<bool> {
         // In milliseconds; timers do not depend on it, the alarm is in the set.
-        match epoll::wait(self.poll.as_raw_fd(), &mut self.events, timeout) {
+        match epoll_wait(self.poll.as_raw_fd(), &mut self.events, timeout) {
             // An interrupted wait has seen nothing.
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
             found => {
@@ -178,7 +177,7 @@ impl Poller {
     #[inline(always)]
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
         let found = match std::mem::take(&mut self.fetched) {
-            0 => match epoll::wait(self.poll.as_raw_fd(), &mut self.events, 0) {
+            0 => match epoll_wait(self.poll.as_raw_fd(), &mut self.events, 0) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
                 found => found?,
             },
@@ -223,7 +222,38 @@ impl Poller {
     }
 
     fn control(&self, operation: i32, fd: RawFd, events: i32, bits: u64) -> io::Result<()> {
-        epoll::control(self.poll.as_raw_fd(), operation, fd, events, bits)
+        epoll_ctl(self.poll.as_raw_fd(), operation, fd, events, bits)
+    }
+}
+
+/// Adds, changes or removes `fd`, which is reported as `token`: in the poller's set or the latch's.
+pub(super) fn epoll_ctl(set: RawFd, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
+    let mut event = libc::epoll_event { events: events as u32, u64: token };
+    // SAFETY: `event` lives through the call; a bad fd is an error and nothing worse.
+    match unsafe { libc::epoll_ctl(set, operation, fd, &mut event) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sleeps until something is ready or `timeout` nanoseconds have passed (`u64::MAX`: no limit; rounded up to
+/// milliseconds), and returns what is ready. `room`: where it is written.
+#[inline(always)]
+pub(super) fn epoll_wait(
+    set: RawFd,
+    room: &mut [libc::epoll_event],
+    timeout: u64,
+) -> io::Result<&[libc::epoll_event]> {
+    let millis = match timeout {
+        0 => 0,
+        u64::MAX => -1,
+        ns => i32::try_from(ns.div_ceil(1_000_000)).unwrap_or(i32::MAX),
+    };
+    // SAFETY: `room` is writable, and no more than its length is asked for.
+    let count = unsafe { libc::epoll_wait(set, room.as_mut_ptr(), room.len() as i32, millis) };
+    match usize::try_from(count) {
+        Ok(count) => Ok(&room[..count]),
+        Err(_) => Err(io::Error::last_os_error()),
     }
 }
 
