@@ -11,7 +11,8 @@ use std::rc::{Rc, Weak};
 
 pub struct Context {
     registry: Weak<dyn Any>,
-    foreign: Cell<*mut c_void>,
+    /// What foreign callbacks get as their guest.
+    pub(crate) foreign: Cell<*mut c_void>,
 }
 
 impl Context {
@@ -22,14 +23,5 @@ impl Context {
     /// The registry, if that is its type: always while user code runs.
     pub(crate) fn registry<R: 'static>(&self) -> Option<Rc<R>> {
         self.registry.upgrade()?.downcast().ok()
-    }
-
-    /// What foreign callbacks get as their guest.
-    pub(crate) fn foreign(&self) -> *mut c_void {
-        self.foreign.get()
-    }
-
-    pub(crate) fn set_foreign(&self, guest: *mut c_void) {
-        self.foreign.set(guest);
     }
 }

@@ -21,9 +21,7 @@ static COUNTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static POSTS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn posts_taken_up(n: u64) {
-    if n > 0 {
-        POSTS.fetch_add(n, Ordering::Relaxed);
-    }
+    POSTS.fetch_add(n, Ordering::Relaxed);
 }
 
 pub(crate) fn posts_finished(n: u64) {

@@ -2,7 +2,6 @@
 
 use std::ffi::{c_char, CStr, CString};
 
-use super::types::{GUEST_PRIORITY, GUEST_READABLE, GUEST_WRITABLE};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 
@@ -38,18 +37,6 @@ pub(super) fn callback(pull: bool, given: bool) -> Result<()> {
         false => {
             Err(Error::new(Status::NULL, "callback is NULL: only a guest with GUEST_FLAG_PULL does without"))
         }
-    }
-}
-
-pub(super) fn interest(events: u32) -> Result<u32> {
-    match events & !(GUEST_READABLE | GUEST_WRITABLE | GUEST_PRIORITY) {
-        0 => Ok(events),
-        unknown => Err(Error::new(
-            Status::FLAGS,
-            format!(
-                "events has the bits {unknown:#x}: use GUEST_READABLE, GUEST_WRITABLE and GUEST_PRIORITY"
-            ),
-        )),
     }
 }
 

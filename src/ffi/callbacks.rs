@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::guest::ForeignGuest;
+use super::args;
+use super::boundary::ForeignGuest;
 use super::types::{
     GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn, GuestTimerFn,
     GuestWorkDoneFn, GuestWorkFn,
@@ -65,7 +66,7 @@ impl<F, D: Borrow<ForeignData>> Lent for Foreign<F, D> {
 }
 
 fn guest_of(context: &Context) -> *mut ForeignGuest {
-    context.foreign().cast()
+    context.foreign.get().cast()
 }
 
 macro_rules! foreign_callback {
@@ -108,10 +109,11 @@ pub(super) fn post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> Result<()> {
+    args::callback(poster.shared.pull, function.is_some())?;
     let function = function.map_or(0, |function| function as usize);
     let drop = drop.map_or(0, |drop| drop as usize);
     let job = RawJob { words: [function, user_data as usize, drop], vtable: &FOREIGN_POST };
-    poster.post_job(Job::Raw(job)).map_err(|(error, job)| {
+    poster.shared.post_job(Job::Raw(job)).map_err(|(error, job)| {
         job.release_user_data();
         error
     })

@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
+use super::boundary::ForeignGuest;
 use super::callbacks::Foreign;
-use super::guest::ForeignGuest;
 use super::types::{GuestChildFn, GuestDropFn, GuestStatus};
 
 /// Calls back once when a child process ends, and reaps it. Thread: host.

@@ -5,15 +5,10 @@
 
 use std::mem::ManuallyDrop;
 
-use super::args;
-use super::boundary::{catch, caught, code, host, on_host};
-use super::guest::ForeignGuest;
-use super::last_error::remember;
-use super::types::GuestEvent;
+use super::boundary::{catch, caught, code, on_host, remember, ForeignGuest};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
 use crate::guest::Delivery;
-use crate::id::Id;
 
 /// guest_deliver_batch.
 pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> i32 {
@@ -30,7 +25,8 @@ pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> 
 fn refused_delivery(g: *mut ForeignGuest, error: Error) -> i32 {
     // SAFETY: the caller passes NULL or a live guest.
     if let Some(g) = unsafe { g.as_ref() }.filter(|_| error.status == Status::THREAD) {
-        g.poster.note_inlined();
+        let shared = &g.poster.shared;
+        shared.drive.refuses_inline(shared);
     }
     remember(error)
 }
@@ -42,7 +38,7 @@ pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
         Err(error) => return remember(error),
     };
     let drive = || {
-        let mut run = caught(frame.g(), || frame.g().guest().running(timeout, shutdown))?;
+        let mut run = caught(frame.g(), || frame.g().guest.running(timeout, shutdown))?;
         while caught(frame.g(), || run.wait())? {
             // No host waits for its turn when the guest is shut down.
             frame.deliver(0, shutdown.then_some(FOREVER))?;
@@ -83,10 +79,10 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
 }
 
 /// guest_batch_begin.
-pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
+pub(super) fn begin_batch(g: *mut ForeignGuest, token: u64) -> i32 {
     match CallFrame::enter(g) {
         // An open batch is a frame too: guest_free waits for its end.
-        Ok(frame) => code(caught(frame.g(), || frame.g().guest().batch_begin(token)).map(|()| {
+        Ok(frame) => code(caught(frame.g(), || frame.g().guest.batch_begin(token)).map(|()| {
             frame.g().batches.set(frame.g().batches.get() + 1);
             std::mem::forget(frame);
         })),
@@ -94,42 +90,10 @@ pub(super) fn pull_begin(g: *mut ForeignGuest, token: u64) -> i32 {
     }
 }
 
-/// guest_batch_wait and, with timeout 0, guest_batch_next.
-pub(super) fn pull_next(
-    g: *mut ForeignGuest,
-    timeout: u64,
-    events: *mut GuestEvent,
-    capacity: usize,
-    count: *mut usize,
-) -> i32 {
-    host(g, |guest| {
-        if events.is_null() {
-            return Err(args::null("events_out"));
-        }
-        let count = args::out(count, "count_out")?;
-        let mut written = 0;
-        guest.batch_wait(timeout, capacity, |event| {
-            let event = GuestEvent {
-                id: event.id.map_or(0, Id::to_bits),
-                kind: event.kind as u32,
-                flags: event.flags,
-                value: event.value,
-                data: event.data,
-                user_data: event.user_data,
-            };
-            // SAFETY: the caller gives room for `capacity` events, and no more are told.
-            unsafe { events.add(written).write(event) };
-            written += 1;
-        })?;
-        *count = written;
-        Ok(())
-    })
-}
-
 /// guest_batch_end.
-pub(super) fn pull_end(g: *mut ForeignGuest) -> i32 {
+pub(super) fn end_batch(g: *mut ForeignGuest) -> i32 {
     let ended = on_host(g).and_then(|guest| {
-        caught(guest, || guest.guest().batch_end())?;
+        caught(guest, || guest.guest.batch_end())?;
         guest.batches.set(guest.batches.get() - 1);
         Ok(CallFrame(g))
     });
@@ -191,7 +155,7 @@ impl CallFrame {
         // A nested call may have poisoned the guest.
         let due = g.check_sound().and_then(|()| {
             if delivery.is_none() {
-                *delivery = Some(g.guest().begin_delivery(token, budget)?);
+                *delivery = Some(Delivery::begin(&g.guest.reactor, token, budget)?);
             }
             delivery.as_mut().map_or(Ok(false), Delivery::advance)
         });
@@ -219,7 +183,7 @@ fn release(pointer: *mut ForeignGuest) -> std::result::Result<(), Status> {
     g.frames.set(1);
     let ended = catch(|| {
         if !g.poster.in_child() {
-            g.guest().end_now();
+            g.guest.end_now();
         }
         Ok(())
     });

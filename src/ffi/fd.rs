@@ -2,10 +2,11 @@
 
 use std::ffi::c_void;
 
+use super::boundary::ForeignGuest;
 use super::callbacks::Foreign;
-use super::guest::ForeignGuest;
-use super::types::{GuestDropFn, GuestFdFn, GuestStatus};
+use super::types::{GuestDropFn, GuestFdFn, GuestStatus, GUEST_PRIORITY, GUEST_READABLE, GUEST_WRITABLE};
 use super::{args, boundary};
+use crate::error::{Error, Result, Status};
 use crate::guest::OsFd;
 
 /// Watches an fd. Thread: host. Works also while the I/O thread waits: the change is seen at once.
@@ -38,7 +39,7 @@ pub unsafe extern "C" fn guest_fd_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        guest.registry().fd_add(fd, args::interest(events)?, Foreign::new(callback, user_data, drop))
+        guest.registry().fd_add(fd, interest(events)?, Foreign::new(callback, user_data, drop))
     })
 }
 
@@ -51,5 +52,17 @@ pub unsafe extern "C" fn guest_fd_add(
 /// GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_fd_modify(g: *mut ForeignGuest, id: u64, events: u32) -> GuestStatus {
-    boundary::host(g, |guest| guest.registry().fd_modify(args::id(id)?, args::interest(events)?))
+    boundary::host(g, |guest| guest.registry().fd_modify(args::id(id)?, interest(events)?))
+}
+
+fn interest(events: u32) -> Result<u32> {
+    match events & !(GUEST_READABLE | GUEST_WRITABLE | GUEST_PRIORITY) {
+        0 => Ok(events),
+        unknown => Err(Error::new(
+            Status::FLAGS,
+            format!(
+                "events has the bits {unknown:#x}: use GUEST_READABLE, GUEST_WRITABLE and GUEST_PRIORITY"
+            ),
+        )),
+    }
 }

@@ -2,10 +2,9 @@
 
 use std::ffi::c_void;
 
+use super::boundary::{self, ForeignGuest};
 use super::callbacks::Foreign;
-use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestFdFn, GuestStatus, GUEST_READABLE};
-use super::{args, boundary};
 use crate::guest::OsFd;
 
 /// Watches a handle that can be waited for, any number of them. Thread: host. Windows only.
@@ -30,7 +29,6 @@ pub unsafe extern "C" fn guest_handle_add(
     id_out: *mut u64,
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
-        let callback = Foreign::new(callback, user_data, drop);
-        guest.registry().handle_add(handle as OsFd, args::interest(GUEST_READABLE)?, callback)
+        guest.registry().handle_add(handle as OsFd, GUEST_READABLE, Foreign::new(callback, user_data, drop))
     })
 }

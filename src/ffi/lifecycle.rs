@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-pub use super::guest::ForeignGuest;
+pub use super::boundary::ForeignGuest;
 use super::host::ForeignHost;
 use super::sized;
 use super::types::{GuestHost, GuestOptions, GuestStats, GuestStatus, GuestToken};
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
     // `Guest` is not `Send` only because its parts are shared by `Rc` and `Cell`. All of them live inside `g`,
     // no clone is with user code while nothing is on the stack, and the caller vouches that the old thread is
     // outside: so they move as a whole.
-    boundary::any(g, |g| g.poster.adopt())
+    boundary::any(g, |g| g.poster.shared.adopt())
 }
 
 /// Runs what is due, within the guest's time budget, without ever waiting. Thread: host.
@@ -177,7 +177,8 @@ pub unsafe extern "C" fn guest_fd(g: *const ForeignGuest, fd_out: *mut OsFd) -> 
 /// not change.
 #[no_mangle]
 pub unsafe extern "C" fn guest_wake(g: *const ForeignGuest) -> GuestStatus {
-    boundary::wake(g)
+    // SAFETY: the caller passes NULL or a live guest.
+    boundary::wake(unsafe { g.as_ref() }.map(|g| &g.poster))
 }
 
 /// What the guest does at this moment: GUEST_STATE_IDLE and its sisters. Thread: any.

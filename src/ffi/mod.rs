@@ -12,10 +12,7 @@ mod args;
 mod boundary;
 mod callbacks;
 mod driving;
-mod guest;
 mod host;
-mod last_error;
-mod poster;
 mod sized;
 
 pub mod child;

@@ -2,10 +2,25 @@
 
 use std::ffi::c_void;
 
-use super::guest::ForeignGuest;
-use super::poster::{self, ForeignPoster};
+use super::boundary::ForeignGuest;
 use super::types::{GuestDropFn, GuestPostFn, GuestStatus};
 use super::{args, boundary, callbacks};
+use crate::error::Result;
+use crate::guest::live::{Alive, POSTERS};
+use crate::guest::Poster;
+
+/// The right to post to a guest from any thread, also when the guest is gone. Opaque.
+pub struct ForeignPoster {
+    poster: Poster,
+    _alive: Alive<POSTERS>,
+}
+
+fn alive<'a>(p: *const ForeignPoster) -> Result<&'a Poster> {
+    // SAFETY: the caller passes NULL or a live poster.
+    let p = unsafe { p.as_ref() }.ok_or_else(|| args::null("poster"))?;
+    p.poster.shared.check_process()?;
+    Ok(&p.poster)
+}
 
 /// Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler:
 /// see guest_wake).
@@ -24,10 +39,7 @@ pub unsafe extern "C" fn guest_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    boundary::any(g, |g| {
-        args::callback(g.pull, callback.is_some())?;
-        callbacks::post(&g.poster, callback, user_data, drop)
-    })
+    boundary::any(g, |g| callbacks::post(&g.poster, callback, user_data, drop))
 }
 
 /// Makes a poster: the right to post, which may outlive the guest. Thread: any.
@@ -41,7 +53,7 @@ pub unsafe extern "C" fn guest_poster_new(
 ) -> GuestStatus {
     boundary::any(g, |g| {
         let out = args::out(poster_out, "poster_out")?;
-        *out = ForeignPoster::new(g.poster.clone(), g.pull);
+        *out = Box::into_raw(Box::new(ForeignPoster { poster: g.poster.clone(), _alive: Alive::new() }));
         Ok(())
     })
 }
@@ -56,10 +68,7 @@ pub unsafe extern "C" fn guest_poster_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    poster::call(poster, |p| {
-        args::callback(p.pull, callback.is_some())?;
-        callbacks::post(&p.poster, callback, user_data, drop)
-    })
+    boundary::plain(|| callbacks::post(alive(poster)?, callback, user_data, drop))
 }
 
 /// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:
@@ -68,7 +77,8 @@ pub unsafe extern "C" fn guest_poster_post(
 /// Errors: GUEST_ENULL, GUEST_ECLOSED, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_wake(poster: *const ForeignPoster) -> GuestStatus {
-    poster::wake(poster)
+    // SAFETY: the caller passes NULL or a live poster.
+    boundary::wake(unsafe { poster.as_ref() }.map(|p| &p.poster))
 }
 
 /// guest_cancel by way of a poster; harmless when the guest has ended or is freed. Thread: any.
@@ -76,8 +86,8 @@ pub unsafe extern "C" fn guest_poster_wake(poster: *const ForeignPoster) -> Gues
 /// Errors: GUEST_ENULL, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_cancel(poster: *mut ForeignPoster) -> GuestStatus {
-    poster::call(poster, |p| {
-        p.poster.cancel();
+    boundary::plain(|| {
+        alive(poster)?.cancel();
         Ok(())
     })
 }
@@ -85,5 +95,11 @@ pub unsafe extern "C" fn guest_poster_cancel(poster: *mut ForeignPoster) -> Gues
 /// Releases a poster. Thread: any. NULL is ignored; the guest is not touched.
 #[no_mangle]
 pub unsafe extern "C" fn guest_poster_free(poster: *mut ForeignPoster) {
-    poster::free(poster);
+    boundary::plain(|| {
+        if !poster.is_null() {
+            // SAFETY: the caller passes what guest_poster_new gave, once.
+            drop(unsafe { Box::from_raw(poster) });
+        }
+        Ok(())
+    });
 }

@@ -1,8 +1,11 @@
 //! L5. Header section: batches as arrays of events, for languages where a callback per event is dear.
 
-use super::driving;
-use super::guest::ForeignGuest;
+use super::boundary::{self, ForeignGuest};
 use super::types::{GuestEvent, GuestStatus, GuestToken};
+use super::{args, driving};
+use crate::error::Result;
+use crate::guest::Guest;
+use crate::id::Id;
 
 /// Opens a batch. Thread: host. Needs GUEST_FLAG_PULL.
 ///
@@ -12,7 +15,7 @@ use super::types::{GuestEvent, GuestStatus, GuestToken};
 /// Errors: those of guest_deliver_batch; GUEST_EDRIVE if the guest was started without GUEST_FLAG_PULL.
 #[no_mangle]
 pub unsafe extern "C" fn guest_batch_begin(g: *mut ForeignGuest, token: GuestToken) -> GuestStatus {
-    driving::pull_begin(g, token)
+    driving::begin_batch(g, token)
 }
 
 /// Takes the next events of the open batch, without waiting. Thread: host.
@@ -32,7 +35,7 @@ pub unsafe extern "C" fn guest_batch_next(
     capacity: usize,
     count_out: *mut usize,
 ) -> GuestStatus {
-    driving::pull_next(g, 0, events_out, capacity, count_out)
+    boundary::host(g, |guest| take(guest, 0, events_out, capacity, count_out))
 }
 
 /// Takes the next events of the open batch; if nothing is due, waits for the first one. Thread: host.
@@ -56,7 +59,7 @@ pub unsafe extern "C" fn guest_batch_wait(
     capacity: usize,
     count_out: *mut usize,
 ) -> GuestStatus {
-    driving::pull_next(g, timeout, events_out, capacity, count_out)
+    boundary::host(g, |guest| take(guest, timeout, events_out, capacity, count_out))
 }
 
 /// Ends the innermost open batch: the guest waits again, or asks for its next turn. Thread: host.
@@ -64,5 +67,34 @@ pub unsafe extern "C" fn guest_batch_wait(
 /// Errors: GUEST_EORDER (no batch is open), GUEST_ETHREAD, GUEST_EFORKED, GUEST_EPANIC.
 #[no_mangle]
 pub unsafe extern "C" fn guest_batch_end(g: *mut ForeignGuest) -> GuestStatus {
-    driving::pull_end(g)
+    driving::end_batch(g)
+}
+
+fn take(
+    guest: &Guest,
+    timeout: u64,
+    events: *mut GuestEvent,
+    capacity: usize,
+    count: *mut usize,
+) -> Result<()> {
+    if events.is_null() {
+        return Err(args::null("events_out"));
+    }
+    let count = args::out(count, "count_out")?;
+    let mut written = 0;
+    guest.batch_wait(timeout, capacity, |event| {
+        let event = GuestEvent {
+            id: event.id.map_or(0, Id::to_bits),
+            kind: event.kind as u32,
+            flags: event.flags,
+            value: event.value,
+            data: event.data,
+            user_data: event.user_data,
+        };
+        // SAFETY: the caller gives room for `capacity` events, and no more are told.
+        unsafe { events.add(written).write(event) };
+        written += 1;
+    })?;
+    *count = written;
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
+use super::boundary::ForeignGuest;
 use super::callbacks::Foreign;
-use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestSignalFn, GuestStatus};
 
 /// Calls back on the host thread when a signal arrives. Thread: host.

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::types::GuestStatus;
-use super::{args, boundary, last_error};
+use super::{args, boundary};
 use crate::error::{Error, Status};
 
 /// The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn guest_last_error(
     length_out: *mut usize,
 ) -> GuestStatus {
     boundary::quiet(|| {
-        let error = last_error::last()
+        let error = boundary::last_error()
             .unwrap_or_else(|| Error::new(Status::OK, "No call has failed on this thread."));
         // SAFETY: the caller passes NULL or writable places, and `capacity` writable bytes.
         unsafe {

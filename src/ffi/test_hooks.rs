@@ -1,7 +1,7 @@
 //! L5. Not part of the ABI: what tests need to reach, built only with the feature `test-hooks`.
 
 use super::boundary;
-use super::guest::ForeignGuest;
+use super::boundary::ForeignGuest;
 
 /// Panics inside the library, as a bug of its own would.
 #[no_mangle]

@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
+use super::boundary::ForeignGuest;
 use super::callbacks::Foreign;
-use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestStatus, GuestTimerFn};
 use super::{args, boundary};
 

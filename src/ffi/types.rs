@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use super::guest::ForeignGuest;
+use super::boundary::ForeignGuest;
 use crate::guest::Address;
 
 /// Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes.

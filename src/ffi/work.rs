@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use super::boundary;
+use super::boundary::ForeignGuest;
 use super::callbacks::ForeignWork;
-use super::guest::ForeignGuest;
 use super::types::{GuestDropFn, GuestStatus, GuestWorkDoneFn, GuestWorkFn};
 
 /// Runs `work(user_data)` on a thread of the guest's pool, then `done` on the host thread. Thread:

@@ -143,7 +143,7 @@ impl Handle {
 
     /// The right to post from any thread.
     pub fn poster(&self) -> Poster {
-        Poster(self.0.shared.clone())
+        Poster { shared: self.0.shared.clone() }
     }
 
     /// That of the guest whose callback this is; `None` never, while one runs.

@@ -28,7 +28,8 @@ pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
 pub use crate::core::registered::source::{Event, Kind};
 pub use crate::core::stats::{LatchForm, Stats, BUCKETS};
-pub use crate::core::waiting::drive::{Drive, State};
+pub use crate::core::turn::reactor::Drive;
+pub use crate::core::waiting::shared::State;
 pub use crate::sources::Resolved;
 pub use crate::sys::{monotonic_ns, signal_arrivals, Address, ChildExit, OsFd, Query};
 
@@ -41,9 +42,8 @@ pub(crate) use crate::core::turn::deliver::Delivery;
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {
-    reactor: Rc<Reactor>,
+    pub(crate) reactor: Rc<Reactor>,
     drive: Drive,
-    pull: bool,
     /// Open batches of the pull form, the innermost last.
     // Boxed: taken out and put back with each call.
     #[allow(clippy::vec_box)]
@@ -65,8 +65,8 @@ impl Guest {
         let Options { drive, pull, batch_budget, work_threads, clock, .. } = options;
         let Options { nested_after, repost_after, stall_after, .. } = options;
         let pauses = Pauses { nested_after, repost_after, stall_after };
-        let settings = Settings { drive, budget: batch_budget, pauses, work_threads, clock };
-        Ok(Guest { reactor: Reactor::start(host, settings)?, drive, pull, batches: RefCell::default() })
+        let settings = Settings { drive, pull, budget: batch_budget, pauses, work_threads, clock };
+        Ok(Guest { reactor: Reactor::start(host, settings)?, drive, batches: RefCell::default() })
     }
 
     /// The right to register sources.
@@ -76,7 +76,7 @@ impl Guest {
 
     /// The right to post from any thread.
     pub fn poster(&self) -> Poster {
-        Poster(self.reactor.shared.clone())
+        Poster { shared: self.reactor.shared.clone() }
     }
 
     /// Runs what is due within the guest's budget. `token`: what `Host::post` was called with, or 0.
@@ -89,7 +89,7 @@ impl Guest {
 
     /// The same with a budget of its own, in nanoseconds.
     pub fn deliver_for(&self, token: u64, budget: Option<u64>) -> Result<()> {
-        let mut delivery = self.begin_delivery(token, budget)?;
+        let mut delivery = Delivery::begin(&self.reactor, token, budget)?;
         while delivery.advance()? {
             delivery.run();
         }
@@ -150,17 +150,6 @@ impl Guest {
         &self.reactor.registry
     }
 
-    /// Opens a delivery whose calls the caller runs.
-    #[inline(always)]
-    pub(crate) fn begin_delivery(&self, token: u64, budget: Option<u64>) -> Result<Delivery> {
-        self.reactor.shared.check_process()?;
-        // A cancelled guest has no events left, so that any form will do for its end.
-        if !self.reactor.shared.life.is_cancelled() {
-            self.check_form(false)?;
-        }
-        Delivery::begin(&self.reactor, token, budget)
-    }
-
     /// Waits between deliveries; see [`Run::wait`].
     pub(crate) fn running(&self, timeout: u64, shutdown: bool) -> Result<Run> {
         self.reactor.shared.check_process()?;
@@ -182,9 +171,7 @@ impl Guest {
     /// # Errors
     /// Those of [`Guest::deliver`]; `DRIVE` if the guest was not started for it.
     pub fn batch_begin(&self, token: u64) -> Result<()> {
-        self.reactor.shared.check_process()?;
-        self.check_form(true)?;
-        let delivery = Delivery::begin(&self.reactor, token, None)?;
+        let delivery = Delivery::begin_batch(&self.reactor, token)?;
         self.batches.borrow_mut().push(Box::new(Batch { held: Vec::new(), delivery }));
         Ok(())
     }
@@ -237,24 +224,6 @@ impl Guest {
         self.reactor.shared.check_process()?;
         let none = || Error::new(Status::ORDER, "no batch is open: guest_batch_begin comes first");
         self.batches.borrow_mut().pop().ok_or_else(none)
-    }
-
-    fn check_form(&self, pull: bool) -> Result<()> {
-        match (self.pull, pull) {
-            (true, false) => Err(Error::new(
-                Status::DRIVE,
-                "this guest was started with GUEST_FLAG_PULL: take its batches with guest_batch_begin",
-            )),
-            (false, true) => Err(Error::new(
-                Status::DRIVE,
-                "batches are taken as events only from a guest that was started with GUEST_FLAG_PULL",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn is_pull(&self) -> bool {
-        self.pull
     }
 
     /// Ends the guest here and now, as dropping it does.

@@ -1,7 +1,7 @@
 //! L4. How a guest shall behave.
 
 use crate::clock::{Clock, MILLISECOND};
-use crate::core::waiting::drive::Drive;
+use crate::core::turn::reactor::Drive;
 use crate::error::{Error, Result, Status};
 use crate::sys::{coarse_ns, monotonic_ns};
 

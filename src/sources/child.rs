@@ -10,9 +10,8 @@ use once_cell::unsync::OnceCell;
 
 use crate::core::context::Context;
 use crate::core::live::{self, Alive, SOURCES};
-use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, AddedChild, Child, ChildExit};

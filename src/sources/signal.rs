@@ -7,9 +7,8 @@ use std::rc::Rc;
 
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{errno, Listener};

@@ -9,9 +9,8 @@ use std::rc::Rc;
 use crate::clock::FOREVER;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::registered::connections::Connections;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::Result;
 use crate::id::Id;
 

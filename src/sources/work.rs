@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::registered::connections::Connections;
 use crate::core::registered::pool::{Pool, Task};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::sync::{lock, Mutex};

@@ -1,8 +1,7 @@
 //! L2. What is registered.
 //!
-//! `registry` is what user code registers with, `source` what a source is, and `connections` what its methods get.
+//! `registry` is what user code registers with, `source` what a source is and what its methods get.
 
-pub(crate) mod connections;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod source;

@@ -11,10 +11,9 @@ use std::sync::Arc;
 
 use once_cell::unsync::OnceCell;
 
-use super::connections::Connections;
 use super::pool::Pool;
-use super::source::{Detached, Source};
-use super::table::{Call, Mute, Table};
+use super::source::{Connections, Detached, Source};
+use super::table::Table;
 use crate::core::context::Context;
 use crate::core::message::Job;
 use crate::core::waiting::shared::Shared;
@@ -36,8 +35,6 @@ pub struct Registry {
     pub(crate) connections: Connections,
     pub(crate) table: RefCell<Table>,
     deferred_drops: RefCell<VecDeque<Deferred>>,
-    /// Events of sources whose callbacks are on the stack.
-    missed: RefCell<Vec<(Id, u64)>>,
     /// Closed, but a thread of the library still works for them.
     in_flight: RefCell<HashMap<Id, Rc<dyn Source>>>,
 }
@@ -51,7 +48,6 @@ impl Registry {
             connections: Connections::new(shared.clone(), poller),
             table: RefCell::new(Table::new()),
             deferred_drops: RefCell::default(),
-            missed: RefCell::default(),
             in_flight: RefCell::default(),
             shared,
         })
@@ -132,7 +128,6 @@ impl Registry {
     fn take_out(&self, id: Id) -> Option<Rc<dyn Source>> {
         let source = self.table.borrow_mut().remove(id)?;
         self.shared.counters.closed.add(1);
-        self.missed.borrow_mut().retain(|(missed, _)| *missed != id);
         Some(source)
     }
 
@@ -191,61 +186,5 @@ impl Registry {
             source.map_or(Ok(()), |source| self.drop_now(Deferred::Source { _source: source }))?;
         }
         Ok(())
-    }
-
-    // ---- calls
-
-    /// Looks a ready source up, unless it was closed since. `None` also for one whose callback is
-    /// on the stack: its turn comes when that has returned. Until then an fd is switched off, or it
-    /// would keep the poller ready, and any other event is kept: `again` is its hint.
-    #[inline(always)]
-    pub(crate) fn begin_call(&self, id: Id, hint: u64, again: Option<u64>) -> Option<Rc<dyn Source>> {
-        let call = self.table.borrow_mut().begin_call(id)?;
-        match call {
-            Call::Begun(source) if source.prepare(&self.connections, id, hint) => Some(source),
-            Call::Begun(source) => {
-                self.end_call(id, &source, |_, _| {});
-                None
-            }
-            Call::Missed(source, mute) => {
-                self.miss(id, again, &source, mute);
-                None
-            }
-        }
-    }
-
-    /// Keeps one event for when the callback has returned, however many come.
-    #[cold]
-    fn miss(&self, id: Id, again: Option<u64>, source: &Rc<dyn Source>, mute: Mute) {
-        if let Some(hint) = again {
-            let mut missed = self.missed.borrow_mut();
-            match missed.iter_mut().find(|(known, _)| *known == id) {
-                Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
-                None => missed.push((id, hint)),
-            }
-        }
-        if mute == Mute::Now {
-            source.mute(&self.connections, id);
-        }
-    }
-
-    /// Its callback has returned: `again` gets what it missed meanwhile.
-    #[inline(always)]
-    pub(crate) fn end_call(&self, id: Id, source: &Rc<dyn Source>, mut again: impl FnMut(Id, u64)) {
-        let muted = self.table.borrow_mut().end_call(id);
-        if muted {
-            source.unmute(&self.connections, id);
-            self.missed.borrow_mut().retain(|&(missed, hint)| {
-                if missed == id {
-                    again(id, hint);
-                }
-                missed != id
-            });
-        }
-    }
-
-    /// Gives up what sources have missed.
-    pub(crate) fn give_up_missed(&self) {
-        self.missed.take();
     }
 }

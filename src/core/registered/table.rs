@@ -1,13 +1,13 @@
 //! L2. What is registered: slots with generations.
 //!
-//! Owns: one reference to each open source. Host thread only. The caller drops what `remove`
+//! Owns: one reference to each open source, and what is called at present. Host thread only. The caller drops what `remove`
 //! returns after its borrow of the table has ended, since a source's end may run user code.
 
 use std::collections::TryReserveError;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::source::Source;
+use super::source::{Connections, Source};
 use crate::core::room::make_room;
 use crate::id::{Id, GENERATION_MAX};
 
@@ -27,27 +27,14 @@ enum Activity {
     Muted,
 }
 
-/// What came of announcing a call.
-pub(crate) enum Call {
-    /// Call it.
-    Begun(Rc<dyn Source>),
-    /// Its callback is on the stack, so its turn comes later; the first such time it has to be switched off.
-    Missed(Rc<dyn Source>, Mute),
-}
-
-/// Whether a source is to be switched off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mute {
-    Now,
-    Already,
-}
-
 pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// The generation that new slots begin with. Each guest has its own, far from the others', so
     /// that the ids of one are stale in another.
     first: u32,
+    /// Events of sources whose callbacks are on the stack.
+    missed: Vec<(Id, u64)>,
 }
 
 impl Table {
@@ -55,7 +42,8 @@ impl Table {
         static TABLES: AtomicU32 = AtomicU32::new(1);
         // An odd factor near the golden ratio spreads consecutive numbers over the whole range.
         let spread = TABLES.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b1);
-        Table { slots: Vec::new(), free: Vec::new(), first: spread % GENERATION_MAX + 1 }
+        let first = spread % GENERATION_MAX + 1;
+        Table { slots: Vec::new(), free: Vec::new(), first, missed: Vec::new() }
     }
 
     /// Makes sure of a place for one more source, and for that place among the free ones when it is closed.
@@ -94,6 +82,7 @@ impl Table {
         // An id comes again after its slot was given out two thousand million times.
         slot.generation = slot.generation % GENERATION_MAX + 1;
         self.free.push(id.slot());
+        self.missed.retain(|(missed, _)| *missed != id);
         Some(source)
     }
 
@@ -118,23 +107,72 @@ impl Table {
         self.slot(id).is_some_and(|slot| slot.activity == Activity::Muted)
     }
 
-    /// Its callback is about to be called, unless that is on the stack.
-    pub(crate) fn begin_call(&mut self, id: Id) -> Option<Call> {
-        let slot = self.slot_mut(id)?;
-        let source = slot.source.clone()?;
-        let before = slot.activity;
-        slot.activity = if before == Activity::Idle { Activity::Running } else { Activity::Muted };
-        Some(match before {
-            Activity::Idle => Call::Begun(source),
-            Activity::Running => Call::Missed(source, Mute::Now),
-            Activity::Muted => Call::Missed(source, Mute::Already),
-        })
+    /// Whether that is an open source whose events come at the end of an iteration.
+    pub(crate) fn comes_last(&self, id: Id) -> bool {
+        self.get(id).is_some_and(|source| source.comes_last())
     }
 
-    /// Its callback has returned. Says whether it was muted meanwhile.
-    pub(crate) fn end_call(&mut self, id: Id) -> bool {
-        let Some(slot) = self.slot_mut(id) else { return false };
-        std::mem::replace(&mut slot.activity, Activity::Idle) == Activity::Muted
+    /// A source is ready: the one to call, unless it was closed since or has nothing to tell. `None` also for one whose
+    /// callback is on the stack: its turn comes when that has returned. Until then an fd is switched off, or it would
+    /// keep the poller ready, and of any other event one is kept, however many come: `again` is its hint.
+    #[inline(always)]
+    pub(crate) fn begin_call(
+        &mut self,
+        to: &Connections,
+        id: Id,
+        hint: u64,
+        again: Option<u64>,
+    ) -> Option<Rc<dyn Source>> {
+        let slot = self.slot_mut(id)?;
+        if slot.activity != Activity::Idle {
+            self.miss(to, id, again);
+            return None;
+        }
+        let source = slot.source.as_ref().filter(|source| source.prepare(to, id, hint))?;
+        slot.activity = Activity::Running;
+        Some(source.clone())
+    }
+
+    #[cold]
+    fn miss(&mut self, to: &Connections, id: Id, again: Option<u64>) {
+        let Some(slot) = self.slots.get_mut(id.slot() as usize) else { return };
+        let Some(source) = &slot.source else { return };
+        let before = std::mem::replace(&mut slot.activity, Activity::Muted);
+        if let Some(hint) = again {
+            match self.missed.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, earlier)) => *earlier = source.merge(*earlier, hint),
+                None => self.missed.push((id, hint)),
+            }
+        }
+        if before == Activity::Running {
+            source.mute(to, id);
+        }
+    }
+
+    /// Its callback has returned: `again` gets the hint of what it missed meanwhile.
+    #[inline(always)]
+    pub(crate) fn end_call(
+        &mut self,
+        to: &Connections,
+        id: Id,
+        source: &Rc<dyn Source>,
+        mut again: impl FnMut(u64),
+    ) {
+        let Some(slot) = self.slot_mut(id) else { return };
+        if std::mem::replace(&mut slot.activity, Activity::Idle) == Activity::Muted {
+            source.unmute(to, id);
+            self.missed.retain(|&(missed, hint)| {
+                if missed == id {
+                    again(hint);
+                }
+                missed != id
+            });
+        }
+    }
+
+    /// Gives up what sources have missed.
+    pub(crate) fn give_up_missed(&mut self) {
+        self.missed.clear();
     }
 
     fn slot(&self, id: Id) -> Option<&Slot> {

@@ -1,6 +1,7 @@
 //! L2. Deliveries: the host thread's turn.
 //!
-//! Owns: the loop "find what is due, run it, look again" and its budget. Host thread only.
+//! Owns: the loop "find what is due, run it, look again" and the budget: the time that it may take before the host gets
+//! its turn. Host thread only. What the pull form adds is in [`super::pull`].
 //!
 //! A [`Delivery`] is open from `begin` until it is dropped, also by a C++ exception that passes
 //! through: its end hands the waiting back, so nothing can be lost. One event at a time lies
@@ -8,14 +9,13 @@
 
 use std::rc::Rc;
 
-use super::budget::Budget;
-use super::iteration::Ready;
-use super::reactor::{Look, Reactor};
+use super::reactor::{Look, Reactor, Ready};
+use crate::clock::{Clock, FOREVER};
 use crate::core::message::Job;
-use crate::core::registered::registry::Deferred;
-use crate::core::registered::source::{Event, Kind, Next, Source};
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Next, Source};
 use crate::core::waiting::shared::Ending;
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::id::Id;
 
 /// One delivery in progress.
@@ -47,6 +47,21 @@ impl Delivery {
     /// Lets a delivery in. `token` 0 is let in at any time; `budget` in nanoseconds, or the guest's.
     #[inline(always)]
     pub(crate) fn begin(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
+        let shared = &reactor.shared;
+        shared.check_process()?;
+        // A cancelled guest has no events left, so that any form will do for its end.
+        if shared.pull && !shared.life.is_cancelled() {
+            return Err(Error::new(
+                Status::DRIVE,
+                "this guest was started with GUEST_FLAG_PULL: take its batches with guest_batch_begin",
+            ));
+        }
+        Delivery::open(reactor, token, budget)
+    }
+
+    /// The same, in whatever form.
+    #[inline(always)]
+    pub(super) fn open(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
         let shared = &reactor.shared;
         if shared.drive.refuses_inline(shared) {
             return Err(Status::INLINE.into());
@@ -86,7 +101,6 @@ impl Delivery {
         while let Some(ready) = self.find()? {
             // Also an event that came to nothing counts: no kind of them may keep the host waiting.
             self.budget.use_some();
-            let registry = &self.reactor.registry;
             let (id, hint, again) = match ready {
                 Ready::Post(job) => {
                     self.current = Some(Call::Post(job));
@@ -96,7 +110,9 @@ impl Delivery {
                 Ready::Fd(id, readiness) => (id, u64::from(readiness), None),
                 Ready::Source(id, hint) => (id, hint, Some(hint)),
             };
-            if let Some(source) = registry.begin_call(id, hint, again) {
+            let Registry { table, connections, .. } = &*self.reactor.registry;
+            let call = table.borrow_mut().begin_call(connections, id, hint, again);
+            if let Some(source) = call {
                 self.current = Some(Call::Source(id, source));
                 self.before_callback();
                 return Ok(true);
@@ -135,83 +151,30 @@ impl Delivery {
         reactor.shared.return_to_delivery();
         // The source's or post's own end, if this is it, comes after its callback has returned.
         let Call::Source(id, source) = call else { return };
-        reactor.registry.end_call(id, &source, |id, hint| reactor.comes_again(id, hint));
-        if source.settle(&reactor.registry.connections, id) == Next::Close {
+        let Registry { table, connections, .. } = &*reactor.registry;
+        table.borrow_mut().end_call(connections, id, &source, |hint| reactor.comes_again(id, hint));
+        if source.settle(connections, id) == Next::Close {
             reactor.registry.retire(id);
         }
     }
 
-    /// The pull form: tells up to `capacity` events of one look. What has ended with its event is `held`: the caller
-    /// drops it when the user has seen the events. Says whether there were any.
     #[inline(always)]
-    pub(super) fn take(
-        &mut self,
-        capacity: usize,
-        held: &mut Vec<Deferred>,
-        tell: &mut impl FnMut(Event),
-    ) -> Result<bool> {
-        self.reactor.shared.return_to_delivery();
-        (self.exhausted, self.woken) = (false, false);
-        let mut told = 0;
-        // More than one look only while nothing of what they found was worth telling.
-        while told == 0 {
-            let Some(first) = self.find()? else { break };
-            self.budget.use_some();
-            let mut next = Some(first);
-            while let Some(ready) = next {
-                if let Some(event) = self.event(ready, held) {
-                    tell(event);
-                    told += 1;
-                }
-                // Only what this look has found: another one would find the same fds again.
-                next = if told < capacity { self.reactor.next_ready() } else { None };
-            }
-        }
-        self.reactor.shared.counters.events.add(told as u64);
-        self.busy |= told > 0 || self.woken;
-        Ok(told > 0)
-    }
-
-    /// What is told of something ready, and told by being handed out: no callback of it will be on the stack.
-    #[inline(always)]
-    fn event(&self, ready: Ready, held: &mut Vec<Deferred>) -> Option<Event> {
-        let (id, hint) = match ready {
-            Ready::Fd(id, readiness) => (id, u64::from(readiness)),
-            Ready::Source(id, hint) => (id, hint),
-            Ready::Post(job) => {
-                let event = Event::plain(None, Kind::Post, job.user_data());
-                held.push(Deferred::Post { _job: job });
-                return Some(event);
-            }
-        };
-        let registry = &self.reactor.registry;
-        let (event, next) = {
-            let table = registry.table.borrow();
-            let source = table.get(id)?;
-            if !source.prepare(&registry.connections, id, hint) {
-                return None;
-            }
-            (source.event(id), source.settle(&registry.connections, id))
-        };
-        if next == Next::Close {
-            held.extend(registry.retire(id).map(|source| Deferred::Source { _source: source }));
-        }
-        Some(event)
-    }
-
-    #[inline(always)]
-    fn find(&mut self) -> Result<Option<Ready>> {
+    pub(super) fn find(&mut self) -> Result<Option<Ready>> {
         loop {
-            if self.reactor.has_ends() {
+            if self.has_ends() {
                 if self.run_ends()? {
                     // A drop function may have cancelled the guest: then nothing is told any more.
                     continue;
                 }
                 return Ok(None);
             }
-            if !self.reactor.has_ready() && !self.look()? {
-                self.exhausted = true;
-                return Ok(None);
+            if !self.reactor.has_ready() {
+                let Look { found, woken } = self.reactor.look()?;
+                self.woken |= woken;
+                if !found {
+                    self.exhausted = true;
+                    return Ok(None);
+                }
             }
             if self.is_spent() {
                 return Ok(None);
@@ -223,12 +186,11 @@ impl Delivery {
         }
     }
 
-    /// Says whether something is ready.
+    /// Whether there is something to detach or to drop.
     #[inline(always)]
-    fn look(&mut self) -> Result<bool> {
-        let Look { found, woken } = self.reactor.look()?;
-        self.woken |= woken;
-        Ok(found)
+    fn has_ends(&self) -> bool {
+        let Reactor { shared, registry, .. } = &*self.reactor;
+        registry.has_deferred_drops() || shared.life.is_cancelled() && !self.reactor.is_detached()
     }
 
     /// Detaches what the guest's end detaches, and runs drop functions. Says whether the budget has lasted.
@@ -288,11 +250,11 @@ impl Drop for Delivery {
         let now = shared.clock.now();
         self.count(now);
         shared.leave_delivery();
-        if reactor.try_finish().is_err() {
+        if shared.life.is_detaching() && reactor.try_finish().is_err() {
             return;
         }
         // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
-        let found = reactor.has_ends() || reactor.has_ready();
+        let found = self.has_ends() || reactor.has_ready();
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
         let more = !shared.life.is_ended() && (found || !shared.posts.arm());
         reactor.more.set(more);
@@ -303,10 +265,101 @@ impl Drop for Delivery {
         let ending = Ending {
             now,
             more,
-            has_unpolled: &|| !self.exhausted && reactor.is_ready(),
+            has_unpolled: &|| !self.exhausted && reactor.registry.connections.poller().is_ready(),
             earliest: reactor.registry.connections.earliest(),
             busy: self.busy,
         };
         shared.drive.end(shared, &ending);
+    }
+}
+
+/// Events shorter than this make looks at the clock rarer.
+const QUICK: u64 = 1_000;
+const STRIDE_MAX: u32 = 8;
+
+/// The time that one delivery may take before the host gets its turn.
+///
+/// Reading the clock costs as much as a short callback. So after callbacks of less than a
+/// microsecond each it is read at every second, fourth, at most eighth event, and at every one again
+/// after a longer one. In between the coarse clock, which costs a fifth, tells whether
+/// milliseconds have passed: a slow callback after quick ones is noticed when it returns.
+pub(super) struct Budget {
+    nanoseconds: u64,
+    until: u64,
+    /// Something has run; at least one thing does in each delivery.
+    ran: bool,
+    /// When the clock was last looked at,
+    checked: u64,
+    /// how many events lie between two looks,
+    stride: u32,
+    /// how many are left before the next,
+    unchecked: u32,
+    /// and what the coarse clock said then.
+    coarse: u64,
+}
+
+impl Budget {
+    pub(super) fn new(now: u64, nanoseconds: u64) -> Budget {
+        let until = now.saturating_add(nanoseconds);
+        Budget { nanoseconds, until, ran: false, checked: now, stride: 1, unchecked: 0, coarse: 0 }
+    }
+
+    /// The host wants no turn at present.
+    pub(super) fn lift(&mut self) {
+        self.until = FOREVER;
+    }
+
+    /// The whole budget from `now` on.
+    pub(super) fn begin_anew(&mut self, now: u64) {
+        *self = Budget::new(now, self.nanoseconds);
+    }
+
+    /// Something runs now.
+    pub(super) fn use_some(&mut self) {
+        self.ran = true;
+    }
+
+    /// Whether the host's turn has come.
+    #[inline(always)]
+    pub(super) fn is_spent(&mut self, clock: &Clock) -> bool {
+        if !self.ran || self.until == FOREVER {
+            return false;
+        }
+        if self.unchecked > 0 && clock.coarse() == self.coarse {
+            self.unchecked -= 1;
+            return false;
+        }
+        let now = clock.now();
+        let quick = now.saturating_sub(self.checked) < QUICK * u64::from(self.stride);
+        self.stride = if quick { (self.stride * 2).min(STRIDE_MAX) } else { 1 };
+        self.unchecked = self.stride - 1;
+        if self.unchecked > 0 {
+            self.coarse = clock.coarse();
+        }
+        self.checked = now;
+        now >= self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events of `length` run before the budget is spent.
+    fn events(budget: u64, length: u64) -> u64 {
+        let clock = Clock::manual(0);
+        let mut budget = Budget::new(0, budget);
+        let mut count = 0;
+        while !budget.is_spent(&clock) {
+            budget.use_some();
+            clock.advance(length);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn short_events_are_counted_by_the_coarse_clock_too() {
+        assert_eq!(events(4_000_000, 100), 40_000);
     }
 }

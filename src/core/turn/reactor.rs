@@ -1,6 +1,13 @@
 //! L2. The half of a guest that the host thread owns: what it finds to do, and in what order.
 //!
-//! Owns: the registry, the iteration under way, and the drive's thread. Host thread only.
+//! Owns: the registry, the drive's thread, and the iteration under way: what the last look at the poller, the posts and the
+//! signals has found. Host thread only.
+//!
+//! The order is that of CPython's `_run_once`: fds, then due timers, then the posts that were
+//! queued, then signals and children. Timers stay in their heap until their turn comes: an iteration
+//! remembers the moment and the arming that it reaches up to, so that a timer which one of its
+//! callbacks starts waits for the next one, however soon it is due. A burst costs nothing up
+//! front, whatever its size.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,13 +15,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use super::iteration::{Iteration, Ready, Step};
 use crate::clock::{Clock, FOREVER};
 use crate::core::host::Host;
 use crate::core::live;
-use crate::core::message::Message;
+use crate::core::message::{Job, Message};
 use crate::core::registered::registry::{Deferred, Registry};
-use crate::core::waiting::drive::Drive;
+use crate::core::registered::timers::Timers;
 use crate::core::waiting::fd::Fd;
 use crate::core::waiting::handoff::Pauses;
 use crate::core::waiting::io_thread::IoThread;
@@ -23,11 +29,24 @@ use crate::core::waiting::shared::{Shared, Waits};
 use crate::core::waiting::thread::Thread;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::sys::{Listener, Poller, Seen};
+use crate::sys::{Listener, Poller, Readiness, Seen};
+
+/// How the guest waits. The numbers are the C header's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Drive {
+    /// On an I/O thread of its own, which posts tokens.
+    Thread = 0,
+    /// The host watches one fd.
+    Fd = 1,
+    /// On the calling thread, blocking.
+    Run = 2,
+}
 
 /// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
 pub(crate) struct Settings {
     pub(crate) drive: Drive,
+    pub(crate) pull: bool,
     pub(crate) budget: u64,
     pub(crate) pauses: Pauses,
     pub(crate) work_threads: u32,
@@ -48,6 +67,40 @@ pub(crate) struct Reactor {
     pub(super) to_detach: RefCell<Vec<Id>>,
 }
 
+/// Something ready, not told yet.
+pub(super) enum Ready {
+    /// An fd; polling again would find it again.
+    Fd(Id, Readiness),
+    /// Anything else that is registered, with a hint of its kind.
+    Source(Id, u64),
+    Post(Job),
+}
+
+#[derive(Default)]
+struct Iteration {
+    fds: VecDeque<(Id, Readiness)>,
+    /// Timers count if they were due at this moment ...
+    now: u64,
+    /// ... and had been armed by then.
+    arming: u64,
+    posts: VecDeque<Message>,
+    last: VecDeque<(Id, u64)>,
+}
+
+impl Iteration {
+    /// Whether all has been told.
+    #[inline(always)]
+    fn is_over(&self, timers: &Timers) -> bool {
+        self.fds.is_empty() && !self.has_unpolled(timers)
+    }
+
+    /// Whether something is left that polling again would not find.
+    #[inline(always)]
+    fn has_unpolled(&self, timers: &Timers) -> bool {
+        !self.posts.is_empty() || !self.last.is_empty() || timers.is_due(self.now, self.arming)
+    }
+}
+
 /// What a look has come to.
 pub(super) struct Look {
     /// Something is ready.
@@ -59,7 +112,7 @@ pub(super) struct Look {
 impl Reactor {
     pub(crate) fn start(host: Arc<dyn Host>, settings: Settings) -> Result<Rc<Reactor>> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let Settings { drive, budget, pauses, work_threads, clock } = settings;
+        let Settings { drive, pull, budget, pauses, work_threads, clock } = settings;
         let refused = |e: std::io::Error| {
             Error::os(
                 "starting a guest needs a few fds and, in drive THREAD or for stall_after, a thread",
@@ -73,7 +126,7 @@ impl Reactor {
             Drive::Fd => Box::new(Fd::new(&poller, pauses).map_err(refused)?),
             Drive::Run => Box::new(Run),
         };
-        let shared = Shared::new(host, drive, clock, pauses, waker, alarm).map_err(refused)?;
+        let shared = Shared::new(host, drive, pull, clock, pauses, waker, alarm).map_err(refused)?;
         let shared = Arc::new(shared);
         let io_thread = IoThread::start(shared.clone()).map_err(refused)?;
         Ok(Rc::new(Reactor {
@@ -91,25 +144,28 @@ impl Reactor {
     /// The next event of this iteration.
     #[inline(always)]
     pub(super) fn next_ready(&self) -> Option<Ready> {
-        loop {
-            let step =
-                self.iteration.borrow_mut().next(&mut self.registry.connections.timers.borrow_mut())?;
-            match step {
-                Step::Ready(ready) => {
-                    if matches!(ready, Ready::Post(_)) {
-                        self.finished.set(self.finished.get() + 1);
-                    }
-                    return Some(ready);
+        let mut iteration = self.iteration.borrow_mut();
+        if let Some((id, readiness)) = iteration.fds.pop_front() {
+            return Some(Ready::Fd(id, readiness));
+        }
+        let due = self.registry.connections.timers.borrow_mut().pop_due(iteration.now, iteration.arming);
+        if let Some((id, arming)) = due {
+            return Some(Ready::Source(id, arming));
+        }
+        while let Some(message) = iteration.posts.pop_front() {
+            match message {
+                Message::Post(job) => {
+                    self.finished.set(self.finished.get() + 1);
+                    return Some(Ready::Post(job));
                 }
-                Step::Finished(id) if self.registry.finish_in_flight(id) => {}
-                Step::Finished(id) if self.comes_last(id) => self.comes_again(id, 0),
-                Step::Finished(id) => return Some(Ready::Source(id, 0)),
+                Message::Finished(id) if self.registry.finish_in_flight(id) => {}
+                Message::Finished(id) if self.registry.table.borrow().comes_last(id) => {
+                    iteration.last.push_back((id, 0));
+                }
+                Message::Finished(id) => return Some(Ready::Source(id, 0)),
             }
         }
-    }
-
-    fn comes_last(&self, id: Id) -> bool {
-        self.registry.table.borrow().get(id).is_some_and(|source| source.comes_last())
+        iteration.last.pop_front().map(|(id, hint)| Ready::Source(id, hint))
     }
 
     /// At the end of this iteration.
@@ -155,7 +211,10 @@ impl Reactor {
 
     #[inline(always)]
     fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
-        live::posts_taken_up(self.shared.posts.drain(armed, into));
+        let taken_up = self.shared.posts.drain(armed, into);
+        if taken_up > 0 {
+            live::posts_taken_up(taken_up);
+        }
     }
 
     /// Whether the alarm has gone off.
@@ -180,11 +239,6 @@ impl Reactor {
             }
         });
         polled.map(|()| rang).map_err(|e| Error::os("polling", &e))
-    }
-
-    /// Whether polling would find something.
-    pub(super) fn is_ready(&self) -> bool {
-        self.registry.connections.poller().is_ready()
     }
 
     fn collect_signals(&self, listener: &Listener, iteration: &mut Iteration) {
@@ -214,8 +268,8 @@ impl Reactor {
     /// posts are dropped in this delivery, for their end runs user code.
     pub(super) fn give_up_ready(&self) {
         self.registry.connections.set_deadline(FOREVER);
-        self.registry.give_up_missed();
-        let given_up = self.iteration.borrow_mut().give_up();
+        self.registry.table.borrow_mut().give_up_missed();
+        let given_up = std::mem::take(&mut *self.iteration.borrow_mut()).posts;
         let mut queued = VecDeque::new();
         self.drain(true, &mut queued);
         for message in given_up.into_iter().chain(queued) {

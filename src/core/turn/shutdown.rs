@@ -9,12 +9,6 @@ use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
 
 impl Reactor {
-    /// Whether a delivery has something to detach or to drop.
-    #[inline(always)]
-    pub(super) fn has_ends(&self) -> bool {
-        self.registry.has_deferred_drops() || self.shared.life.is_cancelled() && !self.is_detached()
-    }
-
     /// Stops some of what can become ready; from the first call on no callback is called any more. Says whether there is
     /// more to do. In slices, because the end of a million sources takes longer than a delivery may.
     pub(super) fn detach_some(&self) -> bool {
@@ -47,18 +41,10 @@ impl Reactor {
         self.is_detached() && !self.registry.has_deferred_drops() && !self.registry.has_in_flight()
     }
 
-    /// Calls `done` if nothing is left to wait for. Not inside a delivery or a drop function: what is
-    /// on the stack belongs to a guest that has not ended. Fails in the child that `done` has forked: the
-    /// rest is the parent's.
-    #[inline(always)]
+    /// The guest is detaching: calls `done` if nothing is left to wait for. Not inside a delivery or a drop function: what
+    /// is on the stack belongs to a guest that has not ended. Fails in the child that `done` has forked: the rest is the
+    /// parent's.
     pub(super) fn try_finish(&self) -> Result<()> {
-        match self.shared.life.is_detaching() {
-            true => self.finish_if_nothing_is_left(),
-            false => Ok(()),
-        }
-    }
-
-    fn finish_if_nothing_is_left(&self) -> Result<()> {
         let left = self.shared.depth() > 0 || !self.has_ended_but_for_callbacks();
         if left || self.shared.life.is_ended() {
             return Ok(());

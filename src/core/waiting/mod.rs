@@ -3,12 +3,9 @@
 //! `shared` is the half of a guest that every thread may touch; `nested_wake` what the host thread does there.
 //! `thread`, `fd` and `run` are the drives; `io_thread` starts and joins the thread that two of them have.
 
-pub(crate) mod alarm;
-pub(crate) mod drive;
 pub(crate) mod fd;
 pub(crate) mod handoff;
 pub(crate) mod io_thread;
-pub(crate) mod life;
 pub(crate) mod nested_wake;
 pub(crate) mod posts;
 pub(crate) mod run;

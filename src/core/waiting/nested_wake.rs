@@ -1,4 +1,4 @@
-//! L2. What a change on the host thread needs so that it is noticed in time.
+//! L2. What a change on the host thread needs so that it is noticed in time: the alarm, or a nested wake.
 //!
 //! Owns: nothing; it is the host thread's part of [`Shared`].
 //!
@@ -12,6 +12,14 @@ use std::sync::atomic::Ordering;
 
 use super::handoff::Begun;
 use super::shared::Shared;
+use crate::clock::{Clock, FOREVER, MILLISECOND};
+
+/// How many changes between two deliveries set the alarm at once. A longer burst asks for one delivery
+/// instead, which sets it for all of them.
+const EXACT_CHANGES: u32 = 16;
+
+/// The coarse clock is at most a tick behind. Where a stopped machine makes it more, the alarm tells.
+const COARSE: u64 = 20 * MILLISECOND;
 
 impl Shared {
     /// A delivery begins; how long its token was under way. `None`: its token is stale.
@@ -26,7 +34,7 @@ impl Shared {
     pub(crate) fn leave_delivery(&self) {
         self.set_depth(self.depth() - 1);
         self.host_side.in_delivery.store(false, Ordering::Relaxed);
-        self.host_side.alarm.settle();
+        self.host_side.changes.store(0, Ordering::Relaxed);
     }
 
     /// The end of the guest runs drop functions as a delivery does, which needs no waking.
@@ -127,30 +135,60 @@ impl Shared {
             if earliest < at {
                 self.drive.deadline_nearer(self, earliest);
             }
-        } else if self.host_side.alarm.change(&self.clock, earliest) {
-            self.waker.wake();
+            return;
+        }
+        let changes = self.host_side.changes.load(Ordering::Relaxed);
+        self.host_side.changes.store(changes.saturating_add(1), Ordering::Relaxed);
+        match changes {
+            ..EXACT_CHANGES => self.set_alarm(earliest),
+            EXACT_CHANGES => self.waker.wake(),
+            _ => {}
         }
     }
 
+    /// Whether the earliest deadline changes for the first time in this delivery; it has changed from here on.
     pub(super) fn is_first_change(&self) -> bool {
-        self.host_side.alarm.is_first_change()
+        let first = self.host_side.changes.load(Ordering::Relaxed) == 0;
+        self.host_side.changes.store(1, Ordering::Relaxed);
+        first
     }
 
+    /// What the alarm is set to, `FOREVER` for never.
     #[inline(always)]
     pub(super) fn alarm_at(&self) -> u64 {
-        self.host_side.alarm.at()
+        self.host_side.alarm_at.load(Ordering::Relaxed)
     }
 
     /// Sets the alarm to the earliest deadline, `FOREVER` for none.
     pub(crate) fn set_alarm(&self, deadline: u64) {
-        self.host_side.alarm.set(&self.clock, deadline);
+        if self.alarm_at() == deadline {
+            return;
+        }
+        self.host_side.alarm_at.store(deadline, Ordering::Relaxed);
+        // A manual clock's test steps by itself; the system's alarm knows nothing of its time.
+        if let Clock::System { .. } = self.clock {
+            let set = self.host_side.alarm.set(deadline);
+            debug_assert!(set.is_ok(), "{set:?}");
+        }
     }
 
-    /// The moment that a look at the timers goes by; `rang`: the alarm has gone off.
+    /// The moment that a look at the timers goes by; `rang`: the alarm has gone off. To the nanosecond only where that can
+    /// matter, for asking costs as much as the rest of a look that finds nothing; and not at all where nothing waits for
+    /// a time.
     #[inline(always)]
     pub(crate) fn time_of_look(&self, rang: bool, earliest: u64) -> u64 {
-        let now = self.host_side.alarm.time_of_look(&self.clock, rang, earliest);
-        if self.host_side.alarm.has_passed(now) {
+        let at = self.alarm_at();
+        let next = earliest.min(at);
+        if next == FOREVER {
+            return 0;
+        }
+        let mut now = self.clock.coarse();
+        if rang || now.saturating_add(COARSE) >= next {
+            now = self.clock.now();
+        }
+        if at <= now {
+            // It has gone off, or should have: it has to be set anew.
+            self.host_side.alarm_at.store(FOREVER, Ordering::Relaxed);
             self.drive.alarm_passed(self);
         }
         now

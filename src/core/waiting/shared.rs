@@ -4,17 +4,14 @@
 //! What any thread does is here; what the host thread does inside a delivery is in [`super::nested_wake`].
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::alarm::Alarm;
-use super::drive::State;
 use super::handoff::{Begun, Pauses};
-use super::life::Life;
 use super::posts::{Posts, Refused};
-use crate::clock::Clock;
+use crate::clock::{Clock, FOREVER};
 use crate::core::host::Host;
 use crate::core::live;
 use crate::core::message::{Job, Message};
@@ -22,6 +19,79 @@ use crate::core::stats::{Counters, LatchForm, Stats};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, ForkMark, Waker};
+
+/// What a guest does at this moment. The numbers are the C header's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum State {
+    /// Nothing waits: between two deliveries of a drive without a thread.
+    Idle = 0,
+    /// The I/O thread waits.
+    Polling = 1,
+    /// A token is on its way.
+    Posted = 2,
+    /// The host thread is inside a delivery.
+    Delivering = 3,
+    /// `done` has been called.
+    Ended = 4,
+}
+
+const CANCELLED: u8 = 1;
+const DETACHING: u8 = 2;
+const ENDED: u8 = 4;
+const HOST_GONE: u8 = 8;
+
+/// The one phase of a guest's life: how far its end has come. Each step is taken once and never back. Any thread.
+#[derive(Default)]
+pub(crate) struct Life(AtomicU8);
+
+impl Life {
+    /// The guest shall end. Says whether this is the first time.
+    pub(crate) fn cancel(&self) -> bool {
+        self.step(CANCELLED)
+    }
+
+    /// The host said that it is gone; the guest can only be ended by hand.
+    pub(crate) fn lose_host(&self) {
+        self.step(HOST_GONE);
+    }
+
+    /// From here on no callback is called any more; what is left is to detach, to run drop functions, and `done`.
+    /// Says whether this is the first time.
+    pub(crate) fn begin_detaching(&self) -> bool {
+        self.step(DETACHING)
+    }
+
+    /// `done` is about to be called.
+    pub(crate) fn end(&self) {
+        self.step(ENDED);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.has(CANCELLED)
+    }
+
+    pub(crate) fn is_host_gone(&self) -> bool {
+        self.has(HOST_GONE)
+    }
+
+    pub(crate) fn is_detaching(&self) -> bool {
+        self.has(DETACHING)
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.has(ENDED)
+    }
+
+    fn step(&self, phase: u8) -> bool {
+        self.0.fetch_or(phase, Ordering::SeqCst) & phase == 0
+    }
+
+    #[inline(always)]
+    fn has(&self, phase: u8) -> bool {
+        self.0.load(Ordering::SeqCst) & phase != 0
+    }
+}
 
 /// What a guest needs of its drive. Host thread, unless it says more.
 pub(crate) trait Waits: Send + Sync {
@@ -105,6 +175,8 @@ pub(crate) struct Ending<'a> {
 pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) drive: Box<dyn Waits>,
+    /// Batches are taken as events instead of by callbacks.
+    pub(crate) pull: bool,
     pub(crate) clock: Clock,
     pub(crate) pauses: Pauses,
     // What other threads write and what the host thread writes with every event do not share a
@@ -131,13 +203,19 @@ pub(super) struct HostSide {
     pub(super) in_delivery: AtomicBool,
     /// A nested loop, should a callback begin one, gets a delivery soon.
     pub(super) nested_wake: AtomicBool,
-    pub(super) alarm: Alarm,
+    /// The one wake-up by time,
+    pub(super) alarm: sys::Alarm,
+    /// what it is set to, `FOREVER` for never,
+    pub(super) alarm_at: AtomicU64,
+    /// and how often the earliest deadline has changed since the last delivery.
+    pub(super) changes: AtomicU32,
 }
 
 impl Shared {
     pub(crate) fn new(
         host: Arc<dyn Host>,
         drive: Box<dyn Waits>,
+        pull: bool,
         clock: Clock,
         pauses: Pauses,
         waker: Waker,
@@ -146,6 +224,7 @@ impl Shared {
         Ok(Shared {
             host,
             drive,
+            pull,
             clock,
             pauses,
             posts: CachePadded::new(Posts::new()),
@@ -159,7 +238,9 @@ impl Shared {
                 depth: AtomicU32::new(0),
                 in_delivery: AtomicBool::new(false),
                 nested_wake: AtomicBool::new(false),
-                alarm: Alarm::new(alarm),
+                alarm,
+                alarm_at: AtomicU64::new(FOREVER),
+                changes: AtomicU32::new(0),
             }),
             _alive: live::Alive::new(),
         })

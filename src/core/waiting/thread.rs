@@ -7,9 +7,8 @@
 use std::cell::Cell;
 use std::io;
 
-use super::drive::State;
 use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck};
-use super::shared::{Ending, Shared, Waits};
+use super::shared::{Ending, Shared, State, Waits};
 use crate::core::host::{Posted, Stall};
 use crate::core::stats::LatchForm;
 use crate::sys::{Latch, Poller};
