@@ -1,7 +1,8 @@
 //! L5. The boundary: `guest_t`, and how every export comes to it.
 //!
-//! Owns: the guest and what has to be known of it here, the order of checks (NULL, fork, poison, thread), the catching of
-//! panics, and the way from an error to a code and, like errno, to the thread's last error.
+//! Owns: `guest_t`, which is the guest's owner on the host thread and its poster on every other; the order of checks
+//! (NULL, fork, poison, thread), the catching of panics, and the way from an error to a code and to the thread's last
+//! error, which, like errno, failing calls alone write.
 //!
 //! Every export is one call of a function of this file, or of `driving` if it runs callbacks. A panic poisons the guest.
 //! It is caught around the library's own steps and never around the user's callback: `catch_unwind` aborts on a C++

@@ -1,6 +1,4 @@
 //! L5. Header section: the life of a guest.
-//!
-//! Owns: `guest_t`, which is the guest's owner on the host thread and its poster on every other.
 
 use std::ffi::c_void;
 use std::sync::Arc;

@@ -20,79 +20,6 @@ use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, ForkMark, Waker};
 
-/// What a guest does at this moment. The numbers are the C header's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum State {
-    /// Nothing waits: between two deliveries of a drive without a thread.
-    Idle = 0,
-    /// The I/O thread waits.
-    Polling = 1,
-    /// A token is on its way.
-    Posted = 2,
-    /// The host thread is inside a delivery.
-    Delivering = 3,
-    /// `done` has been called.
-    Ended = 4,
-}
-
-const CANCELLED: u8 = 1;
-const DETACHING: u8 = 2;
-const ENDED: u8 = 4;
-const HOST_GONE: u8 = 8;
-
-/// The one phase of a guest's life: how far its end has come. Each step is taken once and never back. Any thread.
-#[derive(Default)]
-pub(crate) struct Life(AtomicU8);
-
-impl Life {
-    /// The guest shall end. Says whether this is the first time.
-    pub(crate) fn cancel(&self) -> bool {
-        self.step(CANCELLED)
-    }
-
-    /// The host said that it is gone; the guest can only be ended by hand.
-    pub(crate) fn lose_host(&self) {
-        self.step(HOST_GONE);
-    }
-
-    /// From here on no callback is called any more; what is left is to detach, to run drop functions, and `done`.
-    /// Says whether this is the first time.
-    pub(crate) fn begin_detaching(&self) -> bool {
-        self.step(DETACHING)
-    }
-
-    /// `done` is about to be called.
-    pub(crate) fn end(&self) {
-        self.step(ENDED);
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.has(CANCELLED)
-    }
-
-    pub(crate) fn is_host_gone(&self) -> bool {
-        self.has(HOST_GONE)
-    }
-
-    pub(crate) fn is_detaching(&self) -> bool {
-        self.has(DETACHING)
-    }
-
-    pub(crate) fn is_ended(&self) -> bool {
-        self.has(ENDED)
-    }
-
-    fn step(&self, phase: u8) -> bool {
-        self.0.fetch_or(phase, Ordering::SeqCst) & phase == 0
-    }
-
-    #[inline(always)]
-    fn has(&self, phase: u8) -> bool {
-        self.0.load(Ordering::SeqCst) & phase != 0
-    }
-}
-
 /// What a guest needs of its drive. Host thread, unless it says more.
 pub(crate) trait Waits: Send + Sync {
     /// What the guest does between two deliveries. Any thread.
@@ -170,6 +97,22 @@ pub(crate) struct Ending<'a> {
     pub(crate) earliest: u64,
     /// A batch of the pull form that had something to do.
     pub(crate) busy: bool,
+}
+
+/// What a guest does at this moment. The numbers are the C header's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum State {
+    /// Nothing waits: between two deliveries of a drive without a thread.
+    Idle = 0,
+    /// The I/O thread waits.
+    Polling = 1,
+    /// A token is on its way.
+    Posted = 2,
+    /// The host thread is inside a delivery.
+    Delivering = 3,
+    /// `done` has been called.
+    Ended = 4,
 }
 
 pub(crate) struct Shared {
@@ -367,5 +310,62 @@ impl Shared {
     pub(crate) fn close_in_child(&self) {
         self.drive.close_in_child();
         self.host_side.alarm.close_in_child();
+    }
+}
+
+const CANCELLED: u8 = 1;
+const DETACHING: u8 = 2;
+const ENDED: u8 = 4;
+const HOST_GONE: u8 = 8;
+
+/// The one phase of a guest's life: how far its end has come. Each step is taken once and never back. Any thread.
+#[derive(Default)]
+pub(crate) struct Life(AtomicU8);
+
+impl Life {
+    /// The guest shall end. Says whether this is the first time.
+    pub(crate) fn cancel(&self) -> bool {
+        self.step(CANCELLED)
+    }
+
+    /// The host said that it is gone; the guest can only be ended by hand.
+    pub(crate) fn lose_host(&self) {
+        self.step(HOST_GONE);
+    }
+
+    /// From here on no callback is called any more; what is left is to detach, to run drop functions, and `done`.
+    /// Says whether this is the first time.
+    pub(crate) fn begin_detaching(&self) -> bool {
+        self.step(DETACHING)
+    }
+
+    /// `done` is about to be called.
+    pub(crate) fn end(&self) {
+        self.step(ENDED);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.has(CANCELLED)
+    }
+
+    pub(crate) fn is_host_gone(&self) -> bool {
+        self.has(HOST_GONE)
+    }
+
+    pub(crate) fn is_detaching(&self) -> bool {
+        self.has(DETACHING)
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.has(ENDED)
+    }
+
+    fn step(&self, phase: u8) -> bool {
+        self.0.fetch_or(phase, Ordering::SeqCst) & phase == 0
+    }
+
+    #[inline(always)]
+    fn has(&self, phase: u8) -> bool {
+        self.0.load(Ordering::SeqCst) & phase != 0
     }
 }
