@@ -241,6 +241,19 @@ impl Reactor {
         polled.map(|()| rang).map_err(|e| Error::os("polling", &e))
     }
 
+    /// Sleeps until something is due or `timeout` nanoseconds have passed.
+    pub(crate) fn wait(&self, timeout: u64) -> Result<()> {
+        if self.more.get() {
+            return Ok(());
+        }
+        self.sleep(timeout).map(drop)
+    }
+
+    /// The same, whatever the last delivery has left. Says whether no signal has interrupted it.
+    pub(super) fn sleep(&self, timeout: u64) -> Result<bool> {
+        self.registry.connections.poller().wait(timeout).map_err(|e| Error::os("waiting", &e))
+    }
+
     fn collect_signals(&self, listener: &Listener, iteration: &mut Iteration) {
         // Cleared before the counts are read, so that what arrives meanwhile is looked for again.
         listener.begin_take();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::reactor::Reactor;
 use crate::clock::FOREVER;
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, Status};
 
 impl Reactor {
     /// Stops some of what can become ready; from the first call on no callback is called any more. Says whether there is
@@ -87,19 +87,6 @@ impl Reactor {
             self.registry.drop_now(deferred)?;
         }
         Ok(())
-    }
-
-    /// Sleeps until something is due or `timeout` nanoseconds have passed.
-    pub(crate) fn wait(&self, timeout: u64) -> Result<()> {
-        if self.more.get() {
-            return Ok(());
-        }
-        self.sleep(timeout).map(drop)
-    }
-
-    /// The same, whatever the last delivery has left. Says whether no signal has interrupted it.
-    pub(super) fn sleep(&self, timeout: u64) -> Result<bool> {
-        self.registry.connections.poller().wait(timeout).map_err(|e| Error::os("waiting", &e))
     }
 
     /// A forked child gives back the fds and nothing else: locks may be held by threads that do not
