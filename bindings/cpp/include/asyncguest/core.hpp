@@ -46,8 +46,7 @@ struct options {
 
 namespace detail {
 
-/// Guards the host against calls of the library's threads after its end: they call it by this, and keep this as long as
-/// they do. Any thread.
+/// What threads of the library call the host by, and keep while they do: it lets no call through after the host's end.
 class call_guard {
 public:
     call_guard(host *h, callback<stall, std::chrono::nanoseconds> f) : on_stall(std::move(f)), host_(h) {}
