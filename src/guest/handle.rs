@@ -42,7 +42,7 @@ impl Handle {
     /// [`Handle::fd_modify`] pauses it.
     ///
     /// # Errors
-    /// `EXIST`, `INVAL`, `OS`, `NOMEM`, `CLOSED`.
+    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     #[cfg(windows)]
     pub fn handle_add(&self, handle: OsFd, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
         self.0.handle_add(handle, crate::sys::READABLE, Closure::new(f))

@@ -13,7 +13,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{is_fd, remedy, Interest, OsFd, Poller, Readiness, ERROR, HANGUP, READABLE, WRITABLE};
+use crate::sys::{is_fd, remedy, Interest, OsFd, Poller, Readiness, ERROR, FD, HANGUP, READABLE, WRITABLE};
 
 struct FdState {
     fd: OsFd,
@@ -56,7 +56,7 @@ impl Registry {
         let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
         self.insert(Rc::new(FdSource { state, callback }), |id| {
             if !is_fd(fd) {
-                return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an open file descriptor")));
+                return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an {FD}")));
             }
             let added = add(&mut self.connections.poller(), fd, interest, id.to_bits());
             match added {

@@ -50,7 +50,7 @@ pub(crate) use system::alarm::Alarm;
 pub(crate) use system::child::Child;
 pub(crate) use system::fork::ForkMark;
 pub use system::handle::OsFd;
-pub(crate) use system::handle::{errno, is_fd, remedy};
+pub(crate) use system::handle::{errno, is_fd, remedy, FD};
 pub(crate) use system::latch::Latch;
 pub(crate) use system::poller::{AddedChild, Poller, Waker};
 pub(crate) use system::time::coarse_ns;

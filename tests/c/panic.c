@@ -2,8 +2,6 @@
  * and guest_free still works. Needs the library built with the feature "test-hooks". */
 #include "toy.h"
 
-#include <sys/socket.h>
-
 guest_status_t guest_test_panic(guest_t *g);
 
 #define EPANIC(call) ASSERT_STATUS(GUEST_EPANIC, call)

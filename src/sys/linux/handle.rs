@@ -11,6 +11,9 @@ pub(crate) mod errno {
     pub(crate) use libc::{EAI_FAIL, EINVAL};
 }
 
+/// What the caller is to pass.
+pub(crate) const FD: &str = "open file descriptor";
+
 /// Whether that number could be an open fd.
 pub(crate) fn is_fd(fd: OsFd) -> bool {
     fd >= 0

@@ -117,13 +117,13 @@ const EMPTY: IO_STATUS_BLOCK =
 
 /// The socket below those that were put over `socket`; `WSAENOTSOCK` for what is no socket.
 pub(super) fn base_of(socket: SOCKET) -> io::Result<SOCKET> {
-    check_kind(socket)?;
+    check_socket(socket)?;
     // A layered provider that hides what is below still has to say what may be polled.
     ask(socket, SIO_BASE_HANDLE).or_else(|error| ask(socket, SIO_BSP_HANDLE_POLL).map_err(|_| error))
 }
 
 /// Fails for what is no socket, for which wine answers the question below as well.
-fn check_kind(socket: SOCKET) -> io::Result<()> {
+pub(super) fn check_socket(socket: SOCKET) -> io::Result<()> {
     let mut kind = 0i32;
     let mut size = size_of::<i32>() as i32;
     // SAFETY: `kind` is ours to write, and as large as `size` says.

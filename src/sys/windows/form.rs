@@ -5,24 +5,25 @@
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 
+use once_cell::sync::OnceCell;
 use windows_sys::Win32::Foundation::{INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
     CreateEventW, RegisterWaitForSingleObject, SetEvent, UnregisterWaitEx, WaitForSingleObject, INFINITE,
     WT_EXECUTEONLYONCE,
 };
 
-use super::handle::owned;
+use super::handle::{owned, succeeded};
 use super::port::{Form, Key, Packet, Port};
 
-/// The form for this system, tried once in a process.
+/// The form for this system, found out once in a process. A trial that the system had nothing left for is no answer: the
+/// form is then the one that always works, and the next guest tries again.
 pub(super) fn form() -> Form {
-    static FORM: OnceLock<Form> = OnceLock::new();
-    *FORM.get_or_init(|| match can_be_waited_for() {
+    static WHOLE: OnceCell<bool> = OnceCell::new();
+    match WHOLE.get_or_try_init(can_be_waited_for) {
         Ok(true) if !cfg!(asyncguest_inbox) => Form::Handle,
         _ => Form::Inbox,
-    })
+    }
 }
 
 /// Whether a port is signalled while it has a packet, wakes who sleeps on it, and loses nothing by being waited for.
@@ -36,13 +37,10 @@ fn can_be_waited_for() -> io::Result<bool> {
     let event = owned(unsafe { CreateEventW(std::ptr::null(), 0, 0, std::ptr::null()) })?;
     let mut wait = null_mut();
     // SAFETY: both handles stay open until the wait has been unregistered, and `wait` is ours to write.
-    let registered = unsafe {
+    succeeded(unsafe {
         let event = event.as_raw_handle();
         RegisterWaitForSingleObject(&mut wait, port.handle(), Some(ring), event, INFINITE, WT_EXECUTEONLYONCE)
-    };
-    if registered == 0 {
-        return Ok(false);
-    }
+    })?;
     port.post(Key::Waker, 7);
     // SAFETY: an open handle; the wait is unregistered once, and nothing runs for it afterwards.
     let slept_well = unsafe {

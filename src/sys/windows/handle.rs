@@ -7,7 +7,7 @@ use windows_sys::Win32::Foundation::{
     RtlNtStatusToDosError, ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, HANDLE,
     INVALID_HANDLE_VALUE, NTSTATUS,
 };
-use windows_sys::Win32::Networking::WinSock::{INVALID_SOCKET, WSAENOTSOCK, WSANO_RECOVERY};
+use windows_sys::Win32::Networking::WinSock::{INVALID_SOCKET, WSAENOTSOCK, WSAEOPNOTSUPP, WSANO_RECOVERY};
 
 /// What the system calls a file descriptor: a SOCKET or a HANDLE, as a number.
 pub type OsFd = usize;
@@ -19,6 +19,9 @@ pub(crate) mod errno {
     /// An argument is none that the call takes.
     pub(crate) const EINVAL: i32 = super::ERROR_INVALID_PARAMETER as i32;
 }
+
+/// What the caller is to pass.
+pub(crate) const FD: &str = "open socket or handle";
 
 /// Whether that number could be an open socket or handle.
 pub(crate) fn is_fd(fd: OsFd) -> bool {
@@ -34,6 +37,7 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
             " (it is no open socket of this process: read files and pipes with guest_work, and close the source before the \
              socket)"
         }
+        Some(WSAEOPNOTSUPP) => " (it is a socket: watch it with guest_fd_add)",
         Some(NOT_OPEN) => " (it is not open: close the source first)",
         Some(errno::EINVAL) => {
             " (no thread of the library can wait for its object: an event, a semaphore, a timer, a process, a thread or the \

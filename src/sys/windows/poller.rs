@@ -12,9 +12,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::{
-    ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES,
-};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE};
 
 use super::afd::{base_of, Drivers, Poll};
 use super::alarm::{Alarm, Timer};
@@ -50,11 +48,12 @@ impl Waker {
     }
 }
 
-/// What is watched. A socket and another handle may have the same number.
+/// What is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum What {
     Socket(OsFd),
-    Handle(OsFd),
+    /// On behalf of these bits, by a copy of our own: the number may be another's by now.
+    Handle(u64),
 }
 
 pub(crate) struct Poller {
@@ -64,6 +63,9 @@ pub(crate) struct Poller {
     listed: Vec<Rc<Watch>>,
     /// Packets of watches that will come.
     under_way: usize,
+    /// How many were asked for.
+    #[cfg(test)]
+    begun: u64,
     /// What a wait has taken and nobody has looked at yet.
     fetched: VecDeque<Packet>,
     /// How often was looked.
@@ -95,6 +97,8 @@ impl Poller {
             watches: HashMap::new(),
             listed: Vec::new(),
             under_way: 0,
+            #[cfg(test)]
+            begun: 0,
             fetched: VecDeque::new(),
             look: 0,
             reports: Vec::new(),
@@ -131,18 +135,14 @@ impl Poller {
         Ok(dead)
     }
 
-    /// Watches a handle, whose object is signalled, as [`Poller::add`] does a socket.
+    /// Watches a handle, whose object is signalled, as [`Poller::add`] does a socket. None is in the way of another.
     pub(crate) fn add_handle(
         &mut self,
         handle: OsFd,
         interest: Interest,
         bits: u64,
     ) -> io::Result<Option<u64>> {
-        let what = What::Handle(handle);
-        if self.watches.contains_key(&what) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.insert(what, Watch::handle(bits, interest, waitable(handle)?))?;
+        self.insert(What::Handle(bits), Watch::handle(bits, interest, waitable(handle)?))?;
         Ok(None)
     }
 
@@ -164,9 +164,8 @@ impl Poller {
         let Some(watch) = watch.filter(|watch| !watch.is_dead()).cloned() else {
             return Err(io::Error::from_raw_os_error(ERROR_INVALID_HANDLE as i32));
         };
-        let asked = watch.modify(interest, &self.port)?;
-        self.count(asked);
-        Ok(())
+        let asked = watch.modify(interest, &self.port);
+        self.note(watch, asked)
     }
 
     /// Forgets a socket or handle, unless its number belongs to somebody else by now.
@@ -232,17 +231,25 @@ impl Poller {
     /// A delivery is over, or a look begins: the system is asked anew for what was reported.
     pub(crate) fn settle(&mut self) {
         for watch in std::mem::take(&mut self.listed) {
-            match watch.arm_listed(&self.port, self.look) {
-                Ok(asked) => self.count(asked),
-                Err(error) if is_shortage(&error) => {
-                    // The next delivery tries again, and there is one.
-                    self.list(watch);
-                    self.port.wake();
-                }
-                // Its socket was closed before its source.
-                Err(_) => watch.die(),
-            }
+            let asked = watch.arm_listed(&self.port, self.look);
+            // One that has died is silent.
+            let _ = self.note(watch, asked);
         }
+    }
+
+    /// What the system has answered for `watch`, which was taken once. It dies if its socket was closed before its source;
+    /// if the system lacks something, the next delivery asks again, and there is one.
+    fn note(&mut self, watch: Rc<Watch>, asked: io::Result<Asked>) -> io::Result<()> {
+        let Err(error) = asked.map(|asked| self.count(asked)) else { return Ok(()) };
+        // The number is nobody's then, or another object's.
+        let closed = [ERROR_INVALID_HANDLE, ERROR_ACCESS_DENIED];
+        if closed.iter().any(|code| error.raw_os_error() == Some(*code as i32)) {
+            watch.die();
+            return Err(error);
+        }
+        self.list(watch);
+        self.port.wake();
+        Ok(())
     }
 
     /// There are no forked children.
@@ -343,7 +350,7 @@ impl Poller {
     /// What is registered under that number on behalf of `bits`.
     fn whose(&self, fd: OsFd, bits: u64) -> Option<What> {
         let is_theirs = |what: &What| self.watches.get(what).is_some_and(|watch| watch.bits == bits);
-        [What::Socket(fd), What::Handle(fd)].into_iter().find(is_theirs)
+        [What::Socket(fd), What::Handle(bits)].into_iter().find(is_theirs)
     }
 
     fn forget(&mut self, what: What) {
@@ -355,7 +362,13 @@ impl Poller {
 
     fn count(&mut self, asked: Asked) {
         match asked {
-            Asked::More => self.under_way += 1,
+            Asked::More => {
+                self.under_way += 1;
+                #[cfg(test)]
+                {
+                    self.begun += 1;
+                }
+            }
             Asked::Less => self.under_way -= 1,
             Asked::Nothing => {}
         }
@@ -379,13 +392,6 @@ impl Drop for Poller {
             }
         }
     }
-}
-
-/// Whether it may succeed later.
-fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES];
-    error.kind() == io::ErrorKind::OutOfMemory
-        || shortages.iter().any(|shortage| error.raw_os_error() == Some(*shortage as i32))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //!
 //! Whether an object can be waited for is told by its type: trying would take what is waited for, an event's signal or a
 //! semaphore's count. A handle that nobody can wait for is refused here, because the pool's thread, which waits, can tell
-//! nobody.
+//! nobody. So is a socket, of which the wait would tell anything but its readiness.
 
 use std::io;
 use std::mem::{size_of, MaybeUninit};
@@ -14,9 +14,11 @@ use windows_sys::Wdk::Foundation::{NtQueryObject, OBJECT_INFORMATION_CLASS};
 use windows_sys::Win32::Foundation::{
     DuplicateHandle, ERROR_INVALID_PARAMETER, HANDLE, STATUS_SUCCESS, UNICODE_STRING,
 };
+use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAEOPNOTSUPP};
 use windows_sys::Win32::Storage::FileSystem::SYNCHRONIZE;
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
+use super::afd::check_socket;
 use super::form::form;
 use super::handle::{nt_error, owned, succeeded, OsFd};
 use super::port::Form;
@@ -32,6 +34,9 @@ pub(super) fn waitable(handle: OsFd) -> io::Result<OwnedHandle> {
     let a_port_can = kind == "IoCompletion" && form() == Form::Handle;
     if !a_port_can && !TYPES.contains(&kind.as_str()) {
         return Err(io::Error::from_raw_os_error(ERROR_INVALID_PARAMETER as i32));
+    }
+    if kind == "File" && check_socket(handle as SOCKET).is_ok() {
+        return Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP));
     }
     let mut copy: HANDLE = std::ptr::null_mut();
     // SAFETY: `copy` is ours to write; a handle that is not open is an error and nothing worse.
@@ -65,7 +70,7 @@ fn kind(handle: OsFd) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::windows::io::{AsRawHandle, FromRawHandle};
+    use std::os::windows::io::{AsRawHandle, AsRawSocket, FromRawHandle};
     use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
     use windows_sys::Win32::Security::TOKEN_QUERY;
     use windows_sys::Win32::System::Threading::{
@@ -114,5 +119,8 @@ mod tests {
             assert_eq!(refused(object.as_raw_handle() as OsFd), Some(ERROR_INVALID_PARAMETER as i32));
         }
         assert_eq!(refused(0x7ffc), Some(ERROR_INVALID_HANDLE as i32));
+        let _winsock = super::super::winsock::Winsock::start().unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(refused(socket.as_raw_socket() as OsFd), Some(WSAEOPNOTSUPP));
     }
 }

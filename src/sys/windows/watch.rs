@@ -99,6 +99,11 @@ impl Watch {
         self.dead.get()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.state.get(), State::Pending(_))
+    }
+
     /// It was reported: to be armed by the next look, or the end of the delivery.
     pub(super) fn list(&self) {
         self.state.set(State::Listed);
@@ -145,10 +150,10 @@ impl Watch {
 
     /// Changes what it is watched for; 0 pauses it.
     pub(super) fn modify(self: &Rc<Watch>, interest: Interest, port: &Arc<Port>) -> io::Result<Asked> {
-        let before = self.interest.replace(interest);
+        self.interest.set(interest);
         match self.state.get() {
             State::Listed => Ok(Asked::Nothing),
-            State::Idle => self.arm(port).inspect_err(|_| self.interest.set(before)),
+            State::Idle => self.arm(port),
             // What is asked for covers it: what came for more is passed over.
             State::Pending(asked) if interest != 0 && interest & !asked == 0 => Ok(Asked::Nothing),
             State::Pending(_) => Ok(self.cancel()),
