@@ -24,6 +24,12 @@ pub fn must(result: i32) -> i32 {
     result
 }
 
+/// The number of this thread, found without memory.
+pub fn this_thread() -> usize {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// Makes a loop's poll return.
 pub struct Wakeup(File);
 

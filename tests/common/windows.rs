@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Console::{
     CTRL_C_EVENT, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, GetCurrentProcess, OpenProcess, ResetEvent, SetEvent, TerminateProcess,
+    CreateEventW, GetCurrentProcess, GetCurrentThreadId, OpenProcess, ResetEvent, SetEvent, TerminateProcess,
     WaitForMultipleObjects, WaitForSingleObject, INFINITE, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
 };
 
@@ -40,6 +40,12 @@ pub fn made(handle: HANDLE) -> OwnedHandle {
     assert!(!handle.is_null(), "{}", std::io::Error::last_os_error());
     // SAFETY: just made, and nobody else owns it.
     unsafe { OwnedHandle::from_raw_handle(handle) }
+}
+
+/// The number of this thread, found without memory.
+pub fn this_thread() -> usize {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { GetCurrentThreadId() as usize }
 }
 
 /// Makes a loop's wait return.
