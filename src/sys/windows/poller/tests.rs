@@ -296,10 +296,6 @@ fn an_event_that_stays_set_is_reported_again_and_one_that_is_reset_once() {
     let (manual, auto) = (event(true), event(false));
     poller.add_handle(number(&manual), READABLE, 1).unwrap();
     poller.add_handle(number(&auto), READABLE, 2).unwrap();
-    assert_eq!(
-        poller.add_handle(number(&auto), READABLE, 3).unwrap_err().kind(),
-        io::ErrorKind::AlreadyExists
-    );
     silent(&mut poller);
     set(&auto);
     assert_eq!(first(&mut poller), [(Seen::Fd(2), READABLE)]);
@@ -380,8 +376,10 @@ fn a_semaphore_counts_and_any_number_of_handles_can_be_watched() {
     silent(&mut poller);
 }
 
+/// ASYNCGUEST_TEST_OPERATIONS: how many polls.
 #[test]
 fn everything_asked_for_comes_back_whatever_is_cancelled() {
+    let count = std::env::var("ASYNCGUEST_TEST_OPERATIONS").map_or(20_000, |count| count.parse().unwrap());
     let mut random = 7u64;
     let mut below = |bound: u64| {
         random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -391,41 +389,44 @@ fn everything_asked_for_comes_back_whatever_is_cancelled() {
     let mut pairs: Vec<_> = (0..40).map(|_| pair()).collect();
     pairs.iter().for_each(|(a, b)| a.set_nonblocking(true).and(b.set_nonblocking(true)).unwrap());
     let mut interests = vec![None; pairs.len()];
-    let (mut told, mut changes) = (0, 0);
-    for step in 0..20_000u64 {
+    let (mut told, mut cancelled) = (0u64, 0u64);
+    while poller.begun < count {
         let i = below(40) as usize;
         let number = fd(&pairs[i].1);
-        changes += 1;
-        match (below(6), interests[i]) {
+        let is_pending = poller.watches.get(&What::Socket(number)).is_some_and(|watch| watch.is_pending());
+        match (below(40), interests[i]) {
             (_, None) => {
                 let interest = below(4) as Interest;
                 poller.add(number, interest, 1 + i as u64).unwrap();
                 interests[i] = Some(interest);
             }
-            (0, _) => {
+            (0..=14, _) => {
                 poller.remove(number, 1 + i as u64);
                 interests[i] = None;
+                cancelled += u64::from(is_pending);
             }
-            (1 | 2, _) => {
+            (15..=20, _) => {
+                poller.modify(number, 0, 1 + i as u64).unwrap();
+                interests[i] = Some(0);
+                cancelled += u64::from(is_pending);
+            }
+            (21..=34, _) => {
                 let interest = below(4) as Interest;
                 poller.modify(number, interest, 1 + i as u64).unwrap();
                 interests[i] = Some(interest);
             }
-            (3, _) => drop(pairs[i].0.write(b"z")),
-            (4, _) => drop(pairs[i].1.read(&mut [0; 8])),
-            _ => changes -= 1,
-        }
-        if step % 5 == 0 {
-            for (what, ready) in now(&mut poller) {
-                let Seen::Fd(bits) = what else { continue };
-                // What was asked for before may still be told: layers above pass it over.
-                assert!(ready != 0 && interests[bits as usize - 1].is_some(), "{bits} is not registered");
-                told += 1;
+            (35 | 36, _) => drop(pairs[i].0.write(b"z")),
+            (37 | 38, _) => drop(pairs[i].1.read(&mut [0; 8])),
+            _ => {
+                for (what, ready) in now(&mut poller) {
+                    let Seen::Fd(bits) = what else { continue };
+                    // What was asked for before may still be told: layers above pass it over.
+                    assert!(ready != 0 && interests[bits as usize - 1].is_some(), "{bits} is not registered");
+                    told += 1;
+                }
             }
         }
     }
-    println!("{changes} changes, {told} reports");
-    assert!(told > 1000);
     for i in 0..pairs.len() {
         poller.remove(fd(&pairs[i].1), 1 + i as u64);
     }
@@ -434,7 +435,12 @@ fn everything_asked_for_comes_back_whatever_is_cancelled() {
         poller.wait(10_000_000).unwrap();
         assert_eq!(now(&mut poller), []);
     }
+    println!(
+        "{} polls, {cancelled} of them cancelled, {told} reports, {} lost",
+        poller.begun, poller.under_way
+    );
     assert_eq!(poller.under_way, 0, "lost");
+    assert!(told > count / 20 && cancelled >= count / 3, "{told} told, {cancelled} cancelled of {count}");
 }
 
 #[test]
