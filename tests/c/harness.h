@@ -42,6 +42,8 @@ typedef struct test {
 } test_t;
 
 void test_register(test_t *test);
+/* Ends the process by a return from `main`. */
+__attribute__((noreturn)) void return_from_main(int code);
 __attribute__((noreturn)) void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -106,25 +106,30 @@ int system_close(int fd)
     return CloseHandle(handle_of(fd)) ? 0 : failed();
 }
 
-int system_raise(int signum)
+/* Of our own: the programs that share a console share what is sent. */
+static void need_console(void)
 {
     static bool has_console;
-    uint64_t before = guest_signal_arrivals(signum);
-    if (!has_console) {
-        /* One of our own: the programs that share a console share what is sent. */
-        HANDLE standard[2], copies[2], this = GetCurrentProcess();
-        const DWORD which[2] = {STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
-        for (int i = 0; i < 2; i++) {
-            standard[i] = GetStdHandle(which[i]);
-            DuplicateHandle(this, standard[i], this, &copies[i], 0, TRUE, DUPLICATE_SAME_ACCESS);
-        }
-        FreeConsole();
-        AllocConsole();
-        for (int i = 0; i < 2; i++)
-            SetStdHandle(which[i], copies[i]);
-        SetConsoleCtrlHandler(NULL, FALSE);
-        has_console = true;
+    if (has_console)
+        return;
+    HANDLE standard[2], copies[2], this = GetCurrentProcess();
+    const DWORD which[2] = {STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+    for (int i = 0; i < 2; i++) {
+        standard[i] = GetStdHandle(which[i]);
+        DuplicateHandle(this, standard[i], this, &copies[i], 0, TRUE, DUPLICATE_SAME_ACCESS);
     }
+    FreeConsole();
+    AllocConsole();
+    for (int i = 0; i < 2; i++)
+        SetStdHandle(which[i], copies[i]);
+    SetConsoleCtrlHandler(NULL, FALSE);
+    has_console = true;
+}
+
+int system_raise(int signum)
+{
+    uint64_t before = guest_signal_arrivals(signum);
+    need_console();
     if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
         return -1;
     for (uint64_t stop = guest_now() + limit(SECONDS(10)); guest_signal_arrivals(signum) == before; pass(MS(1)))
@@ -133,39 +138,155 @@ int system_raise(int signum)
     return 0;
 }
 
-/* Their handles stay open, so that their numbers are not given out again. */
-static pid_t command(char *line)
+static void (*console_handler)(int);
+static latch_t handled = LATCH;
+
+static BOOL WINAPI on_console_event(DWORD event)
+{
+    console_handler(event == CTRL_C_EVENT ? SIGINT : SIGBREAK);
+    latch_open(&handled);
+    return TRUE;
+}
+
+void in_signal_handler(void (*handler)(int))
+{
+    unsigned before = handled.count;
+    need_console();
+    console_handler = handler;
+    ASSERT(SetConsoleCtrlHandler(on_console_event, TRUE));
+    ASSERT(GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0));
+    latch_wait(&handled, before + 1);
+    ASSERT(SetConsoleCtrlHandler(on_console_event, FALSE));
+}
+
+static PROCESS_INFORMATION start_process(char *line, DWORD flags, HANDLE input)
 {
     STARTUPINFOA start = {.cb = sizeof start};
     PROCESS_INFORMATION process;
-    if (!CreateProcessA(NULL, line, NULL, NULL, FALSE, CREATE_NO_WINDOW, NULL, NULL, &start, &process))
+    if (input) {
+        start.dwFlags = STARTF_USESTDHANDLES;
+        start.hStdInput = input;
+        start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+        start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    }
+    if (!CreateProcessA(NULL, line, NULL, NULL, input != NULL, flags, NULL, NULL, &start, &process))
         FAIL("CreateProcess: %lu", GetLastError());
     CloseHandle(process.hThread);
-    return (pid_t)process.dwProcessId;
+    return process;
+}
+
+/* Their handles stay open, so that their numbers are not given out again. */
+static pid_t command(char *line, HANDLE input)
+{
+    return (pid_t)start_process(line, CREATE_NO_WINDOW, input).dwProcessId;
+}
+
+static HANDLE handle_of_child(pid_t child)
+{
+    HANDLE process = OpenProcess(PROCESS_TERMINATE | SYNCHRONIZE, FALSE, (DWORD)child);
+    if (!process)
+        FAIL("OpenProcess: %lu", GetLastError());
+    return process;
 }
 
 pid_t ending_child(int code)
 {
     char line[64];
     snprintf(line, sizeof line, "cmd /d /c exit %d", code);
-    pid_t child = command(line);
-    HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, (DWORD)child);
+    pid_t child = command(line, NULL);
+    HANDLE process = handle_of_child(child);
     WaitForSingleObject(process, INFINITE);
     CloseHandle(process);
     return child;
 }
 
+/* By the child's number, and as long as it waits: what it reads from. */
+static struct {
+    pid_t child;
+    HANDLE go;
+} waiting[16];
+
+pid_t child_for_later(int code)
+{
+    char line[64];
+    HANDLE input, go;
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    ASSERT(CreatePipe(&input, &go, &inherited, 0));
+    ASSERT(SetHandleInformation(go, HANDLE_FLAG_INHERIT, 0));
+    snprintf(line, sizeof line, "cmd /d /c set /p x= & exit %d", code);
+    pid_t child = command(line, input);
+    CloseHandle(input);
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        if (waiting[i].child == 0) {
+            waiting[i].child = child;
+            waiting[i].go = go;
+            return child;
+        }
+    }
+    FAIL("more than %u children wait", (unsigned)COUNT(waiting));
+}
+
+void child_go(pid_t child)
+{
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        if (waiting[i].child == child) {
+            waiting[i].child = 0;
+            CloseHandle(waiting[i].go);
+        }
+    }
+}
+
 pid_t waiting_child(void)
 {
     char line[] = "cmd /d /c ping -n 3600 127.0.0.1 >nul";
-    return command(line);
+    return command(line, NULL);
+}
+
+void kill_child(pid_t child)
+{
+    HANDLE process = handle_of_child(child);
+    TerminateProcess(process, KILLED_CODE);
+    CloseHandle(process);
 }
 
 void end_child(pid_t child)
 {
-    HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD)child);
-    TerminateProcess(process, 1);
+    kill_child(child);
+}
+
+/* Nobody reaps here. */
+void assert_reaped(pid_t child)
+{
+    (void)child;
+}
+
+pid_t no_child(void)
+{
+    return 0x7ffffff0;
+}
+
+/* The test anew; this variable says which of the two it is. */
+static const char ANEW[] = "ASYNCGUEST_TEST_ANEW";
+
+int in_process(void (*run)(void))
+{
+    DWORD code;
+    if (GetEnvironmentVariableA(ANEW, NULL, 0) != 0) {
+        run();
+        exit(0);
+    }
+    SetEnvironmentVariableA(ANEW, "1");
+    HANDLE process = start_process(GetCommandLineA(), 0, NULL).hProcess;
+    SetEnvironmentVariableA(ANEW, NULL);
+    WaitForSingleObject(process, INFINITE);
+    ASSERT(GetExitCodeProcess(process, &code));
     CloseHandle(process);
+    return (int)code;
+}
+
+void end_process(int code)
+{
+    ExitProcess((UINT)code);
 }
 
 /* Not told by wine: the leak of handles has a test of its own (tests/win32.c). */

@@ -14,6 +14,10 @@
 #include <unistd.h>
 
 #define NO_SUCH_FD WSAENOTSOCK
+#define NO_SUCH_CHILD ERROR_INVALID_PARAMETER
+
+#define KILLED_CODE 1
+#define KILLED_SIGNAL 0
 
 /* The console's Ctrl-C, which can be raised, and a number that the console does not send. */
 #define SIGUSR1 SIGINT

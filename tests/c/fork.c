@@ -1,4 +1,4 @@
-/* Hazard: fork, and the end of the process, with a guest running. */
+/* Hazard: fork, with a guest running. */
 #include "toy.h"
 
 #include <sys/socket.h>
@@ -315,74 +315,4 @@ TEST(fork_inside_a_drop_of_guest_free_in_a_callback)
     }
     ASSERT_OK(status);
     ASSERT_EQ_U64(2, forks);
-}
-
-/* ---- process exit ---------------------------------------------------------------------------- */
-
-static toy_t last_toy;
-static probe_t last_timer, last_post;
-
-static void exit_now(probe_t *probe)
-{
-    (void)probe;
-    exit(0);
-}
-
-static void leave_running(void (*act)(probe_t *))
-{
-    last_timer = (probe_t){.toy = &last_toy, .act = act};
-    last_post = (probe_t){.toy = &last_toy};
-    toy_start(&last_toy, GUEST_DRIVE_THREAD);
-    add_timer(&last_toy, MS(1), MS(1), &last_timer);
-}
-
-static void exit_from_outside(void *argument)
-{
-    (void)argument;
-    leave_running(NULL);
-    RUN_UNTIL(&last_toy, last_timer.calls >= 2);
-    add_post(&last_toy, &last_post);
-    exit(0);
-}
-
-static void exit_from_callback(void *argument)
-{
-    (void)argument;
-    leave_running(exit_now);
-    RUN_UNTIL(&last_toy, false);
-}
-
-static void sleep_for_ever(void *user_data)
-{
-    (void)user_data;
-    pause();
-}
-
-static void exit_with_work(void *argument)
-{
-    (void)argument;
-    leave_running(NULL);
-    add_work(&last_toy, sleep_for_ever, &last_post);
-    RUN_UNTIL(&last_toy, last_timer.calls >= 2);
-    exit(0);
-}
-
-static void exits(void (*run)(void *))
-{
-    ASSERT_EQ_I64(0, in_fork(run, NULL));
-}
-
-TEST(exit_with_running_guest)
-{
-    exits(exit_from_outside);
-}
-
-TEST(exit_inside_a_callback)
-{
-    exits(exit_from_callback);
-}
-
-TEST(exit_with_running_work)
-{
-    exits(exit_with_work);
 }
