@@ -3,7 +3,8 @@
  * A test file is a list of TEST(name) { ... }; the names in the sources are the only list, CMake
  * reads them. `program name` runs one test; the frame then checks that nothing of the library is
  * left alive, that no thread and no fd was leaked. Environment:
- *   ASYNCGUEST_TEST_SLOW=20   multiplies every upper time limit (Valgrind, sanitizers)
+ *   ASYNCGUEST_TEST_SLOW=20              multiplies every upper time limit (Valgrind, sanitizers)
+ *   ASYNCGUEST_TEST_OPERATIONS=1000000   how many posts posts_from_eight_threads makes
  */
 #ifndef HARNESS_H
 #define HARNESS_H

@@ -93,7 +93,8 @@ TEST(refused_sockets)
     no_socket("INVALID_SOCKET", INVALID_SOCKET, GUEST_EINVAL, 0, "pass an open socket or handle");
     closesocket(udp);
     no_socket("a closed socket", udp, GUEST_EOS, WSAENOTSOCK, "no open socket of this process");
-    no_socket("a socket of another process", 0x7ffc, GUEST_EOS, WSAENOTSOCK, "no open socket of this process");
+    no_socket("a number that only another process has", 0x7ffc, GUEST_EOS, WSAENOTSOCK,
+              "no open socket of this process");
     no_socket("a file", (uintptr_t)file, GUEST_EOS, WSAENOTSOCK, "guest_work");
     no_socket("a pipe", (uintptr_t)input, GUEST_EOS, WSAENOTSOCK, "guest_work");
     no_socket("an event", (uintptr_t)event, GUEST_EOS, WSAENOTSOCK, "no open socket of this process");
