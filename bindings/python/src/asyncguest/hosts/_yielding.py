@@ -14,7 +14,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from .._errors import GuestError
 from ._loophost import LoopHost
@@ -23,30 +25,12 @@ from ._notifier import Notifier, PipeNotifier, Switch
 #: Milliseconds that a guest yields at the most while its toolkit finds no idle moment.
 LONGEST_YIELD = 10
 
-# Seconds of deliveries with pauses below _PAUSE after which the host is given an idle moment.
+# Seconds of deliveries so close to each other, with pauses below _PAUSE, that what a host does in its idle moments has no
+# place in between: then it is given one.
 _LONGEST_STREAK = 0.004
 _PAUSE = 0.001
 
-
-class BusyStreak:
-    """Deliveries so close to each other that what a host does in its idle moments has no place in between."""
-
-    def __init__(self) -> None:
-        self._began = self._ended = 0.0
-
-    def begin(self) -> None:
-        """A delivery begins."""
-        now = monotonic()
-        if now - self._ended > _PAUSE:
-            self._began = now
-
-    def end(self, more: bool) -> bool:
-        """It has ended, with more to do or not. Returns whether the host needs an idle moment now."""
-        self._ended = now = monotonic()
-        if not more and now - self._began <= _LONGEST_STREAK:
-            return False
-        self._began = now
-        return True
+AnySwitch = TypeVar("AnySwitch", bound=Switch)
 
 
 class YieldingHost(LoopHost):
@@ -60,7 +44,7 @@ class YieldingHost(LoopHost):
         super().__init__(deadline)
         self._watched: dict[int, Switch] = {}
         self._yielding: deque[Switch] = deque()
-        self._streak = BusyStreak()
+        self._streak_began = self._last_end = 0.0
         self._jobs: deque[Callable[[], object]] = deque()
         self._notifier: Notifier | None = None
         self._notifier_lock = threading.RLock()  # between a notify and the close; a signal handler may post in between
@@ -89,7 +73,7 @@ class YieldingHost(LoopHost):
     # ---- what a guest asks for
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        switch = self.make_watch(fd, lambda: self._woken(switch, ready))
+        switch = self._make_switch(partial(self.make_watch, fd), ready)
         switch.on()
         self._watched[fd] = switch
 
@@ -104,13 +88,10 @@ class YieldingHost(LoopHost):
             self._jobs.append(job)
             self._notifier.notify()
 
-    def _arrived(self) -> None:
-        if self._notifier is not None:
-            self._woken(self._notifier, self._take_job)
-
     def _take_job(self) -> bool:
         """Runs one job that was posted. Returns whether its guest has more to do than fitted into its delivery."""
-        assert self._notifier is not None
+        if self._notifier is None:
+            return False
         self._notifier.taken()
         try:
             job = self._jobs.popleft()
@@ -122,18 +103,29 @@ class YieldingHost(LoopHost):
 
     # ---- deliveries and yields
 
-    def _woken(self, switch: Switch, ready: Callable[[], object]) -> None:
-        """The toolkit has found that the guest is to be woken."""
-        self._streak.begin()
-        more = False
-        try:
-            more = self.deliver(ready)
-        finally:
-            if self._streak.end(more) and switch.is_on:
-                switch.off()
-                self._yielding.append(switch)
-                if len(self._yielding) == 1:
-                    self.wait_for_idle()
+    def _make_switch(self, make: Callable[[Callable[[], object]], AnySwitch], ready: Callable[[], object]) -> AnySwitch:
+        """What wakes a guest, by `make(woken)`: its deliveries are `ready()`, after which it may have to yield."""
+
+        def woken() -> None:
+            # As few calls as can be: after a sleep each one is cold, and costs microseconds.
+            began, more = monotonic(), False
+            try:
+                more = self.deliver(ready)
+            finally:
+                now = monotonic()
+                if began - self._last_end > _PAUSE:
+                    self._streak_began = began
+                self._last_end = now
+                if more or now - self._streak_began > _LONGEST_STREAK:
+                    self._streak_began = now
+                    if switch.is_on:
+                        switch.off()
+                        self._yielding.append(switch)
+                        if len(self._yielding) == 1:
+                            self.wait_for_idle()
+
+        switch = make(woken)
+        return switch
 
     def resume(self) -> None:
         """An idle moment, or the longest yield is over: one guest goes on, so that many do not make one long delivery."""
@@ -155,7 +147,7 @@ class YieldingHost(LoopHost):
 
     def hook(self) -> None:
         """An adapter that overrides it calls this one too, when it can take posts."""
-        notifier = self.make_notifier(self._arrived)
+        notifier = self._make_switch(self.make_notifier, self._take_job)
         notifier.on()
         with self._notifier_lock:
             self._notifier = notifier
