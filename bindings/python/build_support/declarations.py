@@ -14,7 +14,8 @@ NOT_CONSTANTS = {"GUEST_API", "ASYNCGUEST_H"}
 # The helpers of _native.c. The extern "Python" function is the reactor's; only C code calls it.
 HELPERS = """
 typedef struct {
-    void *host;
+    void *post;
+    void *post_local;
     void *job;
     void *failed;
     void *on_stall;

@@ -114,14 +114,13 @@ spec.loader.exec_module(module)
 ffi, lib = module.ffi, module.lib
 inside, leave, calls = threading.Event(), threading.Event(), []
 
-class Host:
-    def post(self, job):
-        calls.append(job)
-        inside.set()
-        leave.wait()
+def post(job):
+    calls.append(job)
+    inside.set()
+    leave.wait()
 
-    def post_local(self, job):
-        calls.append((job, lib.asyncguest_py_finalize()))
+def post_local(job):
+    calls.append((job, lib.asyncguest_py_finalize()))
 
 def on_stall(kind, seconds):
     calls.append((kind, seconds))
@@ -130,15 +129,15 @@ def failed(in_a_row, error):
     calls.append((in_a_row, repr(error)))
     return in_a_row == 3
 
-def pointers(**parts):
+def pointer(part):
     # As the reactor gives it to the library, which keeps none of it alive.
-    return ffi.new("asyncguest_py_host_t *", {name: ffi.cast("void *", id(part)) for name, part in parts.items()})
+    return ffi.cast("void *", id(part))
 
 def job(token):
     return "job", token
 
-the_host = Host()
-host = pointers(host=the_host, job=job, failed=failed, on_stall=on_stall)
+parts = {"post": post, "post_local": post_local, "job": job, "failed": failed, "on_stall": on_stall}
+host = ffi.new("asyncguest_py_host_t *", {name: pointer(part) for name, part in parts.items()})
 ffi.def_extern(name="asyncguest_py_meet")(lambda: None)
 answers = []
 thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(host, 7)))
@@ -179,12 +178,13 @@ def test_a_host_that_refuses_is_told_of_and_given_up_when_the_package_says_so() 
 def refuse(job):
     raise KeyboardInterrupt(*job)
 
-the_host.post = refuse
+host.post = pointer(refuse)
 assert [lib.asyncguest_c_post(host, token) for token in (4, 5)] == [-1, -1]
 assert calls == [(1, "KeyboardInterrupt('job', 4)"), (2, "KeyboardInterrupt('job', 5)")], calls
-the_host.post = calls.append
+take = calls.append
+host.post = pointer(take)
 assert lib.asyncguest_c_post(host, 6) == 0
-the_host.post = refuse
+host.post = pointer(refuse)
 assert [lib.asyncguest_c_post(host, token) for token in (7, 8, 9, 10)] == [-1, -1, -1, 0]
 assert [call[0] for call in calls[3:]] == [1, 2, 3] and host.job == ffi.NULL, calls
 """)
@@ -217,8 +217,8 @@ def refuse(job):
     inside.set()
     raise OSError  # and so it is asked again and again
 
-the_host.post = refuse
-host.failed = ffi.cast("void *", id(bool))
+host.post = pointer(refuse)
+host.failed = pointer(bool)
 
 class Last:
     # Python code that still runs when other threads may no longer have the lock.

@@ -22,7 +22,8 @@ class Host:
 
     An adapter overrides `post`, or `watch` and `unwatch` and sets `watches_fds`; best both. Then the guest waits in
     the host's own poll and needs no thread (drive FD); without, a thread of the library waits and posts (drive
-    THREAD). What is called here must come back at once and must not run the job inside the call.
+    THREAD). What is called here must come back at once and must not run the job inside the call. `post` and
+    `post_local` are looked up once, when a guest starts.
     """
 
     #: For messages.

@@ -19,8 +19,9 @@
 
 /* How the library reaches Python: all of it borrowed, from a reactor that keeps it until the guest is freed. */
 typedef struct {
-    /* What has `post` and `post_local`. */
-    void *host;
+    /* The host's own, called with a job. */
+    void *post;
+    void *post_local;
     /* Called with a token: makes the job that is posted. NULL: nothing is posted any more. */
     void *job;
     /* Called with `failures` and the exception when the host has refused a job. True: nothing more is to be posted. */
@@ -148,18 +149,7 @@ static PyGILState_STATE asyncguest_py_lock(void)
     return PyGILState_Ensure();
 }
 
-/* host.post(partial(deliver, token)). */
-static PyObject *asyncguest_py_hand_over(const asyncguest_py_host_t *host, uint64_t token, const char *way)
-{
-    PyObject *job = PyObject_CallFunction(host->job, "K", (unsigned long long)token);
-    PyObject *name = PyUnicode_InternFromString(way);
-    PyObject *posted = job != NULL && name != NULL ? PyObject_CallMethodObjArgs(host->host, name, job, NULL) : NULL;
-    Py_XDECREF(name);
-    Py_XDECREF(job);
-    return posted;
-}
-
-/* host.post has raised. */
+/* `post` has raised. */
 static void asyncguest_py_tell(asyncguest_py_host_t *host)
 {
     PyObject *type, *error, *trace;
@@ -178,14 +168,17 @@ static void asyncguest_py_tell(asyncguest_py_host_t *host)
     Py_XDECREF(trace);
 }
 
-static int32_t asyncguest_py_post(asyncguest_py_host_t *host, uint64_t token, const char *way)
+/* post(partial(deliver, token)). */
+static int32_t asyncguest_py_post(asyncguest_py_host_t *host, void *post, uint64_t token)
 {
     if (!asyncguest_py_enter())
         return GUEST_HOST_GONE;
     int32_t status = 0;
     PyGILState_STATE state = asyncguest_py_lock();
     if (host->job != NULL) {
-        PyObject *posted = asyncguest_py_hand_over(host, token, way);
+        PyObject *job = PyObject_CallFunction(host->job, "K", (unsigned long long)token);
+        PyObject *posted = job != NULL ? PyObject_CallFunctionObjArgs(post, job, NULL) : NULL;
+        Py_XDECREF(job);
         if (posted != NULL) {
             host->failures = 0;
             Py_DECREF(posted);
@@ -203,13 +196,15 @@ static int32_t asyncguest_py_post(asyncguest_py_host_t *host, uint64_t token, co
 /* What guest_host_t's post points to. */
 static int32_t asyncguest_c_post(void *data, uint64_t token)
 {
-    return asyncguest_py_post(data, token, "post");
+    asyncguest_py_host_t *host = data;
+    return asyncguest_py_post(host, host->post, token);
 }
 
 /* What guest_host_t's post_local points to. */
 static int32_t asyncguest_c_post_local(void *data, uint64_t token)
 {
-    return asyncguest_py_post(data, token, "post_local");
+    asyncguest_py_host_t *host = data;
+    return asyncguest_py_post(host, host->post_local, token);
 }
 
 /* What guest_host_t's on_stall points to. */

@@ -113,12 +113,12 @@ class Reactor:
         self.threaded = posts_to is not None
         self._kept: list[Any] = []
         self._host = ffi.new("asyncguest_py_host_t *")
-        self._host.host, self._host.failed = self._lend(posts_to), self._lend(post_failed)
-        self._host.on_stall = self._lend(on_stall)
+        self._host.failed, self._host.on_stall = self._lend(post_failed), self._lend(on_stall)
         self.post_deliveries(deliver)
         host = ffi.new("guest_host_t *")
         host.struct_size = ffi.sizeof("guest_host_t")
         host.data = self._host
+            self._host.post, self._host.post_local = self._lend(posts_to.post), self._lend(posts_to.post_local)
         options = ffi.new("guest_options_t *")
         options.struct_size = ffi.sizeof("guest_options_t")
         options.flags = lib.GUEST_FLAG_PULL
