@@ -23,11 +23,8 @@ typedef struct {
 } asyncguest_py_host_t;
 typedef struct {
     guest_t *g;
-    int32_t pairs[...];
 } asyncguest_py_turn_t;
-#define ASYNCGUEST_PY_ONE ...
-int64_t asyncguest_py_poll(asyncguest_py_turn_t *turn, uint64_t timeout);
-int64_t asyncguest_py_begin(asyncguest_py_turn_t *turn, uint64_t token);
+void asyncguest_py_functions(asyncguest_py_turn_t *turn, void *list);
 int32_t asyncguest_py_end(asyncguest_py_turn_t *turn, int32_t set, uint64_t deadline, int32_t wake);
 void asyncguest_py_free(guest_t *g);
 int32_t asyncguest_c_post(void *data, uint64_t token);

@@ -6,11 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from asyncguest import _native
 from asyncguest._native import ffi, lib
 from asyncguest._reactor import check
+
+
+def functions(turn: Any) -> list[Callable[[int], Any]]:
+    made: list[Callable[[int], Any]] = []
+    lib.asyncguest_py_functions(turn, ffi.cast("void *", id(made)))
+    return made
 
 
 class Pull:
@@ -25,6 +33,7 @@ class Pull:
         assert lib.guest_start(ffi.NULL, options, out) == lib.GUEST_OK
         self.g = out[0]
         self.turn = ffi.new("asyncguest_py_turn_t *", {"g": self.g})
+        self.begin, self.look = functions(self.turn)
         assert lib.guest_batch_begin(self.g, 0) == lib.GUEST_OK
         return self
 
@@ -37,11 +46,7 @@ class Pull:
         assert added == lib.GUEST_OK
 
     def poll(self, timeout: int = 0) -> list[tuple[int, int]]:
-        count = lib.asyncguest_py_poll(self.turn, timeout)
-        assert count >= 0, ffi.string(lib.guest_status_name(count))
-        if count >= lib.ASYNCGUEST_PY_ONE:
-            return [divmod(count - lib.ASYNCGUEST_PY_ONE, 256)]
-        flat = ffi.unpack(self.turn.pairs, count)
+        flat = self.look(timeout)
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 
@@ -78,7 +83,7 @@ def test_poll_is_silent_about_timers_and_posts() -> None:
 
 
 def test_poll_leaves_what_does_not_fit_for_the_next_one() -> None:
-    room = len(ffi.new("asyncguest_py_turn_t *").pairs) // 2
+    room = 256  # ASYNCGUEST_PY_EVENTS
     pipes = [os.pipe() for _ in range(room + 1)]
     with Pull() as pull:
         for reader, writer in pipes:
@@ -93,10 +98,15 @@ def test_poll_leaves_what_does_not_fit_for_the_next_one() -> None:
 
 def test_poll_refuses_what_it_must() -> None:
     with Pull() as pull:
-        assert lib.asyncguest_py_poll(ffi.new("asyncguest_py_turn_t *"), 0) == lib.GUEST_ENULL
+        nothing = ffi.new("asyncguest_py_turn_t *")
+        for function in functions(nothing):
+            assert function(0) == lib.GUEST_ENULL
+            for number, error in ((-1, OverflowError), (1 << 64, OverflowError), ("1", TypeError)):
+                with pytest.raises(error):
+                    function(number)  # type: ignore[arg-type]
         assert lib.guest_batch_end(pull.g) == lib.GUEST_OK
-        assert lib.asyncguest_py_poll(pull.turn, 0) == lib.GUEST_EORDER
-        assert lib.guest_batch_begin(pull.g, 0) == lib.GUEST_OK
+        assert pull.look(0) == lib.GUEST_EORDER
+        assert pull.begin(0) == []
 
 
 def test_lack_of_memory_is_a_memory_error() -> None:

@@ -12,7 +12,7 @@ import inspect
 import sys
 from asyncio import base_events
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,6 @@ _FEW_TIMERS = 100
 # Seconds after which a loop that has callbacks ready looks at the system's poller between them. A look costs as much as a
 # short callback does; when nothing is ready it comes at once.
 LOOK_EVERY = 50e-6
-
-#: What a look has found when nothing was.
-NOTHING: list[int] = []
 
 _plain_time = asyncio.BaseEventLoop.time
 
@@ -73,7 +70,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
 
     # ---- one iteration
 
-    def iterate(self, pairs: list[int], until: float) -> float:
+    def iterate(self, pairs: Sequence[int], until: float) -> float:
         """One iteration: what a look has found (`pairs`), the timers that are due, and what is ready then, in order.
 
         What is left when the time is over keeps its order, and is the whole of the next call. At least one callback
@@ -190,7 +187,7 @@ class CPythonLoop(asyncio.SelectorEventLoop):
             handle._scheduled = False  # type: ignore[attr-defined]
             ready.append(handle)
 
-    def queue_readiness(self, pairs: list[int]) -> None:
+    def queue_readiness(self, pairs: Sequence[int]) -> None:
         """Queues the callbacks of what a look at the reactor has found: fd and readiness, by turns."""
         keys, ready = self._selector.keys, self._ready
         it = iter(pairs)

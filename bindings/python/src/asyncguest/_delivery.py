@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _running_loop
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
-from ._cpython_loop import LOOK_EVERY, NOTHING
+from ._cpython_loop import LOOK_EVERY
 from ._errors import GuestError, NestingLimit, WrongThread
-from ._reactor import ONE, begin, check_refusal, unpack
+from ._reactor import HARMLESS, failure
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -73,14 +73,13 @@ class Deliveries:
             self._refuse()
             return False
         reactor, loop, depth = self._reactor, self.loop, self.depth
-        count = begin(reactor.turn, token)
-        if count < 0:
-            self._not_begun(count)
+        pairs = reactor.begin(token)
+        if isinstance(pairs, int):
+            self._not_begun(pairs)
             return False
         outside, more = None, True
         left: BaseException | None = None
         try:
-            pairs = [(count - ONE) >> 8, count & 0xFF] if count >= ONE else unpack(reactor.found, count)
             outside = self.enter()
             if depth and loop.has_ready():
                 # The library has begun this nested delivery because the outer one lasts, and knows nothing of asyncio's
@@ -89,7 +88,7 @@ class Deliveries:
             now = monotonic()
             until, look_at = now + self._budget, now + LOOK_EVERY
             while (now := loop.iterate(pairs, until)) < until:
-                pairs = NOTHING
+                pairs = ()
                 if not now or now >= look_at:
                     pairs, now = reactor.poll(), monotonic()
                     look_at = now + LOOK_EVERY
@@ -117,7 +116,7 @@ class Deliveries:
             finally:
                 outside = None
                 self.depth = depth
-                if not reactor.closed:
+                if not self._run.forked:
                     self.rest(more)
         if self._run.forked:
             self._run.end_child(left)
@@ -233,12 +232,12 @@ class Deliveries:
 
     def _not_begun(self, status: int) -> None:
         """An old or doubled token, or one that the host ran inside its own post: harmless, it comes again."""
-        if self.over:
-            return  # meanwhile, on another thread
-        try:
-            check_refusal(status)
-        except WrongThread:
-            self._wrong_thread()
+        if self.over or status in HARMLESS:
+            return  # over meanwhile, on another thread
+        error = failure(status)
+        if not isinstance(error, WrongThread):
+            raise error
+        self._wrong_thread()
 
     def _wrong_thread(self) -> None:
         """The host ran the guest's job where it was posted. The library posts it again."""

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import _options
 from ._children import Children
 from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
-from ._cpython_loop import LOOK_EVERY, NOTHING, CPythonLoop
+from ._cpython_loop import LOOK_EVERY, CPythonLoop
 from ._reactor import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
@@ -205,7 +205,7 @@ class EventLoop(CPythonLoop):
         if self.hosted_run is not None or self._thread_id is None:
             super()._run_once()  # type: ignore[misc]  # by hand: by way of the selector, like anybody's
             return
-        pairs = NOTHING
+        pairs: Sequence[int] = ()
         if not self._ready and not self._stopping:
             pairs = self._reactor.poll(self._until_next_timer())
             self._look_at = monotonic() + LOOK_EVERY

@@ -5,8 +5,8 @@
  */
 #include <asyncguest.h>
 
-#include <limits.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,47 +36,41 @@ typedef struct {
  * What does not fit comes with the next call. */
 #define ASYNCGUEST_PY_EVENTS 256
 
-/* A guest, and what a look at it has found: two numbers for each event that Python has to look at, fd and readiness, or
- * -signum and count. Here and not in Python, because there each field of an event costs an object and a call.
- *
- * A look that finds one fd and nothing else, as most do, returns ASYNCGUEST_PY_ONE + (fd << 8) + readiness, which costs no
- * second call; any other one returns how many numbers are in `pairs`. */
-#define ASYNCGUEST_PY_ONE ((int64_t)1 << 40)
-
+/* The guest of a loop, NULL when it is closed. */
 typedef struct {
     guest_t *g;
-    int32_t pairs[2 * ASYNCGUEST_PY_EVENTS];
 } asyncguest_py_turn_t;
 
-/* One poll of an open delivery. */
-static int64_t asyncguest_py_poll(asyncguest_py_turn_t *turn, uint64_t timeout)
+/* One poll of an open delivery. A list of two numbers for each event that Python has to look at, fd and readiness, or
+ * -signum and count: made here, because there each field of an event costs an object and a call. Or a status, as an int. */
+static PyObject *asyncguest_py_look(guest_t *g, uint64_t timeout)
 {
     guest_event_t events[ASYNCGUEST_PY_EVENTS];
-    size_t count = 0;
-    int32_t written = 0;
+    size_t count = 0, told = 0;
 
     PyThreadState *waiting = timeout > 0 ? PyEval_SaveThread() : NULL;
-    guest_status_t status = guest_batch_wait(turn->g, timeout, events, ASYNCGUEST_PY_EVENTS, &count);
+    guest_status_t status = guest_batch_wait(g, timeout, events, ASYNCGUEST_PY_EVENTS, &count);
     if (waiting != NULL)
         PyEval_RestoreThread(waiting);
     if (status < 0)
-        return status;
-    for (size_t i = 0; i < count; i++) {
+        return PyLong_FromLong(status);
+    /* Posts have done their work by ending the wait, and the deadline of the loop's timers is no event. */
+    for (size_t i = 0; i < count; i++)
+        if (events[i].kind == GUEST_EVENT_FD || events[i].kind == GUEST_EVENT_SIGNAL)
+            events[told++] = events[i];
+    PyObject *pairs = PyList_New((Py_ssize_t)(2 * told));
+    for (size_t i = 0; pairs != NULL && i < told; i++) {
         const guest_event_t *event = &events[i];
-        if (event->kind == GUEST_EVENT_FD) {
-            /* The fd itself is the user data: no table to look it up in. */
-            turn->pairs[written++] = (int32_t)(intptr_t)event->user_data;
-            turn->pairs[written++] = (int32_t)event->flags;
-        } else if (event->kind == GUEST_EVENT_SIGNAL) {
-            /* No fd is negative, so the sign tells a signal from an fd. */
-            turn->pairs[written++] = -(int32_t)event->flags;
-            turn->pairs[written++] = event->value < INT32_MAX ? (int32_t)event->value : INT32_MAX;
-        }
-        /* Posts have done their work by ending the wait, and the deadline of the loop's timers is no event. */
+        /* The fd itself is the user data: no table to look it up in. None is negative, so the sign tells a signal. */
+        bool is_fd = event->kind == GUEST_EVENT_FD;
+        PyObject *what = PyLong_FromLong(is_fd ? (long)(intptr_t)event->user_data : -(long)event->flags);
+        PyObject *how = PyLong_FromUnsignedLongLong(is_fd ? event->flags : event->value);
+        PyList_SetItem(pairs, (Py_ssize_t)(2 * i), what);
+        PyList_SetItem(pairs, (Py_ssize_t)(2 * i + 1), how);
+        if (what == NULL || how == NULL)
+            Py_CLEAR(pairs);
     }
-    if (written == 2 && turn->pairs[0] >= 0)
-        return ASYNCGUEST_PY_ONE + ((int64_t)turn->pairs[0] << 8) + turn->pairs[1];
-    return written;
+    return pairs;
 }
 
 /* guest_free, which joins a thread that may be on its way into Python. */
@@ -87,19 +81,53 @@ static void asyncguest_py_free(guest_t *g)
     PyEval_RestoreThread(waiting);
 }
 
-/* The beginning and the end of a delivery, several calls of the ABI each. */
-static int64_t asyncguest_py_begin(asyncguest_py_turn_t *turn, uint64_t token)
+static guest_t *asyncguest_py_guest(PyObject *self)
 {
-    guest_status_t status = guest_batch_begin(turn->g, token);
-    if (status < 0)
-        return status;
-    int64_t found = asyncguest_py_poll(turn, 0);
-    if (found < 0)
-        guest_batch_end(turn->g); /* what went wrong with the look is what counts */
-    return found;
+    return ((asyncguest_py_turn_t *)PyCapsule_GetPointer(self, NULL))->g;
 }
 
-/* `set`: the next timer is due at `deadline`. `wake`: ask for the next delivery. */
+/* begin(token) opens a delivery and looks. */
+static PyObject *asyncguest_py_begin(PyObject *self, PyObject *token)
+{
+    guest_t *g = asyncguest_py_guest(self);
+    uint64_t number = PyLong_AsUnsignedLongLong(token);
+    if (PyErr_Occurred() != NULL)
+        return NULL;
+    guest_status_t status = guest_batch_begin(g, number);
+    if (status < 0)
+        return PyLong_FromLong(status);
+    PyObject *pairs = asyncguest_py_look(g, 0);
+    if (pairs == NULL || PyLong_Check(pairs))
+        guest_batch_end(g); /* what went wrong with the look is what counts */
+    return pairs;
+}
+
+/* poll(nanoseconds) looks once more, and may wait. */
+static PyObject *asyncguest_py_poll(PyObject *self, PyObject *nanoseconds)
+{
+    uint64_t timeout = PyLong_AsUnsignedLongLong(nanoseconds);
+    return PyErr_Occurred() != NULL ? NULL : asyncguest_py_look(asyncguest_py_guest(self), timeout);
+}
+
+/* Adds `begin` and `poll` to a list of Python's. A wake meets them first, while the caches are cold: so they are functions
+ * of Python's own and not of cffi's, which would go by way of its library for each argument and for errno. */
+static void asyncguest_py_functions(asyncguest_py_turn_t *turn, void *list)
+{
+    static PyMethodDef methods[] = {
+        {"begin", asyncguest_py_begin, METH_O, NULL},
+        {"poll", asyncguest_py_poll, METH_O, NULL},
+    };
+    PyObject *self = PyCapsule_New(turn, NULL, NULL);
+    for (size_t i = 0; self != NULL && i < sizeof methods / sizeof *methods; i++) {
+        PyObject *function = PyCFunction_New(&methods[i], self);
+        if (function != NULL)
+            PyList_Append(list, function);
+        Py_XDECREF(function);
+    }
+    Py_XDECREF(self);
+}
+
+/* The end of a delivery. `set`: the next timer is due at `deadline`. `wake`: ask for the next delivery. */
 static int32_t asyncguest_py_end(asyncguest_py_turn_t *turn, int32_t set, uint64_t deadline, int32_t wake)
 {
     guest_status_t armed = set ? guest_deadline(turn->g, deadline) : GUEST_OK;

@@ -34,16 +34,12 @@ NO_TIME: int = lib.GUEST_FOREVER
 #: How often the library's handler has run for a signal that some loop watches.
 signal_arrivals: Callable[[int], int] = lib.guest_signal_arrivals
 
-# What a delivery calls, looked up once: an attribute of `lib` costs more each time than one of a module.
-#: Opens a delivery and looks: `begin(reactor.turn, token)`. Below 0: a refusal; from ONE on: a lone fd, ONE + (fd << 8) +
-#: readiness; else a count for `unpack(reactor.found, count)`.
-begin: Callable[[Any, int], int] = lib.asyncguest_py_begin
-ONE: int = lib.ASYNCGUEST_PY_ONE
-_poll, _end = lib.asyncguest_py_poll, lib.asyncguest_py_end
-unpack: Callable[[Any, int], list[int]] = ffi.unpack
+# Looked up once: an attribute of `lib` costs more each time than one of a module.
+_end = lib.asyncguest_py_end
 
 _AGES = 1e10
-_HARMLESS = (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED)
+#: Refusals of `begin`: the token was old, doubled or delivered inside `post`.
+HARMLESS = (lib.GUEST_ESTALE, lib.GUEST_EINLINE, lib.GUEST_ECLOSED)
 _REFUSED: dict[int, type[Exception]] = {
     lib.GUEST_ECLOSED: GuestClosed,
     lib.GUEST_ETHREAD: WrongThread,
@@ -62,23 +58,21 @@ def seconds(value: float) -> int:
 
 def check(status: int) -> None:
     """Raises what a failed call of the library means."""
-    if status >= 0:
-        return
+    if status < 0:
+        raise failure(status)
+
+
+def failure(status: int) -> Exception:
+    """What a failed call of the library means; right after it."""
     if status == lib.GUEST_ENULL:
-        raise GuestClosed("the loop is closed, or this process is a fork of the one that it runs in: make a new loop")
+        return GuestClosed("the loop is closed, or this process is a fork of the one that it runs in: make a new loop")
     text = ffi.new("char[400]")
     os_error = ffi.new("int32_t *")
     lib.guest_last_error(ffi.NULL, os_error, text, 400, ffi.NULL)
     message = ffi.string(text).decode()
     if status == lib.GUEST_EOS:
-        raise OSError(os_error[0], f"{os.strerror(os_error[0])} ({message})")
-    raise _REFUSED.get(status, GuestError)(message)
-
-
-def check_refusal(status: int) -> None:
-    """Raises what a failed `begin` means, unless the token was old, doubled or delivered inside `post`: harmless."""
-    if status not in _HARMLESS:
-        check(status)
+        return OSError(os_error[0], f"{os.strerror(os_error[0])} ({message})")
+    return _REFUSED.get(status, GuestError)(message)
 
 
 class Reactor:
@@ -118,13 +112,13 @@ class Reactor:
         host = ffi.new("guest_host_t *")
         host.struct_size = ffi.sizeof("guest_host_t")
         host.data = self._host
-            self._host.post, self._host.post_local = self._lend(posts_to.post), self._lend(posts_to.post_local)
         options = ffi.new("guest_options_t *")
         options.struct_size = ffi.sizeof("guest_options_t")
         options.flags = lib.GUEST_FLAG_PULL
         options.batch_budget = NO_TIME  # asyncio's queue has a budget of its own
         if posts_to is not None:
             options.drive = lib.GUEST_DRIVE_THREAD
+            self._host.post, self._host.post_local = self._lend(posts_to.post), self._lend(posts_to.post_local)
             host.post = lib.asyncguest_c_post
             if posts_to.post_local is not None:
                 host.post_local = lib.asyncguest_c_post_local
@@ -140,9 +134,12 @@ class Reactor:
         self._lock = RLock()
         out = ffi.new("guest_t **")
         check(lib.guest_start(host, options, out))
-        #: The guest, NULL when it is closed, and what a look has found, in the form that `begin` and `unpack` take.
+        #: The guest, NULL when it is closed.
         self.turn = ffi.new("asyncguest_py_turn_t *", {"g": out[0]})
-        self.found = self.turn.pairs
+        functions: list[Callable[[int], Any]] = []
+        lib.asyncguest_py_functions(self.turn, ffi.cast("void *", id(functions)))
+        #: `begin(token)` opens a delivery and looks: what `poll` returns, or the status of a refusal.
+        self.begin, self._look = functions
         self._poster = ffi.NULL
         try:
             poster = ffi.new("guest_poster_t **")
@@ -260,12 +257,10 @@ class Reactor:
     def poll(self, nanoseconds: int | None = 0) -> list[int]:
         """What is ready: fd and readiness, or -signum and how often, by turns. If it is to wait for the first event, it does
         so without the interpreter lock; None waits for ever."""
-        count = _poll(self.turn, NO_TIME if nanoseconds is None else nanoseconds)
-        if count >= ONE:
-            return [(count - ONE) >> 8, count & 0xFF]
-        if count < 0:
-            check(count)
-        return unpack(self.found, count)
+        pairs: list[int] | int = self._look(NO_TIME if nanoseconds is None else nanoseconds)
+        if isinstance(pairs, int):
+            raise failure(pairs)
+        return pairs
 
     def wait_readable(self, timeout: float | None) -> bool:
         """Waits until something is due, at most `timeout` seconds. Any thread; takes nothing up."""
