@@ -9,8 +9,8 @@ use windows_sys::Win32::System::LibraryLoader::{
 
 use super::handle::succeeded;
 
-/// Keeps the module loaded for as long as the process lives, whatever `FreeLibrary` is told: threads of the library may run
-/// in it, threads of the program have values in it that end with them, and a slot of theirs is never given back. Linux's
+/// Keeps the module loaded for as long as the process lives, however often `FreeLibrary` is called: threads of the library
+/// run in it, some of them longer than the guest, and threads of the program have values in it that end when they do. Linux's
 /// library says the same to its linker (`build.rs`).
 pub(super) fn pin() -> io::Result<()> {
     let mut module = std::ptr::null_mut();

@@ -21,11 +21,14 @@ endif()
 
 pkg_config(shared --cflags --libs)
 pkg_config(static --static --cflags --libs)
-list(TRANSFORM static REPLACE "^-lasyncguest$" "-l:libasyncguest.a")
+list(TRANSFORM static REPLACE "^-lasyncguest$" "-l:${STATIC}")
 foreach(linkage shared static)
-    execute_process(COMMAND ${CC} ${CFLAGS} "${SOURCE}/program.c" -o "${work}/${linkage}" ${${linkage}}
+    execute_process(COMMAND ${CC} ${CFLAGS} "${SOURCE}/program.c" -o "${work}/${linkage}${EXE}" ${${linkage}}
                     COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
-execute_process(COMMAND "${work}/static" "${VERSION}" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${LAUNCHER} "${work}/static${EXE}" "${VERSION}" COMMAND_ERROR_IS_FATAL ANY)
 set(ENV{LD_LIBRARY_PATH} "${lib}")
-execute_process(COMMAND "${work}/shared" "${VERSION}" COMMAND_ERROR_IS_FATAL ANY)
+if(WINDOWS)
+    file(COPY "${SCRATCH}/prefix/${SHARED}" DESTINATION "${work}") # where a program looks for DLLs
+endif()
+execute_process(COMMAND ${LAUNCHER} "${work}/shared${EXE}" "${VERSION}" COMMAND_ERROR_IS_FATAL ANY)
