@@ -18,7 +18,9 @@ endif()
 if(MINGW)
     string(TOUPPER "CARGO_TARGET_${ASYNCGUEST_CARGO_TARGET}_LINKER" asyncguest_linker)
     string(REPLACE "-" "_" asyncguest_linker "${asyncguest_linker}")
-    list(APPEND asyncguest_cargo_environment "${asyncguest_linker}=${CMAKE_C_COMPILER}")
+    list(APPEND asyncguest_cargo_environment "${asyncguest_linker}=${CMAKE_C_COMPILER}" "WINDRES=${CMAKE_RC_COMPILER}")
+elseif(MSVC)
+    list(APPEND asyncguest_cargo_environment "RC=${CMAKE_RC_COMPILER}")
 endif()
 set(asyncguest_cargo_args --manifest-path "${PROJECT_SOURCE_DIR}/Cargo.toml" ${ASYNCGUEST_CARGO_FLAGS})
 set(asyncguest_cargo_sub "") # where below its target directory cargo puts the profiles
@@ -28,10 +30,10 @@ if(ASYNCGUEST_CARGO_TARGET)
 endif()
 set(asyncguest_cargo_out "${ASYNCGUEST_CARGO_TARGET_DIR}${asyncguest_cargo_sub}/release")
 
-# What a program that links the static library needs of the system, because of Rust's standard library: what
-# `cargo rustc -- --print native-static-libs` says. Those of Linux are empty archives in a modern glibc.
 set(asyncguest_lib "${PROJECT_BINARY_DIR}/lib")
 set(asyncguest_copy COMMAND ${CMAKE_COMMAND} -E copy_if_different)
+# asyncguest_private_libs: what a program that links the static library needs of the system, as `cargo rustc --
+# --print native-static-libs` says. Those of Linux are empty archives in a modern glibc.
 if(WIN32)
     set(asyncguest_private_libs kernel32 advapi32 ntdll userenv ws2_32 dbghelp)
     set(asyncguest_shared asyncguest.dll)
