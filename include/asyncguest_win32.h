@@ -14,7 +14,8 @@
  * sizing dispatch those, too: whoever pumps messages on this thread lets the guest go on. (Not so a COM call out of a
  * single-threaded apartment: it dispatches few messages, and the guest goes on when it is over.)
  *
- * A queue that is full, which it is with 10,000 messages, loses nothing: the token is posted again.
+ * A queue that is full, which it is with 10,000 messages, loses nothing: the token is posted again. A guest that is never idle
+ * lets input, painting, timers and WM_QUIT have their turns, which Windows puts behind what was posted.
  */
 #ifndef ASYNCGUEST_WIN32_H
 #define ASYNCGUEST_WIN32_H
@@ -35,53 +36,71 @@ typedef struct guest_win32_t {
     void *user_data;
     /* For guest_start's last argument, or set by you before the first message is dispatched. */
     guest_t *guest;
+    /* Gives the guest its turn, on the host thread. guest_win32_init sets it to guest_win32_deliver; yours may do more, and may
+     * destroy this struct. */
+    void (*turn)(struct guest_win32_t *win32, guest_token_t token);
     HWND window;
-    /* The token that was posted last. */
-    volatile LONG64 token;
-    /* A message is under way. */
-    volatile LONG posted;
 } guest_win32_t;
 
 #define GUEST_WIN32_CLASS L"asyncguest_win32"
 
-/* What the window gets, and its timer. */
+/* What the window gets: lparam is the token, and wparam whether the guest has more to do than it has time. And its timer. */
 enum { GUEST_WIN32_TURN = WM_APP, GUEST_WIN32_TIMER = 1 };
+
+/* What was posted comes before everything else, which would wait for as long as a guest is busy. So if anything waits, the turn of
+ * a guest that has spent its time comes by a timer, which is last. */
+static inline BOOL guest_win32_rest(HWND window)
+{
+    return SetTimer(window, GUEST_WIN32_TIMER, USER_TIMER_MINIMUM, NULL) != 0;
+}
+
+/* No GetQueueStatus tells of WM_QUIT. */
+static inline BOOL guest_win32_quits(void)
+{
+    MSG quit;
+    return PeekMessageW(&quit, NULL, WM_QUIT, WM_QUIT, PM_NOREMOVE);
+}
 
 static inline LRESULT CALLBACK guest_win32_procedure(HWND window, UINT message, WPARAM wparam, LPARAM lparam)
 {
+    BOOL is_turn = message == GUEST_WIN32_TURN;
+    BOOL rests = is_turn && wparam && guest_win32_quits() && guest_win32_rest(window);
+    /* Only now: guest_win32_quits has dispatched what other threads had sent. */
     guest_win32_t *win32 = (guest_win32_t *)(ULONG_PTR)GetWindowLongPtrW(window, GWLP_USERDATA);
-    if (!win32 || (message != GUEST_WIN32_TURN && message != WM_TIMER))
+    if (!win32 || (!is_turn && message != WM_TIMER))
         return DefWindowProcW(window, message, wparam, lparam);
     if (message == WM_TIMER)
         KillTimer(window, GUEST_WIN32_TIMER);
-    else
-        InterlockedExchange(&win32->posted, 0); /* first "none under way", then read the token: a later one counts */
-    if (win32->guest)
-        guest_deliver_batch(win32->guest, (guest_token_t)InterlockedCompareExchange64(&win32->token, 0, 0));
+    if (!rests)
+        win32->turn(win32, is_turn ? (guest_token_t)lparam : 0);
     return 0;
+}
+
+static inline void guest_win32_deliver(guest_win32_t *win32, guest_token_t token)
+{
+    if (win32->guest)
+        guest_deliver_batch(win32->guest, token);
+}
+
+static inline int32_t guest_win32_send(HWND window, BOOL busy, guest_token_t token)
+{
+    if (PostMessageW(window, GUEST_WIN32_TURN, (WPARAM)busy, (LPARAM)token))
+        return 0;
+    return GetLastError() == ERROR_INVALID_WINDOW_HANDLE ? GUEST_HOST_GONE : -1;
 }
 
 static inline int32_t guest_win32_post(void *data, guest_token_t token)
 {
-    guest_win32_t *win32 = (guest_win32_t *)data;
-    InterlockedExchange64(&win32->token, (LONG64)token);
-    if (InterlockedExchange(&win32->posted, 1) || PostMessageW(win32->window, GUEST_WIN32_TURN, 0, 0))
-        return 0;
-    InterlockedExchange(&win32->posted, 0);
-    return GetLastError() == ERROR_INVALID_WINDOW_HANDLE ? GUEST_HOST_GONE : -1;
+    return guest_win32_send(((guest_win32_t *)data)->window, FALSE, token);
 }
 
-/* The guest has spent its time and has more to do. What was posted comes before input and painting, so that these would wait
- * for as long as the guest is busy: if there is any, the turn comes by a timer, which is last. */
+/* The guest has spent its time and has more to do. */
 static inline int32_t guest_win32_post_local(void *data, guest_token_t token)
 {
-    guest_win32_t *win32 = (guest_win32_t *)data;
-    if (HIWORD(GetQueueStatus(QS_INPUT | QS_PAINT)) &&
-        SetTimer(win32->window, GUEST_WIN32_TIMER, USER_TIMER_MINIMUM, NULL)) {
-        InterlockedExchange64(&win32->token, (LONG64)token);
+    HWND window = ((guest_win32_t *)data)->window;
+    if (HIWORD(GetQueueStatus(QS_INPUT | QS_PAINT | QS_TIMER)) && guest_win32_rest(window))
         return 0;
-    }
-    return guest_win32_post(data, token);
+    return guest_win32_send(window, TRUE, token);
 }
 
 static inline HINSTANCE guest_win32_module(void)
@@ -96,7 +115,7 @@ static inline HINSTANCE guest_win32_module(void)
  * Thread: that which will be the host's. */
 static inline BOOL guest_win32_init(guest_win32_t *win32)
 {
-    guest_win32_t empty = {{0, NULL, NULL, NULL, NULL, NULL}, NULL, NULL, NULL, 0, 0};
+    guest_win32_t empty = {{0, NULL, NULL, NULL, NULL, NULL}, NULL, NULL, guest_win32_deliver, NULL};
     WNDCLASSEXW window_class;
     ZeroMemory(&window_class, sizeof window_class);
     window_class.cbSize = sizeof window_class;
@@ -108,10 +127,12 @@ static inline BOOL guest_win32_init(guest_win32_t *win32)
     win32->host.data = win32;
     win32->host.post = guest_win32_post;
     win32->host.post_local = guest_win32_post_local;
-    if (!RegisterClassExW(&window_class) && GetLastError() != ERROR_CLASS_ALREADY_EXISTS)
-        return FALSE;
-    win32->window =
-        CreateWindowExW(0, GUEST_WIN32_CLASS, NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, window_class.hInstance, NULL);
+    do { /* again if another thread has taken its window, and with it the class, away meanwhile */
+        if (!RegisterClassExW(&window_class) && GetLastError() != ERROR_CLASS_ALREADY_EXISTS)
+            return FALSE;
+        win32->window = CreateWindowExW(0, GUEST_WIN32_CLASS, NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL,
+                                        window_class.hInstance, NULL);
+    } while (!win32->window && GetLastError() == ERROR_CANNOT_FIND_WND_CLASS);
     if (!win32->window) {
         DWORD why = GetLastError();
         UnregisterClassW(GUEST_WIN32_CLASS,
