@@ -19,9 +19,12 @@ pub fn all() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
+            if path.file_stem().is_some_and(|stem| stem == "tests") {
+                continue; // a file or a folder
+            }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|e| e == "rs") {
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 sources.push(Source::new(name, std::fs::read_to_string(&path).unwrap()));
             }
