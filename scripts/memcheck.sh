@@ -14,5 +14,5 @@ cmake -S . -B build/memcheck -DASYNCGUEST_CARGO_TARGET_DIR="$root/target" -DASYN
     -DASYNCGUEST_TEST_LAUNCHER="$launcher" -DASYNCGUEST_BUILD_CPP_TESTS=OFF >/dev/null
 cmake --build build/memcheck -j2
 export ASYNCGUEST_TEST_SLOW=${ASYNCGUEST_TEST_SLOW:-20}
-[ $# != 0 ] || set -- -L '^(abi|drops|end|ended|fds|nested|posts|pull|resolve|signals|stale|timers|work)$'
+[ $# != 0 ] || set -- -L '^(abi|drops|end|ended|fds|free|nested|posts|pull|resolve|signals|stale|timers|work)$'
 exec ctest --test-dir build/memcheck -j2 -R '^shared\.' --output-on-failure "$@"
