@@ -22,37 +22,40 @@ if [ "${1:-}" = --quick ]; then
     shift
 fi
 wanted=" $* "
-passed=0
-failed=0
-skipped=0
+outcomes=$(mktemp -d) # an empty file per stage: OUTCOME.NAME
+trap 'rm -rf "$outcomes"' EXIT
 
 asked() { # NAME: is that stage wanted?
     [[ $wanted == "  " || $wanted == *" $1 "* ]]
 }
 
 stage() { # NAME COMMAND...
-    local name=$1 begin=$SECONDS
+    local name=$1 begin=$SECONDS report
     shift
     asked "$name" || return 0
     "$@" >"$logs/$name.log" 2>&1
     local status=$?
-    if [ "$status" = 0 ]; then
-        passed=$((passed + 1))
-        printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")"
-    elif [ "$status" = 77 ]; then # cannot run here, and its last line says why
+    if [ "$status" = 77 ]; then # cannot run here, and its last line says why
         without "$name" "$(tail -n 1 "$logs/$name.log")"
+    elif [ "$status" = 0 ]; then
+        : >"$outcomes/passed.$name"
+        printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")"
     else
-        failed=$((failed + 1))
-        printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log"
-        # Without what went well, so that what failed is within the last lines.
-        grep -avE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$logs/$name.log" |
-            tail -n 80 | sed 's/^/      | /'
+        : >"$outcomes/failed.$name"
+        report=$(printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log" && what_failed "$logs/$name.log")
+        printf '%s\n' "$report" # at once: another lane prints, too
     fi
+}
+
+# Without what went well, so that what failed is within the last lines.
+what_failed() { # LOG
+    grep -avE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$1" |
+        tail -n 80 | sed 's/^/      | /'
 }
 
 without() { # NAME REASON: a stage that cannot run here
     asked "$1" || return 0
-    skipped=$((skipped + 1))
+    : >"$outcomes/skipped.$1"
     printf 'skip  %-10s          %s\n' "$1" "$2"
 }
 
@@ -101,6 +104,14 @@ docs() {
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps && ./docs/check_snippets.sh
 }
 
+# One wheel for all stages that install it.
+wheel_for() { # STAGE...
+    local name
+    for name in "$@"; do
+        ! asked "$name" || { ./scripts/python.sh wheel >/dev/null; return; }
+    done
+}
+
 # The oldest Rust that Cargo.toml promises: the compiler itself, or clippy's knowledge of it.
 msrv() {
     local version
@@ -113,11 +124,16 @@ msrv() {
     fi
 }
 
+# How many stages had that outcome.
+count() { # OUTCOME
+    find "$outcomes" -name "$1.*" | wc -l
+}
+
 # The last line.
 total() {
-    [ "$skipped" = 0 ] || echo "$skipped skipped"
-    echo "$passed passed, $failed failed"
-    [ "$failed" = 0 ]
+    [ "$(count skipped)" = 0 ] || echo "$(count skipped) skipped"
+    echo "$(count passed) passed, $(count failed) failed"
+    [ "$(count failed)" = 0 ]
 }
 
 if ! ./scripts/setup.sh "$extent"; then
@@ -147,19 +163,24 @@ else
     without address "written for x86_64"
     without thread "written for x86_64"
 fi
-stage examples python3 examples/test_fetch.py
-stage bench ./benches/run.sh --quick
+# Two lanes where much of the time is waiting: for a toolkit, a timer, a compiler that uses one core.
+{
+    stage examples python3 examples/test_fetch.py
+    stage bench ./benches/run.sh --quick
+    stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
+} &
 stage docs docs
-stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
 stage winit ./scripts/rust_host.sh test
-export ASYNCGUEST_WHEEL_IS_FRESH=
+wait
+asked wheel || wheel_for python hosts types conform manual pybench || exit
 stage wheel ./scripts/python.sh wheel
-! asked wheel || ASYNCGUEST_WHEEL_IS_FRESH=1
-stage types ./scripts/python.sh types
-stage python ./scripts/python.sh test
+export ASYNCGUEST_WHEEL_IS_FRESH=1
+stage python ./scripts/python.sh test &
 stage hosts ./scripts/hosts.sh --short
+stage types ./scripts/python.sh types
 stage conform ./scripts/python.sh conformance short
 stage manual ./scripts/python.sh docs
 stage pybench ./scripts/python.sh bench --quick "wake latency" idle bursts
+wait
 stage msrv msrv
 total
