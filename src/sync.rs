@@ -8,13 +8,13 @@
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
     Mutex, MutexGuard,
 };
 #[cfg(asyncguest_tsan)]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
 #[cfg(not(any(loom, asyncguest_tsan)))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 

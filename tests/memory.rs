@@ -323,6 +323,10 @@ fn memory_runs_out_in_c() {
             assert_eq!(refused, Status::NOMEM.code());
         }
         assert_eq!((CALLS.load(Ordering::SeqCst), DROPS.load(Ordering::SeqCst)), (0, 0));
+        // The queue of a callback is another one.
+        assert_eq!(ffi::post::guest_post(g, Some(fill_up), nothing, None), 0);
+        assert_eq!(starved(LARGE, || ffi::lifecycle::guest_deliver_batch(g, 0)), 0);
+        accepted += FILLED.load(Ordering::SeqCst);
         while CALLS.load(Ordering::SeqCst) < accepted {
             assert_eq!(starved(LARGE, || ffi::lifecycle::guest_deliver_batch(g, 0)), 0);
         }
@@ -335,5 +339,16 @@ fn memory_runs_out_in_c() {
     }
     unsafe extern "C-unwind" fn on_post<G>(_: *mut G, _: *mut c_void) {
         CALLS.fetch_add(1, Ordering::SeqCst);
+    }
+    static FILLED: AtomicU32 = AtomicU32::new(0);
+    unsafe extern "C-unwind" fn fill_up(g: *mut ffi::lifecycle::ForeignGuest, nothing: *mut c_void) {
+        // SAFETY: the live guest of this callback; functions that follow no pointer.
+        let refused = loop {
+            match unsafe { ffi::post::guest_post(g, Some(on_post), nothing, Some(drop)) } {
+                0 => _ = FILLED.fetch_add(1, Ordering::SeqCst),
+                status => break status,
+            }
+        };
+        assert_eq!(refused, Status::NOMEM.code());
     }
 }

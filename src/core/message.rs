@@ -67,11 +67,4 @@ impl Job {
             Job::Closure(_) => std::ptr::null_mut(),
         }
     }
-
-    /// It was not accepted: foreign user data stays the caller's.
-    pub(crate) fn release_user_data(self) {
-        if let Job::Raw(job) = self {
-            std::mem::forget(job);
-        }
-    }
 }

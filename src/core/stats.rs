@@ -99,6 +99,8 @@ macro_rules! counters {
             $(pub(crate) $name: Counter,)*
             pub(crate) opened: Counter,
             pub(crate) closed: Counter,
+            /// Posts of the host thread, accepted beside the queue of all threads.
+            pub(crate) posted_here: Counter,
             /// Posts that have run or been dropped.
             pub(crate) run: Counter,
             pub(crate) latency: Histogram,

@@ -14,7 +14,7 @@ use super::types::{
     GuestWorkDoneFn, GuestWorkFn,
 };
 use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
-use crate::guest::{Callback, Context, Job, Lent, Poster, RawJob, RawJobVTable};
+use crate::guest::{Callback, Context, Job, Lent, RawJob, RawJobVTable};
 use crate::id::Id;
 
 /// The caller's `user_data`.
@@ -101,22 +101,19 @@ foreign_callback!(Foreign<GuestResolveFn>, &crate::guest::Resolved, |f, g, id, a
 
 foreign_callback!(ForeignWork, (), |f, g, id, (), data| f(g, id, data));
 
-/// Posts a foreign callback: three words in the queue, and no memory of its own.
+/// A foreign post, made when it is accepted: three words in the queue, and no memory of its own.
 #[inline(always)]
 pub(super) fn post(
-    poster: &Poster,
+    pull: bool,
     function: GuestPostFn,
     user_data: *mut c_void,
     drop: GuestDropFn,
-) -> Result<()> {
-    args::callback(poster.shared.pull, function.is_some())?;
+) -> Result<impl FnOnce() -> Job> {
+    args::callback(pull, function.is_some())?;
     let function = function.map_or(0, |function| function as usize);
     let drop = drop.map_or(0, |drop| drop as usize);
-    let job = RawJob { words: [function, user_data as usize, drop], vtable: &FOREIGN_POST };
-    poster.shared.post_job(Job::Raw(job)).map_err(|(error, job)| {
-        job.release_user_data();
-        error
-    })
+    let words = [function, user_data as usize, drop];
+    Ok(move || Job::Raw(RawJob { words, vtable: &FOREIGN_POST }))
 }
 
 static FOREIGN_POST: RawJobVTable = RawJobVTable {

@@ -39,7 +39,14 @@ pub unsafe extern "C" fn guest_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    boundary::any(g, |g| callbacks::post(&g.poster, callback, user_data, drop))
+    boundary::any(g, |g| {
+        let shared = &g.poster.shared;
+        let job = callbacks::post(shared.pull, callback, user_data, drop)?;
+        match shared.is_delivering_here() {
+            true => g.guest.reactor.post(job),
+            false => shared.post(job),
+        }
+    })
 }
 
 /// Makes a poster: the right to post, which may outlive the guest. Thread: any.
@@ -68,7 +75,10 @@ pub unsafe extern "C" fn guest_poster_post(
     user_data: *mut c_void,
     drop: GuestDropFn,
 ) -> GuestStatus {
-    boundary::plain(|| callbacks::post(alive(poster)?, callback, user_data, drop))
+    boundary::plain(|| {
+        let shared = &alive(poster)?.shared;
+        shared.post(callbacks::post(shared.pull, callback, user_data, drop)?)
+    })
 }
 
 /// guest_wake by way of a poster; GUEST_ECLOSED when the guest has ended or is freed. Thread:

@@ -28,7 +28,7 @@ impl Poster {
                 f(&handle);
             }
         });
-        self.shared.post_job(Job::Closure(Some(closure))).map_err(|(error, _)| error)
+        self.shared.post(|| Job::Closure(Some(closure)))
     }
 
     /// Asks for a delivery. Safe in signal handlers. Does nothing in a forked child, or for a guest

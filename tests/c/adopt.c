@@ -2,6 +2,8 @@
  * host thread, and the old one is a stranger. */
 #include "toy.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static guest_t *g;
@@ -72,6 +74,47 @@ TEST(adopted_by_another_thread)
         ASSERT_OK(guest_adopt(g));
         guest_free(g);
         channel_close(&pipe_);
+    }
+}
+
+/* Without any order between the two threads but that of their creation. */
+static atomic_bool posted;
+
+static void *adopt_and_run(void *unused)
+{
+    (void)unused;
+    while (!atomic_load_explicit(&posted, memory_order_relaxed))
+        sched_yield();
+    ASSERT_OK(guest_adopt(g));
+    ASSERT_OK(guest_run(g, limit(SECONDS(5))));
+    return NULL;
+}
+
+static void in_order(guest_t *guest, void *number)
+{
+    ASSERT_EQ_U64(posts, (uintptr_t)number);
+    posts++;
+    if (number == (void *)99)
+        ASSERT_OK(guest_cancel(guest));
+}
+
+/* A post is a matter of any thread, also of the one that was the host thread until now. */
+TEST(adopted_while_the_old_thread_posts)
+{
+    for (unsigned round = 0; round < 20; round++) {
+        guest_options_t options = options_for(GUEST_DRIVE_FD);
+        posts = 0;
+        atomic_store(&posted, false);
+        ASSERT_OK(guest_start(NULL, &options, &g));
+        pthread_t host = spawn(adopt_and_run, NULL);
+        for (uintptr_t i = 0; i < 100; i++) {
+            ASSERT_OK(guest_post(g, in_order, (void *)i, NULL));
+            atomic_store_explicit(&posted, true, memory_order_relaxed);
+        }
+        join(host);
+        ASSERT_EQ_U64(100, posts);
+        ASSERT_OK(guest_adopt(g));
+        guest_free(g);
     }
 }
 

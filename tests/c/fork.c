@@ -15,6 +15,9 @@ typedef struct inheritance {
     guest_poster_t *poster;
 } inheritance_t;
 
+/* Posts of the callback that forks. */
+static unsigned told, told_and_dropped;
+
 static void never(void *user_data)
 {
     (void)user_data;
@@ -69,6 +72,7 @@ static void in_child(void *argument)
     EFORKED(guest_resolve(g, "::1", NULL, 0, SOCK_STREAM, 0, on_resolve, NULL, never, &id));
     guest_poster_free(i->poster);
     guest_free(g);
+    ASSERT_EQ_U64(0, told + told_and_dropped);
     ASSERT_EQ_U64(0, i->timer.drops); /* the copy is released; nothing runs */
     ASSERT_EQ_U64(0, i->toy.done);
 }
@@ -136,9 +140,22 @@ TEST(fork_child_starts_its_own_guest)
 
 static guest_id_t forked_in;
 
+static void told_in_the_parent(guest_t *g, void *told)
+{
+    (void)g;
+    ++*(unsigned *)told;
+}
+
+static void drop_in_the_parent(void *user_data)
+{
+    (void)user_data;
+    ASSERT_EQ_U64(told, ++told_and_dropped);
+}
+
+/* What it has posted before is the parent's. */
 static void act_fork(probe_t *probe)
 {
-    (void)probe;
+    ASSERT_OK(guest_post(probe->g, told_in_the_parent, &told, drop_in_the_parent));
     ASSERT_EQ_I64(0, in_fork(in_child, probe->argument));
     forked_in = probe->id;
 }
@@ -150,6 +167,7 @@ TEST(fork_inside_a_callback)
     probe_t probe = {.toy = &i.toy, .act = act_fork, .argument = &i};
     add_timer(&i.toy, 0, 0, &probe);
     RUN_UNTIL(&i.toy, probe.drops == 1);
+    RUN_UNTIL(&i.toy, told_and_dropped == 1);
     ASSERT(forked_in != 0);
     unharmed(&i);
 }
@@ -259,7 +277,13 @@ static void fired_here(guest_t *g, guest_id_t id, uint64_t expirations, void *us
 }
 
 /* A drop function that follows the last event forks: the child must not run what is due next. */
-static void forked_after_the_last_event(bool post)
+static void post_twice(guest_t *g, void *forks)
+{
+    for (unsigned i = 0; i < 2; i++)
+        ASSERT_OK(guest_post(g, told_here, forks, drop_and_fork));
+}
+
+static void forked_after_the_last_event(bool post, bool by_a_callback)
 {
     guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
     guest_t *g;
@@ -267,12 +291,13 @@ static void forked_after_the_last_event(bool post)
     unsigned forks = 0;
     parent = getpid();
     ASSERT_OK(guest_start(NULL, &options, &g));
-    for (unsigned i = 0; i < 2; i++) {
-        if (post)
-            ASSERT_OK(guest_post(g, told_here, &forks, drop_and_fork));
-        else
+    if (by_a_callback)
+        ASSERT_OK(guest_post(g, post_twice, &forks, NULL));
+    else if (post)
+        post_twice(g, &forks);
+    else
+        for (unsigned i = 0; i < 2; i++)
             ASSERT_OK(guest_timer_add(g, 0, 0, fired_here, &forks, drop_and_fork, &id));
-    }
     guest_status_t status = guest_deliver_batch(g, 0);
     if (getpid() != parent) {
         ASSERT_STATUS(GUEST_EFORKED, status);
@@ -286,8 +311,9 @@ static void forked_after_the_last_event(bool post)
 
 TEST(fork_inside_the_drop_after_the_last_event)
 {
-    forked_after_the_last_event(false);
-    forked_after_the_last_event(true);
+    forked_after_the_last_event(false, false);
+    forked_after_the_last_event(true, false);
+    forked_after_the_last_event(true, true);
 }
 
 static void free_here(guest_t *g, void *user_data)

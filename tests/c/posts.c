@@ -52,6 +52,158 @@ TEST(posts_from_eight_threads)
     printf("%u posts, each once and in its thread's order\n", dropped);
 }
 
+/* Posts of a callback have a queue of their own; all are told in the order in which they were accepted. */
+static unsigned place, places;
+static guest_poster_t *other_way;
+
+static void in_place(guest_t *g, void *user_data)
+{
+    (void)g;
+    ASSERT_EQ_U64(place, (uintptr_t)user_data);
+    place++;
+}
+
+static void *post_in_place(void *argument)
+{
+    ASSERT_OK(guest_poster_post(other_way, in_place, argument, NULL));
+    return NULL;
+}
+
+static void post_in_all_ways(guest_t *g)
+{
+    for (unsigned round = 0; round < 3; round++) {
+        ASSERT_OK(guest_post(g, in_place, (void *)(uintptr_t)places++, NULL));
+        ASSERT_OK(guest_post(g, in_place, (void *)(uintptr_t)places++, NULL));
+        join(spawn(post_in_place, (void *)(uintptr_t)places++));
+        ASSERT_OK(guest_post(g, in_place, (void *)(uintptr_t)places++, NULL));
+        post_in_place((void *)(uintptr_t)places++);
+    }
+}
+
+static void post_from_a_post(guest_t *g, void *user_data)
+{
+    ASSERT_EQ_U64(place, (uintptr_t)user_data);
+    place++;
+    post_in_all_ways(g);
+}
+
+/* Before, in and after a delivery of a nested loop. */
+static void post_around_a_delivery(guest_t *g, void *user_data)
+{
+    (void)user_data;
+    post_in_all_ways(g);
+    ASSERT_EQ_U64(places - place + 1, toy_stats(&toy).live_posts);
+    ASSERT_OK(guest_post(g, post_from_a_post, (void *)(uintptr_t)places++, NULL));
+    ASSERT_OK(guest_deliver_batch_for(g, 0, GUEST_FOREVER));
+    ASSERT_EQ_U64(places, place);
+    post_in_all_ways(g);
+}
+
+static void check_places(uint32_t drive)
+{
+    toy = (toy_t){0};
+    place = places = 0;
+    toy_start(&toy, drive);
+    ASSERT_OK(guest_poster_new(toy.g, &other_way));
+    post_in_all_ways(toy.g);
+    RUN_UNTIL(&toy, place == places);
+    ASSERT_OK(guest_post(toy.g, post_around_a_delivery, NULL, NULL));
+    RUN_UNTIL(&toy, place == 4 * 15 + 1);
+    /* One at a time: what a post posts comes behind what was found together with it. */
+    ASSERT_OK(guest_post(toy.g, post_from_a_post, (void *)(uintptr_t)places++, NULL));
+    post_in_all_ways(toy.g);
+    while (place < places)
+        ASSERT_OK(guest_deliver_batch_for(toy.g, 0, 0));
+    ASSERT_EQ_U64(6 * 15 + 2, place);
+    ASSERT_EQ_U64(0, toy_stats(&toy).live_posts);
+    guest_poster_free(other_way);
+    toy_end(&toy);
+}
+
+TEST(posts_keep_their_place_thread)
+{
+    check_places(GUEST_DRIVE_THREAD);
+}
+
+TEST(posts_keep_their_place_fd)
+{
+    check_places(GUEST_DRIVE_FD);
+}
+
+/* What a callback has posted when it ends the guest: only dropped, in order, and nothing new is taken. */
+static void (*end_here)(guest_t *g);
+static guest_t *ending;
+
+static void never(guest_t *g, void *user_data)
+{
+    (void)g, (void)user_data;
+    FAIL("a post has run after the end");
+}
+
+static void drop_in_place(void *user_data)
+{
+    in_place(NULL, user_data);
+    ASSERT_STATUS(GUEST_ECLOSED, guest_post(ending, never, NULL, NULL));
+}
+
+static void post_and_end(guest_t *g, void *user_data)
+{
+    (void)user_data;
+    ending = g;
+    ASSERT_OK(guest_post(g, never, (void *)(uintptr_t)places++, drop_in_place));
+    ASSERT_OK(guest_post(g, never, (void *)(uintptr_t)places++, drop_in_place));
+    ASSERT_OK(guest_poster_post(other_way, never, (void *)(uintptr_t)places++, drop_in_place));
+    ASSERT_OK(guest_post(g, never, (void *)(uintptr_t)places++, drop_in_place));
+    end_here(g);
+    ASSERT_STATUS(GUEST_ECLOSED, guest_post(g, never, NULL, drop_in_place));
+    guest_stats_t stats = {.struct_size = sizeof stats};
+    ASSERT_OK(guest_stats(g, &stats));
+    ASSERT_EQ_U64(0, place);
+    ASSERT_EQ_U64(4 + 1, stats.live_posts);
+}
+
+static void *cancel_by_poster(void *poster)
+{
+    ASSERT_OK(guest_poster_cancel(poster));
+    return NULL;
+}
+
+static void cancel_here(guest_t *g)
+{
+    ASSERT_OK(guest_cancel(g));
+}
+
+static void cancel_elsewhere(guest_t *g)
+{
+    (void)g;
+    join(spawn(cancel_by_poster, other_way));
+}
+
+static void free_here(guest_t *g)
+{
+    (void)g;
+    toy_free(&toy);
+}
+
+TEST(posts_of_a_callback_that_ends_the_guest)
+{
+    void (*ends[])(guest_t *g) = {cancel_here, cancel_elsewhere, free_here};
+    for (unsigned i = 0; i < 2 * COUNT(ends); i++) {
+        toy = (toy_t){0};
+        place = places = 0;
+        end_here = ends[i / 2];
+        toy_start(&toy, i % 2 ? GUEST_DRIVE_FD : GUEST_DRIVE_THREAD);
+        ASSERT_OK(guest_poster_new(toy.g, &other_way));
+        ASSERT_OK(guest_post(toy.g, post_and_end, NULL, NULL));
+        RUN_UNTIL(&toy, toy.done);
+        ASSERT_EQ_U64(4, place);
+        guest_poster_free(other_way);
+        if (end_here != free_here)
+            toy_free(&toy);
+        toy_close(&toy);
+    }
+}
+
 /* Posts that race with the end: each one that was accepted is run or dropped, the others refused. */
 static _Atomic(unsigned) accepted;
 
@@ -82,12 +234,6 @@ TEST(posts_race_with_the_end)
     ASSERT_EQ_U64(accepted, dropped);
     guest_poster_free(poster);
     toy_close(&toy);
-}
-
-static void *cancel_by_poster(void *poster)
-{
-    ASSERT_OK(guest_poster_cancel(poster));
-    return NULL;
 }
 
 /* The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted. */

@@ -249,6 +249,25 @@ TEST(wait_tells_what_is_due_at_once)
     }
 }
 
+/* Nobody wakes the thread that sleeps in its own batch: it must not fall asleep. */
+TEST(wait_tells_what_the_batch_has_posted)
+{
+    for (EACH_DRIVE(drive)) {
+        start(drive);
+        ASSERT_OK(guest_batch_begin(toy.g, 0));
+        ASSERT_EQ_U64(0, wait_for(0));
+        ASSERT_OK(guest_post(toy.g, NULL, &toy, NULL));
+        ASSERT_EQ_U64(1, wait_for(GUEST_FOREVER));
+        ASSERT_EQ_PTR(&toy, events[0].user_data);
+        ASSERT_EQ_U64(0, wait_for(1));
+        ASSERT_OK(guest_post(toy.g, NULL, &toy, NULL));
+        ASSERT_OK(guest_batch_end(toy.g));
+        ASSERT_EQ_U64(1, batch(GUEST_FOREVER));
+        ASSERT_EQ_U64(0, toy_stats(&toy).live_posts);
+        end();
+    }
+}
+
 TEST(wait_ends_with_the_time)
 {
     for (EACH_DRIVE(drive)) {

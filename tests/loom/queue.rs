@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::posts::Posts;
+use crate::posts::{Posts, Refused};
 
 /// A queue and the waker of its host side.
 struct Inbox {
@@ -27,18 +28,11 @@ impl Inbox {
     }
 
     fn push(&self, item: u32) -> bool {
-        match self.posts.push(item) {
-            Ok(wake) => {
-                if wake {
-                    self.wake();
-                }
-                true
-            }
-            Err(back) => {
-                assert_eq!(back.1, item);
-                false
-            }
+        let pushed = self.posts.push(|| item);
+        if pushed == Ok(true) {
+            self.wake();
         }
+        pushed.is_ok()
     }
 
     fn drain(&self, armed: bool) -> VecDeque<u32> {
@@ -143,6 +137,44 @@ fn closing_gives_back_exactly_what_was_not_accepted() {
         assert_eq!(drained, accepted);
         assert!(inbox.drain(false).is_empty());
         assert!(!inbox.push(1));
+    });
+}
+
+/// User code runs when it is dropped, and it may post.
+#[test]
+fn what_is_refused_is_dropped_without_the_lock() {
+    struct Pushes(Arc<Inbox>);
+    impl Drop for Pushes {
+        fn drop(&mut self) {
+            assert!(!self.0.push(2));
+        }
+    }
+    loom::model(|| {
+        let inbox = Inbox::new();
+        inbox.posts.close();
+        let refused = Pushes(inbox.clone());
+        assert_eq!(inbox.posts.push(move || refused.0.posts.accepted() as u32), Err(Refused::Closed));
+    });
+}
+
+/// So what the host thread puts into a queue of its own comes before all of this one.
+#[test]
+fn what_the_host_thread_can_know_of_is_not_overlooked_without_the_lock() {
+    loom::model(|| {
+        let inbox = Inbox::new();
+        let told = Arc::new(AtomicBool::new(false));
+        let producer = thread::spawn({
+            let (inbox, told) = (inbox.clone(), told.clone());
+            move || {
+                inbox.push(1);
+                told.store(true, Ordering::Release);
+            }
+        });
+        let early = inbox.drain(false);
+        let known = told.load(Ordering::Acquire);
+        assert!(!known || !early.is_empty() || !inbox.posts.is_empty());
+        producer.join().unwrap();
+        assert_eq!(early.len() + inbox.drain(true).len(), 1);
     });
 }
 

@@ -99,15 +99,11 @@ impl World {
 
     /// `guest_post`.
     pub fn push(&self, event: u32) -> bool {
-        match self.posts.push(event) {
-            Ok(wake) => {
-                if wake {
-                    self.wake();
-                }
-                true
-            }
-            Err(_) => false,
+        let pushed = self.posts.push(|| event);
+        if pushed == Ok(true) {
+            self.wake();
         }
+        pushed.is_ok()
     }
 
     /// `guest_cancel`.

@@ -256,7 +256,7 @@ impl Drop for Delivery {
         // A cancel may have come after the last look at it, and its wake-up been taken by the last poll.
         let found = self.has_ends() || reactor.has_ready();
         // The queue comes last: once it says that it wakes, a post that comes is not overlooked.
-        let more = !shared.life.is_ended() && (found || !shared.posts.arm());
+        let more = !shared.life.is_ended() && (found || !reactor.arm_posts());
         reactor.more.set(more);
         if !more {
             // Else the next delivery asks, when what was found has been told.

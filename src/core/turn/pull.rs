@@ -144,7 +144,7 @@ impl Delivery {
     fn sleep(&mut self, until: u64) -> Result<bool> {
         let shared = &self.reactor.shared;
         // From here on a post wakes. One that came just now is looked at first.
-        if !shared.posts.arm() {
+        if !self.reactor.arm_posts() {
             return Ok(true);
         }
         let began = self.reactor.shared.clock.now();

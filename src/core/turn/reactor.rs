@@ -24,10 +24,11 @@ use crate::core::registered::timers::Timers;
 use crate::core::waiting::fd::Fd;
 use crate::core::waiting::handoff::Pauses;
 use crate::core::waiting::io_thread::IoThread;
+use crate::core::waiting::posts;
 use crate::core::waiting::run::Run;
 use crate::core::waiting::shared::{Shared, Waits};
 use crate::core::waiting::thread::Thread;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Listener, Poller, Readiness, Seen};
 
@@ -59,6 +60,8 @@ pub(crate) struct Reactor {
     pub(crate) budget: u64,
     pub(super) io_thread: RefCell<Option<IoThread>>,
     iteration: RefCell<Iteration>,
+    /// The `own_posts` of the next iteration.
+    own_posts: RefCell<VecDeque<Job>>,
     /// Posts whose turn has come since the counters were told.
     finished: Cell<u64>,
     /// At the end of the last delivery something was still due.
@@ -83,6 +86,8 @@ struct Iteration {
     now: u64,
     /// ... and had been armed by then.
     arming: u64,
+    /// What the host thread has posted, which comes before the posts of all: it was accepted while there were none.
+    own_posts: VecDeque<Job>,
     posts: VecDeque<Message>,
     last: VecDeque<(Id, u64)>,
 }
@@ -97,7 +102,13 @@ impl Iteration {
     /// Whether something is left that polling again would not find.
     #[inline(always)]
     fn has_unpolled(&self, timers: &Timers) -> bool {
-        !self.posts.is_empty() || !self.last.is_empty() || timers.is_due(self.now, self.arming)
+        // Added up: one branch instead of three, at every event.
+        self.own_posts.len() + self.posts.len() + self.last.len() > 0 || timers.is_due(self.now, self.arming)
+    }
+
+    /// The messages that have not been told, in order.
+    fn into_messages(self) -> impl Iterator<Item = Message> {
+        self.own_posts.into_iter().map(Message::Post).chain(self.posts)
     }
 }
 
@@ -135,10 +146,37 @@ impl Reactor {
             budget,
             io_thread: RefCell::new(io_thread),
             iteration: RefCell::default(),
+            own_posts: RefCell::default(),
             finished: Cell::new(0),
             more: Cell::new(false),
             to_detach: RefCell::default(),
         }))
+    }
+
+    /// [`Shared::post`] inside a delivery, without the lock: this thread is the one that looks again.
+    #[inline(always)]
+    pub(crate) fn post(&self, make: impl FnOnce() -> Job) -> Result<()> {
+        let shared = &self.shared;
+        if !shared.posts.is_empty() {
+            // Behind those, which may be this thread's too.
+            return shared.post(make);
+        }
+        if shared.life.is_cancelled() {
+            return Err(Status::CLOSED.into());
+        }
+        let mut own_posts = self.own_posts.borrow_mut();
+        own_posts.try_reserve(1)?;
+        // Made in its place: for `push_back` it would be made on the stack and copied, a fifth of all that a post costs.
+        own_posts.extend(std::iter::once_with(make));
+        shared.counters.posted_here.add(1);
+        shared.nested_wake();
+        Ok(())
+    }
+
+    /// Asks to be woken by the next post. `false`: there is one already, go on.
+    #[inline(always)]
+    pub(super) fn arm_posts(&self) -> bool {
+        self.own_posts.borrow().is_empty() && self.shared.posts.arm()
     }
 
     /// The next event of this iteration.
@@ -152,12 +190,12 @@ impl Reactor {
         if let Some((id, arming)) = due {
             return Some(Ready::Source(id, arming));
         }
+        if let Some(job) = iteration.own_posts.pop_front() {
+            return Some(self.take_turn(job));
+        }
         while let Some(message) = iteration.posts.pop_front() {
             match message {
-                Message::Post(job) => {
-                    self.finished.set(self.finished.get() + 1);
-                    return Some(Ready::Post(job));
-                }
+                Message::Post(job) => return Some(self.take_turn(job)),
                 Message::Finished(id) if self.registry.finish_in_flight(id) => {}
                 Message::Finished(id) if self.registry.table.borrow().comes_last(id) => {
                     iteration.last.push_back((id, 0));
@@ -166,6 +204,12 @@ impl Reactor {
             }
         }
         iteration.last.pop_front().map(|(id, hint)| Ready::Source(id, hint))
+    }
+
+    #[inline(always)]
+    fn take_turn(&self, job: Job) -> Ready {
+        self.finished.set(self.finished.get() + 1);
+        Ready::Post(job)
     }
 
     /// At the end of this iteration.
@@ -196,7 +240,7 @@ impl Reactor {
         let earliest = connections.earliest_of(&timers);
         iteration.arming = timers.last_arming();
         iteration.now = self.shared.time_of_look(rang, earliest);
-        self.drain(!self.shared.is_watched(), &mut iteration.posts);
+        self.drain(!self.shared.is_watched(), &mut iteration);
         if let Some(listener) = connections.listener.get().filter(|listener| listener.any_pending()) {
             self.collect_signals(listener, &mut iteration);
         }
@@ -209,9 +253,17 @@ impl Reactor {
         })
     }
 
+    /// Takes the posts of all threads. Those of the iteration before have been told.
     #[inline(always)]
-    fn drain(&self, armed: bool, into: &mut VecDeque<Message>) {
-        let taken_up = self.shared.posts.drain(armed, into);
+    fn drain(&self, armed: bool, iteration: &mut Iteration) {
+        let mut taken_up = self.shared.posts.drain(armed, &mut iteration.posts);
+        let mut own_posts = self.own_posts.borrow_mut();
+        if !own_posts.is_empty() {
+            debug_assert!(iteration.own_posts.is_empty());
+            taken_up += own_posts.len() as u64;
+            posts::trim(&mut iteration.own_posts);
+            std::mem::swap(&mut *own_posts, &mut iteration.own_posts);
+        }
         if taken_up > 0 {
             live::posts_taken_up(taken_up);
         }
@@ -282,10 +334,10 @@ impl Reactor {
     pub(super) fn give_up_ready(&self) {
         self.registry.connections.set_deadline(FOREVER);
         self.registry.table.borrow_mut().give_up_missed();
-        let given_up = std::mem::take(&mut *self.iteration.borrow_mut()).posts;
-        let mut queued = VecDeque::new();
-        self.drain(true, &mut queued);
-        for message in given_up.into_iter().chain(queued) {
+        let given_up = self.iteration.take();
+        let mut next = Iteration::default();
+        self.drain(true, &mut next);
+        for message in given_up.into_messages().chain(next.into_messages()) {
             match message {
                 Message::Post(job) => {
                     self.finished.set(self.finished.get() + 1);

@@ -40,7 +40,7 @@ impl Shared {
     /// The end of the guest runs drop functions as a delivery does, which needs no waking.
     pub(crate) fn begin_closing(&self) {
         self.set_depth(self.depth() + 1);
-        self.host_side.in_delivery.store(true, Ordering::Relaxed);
+        self.host_side.in_delivery.store(true, Ordering::Release);
         self.host_side.nested_wake.store(true, Ordering::Relaxed);
     }
 
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     fn look_again(&self, begun: &Begun) {
-        self.host_side.in_delivery.store(true, Ordering::Relaxed);
+        self.host_side.in_delivery.store(true, Ordering::Release);
         self.host_side.nested_wake.store(begun.watched, Ordering::Relaxed);
         if begun.unnoticed {
             self.nested_wake();
@@ -62,7 +62,14 @@ impl Shared {
     }
 
     pub(crate) fn in_delivery(&self) -> bool {
-        self.host_side.in_delivery.load(Ordering::Relaxed)
+        self.host_side.in_delivery.load(Ordering::Acquire)
+    }
+
+    /// Whether this thread is inside a delivery, and so stays the host thread for now. Any thread.
+    #[inline(always)]
+    pub(crate) fn is_delivering_here(&self) -> bool {
+        // In this order: who sees the delivery of a thread that has adopted the guest sees the adoption.
+        self.in_delivery() && self.on_host_thread()
     }
 
     /// Posts of other threads need not wake anybody: the I/O thread watches this delivery.
@@ -178,12 +185,12 @@ impl Shared {
     #[inline(always)]
     pub(crate) fn time_of_look(&self, rang: bool, earliest: u64) -> u64 {
         let at = self.alarm_at();
-        let next = earliest.min(at);
-        if next == FOREVER {
+        if earliest.min(at) == FOREVER {
             return 0;
         }
         let mut now = self.clock.coarse();
-        if rang || now.saturating_add(COARSE) >= next {
+        // An alarm that comes before every deadline, for a nested loop, need not be foreseen: it rings.
+        if rang || now.saturating_add(COARSE) >= earliest {
             now = self.clock.now();
         }
         if at <= now {

@@ -3,15 +3,15 @@
 //! Owns: what was accepted and has not been collected. Any thread pushes, the host thread drains.
 //! Imports `sync` alone, so that the models in `tests/loom` run this file.
 //!
-//! `armed` says that the queue is empty and a push must wake the host side. It is set and cleared under
-//! the queue's lock, so any number of pushes wakes once, and none falls between "the queue is empty"
-//! and "asleep". The host side reads it without the lock: a push that it was woken for has cleared it
-//! before, and any other will wake it. What was accepted is guaranteed to be handed out (the rule of
-//! Trio's entry queue).
+//! `fill` says whether there is something, and if not, whether a push must wake the host side. It is
+//! changed under the queue's lock, so any number of pushes wakes once, and none falls between "the queue is
+//! empty" and "asleep". The host side reads it without the lock: a push that it was woken for has filled it
+//! before, and any other will wake it, or is found by the look that arms it. What was accepted is guaranteed to be
+//! handed out (the rule of Trio's entry queue).
 
 use std::collections::VecDeque;
 
-use crate::sync::{lock, AtomicBool, Mutex, Ordering};
+use crate::sync::{lock, AtomicU8, Mutex, Ordering};
 
 struct Queue<T> {
     items: VecDeque<T>,
@@ -22,10 +22,21 @@ struct Queue<T> {
     drained: u64,
 }
 
-/// A buffer that once held more than this is given back instead of being kept for the next burst.
-const KEEP: usize = 1 << 16;
+/// The queue is empty, and a push must wake the host side.
+const ARMED: u8 = 0;
+/// The queue is empty, and the host side will look without being woken.
+const QUIET: u8 = 1;
+const FILLED: u8 = 2;
 
-/// Why an item came back.
+/// Gives the memory of an empty buffer back if it once held many, instead of keeping it for the next burst.
+pub(crate) fn trim<T>(buffer: &mut VecDeque<T>) {
+    const KEEP: usize = 1 << 16;
+    if buffer.capacity() > KEEP {
+        *buffer = VecDeque::new();
+    }
+}
+
+/// Why an item was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refused {
     Closed,
@@ -33,7 +44,7 @@ pub(crate) enum Refused {
 }
 
 pub(crate) struct Posts<T> {
-    armed: AtomicBool,
+    fill: AtomicU8,
     queue: Mutex<Queue<T>>,
 }
 
@@ -41,21 +52,21 @@ impl<T> Posts<T> {
     /// An empty queue whose first push wakes.
     pub(crate) fn new() -> Posts<T> {
         let queue = Queue { items: VecDeque::new(), closed: false, accepted: 0, drained: 0 };
-        Posts { armed: AtomicBool::new(true), queue: Mutex::new(queue) }
+        Posts { fill: AtomicU8::new(ARMED), queue: Mutex::new(queue) }
     }
 
-    /// Adds an item. `Ok(true)`: the caller must wake the host side. `Err`: the item is back.
+    /// Adds an item, which is made when it is accepted. `true`: the caller must wake the host side.
     #[inline(always)]
-    pub(crate) fn push(&self, item: T) -> Result<bool, (Refused, T)> {
+    pub(crate) fn push(&self, make: impl FnOnce() -> T) -> Result<bool, Refused> {
         let mut queue = lock(&self.queue);
         if queue.closed {
-            return Err((Refused::Closed, item));
+            return Err(Refused::Closed);
         }
         if queue.items.try_reserve(1).is_err() {
-            return Err((Refused::NoMemory, item));
+            return Err(Refused::NoMemory);
         }
         queue.accepted += 1;
-        Ok(self.put(&mut queue, item))
+        Ok(self.put(&mut queue, make()))
     }
 
     /// How many `push` has accepted so far.
@@ -71,11 +82,15 @@ impl<T> Posts<T> {
     #[inline(always)]
     fn put(&self, queue: &mut Queue<T>, item: T) -> bool {
         queue.items.push_back(item);
-        let wake = self.armed.load(Ordering::Relaxed);
-        if wake {
-            self.armed.store(false, Ordering::Release);
-        }
-        wake
+        let before = self.fill.load(Ordering::Relaxed);
+        self.fill.store(FILLED, Ordering::Release);
+        before == ARMED
+    }
+
+    /// Host side: whether it is empty. Not so if anything was pushed that the host thread can know of.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fill.load(Ordering::Acquire) != FILLED
     }
 
     /// Host side: takes all that was queued so far, and tells how much of it `push` has accepted. `armed`:
@@ -83,19 +98,18 @@ impl<T> Posts<T> {
     /// the long run none is allocated.
     #[inline(always)]
     pub(crate) fn drain(&self, armed: bool, into: &mut VecDeque<T>) -> u64 {
-        if armed && self.armed.load(Ordering::Acquire) {
+        let empty = if armed { ARMED } else { QUIET };
+        if self.fill.load(Ordering::Acquire) == empty {
             return 0;
         }
-        self.take(armed, into)
+        self.take(empty, into)
     }
 
-    fn take(&self, armed: bool, into: &mut VecDeque<T>) -> u64 {
+    fn take(&self, empty: u8, into: &mut VecDeque<T>) -> u64 {
         debug_assert!(into.is_empty());
-        if into.capacity() > KEEP {
-            *into = VecDeque::new();
-        }
+        trim(into);
         let mut queue = lock(&self.queue);
-        self.armed.store(armed, Ordering::Release);
+        self.fill.store(empty, Ordering::Release);
         std::mem::swap(&mut queue.items, into);
         let accepted = queue.accepted;
         accepted - std::mem::replace(&mut queue.drained, accepted)
@@ -104,13 +118,15 @@ impl<T> Posts<T> {
     /// Host side: asks to be woken by the next push. `false`: there is something already, go on.
     #[inline(always)]
     pub(crate) fn arm(&self) -> bool {
-        self.armed.load(Ordering::Acquire) || self.arm_if_empty()
+        self.fill.load(Ordering::Acquire) == ARMED || self.arm_if_empty()
     }
 
     fn arm_if_empty(&self) -> bool {
         let queue = lock(&self.queue);
         let empty = queue.items.is_empty();
-        self.armed.store(empty, Ordering::Release);
+        if empty {
+            self.fill.store(ARMED, Ordering::Release);
+        }
         empty
     }
 

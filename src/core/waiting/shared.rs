@@ -218,27 +218,22 @@ impl Shared {
     /// one's favour.
     pub(crate) fn stats(&self) -> Stats {
         let run = self.counters.run.get();
-        let live_posts = self.posts.accepted().saturating_sub(run);
+        let accepted = self.posts.accepted() + self.counters.posted_here.get();
+        let live_posts = accepted.saturating_sub(run);
         self.counters.snapshot(live_posts, self.drive.latch_form())
     }
 
-    /// Hands a job to the host thread. `Err`: the job is back.
+    /// Hands a job to the host thread; it is made when it is accepted.
     #[inline(always)]
-    pub(crate) fn post_job(&self, job: Job) -> std::result::Result<(), (Error, Job)> {
-        if self.mark.in_child() {
-            return Err((Status::FORKED.into(), job));
+    pub(crate) fn post(&self, make: impl FnOnce() -> Job) -> Result<()> {
+        self.check_process()?;
+        match self.posts.push(|| Message::Post(make())) {
+            Ok(true) => self.wake(),
+            Ok(false) => {}
+            Err(Refused::Closed) => return Err(Status::CLOSED.into()),
+            Err(Refused::NoMemory) => return Err(Status::NOMEM.into()),
         }
-        match self.posts.push(Message::Post(job)) {
-            Ok(wake) => {
-                if wake {
-                    self.wake();
-                }
-                Ok(())
-            }
-            Err((Refused::Closed, Message::Post(job))) => Err((Status::CLOSED.into(), job)),
-            Err((Refused::NoMemory, Message::Post(job))) => Err((Status::NOMEM.into(), job)),
-            Err((_, Message::Finished(_))) => unreachable!("a queue gives back what it was given"),
-        }
+        Ok(())
     }
 
     /// A thread of the library has finished with that source. Too late is as good: the guest has ended.
@@ -250,7 +245,7 @@ impl Shared {
 
     /// Makes a delivery happen soon.
     pub(crate) fn wake(&self) {
-        if self.in_delivery() && self.on_host_thread() {
+        if self.is_delivering_here() {
             self.nested_wake();
         } else {
             self.waker.wake();
