@@ -104,8 +104,7 @@ impl Delivery {
             let (id, hint, again) = match ready {
                 Ready::Post(job) => {
                     self.current = Some(Call::Post(job));
-                    self.before_callback();
-                    return Ok(true);
+                    break;
                 }
                 Ready::Fd(id, readiness) => (id, u64::from(readiness), None),
                 Ready::Source(id, hint) => (id, hint, Some(hint)),
@@ -114,11 +113,14 @@ impl Delivery {
             let call = table.borrow_mut().begin_call(connections, id, hint, again);
             if let Some(source) = call {
                 self.current = Some(Call::Source(id, source));
-                self.before_callback();
-                return Ok(true);
+                break;
             }
         }
-        Ok(false)
+        if self.current.is_none() {
+            return Ok(false);
+        }
+        self.before_callback();
+        Ok(true)
     }
 
     #[inline(always)]

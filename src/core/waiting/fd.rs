@@ -41,8 +41,8 @@ impl Fd {
         let pause = ending.now.saturating_sub(self.ended_at.load(Ordering::Relaxed));
         self.ended_at.store(ending.now, Ordering::Relaxed);
         let at = shared.alarm_at();
-        let stands = shared.has_nested_wake() && ending.now < at && at < ending.earliest;
-        if !(ending.busy && stands && pause < shared.pauses.nested_after) {
+        let stands = || shared.has_nested_wake() && ending.now < at && at < ending.earliest;
+        if !(ending.busy && pause < shared.pauses.nested_after && stands()) {
             shared.set_alarm(ending.earliest);
         }
     }
