@@ -67,7 +67,10 @@ check() {
     esac
     if [ "$runs" = 0 ]; then compile+=" -fsyntax-only"; fi
     if [ "$needs" = windows.h ]; then
-        compile="${MINGW_CC:-x86_64-w64-mingw32-gcc} -std=c11 -fsyntax-only"
+        case $name in
+            *.cpp) compile="${MINGW_CXX:-x86_64-w64-mingw32-g++} -std=$standard -Ibindings/cpp/include -fsyntax-only" ;;
+            *) compile="${MINGW_CC:-x86_64-w64-mingw32-gcc} -std=c11 -fsyntax-only" ;;
+        esac
         if ! command -v ${compile%% *} >/dev/null; then
             echo "skipped   $name: ${compile%% *} is missing"
         elif $compile -Wall -Wextra -Werror -Iinclude "$work/$name"; then

@@ -16,6 +16,8 @@
  *
  * A queue that is full, which it is with 10,000 messages, loses nothing: the token is posted again. A guest that is never idle
  * lets input, painting, timers and WM_QUIT have their turns, which Windows puts behind what was posted.
+ *
+ * In C++: asyncguest/win32.hpp.
  */
 #ifndef ASYNCGUEST_WIN32_H
 #define ASYNCGUEST_WIN32_H

@@ -85,7 +85,7 @@ inside() { # SECONDS COMMAND
 # The sources as they are here, also those that are not committed. What has not changed keeps its time.
 copy_sources() {
     mkdir -p "$chroot/crate"
-    git ls-files --cached --others --exclude-standard -z -- src tests include examples build.rs 'Cargo.*' cbindgen.toml '*.md' |
+    git ls-files --cached --others --exclude-standard -z -- src tests include bindings/cpp examples build.rs 'Cargo.*' cbindgen.toml '*.md' |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         sort -z >"$chroot/sources"
     find "$chroot/crate" -type f -printf '%P\0' | sort -z | comm -z -23 - "$chroot/sources" |
@@ -188,6 +188,45 @@ c_suite() { # TARGET
         gsub(/^#ifndef _WIN32 \/\* | \*\/$/, ""); print FILENAME ": " $0 }' tests/c/*.c tests/c/*.cpp)
 }
 
+# The C++ binding: its tests as those of C, and the Win32 host with the scenarios that every host plays, with the static library.
+cpp_suite() { # TARGET
+    local header="-fsyntax-only -x c++ /crate/bindings/cpp/include/asyncguest/win32.hpp" older file name
+    local files=()
+    older=$(sed -n 's/^add_cpp_hazard(\(.*\)\.cpp 17)$/\1/p' tests/cpp/CMakeLists.txt)
+    for file in tests/cpp/*.cpp; do
+        name=$(basename "$file" .cpp)
+        [ "$name" = header ] || files+=("$name")
+    done
+    step windows-cpp 1800 "cd /target/$1/debug && mkdir -p cpp || exit
+        flags='-Wall -Wextra -Werror -D_WIN32_WINNT=0x0A00 -I/crate/include -I/crate/bindings/cpp/include -I/crate/tests/c -I/crate/tests/cpp'
+        libraries='-lws2_32 -lntdll -luserenv -lbcrypt -static -lpthread'
+        for standard in 17 20; do
+            x86_64-w64-mingw32-g++-posix \$flags -std=c++\$standard -DUNICODE -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
+                -Wold-style-cast $header || exit; done
+        for name in harness main system_windows; do
+            x86_64-w64-mingw32-gcc-posix \$flags -std=gnu11 -c -o cpp/\$name.o /crate/tests/c/\$name.c || exit; done
+        standard() { case \" ${older//$'\n'/ } \" in *\" \$1 \"*) echo 17 ;; *) echo 20 ;; esac }
+        good=0 bad=0
+        for program in ${files[*]}; do
+            x86_64-w64-mingw32-g++-posix \$flags -std=c++\$(standard \$program) -o cpp_\$program.exe /crate/tests/cpp/\$program.cpp \
+                cpp/*.o libasyncguest.dll.a \$libraries || exit
+            for name in \$(wine ./cpp_\$program.exe 2>&1 | tr -d '\r' | sed -n 's/^  //p'); do
+                if timeout 60 wine ./cpp_\$program.exe \$name >cpp/\$name.log 2>&1; then good=\$((good + 1)); else
+                    bad=\$((bad + 1)); echo FAIL \$name; cat cpp/\$name.log; fi
+            done
+        done
+        x86_64-w64-mingw32-g++-posix \$flags -std=c++20 -o cpp_host.exe /crate/tests/cpp/hosts/win32.cpp cpp/harness.o \
+            cpp/system_windows.o libasyncguest.a \$libraries || exit
+        timeout $limit wine ./cpp_host.exe thread >cpp/host.log 2>&1 || bad=\$((bad + 1))
+        cat cpp/host.log
+        good=\$((good + \$(grep -c '^ok ' cpp/host.log)))
+        echo \$good passed, \$bad failed" >"$logs/windows-cpp.outcome"
+    [ "$(cat "$logs/windows-cpp.outcome")" = ok ] || echo "0 passed, 1 failed" >>"$logs/windows-cpp.log"
+    while IFS= read -r note; do notes+=("tests/cpp: $note"); done < <(
+        awk '/^#ifndef _WIN32 / { reason = $0; sub(/^#ifndef _WIN32 .. /, "", reason) }
+             reason && /^TEST/ { gsub(/^TEST\(|\).*/, ""); print $0 ": " reason; reason = "" }' tests/cpp/*.cpp)
+}
+
 windows() {
     local target=x86_64-pc-windows-gnu checked built linked ran run=ok counts more
     checked=$(step windows-check 900 "cargo check $std --target $target --all-targets")
@@ -199,8 +238,9 @@ windows() {
     ran=$(step windows-programs 300 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
         timeout $limit wine ./portability-\$kind.exe && timeout $limit wine ./win32-\$kind.exe || exit; done")
     c_suite $target
+    cpp_suite $target
     read -r -a counts <<<"$(tests windows-tests $target 1500 "--lib --test guest --test memory")"
-    add windows-c windows-programs
+    add windows-c windows-cpp windows-programs
     [ "${counts[1]}" = 0 ] && [ "$ran" = ok ] || run=FAIL
     row "$target" "$checked" "$built" "$linked" $run "${counts[@]}"
     # The form for systems whose ports cannot be waited for.

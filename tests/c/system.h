@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The errors of an fd that is not open, and of a child that there is not. */
+/* The errors of an fd that is not open, of a file's, and of a child that there is not. */
 #define NO_SUCH_FD EBADF
+#define CANNOT_BE_WATCHED EPERM
 #define NO_SUCH_CHILD ESRCH
 
 /* How a child that `kill_child` has ended looks. */

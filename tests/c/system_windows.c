@@ -21,7 +21,7 @@ int eventfd(unsigned count, int flags)
     return event ? (int)(intptr_t)event : -1;
 }
 
-/* By the number of what is written to: what is read from. */
+/* By the number of what is written to: where that can be read. */
 static int far_ends[4096];
 
 int pipe2(int fds[2], int flags)
@@ -36,7 +36,7 @@ int pipe2(int fds[2], int flags)
     connect(near_end, (struct sockaddr *)&address, sizeof address);
     SOCKET far_end = accept(listener, NULL, NULL);
     closesocket(listener);
-    if (far_end == INVALID_SOCKET || near_end / 4 >= COUNT(far_ends))
+    if (far_end == INVALID_SOCKET || near_end / 4 >= COUNT(far_ends) || far_end / 4 >= COUNT(far_ends))
         return -1;
     u_long yes = 1;
     ioctlsocket(near_end, FIONBIO, &yes);
@@ -45,7 +45,14 @@ int pipe2(int fds[2], int flags)
     fds[0] = (int)far_end;
     fds[1] = (int)near_end;
     far_ends[near_end / 4] = (int)far_end;
+    far_ends[far_end / 4] = (int)near_end;
     return 0;
+}
+
+int socketpair(int family, int type, int protocol, int fds[2])
+{
+    (void)family, (void)type, (void)protocol;
+    return pipe2(fds, 0);
 }
 
 int poll(struct pollfd *fds, nfds_t count, int milliseconds)

@@ -14,10 +14,15 @@
 #include <unistd.h>
 
 #define NO_SUCH_FD WSAENOTSOCK
+#define CANNOT_BE_WATCHED WSAENOTSOCK
 #define NO_SUCH_CHILD ERROR_INVALID_PARAMETER
 
 #define KILLED_CODE 1
 #define KILLED_SIGNAL 0
+
+#define SHUT_WR SD_SEND
+#define SOCK_CLOEXEC 0
+#define SOCK_NONBLOCK 0
 
 /* The console's Ctrl-C, which can be raised, and a number that the console does not send. */
 #define SIGUSR1 SIGINT
@@ -34,8 +39,9 @@ extern "C" {
 #endif
 
 int eventfd(unsigned count, int flags);
-/* Of a connection; what was written can be read when `write` returns. */
+/* Ends of a connection that do not block; what was written can be read when `write` returns. */
 int pipe2(int fds[2], int flags);
+int socketpair(int family, int type, int protocol, int fds[2]);
 int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const void *mask);
 int poll(struct pollfd *fds, nfds_t count, int milliseconds);
 long long system_read(int fd, void *bytes, size_t count);

@@ -208,6 +208,7 @@ TEST(fds_that_cannot_be_awaited) {
     ASSERT(ended);
 }
 
+#ifndef _WIN32 // which number comes next is not said; tests/guest has it for Windows
 // An fd closed under the one who waits for it, and its number used again: a mistake, but the newcomer is served.
 TEST(an_fd_number_used_again) {
     guest g;
@@ -232,6 +233,7 @@ TEST(an_fd_number_used_again) {
     close(again[0]);
     close(again[1]);
 }
+#endif
 
 TEST(work_names_and_children) {
     poll_host host;
@@ -259,10 +261,7 @@ TEST(work_names_and_children) {
         } catch (const asyncguest::resolve_error &e) {
             ASSERT_EQ_I64(EAI_NONAME, e.gai_error());
         }
-        pid_t child = static_cast<pid_t>(MUST(fork()));
-        if (child == 0)
-            _exit(9);
-        asyncguest::exit_status how = co_await g.child(child);
+        asyncguest::exit_status how = co_await g.child(ending_child(9));
         ASSERT_EQ_I64(9, how.code);
     };
     bool ended = false;

@@ -63,12 +63,7 @@ TEST(coroutines_that_end_it_after_each_kind_of_wait) {
     after([&](guest &g) { return g.writable(pipe.out); });
     after([](guest &g) { return g.work([] {}); });
     after([](guest &g) { return g.resolve("127.0.0.1", 80); });
-    after([](guest &g) {
-        pid_t child = static_cast<pid_t>(MUST(fork()));
-        if (child == 0)
-            _exit(0);
-        return g.child(child);
-    });
+    after([](guest &g) { return g.child(ending_child(0)); });
     after([](guest &g) { return [](guest &g) -> task<> { co_await g.sleep(0ms); }(g); });
     after([](guest &g) { return when_all([](guest &g) -> task<> { co_await g.sleep(0ms); }(g)); });
     after([](guest &g) { return [](guest &g) -> lazy { co_await g.sleep(0ms); }(g); });

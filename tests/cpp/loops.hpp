@@ -13,10 +13,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <fcntl.h>
 #include <memory>
 #include <mutex>
-#include <poll.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -139,18 +137,20 @@ public:
     void watch(guest_os_fd_t fd) override {
         if (fails_at_watch)
             throw std::runtime_error("watch");
-        fd_ = fd;
+        fd_ = static_cast<int>(fd);
         life.push_back("watch");
     }
 
     void unwatch(guest_os_fd_t fd) noexcept override {
-        ASSERT_EQ_I64(fd_, fd);
+        ASSERT_EQ_I64(fd_, static_cast<int>(fd));
         fd_ = -1;
         life.push_back("unwatch");
     }
 
     void step() override {
-        pollfd watched{fd_, POLLIN, 0};
+        pollfd watched{};
+        watched.fd = static_cast<decltype(watched.fd)>(fd_);
+        watched.events = POLLIN;
         if (poll(&watched, 1, 2) > 0)
             deliver(0);
     }

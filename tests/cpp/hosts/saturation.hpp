@@ -59,6 +59,25 @@ template <class Fixture> struct saturation {
         }
     }
 
+    /// A guest that always has something to do does not keep the loop from its end.
+    static void quit(Fixture &f) {
+        stage s(f);
+        s.quits = false;
+        int worked = 0, before = 0;
+        std::function<void()> work = [&] {
+            for (uint64_t until = guest_now() + 200000; guest_now() < until;) {}
+            if (++worked == 100) {
+                before = worked;
+                f.quit();
+            }
+            s.g->post(std::ref(work));
+        };
+        s.g->post(std::ref(work));
+        f.run(*s.host);
+        expect(before == 100 && worked <= 500 && s.dones == 1);
+        note("over after %d more pieces of work", worked - before);
+    }
+
     /// A host that always has something to do: the guest gets its turns.
     static void host(Fixture &f) {
         stage s(f);

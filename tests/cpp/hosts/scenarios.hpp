@@ -20,9 +20,8 @@
 #include "awaits.hpp"
 #include "saturation.hpp"
 #include "stage.hpp"
+#include "system.h"
 
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <thread>
 
 template <class Fixture> struct scenarios {
@@ -239,7 +238,7 @@ template <class Fixture> struct scenarios {
 
     static void idle_is_free(Fixture &f) {
         stage s(f);
-        auto far = s.g->after(std::chrono::hours(1), [] {});
+        auto distant = s.g->after(std::chrono::hours(1), [] {});
         guest_stats_t before{}, after{};
         f.later(20, [&] {
             before = s.g->stats();
@@ -347,6 +346,7 @@ template <class Fixture> struct scenarios {
             SCENARIO(two_guests),
             {"saturating_guest", &saturation<Fixture>::guest},
             {"saturating_guest_in_a_still_window", &saturation<Fixture>::guest_in_a_still_window},
+            {"saturating_guest_quits", &saturation<Fixture>::quit},
             {"saturating_host", &saturation<Fixture>::host},
             SCENARIO(idle_is_free),
             SCENARIO(destroyed_before_inside_and_after),

@@ -24,6 +24,7 @@
 #include <stdexcept>
 #include <string>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 struct skipped {
@@ -102,6 +103,31 @@ struct report {
     }
 };
 
+/// The process is lost: no need to be safe in a signal handler.
+[[noreturn]] inline void lost(const char *how) {
+    report &r = report::now();
+    const std::string what = std::string(r.running) + how;
+    std::printf("FAILED  %s\n", what.c_str());
+    r.failed++;
+    r.reason(what);
+    r.print();
+    _exit(1);
+}
+
+/// Ends the process when so many seconds have passed; 0: no longer. Replaces an earlier one.
+inline void time_limit(unsigned seconds) {
+#ifdef _WIN32
+    static HANDLE timer;
+    if (HANDLE earlier = std::exchange(timer, nullptr))
+        DeleteTimerQueueTimer(nullptr, earlier, nullptr);
+    if (seconds)
+        CreateTimerQueueTimer(&timer, nullptr, [](void *, BOOLEAN) { lost(" hangs"); }, nullptr, seconds * 1000, 0, WT_EXECUTEONLYONCE);
+#else
+    std::signal(SIGALRM, [](int) { lost(" hangs"); });
+    alarm(seconds);
+#endif
+}
+
 template <class Fixture>
 int run_scenarios(const std::vector<scenario<Fixture>> &list, int argc, char **argv) {
     const std::string drive = argc > 1 ? argv[1] : "";
@@ -113,18 +139,10 @@ int run_scenarios(const std::vector<scenario<Fixture>> &list, int argc, char **a
     report &r = report::now();
     r.host = Fixture::name;
     r.drive = drive;
-    for (int signal : {SIGALRM, SIGSEGV, SIGABRT})
-        std::signal(signal, [](int which) { // the process is lost in any case: no need to be safe in a signal handler
-            report &r = report::now();
-            const std::string what = std::string(r.running) + (which == SIGALRM ? " hangs" : " crashes");
-            std::printf("FAILED  %s\n", what.c_str());
-            r.failed++;
-            r.reason(what);
-            r.print();
-            _exit(1);
-        });
+    for (int signal : {SIGSEGV, SIGABRT})
+        std::signal(signal, [](int) { lost(" crashes"); });
     r.running = "making the toolkit";
-    alarm(20);
+    time_limit(20);
     argc = 1; // toolkits need not see our arguments
     Fixture f(argc, argv, drive == "fd" ? asyncguest::drive::fd : asyncguest::drive::thread);
     r.version = f.version();
@@ -133,7 +151,7 @@ int run_scenarios(const std::vector<scenario<Fixture>> &list, int argc, char **a
             continue;
         r.running = s.name;
         noted().clear();
-        alarm(20);
+        time_limit(20);
         try {
             s.run(f);
             r.passed++;
@@ -149,7 +167,7 @@ int run_scenarios(const std::vector<scenario<Fixture>> &list, int argc, char **a
         }
         std::fflush(stdout);
     }
-    alarm(0);
+    time_limit(0);
     r.print();
     return r.failed ? 1 : 0;
 }

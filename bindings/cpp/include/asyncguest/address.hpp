@@ -30,7 +30,7 @@ public:
     int socktype() const noexcept { return raw_.socktype; }
     int protocol() const noexcept { return raw_.protocol; }
     const sockaddr *data() const noexcept { return reinterpret_cast<const sockaddr *>(raw_.sockaddr); }
-    socklen_t size() const noexcept { return raw_.length; }
+    socklen_t size() const noexcept { return static_cast<socklen_t>(raw_.length); }
 
     /// In host byte order; 0 if the family has none.
     unsigned port() const noexcept {
@@ -69,11 +69,24 @@ struct resolve_hints {
     int flags = 0;
 };
 
+namespace detail {
+
+/// What the system says of getaddrinfo's codes.
+inline std::string gai_message(int gai_error) {
+#if defined(_WIN32) // where gai_strerror is not for threads, and with UNICODE gives wide text
+    return std::system_category().message(gai_error);
+#else
+    return gai_strerror(gai_error);
+#endif
+}
+
+} // namespace detail
+
 /// A name that cannot be resolved. `code()` is status::resolve.
 class resolve_error : public error {
 public:
     explicit resolve_error(int gai_error)
-        : error(status::resolve, std::string("the name could not be resolved: ") + gai_strerror(gai_error)),
+        : error(status::resolve, std::string("the name could not be resolved: ") + detail::gai_message(gai_error)),
           gai_error_(gai_error) {}
 
     /// getaddrinfo's code: EAI_NONAME, ...
