@@ -227,6 +227,28 @@ cpp_suite() { # TARGET
              reason && /^TEST/ { gsub(/^TEST\(|\).*/, ""); print $0 ": " reason; reason = "" }' tests/cpp/*.cpp)
 }
 
+# The example, in a window that nobody sees: its box stands for a second, and the downloads go on.
+example() { # TARGET
+    local what value server outcome urls=()
+    : >"$logs/windows-example.log"
+    command -v python3 >/dev/null || {
+        notes+=("examples/cpp/fetch_win32.cpp: its server wants python3")
+        return
+    }
+    coproc SERVER { exec python3 examples/demo/server.py --seconds 2.5; }
+    server=$SERVER_PID
+    while read -r -u "${SERVER[0]}" what value && [ "$what" != ready ]; do
+        [ "$what" != url ] || urls+=("'$value'")
+    done
+    outcome=$(step windows-example 600 "set -o pipefail; cd /target/$1/debug && x86_64-w64-mingw32-g++-posix -std=c++20 -Wall -Wextra -Werror \
+        -D_WIN32_WINNT=0x0A00 -I/crate/include -I/crate/bindings/cpp/include -o fetch_win32.exe /crate/examples/cpp/fetch_win32.cpp /crate/examples/cpp/download.cpp \
+        libasyncguest.a -lws2_32 -lntdll -luserenv -lbcrypt -lcomctl32 -lgdi32 -static -lpthread &&
+        timeout $limit wine ./fetch_win32.exe --linger 0 --dialog 1 ${urls[*]} 2>&1 | tee example.log && grep -qE '^dialog: [1-9][0-9]{5,} bytes' example.log")
+    kill "$server" 2>/dev/null
+    [ "$outcome" = ok ] && value="1 passed, 0 failed" || value="0 passed, 1 failed"
+    echo "$value" >>"$logs/windows-example.log"
+}
+
 windows() {
     local target=x86_64-pc-windows-gnu checked built linked ran run=ok counts more
     checked=$(step windows-check 900 "cargo check $std --target $target --all-targets")
@@ -239,8 +261,9 @@ windows() {
         timeout $limit wine ./portability-\$kind.exe && timeout $limit wine ./win32-\$kind.exe || exit; done")
     c_suite $target
     cpp_suite $target
+    example $target
     read -r -a counts <<<"$(tests windows-tests $target 1500 "--lib --test guest --test memory")"
-    add windows-c windows-cpp windows-programs
+    add windows-c windows-cpp windows-example windows-programs
     [ "${counts[1]}" = 0 ] && [ "$ran" = ok ] || run=FAIL
     row "$target" "$checked" "$built" "$linked" $run "${counts[@]}"
     # The form for systems whose ports cannot be waited for.

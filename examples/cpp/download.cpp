@@ -1,51 +1,28 @@
 // See download.hpp. What waits here is a co_await; everything between two of them runs on the host's thread at once.
 #include "download.hpp"
 
-#include <cerrno>
+#include "sockets.hpp"
+
 #include <cstdio>
-#include <cstring>
-#include <stdexcept>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <cstdlib>
 
 using asyncguest::guest;
 using asyncguest::task;
 
 namespace {
 
-/// Closes its fd. A task that is cancelled destroys it with its frame, after what waited for the fd.
-class socket_handle {
-public:
-    explicit socket_handle(int fd) : fd_(fd) {}
-    socket_handle(socket_handle &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    ~socket_handle() {
-        if (fd_ >= 0)
-            close(fd_);
-    }
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-[[noreturn]] void fail(const std::string &what, int error) {
-    throw std::runtime_error(what + ": " + std::strerror(error));
-}
-
 /// Tries one address after the other.
 task<socket_handle> connect_to(guest &g, const location &to) {
     int trouble = 0;
     for (const asyncguest::address &address : co_await g.resolve(to.host, to.port)) {
-        socket_handle s(socket(address.family(), address.socktype() | SOCK_NONBLOCK | SOCK_CLOEXEC, address.protocol()));
-        if (s.fd() < 0)
-            fail("socket", errno);
+        socket_handle s(address);
         if (connect(s.fd(), address.data(), address.size()) == 0)
             co_return s;
-        trouble = errno;
-        if (trouble == EINPROGRESS) {
+        trouble = socket_error();
+        if (trouble == connecting) {
             co_await g.writable(s.fd());
             socklen_t size = sizeof trouble;
-            getsockopt(s.fd(), SOL_SOCKET, SO_ERROR, &trouble, &size);
+            getsockopt(s.fd(), SOL_SOCKET, SO_ERROR, reinterpret_cast<char *>(&trouble), &size);
             if (trouble == 0)
                 co_return s;
         }
@@ -53,25 +30,26 @@ task<socket_handle> connect_to(guest &g, const location &to) {
     fail(to.host, trouble);
 }
 
-task<> send_all(guest &g, int fd, std::string_view bytes) {
+task<> send_all(guest &g, guest_os_fd_t fd, std::string_view bytes) {
     while (!bytes.empty()) {
-        const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const auto sent = send(fd, bytes.data(), static_cast<int>(bytes.size()), no_sigpipe);
+        const int error = sent < 0 ? socket_error() : 0;
         if (sent >= 0)
             bytes.remove_prefix(size_t(sent));
-        else if (errno == EAGAIN)
+        else if (error == would_block)
             co_await g.writable(fd);
-        else if (errno != EINTR)
-            fail("send", errno);
+        else if (error != interrupted)
+            fail("send", error);
     }
 }
 
 /// The bytes that a server sends, until it closes. Each sign of life postpones the end of our patience.
 class stream {
 public:
-    stream(guest &g, int fd, std::chrono::seconds patience) : g_(g), fd_(fd), patience_(patience), buffer_(1 << 16, '\0') {
+    stream(guest &g, guest_os_fd_t fd, std::chrono::seconds patience) : g_(g), fd_(fd), patience_(patience), buffer_(1 << 16, '\0') {
         alarm_ = g.after(patience, [this] {
             impatient_ = true;
-            shutdown(fd_, SHUT_RDWR); // which makes it readable
+            shutdown(fd_, both_ways); // which makes it readable
         });
     }
 
@@ -79,21 +57,22 @@ public:
     task<std::string_view> read() {
         for (;;) {
             co_await g_.readable(fd_); // also when there is more already: the guest's other tasks have their turn
-            const ssize_t got = recv(fd_, buffer_.data(), buffer_.size(), 0);
+            const auto got = recv(fd_, buffer_.data(), static_cast<int>(buffer_.size()), 0);
+            const int error = got < 0 ? socket_error() : 0;
             if (impatient_)
                 throw std::runtime_error("stalled: nothing arrived for " + std::to_string(patience_.count()) + " s");
             if (got >= 0) {
                 alarm_.arm(patience_);
                 co_return std::string_view(buffer_.data(), size_t(got));
             }
-            if (errno != EAGAIN && errno != EINTR)
-                fail("receive", errno);
+            if (error != would_block && error != interrupted)
+                fail("receive", error);
         }
     }
 
 private:
     guest &g_;
-    int fd_;
+    guest_os_fd_t fd_;
     std::chrono::seconds patience_;
     std::string buffer_;
     asyncguest::timer alarm_;
