@@ -254,11 +254,11 @@ windows() {
     checked=$(step windows-check 900 "cargo check $std --target $target --all-targets")
     built=$(step windows-build 900 "cargo build $std --target $target")
     linked=$(step windows-link 300 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
-        for program in portability win32; do
-            x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I/crate/include -o \$program-\$kind.exe \
+        for program in portability win32 win32/modal; do
+            x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I/crate/include -o \${program##*/}-\$kind.exe \
                 /crate/tests/\$program.c lib\$kind -lws2_32 -lntdll -luserenv -lbcrypt || exit; done; done")
-    ran=$(step windows-programs 300 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
-        timeout $limit wine ./portability-\$kind.exe && timeout $limit wine ./win32-\$kind.exe || exit; done")
+    ran=$(step windows-programs 900 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
+        for program in portability win32 modal; do timeout $limit wine ./\$program-\$kind.exe || exit; done; done")
     c_suite $target
     cpp_suite $target
     example $target
