@@ -39,16 +39,17 @@ make_chroot() {
     [ ! -e "$chroot" ] || [ -e "$chroot/made-by-portability.sh" ] ||
         cannot "$chroot is something else: move it away, or set ASYNCGUEST_PORTABILITY to another folder"
     echo "portability.sh: making $chroot; see ${logs#"$root/"}/setup.log"
+    # debootstrap does not go on with half of a system.
+    [ -e "$chroot/usr/bin/apt-get" ] && [ ! -e "$chroot/debootstrap" ] || rm -rf --one-file-system "$chroot"
     mkdir -p "$chroot"
     : >"$chroot/made-by-portability.sh"
-    # Half of a system is begun anew by debootstrap itself.
-    [ -e "$chroot/usr/bin/apt-get" ] && [ ! -e "$chroot/debootstrap" ] ||
+    [ -e "$chroot/usr/bin/apt-get" ] ||
         timeout 900 debootstrap --variant=minbase --include=ca-certificates trixie "$chroot" "$from" >"$logs/setup.log" 2>&1 ||
-        cannot "debootstrap has failed, which is mostly the mirror's fault: see ${logs#"$root/"}/setup.log"
+        cannot "debootstrap has failed, mostly for its mirror, or took 15 minutes: see ${logs#"$root/"}/setup.log"
     copy_settings "$chroot" "$from" trixie >>"$logs/setup.log" 2>&1
     mount_all
     inside 600 "apt-get update -qq" >>"$logs/setup.log" 2>&1 || cannot "the mirror $from cannot be reached"
-    inside 900 "dpkg --configure -a && apt-get install -y --no-install-recommends ${packages//$'\n'/ }" >>"$logs/setup.log" 2>&1 ||
+    inside 900 "dpkg --configure -a && apt-get install -y --no-install-recommends ${packages//$'\n'/ } && apt-get clean" >>"$logs/setup.log" 2>&1 ||
         cannot "the packages cannot be installed: see ${logs#"$root/"}/setup.log"
     # Debian has no compiled standard library for Windows. It is built with the crate; these two objects are not.
     inside 120 "d=/usr/lib/rustlib/x86_64-pc-windows-gnu/lib; mkdir -p \$d
@@ -73,19 +74,20 @@ inside() { # SECONDS COMMAND
     mapfile -t kept < <(kept_variables)
     timeout -k 10 "$1" chroot "$chroot" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         DEBIAN_FRONTEND=noninteractive SSL_CERT_FILE=$ca CARGO_HTTP_CAINFO=$ca XDG_RUNTIME_DIR=/root "${kept[@]}" \
-        CARGO_TERM_COLOR=never CARGO_TARGET_DIR=/target CARGO_BUILD_JOBS=2 CARGO_PROFILE_DEV_DEBUG=0 RUSTC_BOOTSTRAP=1 \
+        CARGO_TERM_COLOR=never CARGO_TARGET_DIR=/target CARGO_BUILD_JOBS=2 CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 RUSTC_BOOTSTRAP=1 \
         CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc-posix \
         CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout -k 5 $limit wine" \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="timeout -k 5 $limit qemu-aarch64 -L /usr/aarch64-linux-gnu" \
-        WINEPREFIX=/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' \
+        WINEPREFIX=/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml,winedbg.exe=' \
         /bin/bash -c "mkdir -p /crate && cd /crate && $2" </dev/null
 }
 
 # The sources as they are here, also those that are not committed. What has not changed keeps its time.
 copy_sources() {
     mkdir -p "$chroot/crate"
-    git ls-files --cached --others --exclude-standard -z -- src tests include bindings/cpp examples build.rs 'Cargo.*' cbindgen.toml '*.md' |
+    git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp cmake CMakeLists.txt \
+        build.rs 'Cargo.*' cbindgen.toml '*.md' |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         sort -z >"$chroot/sources"
     find "$chroot/crate" -type f -printf '%P\0' | sort -z | comm -z -23 - "$chroot/sources" |
@@ -137,6 +139,18 @@ tests() { # LOG TARGET SECONDS OPTIONS-OF-CARGO OPTIONS-OF-THE-PROGRAM
     read -r good bad <<<"$(count "$logs/$1.log")"
     [ "$bad" != 0 ] || { [ "$outcome" = ok ] && [ "$good" != 0 ]; } || bad=1
     echo "$good $bad"
+}
+
+# What a user on Windows builds with: the release libraries by CMake, installed, and programs of another project with them.
+# They are optimised less than a user's: that takes minutes, and nothing of it is looked at here.
+package() { # TARGET
+    local built run good bad
+    built=$(step windows-package 900 "export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+        cmake -S . -B /target/cmake --toolchain cmake/mingw-w64.cmake -DASYNCGUEST_CARGO_TARGET_DIR=/target \
+        -DASYNCGUEST_CARGO_FLAGS=${std%,test} -DASYNCGUEST_BUILD_CPP_TESTS=OFF && cmake --build /target/cmake")
+    run=$(step windows-install 300 "ctest --test-dir /target/cmake --output-on-failure")
+    read -r bad good <<<"$(sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\1 \2/p' "$logs/windows-install.log")"
+    row "$1, CMake" - "$built" - "$run" $((${good:-0} - ${bad:-0})) "${bad:-0}"
 }
 
 # Adds to the counts of the row under way what programs say in their last lines.
@@ -250,13 +264,17 @@ example() { # TARGET
 }
 
 windows() {
-    local target=x86_64-pc-windows-gnu checked built linked ran run=ok counts more
+    local target=x86_64-pc-windows-gnu checked built linked ran run=ok counts more libraries
+    # One Windows for all programs: else each starts it anew, which takes longer than most of them.
+    inside 60 "wineserver -p"
     checked=$(step windows-check 900 "cargo check $std --target $target --all-targets")
     built=$(step windows-build 900 "cargo build $std --target $target")
+    package $target
+    libraries=$(sed -n 's/^Libs.private: //p' "$chroot/target/cmake/asyncguest.pc")
     linked=$(step windows-link 300 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
         for program in portability win32 win32/modal; do
             x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I/crate/include -o \${program##*/}-\$kind.exe \
-                /crate/tests/\$program.c lib\$kind -lws2_32 -lntdll -luserenv -lbcrypt || exit; done; done")
+                /crate/tests/\$program.c lib\$kind $libraries || exit; done; done")
     ran=$(step windows-programs 900 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
         for program in portability win32 modal; do timeout $limit wine ./\$program-\$kind.exe || exit; done; done")
     c_suite $target
@@ -306,6 +324,11 @@ checked() { # TARGET
     row "$1" "$outcome" - - - - -
 }
 
+# Of what this script has waited for, by what `times` says.
+processor_time() {
+    awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }'
+}
+
 main() {
     local began=$SECONDS name
     make_chroot
@@ -330,7 +353,8 @@ main() {
     # shellcheck disable=SC2059 # the columns are a format
     printf '%s\n' "$(printf "$columns" target checked built linked run passed failed)" "${rows[@]}"
     [ ${#notes[@]} = 0 ] || printf '%s\n' "left out, and why:" "${notes[@]/#/  }"
-    echo "set-up $set_up s, run $((SECONDS - began)) s; logs in ${logs#"$root/"}"
+    times >"$logs/times"
+    echo "set-up $set_up s, run $((SECONDS - began)) s, $(processor_time <"$logs/times") s of processor time; logs in ${logs#"$root/"}"
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
 }
