@@ -9,13 +9,17 @@ foreach(file IN LISTS asyncguest_files)
     get_filename_component(file "${file}" NAME)
     list(APPEND installed_files "${CMAKE_INSTALL_LIBDIR}/${file}")
 endforeach()
+set(toolchain "${CMAKE_TOOLCHAIN_FILE}")
+if(toolchain) # which CMake finds from here, and not from another project
+    get_filename_component(toolchain "${toolchain}" ABSOLUTE BASE_DIR "${CMAKE_SOURCE_DIR}")
+endif()
 list(JOIN installed_files "," installed_files)
 set(install_arguments
     "-DBUILD=${PROJECT_BINARY_DIR}" "-DSOURCE=${CMAKE_CURRENT_LIST_DIR}" "-DSCRATCH=${install_scratch}"
     "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}" "-DSHARED=${asyncguest_runtime}/${asyncguest_shared}" "-DSTATIC=${asyncguest_static}"
     "-DSONAME=${asyncguest_soname}" "-DFILES=${installed_files}" "-DVERSION=${PROJECT_VERSION}" "-DWINDOWS=${WIN32}" "-DEXE=${CMAKE_EXECUTABLE_SUFFIX}"
     "-DCC=${CMAKE_C_COMPILER}" "-DCFLAGS=${CMAKE_C_FLAGS}" "-DOBJDUMP=${CMAKE_OBJDUMP}" "-DGENERATOR=${CMAKE_GENERATOR}"
-    "-DTOOLCHAIN=${CMAKE_TOOLCHAIN_FILE}" "-DLAUNCHER=${CMAKE_CROSSCOMPILING_EMULATOR}")
+    "-DTOOLCHAIN=${toolchain}" "-DLAUNCHER=${CMAKE_CROSSCOMPILING_EMULATOR}")
 
 function(add_install_test name)
     add_test(NAME install.${name}
