@@ -14,6 +14,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/chroot.sh
+. scripts/portability/windows.sh
 
 root=$PWD
 chroot=$(realpath -m -- "${ASYNCGUEST_PORTABILITY:-${XDG_CACHE_HOME:-$HOME/.cache}/asyncguest/portability}")
@@ -87,7 +88,7 @@ inside() { # SECONDS COMMAND
 copy_sources() {
     mkdir -p "$chroot/crate"
     git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp cmake CMakeLists.txt \
-        build.rs 'Cargo.*' cbindgen.toml '*.md' |
+        scripts/portability build.rs 'Cargo.*' cbindgen.toml '*.md' |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         sort -z >"$chroot/sources"
     find "$chroot/crate" -type f -printf '%P\0' | sort -z | comm -z -23 - "$chroot/sources" |
@@ -106,8 +107,9 @@ notes=()
 # Cargo builds std with the crate, since Debian has it compiled for few systems.
 std=-Zbuild-std=std,panic_unwind,test
 
-step() { # LOG SECONDS COMMAND: ok, FAIL or late
-    inside "$2" "$3" >"$logs/$1.log" 2>&1
+step() { # LOG SECONDS COMMAND: ok, FAIL or late; what it took goes to the log `times`: real, user, system
+    local TIMEFORMAT="%R %U %S $1"
+    { time inside "$2" "$3" >"$logs/$1.log" 2>&1; } 2>>"$logs/times"
     case $? in
         0) echo ok ;;
         124 | 137) echo late ;;
@@ -115,6 +117,7 @@ step() { # LOG SECONDS COMMAND: ok, FAIL or late
     esac
 }
 
+# What was built was checked with it.
 row() { # TARGET CHECKED BUILT LINKED RUN PASSED FAILED
     # shellcheck disable=SC2059 # the columns are a format
     rows+=("$(printf "$columns" "$@")")
@@ -141,175 +144,14 @@ tests() { # LOG TARGET SECONDS OPTIONS-OF-CARGO OPTIONS-OF-THE-PROGRAM
     echo "$good $bad"
 }
 
-# What a user on Windows builds with: the release libraries by CMake, installed, and programs of another project with them.
-# They are optimised less than a user's: that takes minutes, and nothing of it is looked at here.
-package() { # TARGET
-    local built run good bad
-    built=$(step windows-package 900 "export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
-        cmake -S . -B /target/cmake --toolchain cmake/mingw-w64.cmake -DASYNCGUEST_CARGO_TARGET_DIR=/target \
-        -DASYNCGUEST_CARGO_FLAGS=${std%,test} -DASYNCGUEST_BUILD_CPP_TESTS=OFF && cmake --build /target/cmake")
-    run=$(step windows-install 300 "ctest --test-dir /target/cmake --output-on-failure")
-    read -r bad good <<<"$(sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\1 \2/p' "$logs/windows-install.log")"
-    row "$1, CMake" - "$built" - "$run" $((${good:-0} - ${bad:-0})) "${bad:-0}"
-}
-
-# Adds to the counts of the row under way what programs say in their last lines.
-add() { # LOG...
-    local name further
-    for name in "$@"; do
-        read -r -a further <<<"$(awk '/^[0-9]+ passed, [0-9]+ failed\r?$/ { good += $1; bad += $3 } END { print good + 0, bad + 0 }' "$logs/$name.log")"
-        counts=($((counts[0] + further[0])) $((counts[1] + further[1])))
-    done
-}
-
-# The C tests, each in a process of its own: with the DLL, and what ends a guest or the process with the static library too.
-c_suite() { # TARGET
-    local left_out="fork header panic system_posix" file name
-    local files=()
-    for file in tests/c/*.c tests/c/windows/*.c; do
-        name=$(basename "$file" .c)
-        [[ " $left_out " == *" $name "* ]] || files+=("/crate/$file")
-    done
-    step windows-c 1200 "cd /target/$1/debug && rm -rf c && mkdir c
-        (cd /crate && cargo rustc $std --target $1 --target-dir /target/hooks --lib --crate-type staticlib --features test-hooks) || exit
-        flags='-O1 -Wall -Wextra -Werror -D_WIN32_WINNT=0x0A00 -DPACKAGE_VERSION=\"$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)\"
-            -I/crate/include -I/crate/tests/c'
-        libraries='-lws2_32 -lntdll -luserenv -lbcrypt -static -lstdc++ -lpthread'
-        x86_64-w64-mingw32-g++-posix \$flags -std=gnu++17 -c -o c/exception.o /crate/tests/c/exception.cpp || exit
-        for file in ${files[*]} /crate/tests/c/panic.c; do
-            x86_64-w64-mingw32-gcc-posix \$flags -std=gnu11 -c -o c/\$(basename \$file .c).o \$file || exit
-        done
-        mv c/panic.o c/panic.hooks
-        frame='c/callbacks.o c/harness.o c/main.o c/probe.o c/system_windows.o c/toy.o'
-        x86_64-w64-mingw32-gcc-posix -o c_tests.exe c/*.o libasyncguest.dll.a \$libraries &&
-            x86_64-w64-mingw32-gcc-posix -o c_tests_static.exe c/*.o libasyncguest.a \$libraries &&
-            x86_64-w64-mingw32-gcc-posix -o c_tests_hooks.exe \$frame c/panic.hooks /target/hooks/$1/debug/libasyncguest.a \$libraries || exit
-        good=0 bad=0
-        tests() { # PROGRAM PATTERN
-            for name in \$(wine ./\$1.exe 2>&1 | tr -d '\r' | sed -n 's/^  //p' | grep -E \"\$2\"); do
-                if timeout 60 wine ./\$1.exe \$name >c/\$1.\$name.log 2>&1; then good=\$((good + 1)); else
-                    bad=\$((bad + 1)); echo FAIL \$1 \$name; fi
-                sed \"s/^/\$name: /\" c/\$1.\$name.log
-            done
-        }
-        tests c_tests . && tests c_tests_static '^(exit|free)_' && tests c_tests_hooks .
-        [ \$good != 0 ] || bad=1
-        echo \$good passed, \$bad failed" >"$logs/windows-c.outcome"
-    [ "$(cat "$logs/windows-c.outcome")" = ok ] || echo "0 passed, 1 failed" >>"$logs/windows-c.log"
-    notes+=("tests/c/fork.c: Windows has no fork; tests/c/glib: a library of its own"
-        "tests/c: open fds and threads are not counted: tests/win32.c looks at handles, the library counts its threads")
-    while IFS= read -r note; do notes+=("$note"); done < <(awk '/^#ifndef _WIN32 \/\* / {
-        gsub(/^#ifndef _WIN32 \/\* | \*\/$/, ""); print FILENAME ": " $0 }' tests/c/*.c tests/c/*.cpp)
-}
-
-# The C++ binding: its tests as those of C, and the Win32 host with the scenarios that every host plays, with the static library.
-cpp_suite() { # TARGET
-    local header="-fsyntax-only -x c++ /crate/bindings/cpp/include/asyncguest/win32.hpp" older file name
-    local files=()
-    older=$(sed -n 's/^add_cpp_hazard(\(.*\)\.cpp 17)$/\1/p' tests/cpp/CMakeLists.txt)
-    for file in tests/cpp/*.cpp; do
-        name=$(basename "$file" .cpp)
-        [ "$name" = header ] || files+=("$name")
-    done
-    step windows-cpp 1800 "cd /target/$1/debug && mkdir -p cpp || exit
-        flags='-Wall -Wextra -Werror -D_WIN32_WINNT=0x0A00 -I/crate/include -I/crate/bindings/cpp/include -I/crate/tests/c -I/crate/tests/cpp'
-        libraries='-lws2_32 -lntdll -luserenv -lbcrypt -static -lpthread'
-        for standard in 17 20; do
-            x86_64-w64-mingw32-g++-posix \$flags -std=c++\$standard -DUNICODE -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
-                -Wold-style-cast $header || exit; done
-        for name in harness main system_windows; do
-            x86_64-w64-mingw32-gcc-posix \$flags -std=gnu11 -c -o cpp/\$name.o /crate/tests/c/\$name.c || exit; done
-        standard() { case \" ${older//$'\n'/ } \" in *\" \$1 \"*) echo 17 ;; *) echo 20 ;; esac }
-        good=0 bad=0
-        for program in ${files[*]}; do
-            x86_64-w64-mingw32-g++-posix \$flags -std=c++\$(standard \$program) -o cpp_\$program.exe /crate/tests/cpp/\$program.cpp \
-                cpp/*.o libasyncguest.dll.a \$libraries || exit
-            for name in \$(wine ./cpp_\$program.exe 2>&1 | tr -d '\r' | sed -n 's/^  //p'); do
-                if timeout 60 wine ./cpp_\$program.exe \$name >cpp/\$name.log 2>&1; then good=\$((good + 1)); else
-                    bad=\$((bad + 1)); echo FAIL \$name; cat cpp/\$name.log; fi
-            done
-        done
-        x86_64-w64-mingw32-g++-posix \$flags -std=c++20 -o cpp_host.exe /crate/tests/cpp/hosts/win32.cpp cpp/harness.o \
-            cpp/system_windows.o libasyncguest.a \$libraries || exit
-        timeout $limit wine ./cpp_host.exe thread >cpp/host.log 2>&1 || bad=\$((bad + 1))
-        cat cpp/host.log
-        good=\$((good + \$(grep -c '^ok ' cpp/host.log)))
-        echo \$good passed, \$bad failed" >"$logs/windows-cpp.outcome"
-    [ "$(cat "$logs/windows-cpp.outcome")" = ok ] || echo "0 passed, 1 failed" >>"$logs/windows-cpp.log"
-    while IFS= read -r note; do notes+=("tests/cpp: $note"); done < <(
-        awk '/^#ifndef _WIN32 / { reason = $0; sub(/^#ifndef _WIN32 .. /, "", reason) }
-             reason && /^TEST/ { gsub(/^TEST\(|\).*/, ""); print $0 ": " reason; reason = "" }' tests/cpp/*.cpp)
-}
-
-# The example, in a window that nobody sees: its box stands for a second, and the downloads go on.
-example() { # TARGET
-    local what value server outcome urls=()
-    : >"$logs/windows-example.log"
-    command -v python3 >/dev/null || {
-        notes+=("examples/cpp/fetch_win32.cpp: its server wants python3")
-        return
-    }
-    coproc SERVER { exec python3 examples/demo/server.py --seconds 2.5; }
-    server=$SERVER_PID
-    while read -r -u "${SERVER[0]}" what value && [ "$what" != ready ]; do
-        [ "$what" != url ] || urls+=("'$value'")
-    done
-    outcome=$(step windows-example 600 "set -o pipefail; cd /target/$1/debug && x86_64-w64-mingw32-g++-posix -std=c++20 -Wall -Wextra -Werror \
-        -D_WIN32_WINNT=0x0A00 -I/crate/include -I/crate/bindings/cpp/include -o fetch_win32.exe /crate/examples/cpp/fetch_win32.cpp /crate/examples/cpp/download.cpp \
-        libasyncguest.a -lws2_32 -lntdll -luserenv -lbcrypt -lcomctl32 -lgdi32 -static -lpthread &&
-        timeout $limit wine ./fetch_win32.exe --linger 0 --dialog 1 ${urls[*]} 2>&1 | tee example.log && grep -qE '^dialog: [1-9][0-9]{5,} bytes' example.log")
-    kill "$server" 2>/dev/null
-    [ "$outcome" = ok ] && value="1 passed, 0 failed" || value="0 passed, 1 failed"
-    echo "$value" >>"$logs/windows-example.log"
-}
-
-windows() {
-    local target=x86_64-pc-windows-gnu checked built linked ran run=ok counts more libraries
-    # One Windows for all programs: else each starts it anew, which takes longer than most of them.
-    inside 60 "wineserver -p"
-    checked=$(step windows-check 900 "cargo check $std --target $target --all-targets")
-    built=$(step windows-build 900 "cargo build $std --target $target")
-    package $target
-    libraries=$(sed -n 's/^Libs.private: //p' "$chroot/target/cmake/asyncguest.pc")
-    linked=$(step windows-link 300 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
-        for program in portability win32 win32/modal; do
-            x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I/crate/include -o \${program##*/}-\$kind.exe \
-                /crate/tests/\$program.c lib\$kind $libraries || exit; done; done")
-    ran=$(step windows-programs 900 "cd /target/$target/debug && for kind in asyncguest.dll.a asyncguest.a; do
-        for program in portability win32 modal; do timeout $limit wine ./\$program-\$kind.exe || exit; done; done")
-    c_suite $target
-    cpp_suite $target
-    example $target
-    read -r -a counts <<<"$(tests windows-tests $target 1500 "--lib --test guest --test memory")"
-    add windows-c windows-cpp windows-example windows-programs
-    [ "${counts[1]}" = 0 ] && [ "$ran" = ok ] || run=FAIL
-    row "$target" "$checked" "$built" "$linked" $run "${counts[@]}"
-    # The form for systems whose ports cannot be waited for.
-    run=ok
-    more="--config 'target.$target.rustflags=[\"--cfg\",\"asyncguest_inbox\"]' --target-dir /target/inbox"
-    read -r -a counts <<<"$(tests windows-inbox $target 1200 "--lib --test guest $more" "--skip drives:: --skip ended:: --skip own_work:: --skip _fd --skip pull_every_kind --skip work_closed_and_over")"
-    notes+=("form inbox: what waits for guest_fd, which it does not have: drives, ended, own_work, *_fd, and two more")
-    [ "${counts[1]}" = 0 ] || run=FAIL
-    row "$target, form inbox" - - - $run "${counts[@]}"
-    while IFS= read -r note; do notes+=("$note"); done < <(left_out)
-}
-
-# What stands behind a cfg(unix) in the tests: a whole file, or the test below, and why.
-left_out() {
-    awk '/^#!\[cfg\(unix\)\] \/\/ / { sub(/^#!\[cfg\(unix\)\] \/\/ /, ""); print FILENAME ": " $0; nextfile }
-         /^#\[cfg\(unix\)\] \/\/ / { reason = $0; sub(/^#\[cfg\(unix\)\] \/\/ /, "", reason) }
-         reason && /^fn / { name = $2; sub(/\(.*/, "", name); print FILENAME ": " name ": " reason; reason = "" }' tests/guest/*.rs tests/memory.rs
-}
-
 aarch64() {
-    local target=aarch64-unknown-linux-gnu checked built run=ok counts
-    checked=$(step aarch64-check 900 "cargo check $std --target $target")
+    local target=aarch64-unknown-linux-gnu built run=ok counts
     built=$(step aarch64-build 900 "cargo build $std --target $target")
     # qemu keeps the last signal for itself.
     local kept=sys::unix::thread::tests::the_new_thread_blocks_all_but_the_faults_and_its_maker_what_it_did
     read -r -a counts <<<"$(tests aarch64-tests $target 900 --lib "--skip $kept")"
     [ "${counts[1]}" = 0 ] || run=FAIL
-    row "$target" "$checked" "$built" - $run "${counts[@]}"
+    row "$target" "$built" "$built" - $run "${counts[@]}"
     notes+=("$target: ${kept##*::}: qemu-user keeps signal 64 for itself")
 }
 
@@ -322,11 +164,6 @@ checked() { # TARGET
         notes+=("$1: does not compile yet: no folder in src/sys; the build script says so in one sentence")
     fi
     row "$1" "$outcome" - - - - -
-}
-
-# Of what this script has waited for, by what `times` says.
-processor_time() {
-    awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }'
 }
 
 main() {
@@ -342,6 +179,7 @@ main() {
         inside 3600 "$2"
         exit
     fi
+    : >"$logs/times"
     [ $# != 0 ] || set -- windows x86_64-pc-windows-msvc aarch64 aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android
     for name in "$@"; do
         case $name in
@@ -353,8 +191,8 @@ main() {
     # shellcheck disable=SC2059 # the columns are a format
     printf '%s\n' "$(printf "$columns" target checked built linked run passed failed)" "${rows[@]}"
     [ ${#notes[@]} = 0 ] || printf '%s\n' "left out, and why:" "${notes[@]/#/  }"
-    times >"$logs/times"
-    echo "set-up $set_up s, run $((SECONDS - began)) s, $(processor_time <"$logs/times") s of processor time; logs in ${logs#"$root/"}"
+    echo "set-up $set_up s, run $((SECONDS - began)) s, $(awk '{ sum += $2 + $3 } END { print int(sum) }' "$logs/times") s of" \
+        "processor time, by steps in ${logs#"$root/"}/times"
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
 }
