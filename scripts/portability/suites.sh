@@ -118,7 +118,7 @@ cpp_tests() {
 # Its box stands for a second, and the downloads go on.
 example() { # URL...
     cpp -std=c++20 -o fetch_win32.exe "$crate/examples/cpp/fetch_win32.cpp" "$crate/examples/cpp/download.cpp" libasyncguest.a \
-        "${libraries[@]}" -lcomctl32 -lgdi32
+        "${libraries[@]}" -lcomctl32 -lgdi32 -lbcrypt
     if timeout "$limit" wine ./fetch_win32.exe --linger 0 --dialog 1 "$@" >example/log 2>&1 &&
         grep -qE '^dialog: [1-9][0-9]{5,} bytes' example/log; then good=1; else bad=1; fi
     cat example/log
