@@ -342,8 +342,8 @@ fn memory_runs_out_in_c() {
     }
     static FILLED: AtomicU32 = AtomicU32::new(0);
     unsafe extern "C-unwind" fn fill_up(g: *mut ffi::lifecycle::ForeignGuest, nothing: *mut c_void) {
-        // SAFETY: the live guest of this callback; functions that follow no pointer.
         let refused = loop {
+            // SAFETY: the live guest of this callback; functions that follow no pointer.
             match unsafe { ffi::post::guest_post(g, Some(on_post), nothing, Some(drop)) } {
                 0 => _ = FILLED.fetch_add(1, Ordering::SeqCst),
                 status => break status,
