@@ -28,7 +28,8 @@ if(ASYNCGUEST_CARGO_TARGET)
     list(APPEND asyncguest_cargo_args --target ${ASYNCGUEST_CARGO_TARGET})
     set(asyncguest_cargo_sub "/${ASYNCGUEST_CARGO_TARGET}")
 endif()
-set(asyncguest_cargo_out "${ASYNCGUEST_CARGO_TARGET_DIR}${asyncguest_cargo_sub}/release")
+set(asyncguest_cargo_out "${ASYNCGUEST_CARGO_TARGET_DIR}${asyncguest_cargo_sub}/${ASYNCGUEST_CARGO_PROFILE}")
+string(REGEX REPLACE "/dev$" "/debug" asyncguest_cargo_out "${asyncguest_cargo_out}")
 
 set(asyncguest_lib "${PROJECT_BINARY_DIR}/lib")
 set(asyncguest_copy COMMAND ${CMAKE_COMMAND} -E copy_if_different)
@@ -63,10 +64,10 @@ endif()
 file(MAKE_DIRECTORY "${asyncguest_lib}")
 add_custom_target(asyncguest_cargo ALL
     COMMAND ${CMAKE_COMMAND} -E env ${asyncguest_cargo_environment}
-            ${CARGO_EXECUTABLE} build --release --lib ${asyncguest_cargo_args}
+            ${CARGO_EXECUTABLE} build --profile ${ASYNCGUEST_CARGO_PROFILE} --lib ${asyncguest_cargo_args}
     ${asyncguest_collect}
     BYPRODUCTS "${asyncguest_lib}/${asyncguest_shared}" ${asyncguest_files}
-    COMMENT "cargo build --release"
+    COMMENT "cargo build --profile ${ASYNCGUEST_CARGO_PROFILE}"
     USES_TERMINAL VERBATIM)
 
 # The targets of the build tree are those of the installed package.

@@ -76,7 +76,7 @@ inside() { # SECONDS COMMAND
     timeout -k 10 "$1" chroot "$chroot" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         DEBIAN_FRONTEND=noninteractive SSL_CERT_FILE=$ca CARGO_HTTP_CAINFO=$ca XDG_RUNTIME_DIR=/root "${kept[@]}" \
         CARGO_TERM_COLOR=never CARGO_TARGET_DIR=/target CARGO_BUILD_JOBS=2 CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 RUSTC_BOOTSTRAP=1 \
-        CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc-posix \
+        CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=/usr/bin/x86_64-w64-mingw32-gcc WINDRES=x86_64-w64-mingw32-windres \
         CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout -k 5 $limit wine" \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="timeout -k 5 $limit qemu-aarch64 -L /usr/aarch64-linux-gnu" \

@@ -27,10 +27,12 @@ flags=(-Wall -Wextra -Werror -D_WIN32_WINNT=0x0A00 -DPACKAGE_VERSION="\"$(sed -n
 c() { x86_64-w64-mingw32-gcc-posix -std=gnu11 -O1 "${flags[@]}" "$@" || exit; }
 cpp() { x86_64-w64-mingw32-g++-posix "${flags[@]}" "$@" || exit; } # -std=...
 
-# The tests of a program whose names match.
+# The tests of a program whose names match. One that does not list them has failed.
 tests() { # PROGRAM PATTERN
-    local name log
-    for name in $(wine "./$1.exe" 2>&1 | tr -d '\r' | sed -n 's/^  //p' | grep -E "$2"); do
+    local name names log
+    names=$(wine "./$1.exe" 2>&1 | tr -d '\r' | sed -n 's/^  //p' | grep -E "$2")
+    [ -n "$names" ] || bad=$((bad + 1))
+    for name in $names; do
         log=$suite/$1.$name.log
         if timeout 60 wine "./$1.exe" "$name" >"$log" 2>&1; then good=$((good + 1)); else
             bad=$((bad + 1))
