@@ -8,7 +8,8 @@
 # A Debian 13 of its own has the cross compilers, wine and qemu: ~/.cache/asyncguest/portability, or the folder that
 # ASYNCGUEST_PORTABILITY names. It is made once (4 GB; some minutes) and kept between runs, with what was built in it.
 # Tests run as they are, each program with a limit of time; what a system leaves out stands with its reason on the line of
-# its cfg in tests/guest, and is listed below the table. Logs are in build/logs/portability.
+# its cfg or #ifndef in the tests, and is listed below the table. Logs are in build/logs/portability. What is for Windows alone
+# is in scripts/portability.
 #
 # Ends with 77 where it cannot run; the last line says why. Else the last line counts: "N passed, N failed".
 set -uo pipefail
