@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests in C and C++ for Windows, built by MinGW-w64 and run by wine. scripts/portability/windows.sh calls it in its Debian:
 #
-#   suites.sh link TARGET               the programs with a window: with the DLL, and with the static library
+#   suites.sh link TARGET               a program without a window and two with one: with the DLL, or the static library
 #   suites.sh programs TARGET           runs them
 #   suites.sh c TARGET                  tests/c, each test in a process of its own: with the DLL, and what ends a guest or the
 #                                       process with the static library too; a panic, with the hooks for it
@@ -42,34 +42,30 @@ tests() { # PROGRAM PATTERN
     done
 }
 
-kinds="asyncguest.dll.a asyncguest.a"
-windows="portability win32 win32/modal"
+# Of tests/: each with the library that it is linked with.
+windows="portability:asyncguest.dll.a portability:asyncguest.a win32:asyncguest.dll.a win32:asyncguest.a win32/modal:asyncguest.dll.a"
 
 link() {
-    local kind name
-    for kind in $kinds; do
-        for name in $windows; do # as C99, without the names of this compiler
-            x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I"$crate/include" -o "${name##*/}-$kind.exe" \
-                "$crate/tests/$name.c" "lib$kind" "${private[@]}" || exit
-        done
+    local name
+    for name in $windows; do # as C99, without the names of this compiler
+        x86_64-w64-mingw32-gcc-posix -std=c99 -O1 -Wall -Wextra -Werror -I"$crate/include" -o "link/$(basename "${name/:/-}").exe" \
+            "$crate/tests/${name%:*}.c" "lib${name#*:}" "${private[@]}" || exit
     done
 }
 
 # Those that count say so in their last lines.
 programs() {
-    local kind name log ended further failures
-    for kind in $kinds; do
-        for name in $windows; do
-            name=${name##*/}-$kind
-            log=programs/$name.log
-            timeout "$limit" wine "./$name.exe" >"$log" 2>&1
-            ended=$?
-            sed "s/^/$name: /" "$log"
-            read -r further failures <<<"$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\r*$/\1 \2/p' "$log")"
-            good=$((good + ${further:-$((ended == 0))}))
-            bad=$((bad + ${failures:-0}))
-            [ $ended = 0 ] || [ "${failures:-0}" != 0 ] || bad=$((bad + 1))
-        done
+    local name log ended further failures
+    for name in $windows; do
+        name=$(basename "${name/:/-}")
+        log=programs/$name.log
+        timeout "$limit" wine "link/$name.exe" >"$log" 2>&1
+        ended=$?
+        sed "s/^/$name: /" "$log"
+        read -r further failures <<<"$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\r*$/\1 \2/p' "$log")"
+        good=$((good + ${further:-$((ended == 0))}))
+        bad=$((bad + ${failures:-0}))
+        [ $ended = 0 ] || [ "${failures:-0}" != 0 ] || bad=$((bad + 1))
     done
 }
 
