@@ -12,6 +12,8 @@ static void act_on_grid(probe_t *probe)
     ASSERT(probe->at >= grid_start + probe->total * MS(5));
     if (probe->calls == 2)
         spin(MS(23)); /* late for four periods */
+    if (probe->calls == 3)
+        ASSERT(probe->value >= 4); /* those that were missed came as one call */
 }
 
 TEST(timer_repeating_keeps_its_grid_and_counts_missed_periods)
@@ -22,10 +24,7 @@ TEST(timer_repeating_keeps_its_grid_and_counts_missed_periods)
     toy_start(&toy, GUEST_DRIVE_THREAD);
     grid_start = guest_now();
     add_timer(&toy, MS(5), MS(5), &probe);
-    RUN_UNTIL(&toy, probe.calls == 2);
-    RUN_UNTIL(&toy, probe.calls == 3);
-    ASSERT(probe.value >= 4); /* the four that were missed came as one call */
-    RUN_UNTIL(&toy, probe.calls == 6);
+    RUN_UNTIL(&toy, probe.calls >= 6);
     toy_end(&toy);
 }
 
