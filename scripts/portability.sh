@@ -85,7 +85,8 @@ inside() { # SECONDS COMMAND
         /bin/bash -c "mkdir -p /crate && cd /crate && $2" </dev/null
 }
 
-# The sources as they are here, also those that are not committed. What has not changed keeps its time.
+# The sources as they are here, also those that are not committed. What has not changed keeps its time, and what has is new:
+# the time that it has here may be before that of what was built of another checkout.
 copy_sources() {
     mkdir -p "$chroot/crate"
     git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp cmake CMakeLists.txt \
@@ -94,7 +95,9 @@ copy_sources() {
         sort -z >"$chroot/sources"
     find "$chroot/crate" -type f -printf '%P\0' | sort -z | comm -z -23 - "$chroot/sources" |
         (cd "$chroot/crate" && xargs -0r rm -f --)
-    xargs -0 cp -pu --parents -t "$chroot/crate" -- <"$chroot/sources"
+    while IFS= read -r -d '' file; do
+        cmp -s -- "$file" "$chroot/crate/$file" || printf '%s\0' "$file"
+    done <"$chroot/sources" | xargs -0r cp --preserve=mode --parents -t "$chroot/crate" --
 }
 
 # ---- the table
