@@ -48,8 +48,8 @@ windows() {
     package $target
     linked=$(step windows-link 300 "scripts/portability/suites.sh link $target")
     read -r -a counts <<<"$(tests windows-tests $target 1500 "--lib --test guest --test memory")"
-    suite programs 900 $target
-    suite c 1200 $target
+    suite programs 2400 $target
+    suite c 1800 $target
     suite cpp 1800 $target
     example $target
     [ "${counts[1]}" = 0 ] || run=FAIL
