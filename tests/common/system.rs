@@ -59,6 +59,18 @@ fn eventually_or(holds: impl Fn() -> bool, otherwise: impl Fn()) {
     }
 }
 
+/// For what a clock tells, on a machine that does other things too: of the tries of ten seconds one is late by less than
+/// `limit`, which none is if something rounds. A try returns how late it was.
+#[track_caller]
+pub fn exact_within(limit: u64, mut late: impl FnMut() -> u64) {
+    let (caller, until) = (std::panic::Location::caller(), monotonic_ns() + 10 * SECOND);
+    let mut least = late();
+    while least >= limit {
+        assert!(monotonic_ns() < until, "each time {least} ns late or more, at {caller}");
+        least = least.min(late());
+    }
+}
+
 /// Lets time pass where the test's subject is that nothing happens meanwhile.
 pub fn pass(nanoseconds: u64) {
     std::thread::sleep(Duration::from_nanos(nanoseconds));

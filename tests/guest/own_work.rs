@@ -134,7 +134,7 @@ fn own_work_does_not_delay_timers() {
     let _alone = alone();
     let toy = start(Drive::Fd);
     let guest = toy.guest();
-    let least = (0..20).map(|_| {
+    exact_within(MS, || {
         let due = monotonic_ns() + 3 * MS;
         let mut events = 0; // two posts and the timer, which may be due in the second batch already
         for delay in [3 * MS, FOREVER] {
@@ -152,8 +152,6 @@ fn own_work_does_not_delay_timers() {
         }
         monotonic_ns().checked_sub(due).expect("early")
     });
-    let late = least.min().unwrap();
-    assert!(late < MS, "{late} ns late");
     drop(guest);
     toy.shut_down();
 }
