@@ -1,4 +1,5 @@
-"""What the tests of AsyncioHost share: asyncio programs to be its host, on CPython's loop, on uvloop's and on our own.
+"""What the tests of AsyncioHost share, and some of it with those of TrioHost: asyncio programs to be its host, on CPython's
+loop, on uvloop's and on our own.
 
 A test file makes the fixtures known with `warm, host_loops, run_host = asynciohelp.warm, ...`.
 """
@@ -66,3 +67,18 @@ def cancel_all(loop):
 async def inner(name):
     await asyncio.sleep(0.01)
     return f"hello {name}"
+
+
+async def only_its_own_runs_are_waited_for(host, other):
+    """A host program, of asyncio or Trio: two hosts of a kind, and a guest of the first."""
+    guest = asyncguest.Guest(host)
+    told = f"started in this {type(host).__name__}"
+    with pytest.raises(asyncguest.GuestError, match=told):
+        await host.wait(guest)
+    guest.start(inner, "world")
+    with pytest.raises(asyncguest.GuestError, match=told):
+        await other.wait(guest)
+    await host.wait(guest)
+    await host.wait(guest)
+    await other.wait(guest)  # it is over
+    return guest.task.result()

@@ -42,17 +42,7 @@ def test_run_raises_what_the_guest_raises(run_host, drive):
 
 def test_only_runs_of_this_host_are_waited_for(run_host, drive):
     async def program():
-        host, other = AsyncioHost(drive=drive), AsyncioHost(drive=drive)
-        guest = asyncguest.Guest(host)
-        with pytest.raises(asyncguest.GuestError, match="started in this AsyncioHost"):
-            await host.wait(guest)
-        guest.start(inner, "world")
-        with pytest.raises(asyncguest.GuestError, match="started in this AsyncioHost"):
-            await other.wait(guest)
-        await host.wait(guest)
-        await host.wait(guest)
-        await other.wait(guest)  # it is over
-        return guest.task.result()
+        return await asynciohelp.only_its_own_runs_are_waited_for(AsyncioHost(drive=drive), AsyncioHost(drive=drive))
 
     assert run_host(program()) == "hello world"
 

@@ -9,12 +9,14 @@ import gc
 import sys
 
 import asyncguest
+import asynciohelp
 import pytest
 
 trio = pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
 
 import trio.testing  # noqa: E402, F811
 from asyncguest.hosts.trio import TrioHost  # noqa: E402
+from asynciohelp import inner  # noqa: E402
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -23,11 +25,6 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 def warm():
     """Trio's entry queue opens nothing for good, but its first run imports the rest of it."""
     trio.run(trio.sleep, 0)
-
-
-async def inner(name):
-    await asyncio.sleep(0.01)
-    return f"hello {name}"
 
 
 def test_run_returns_the_result(drive):
@@ -52,17 +49,7 @@ def test_run_raises_what_the_guest_raises(drive):
 
 def test_only_runs_of_this_host_are_waited_for(drive):
     async def program():
-        host, other = TrioHost(drive), TrioHost(drive)
-        guest = asyncguest.Guest(host)
-        with pytest.raises(asyncguest.GuestError, match="started in this TrioHost"):
-            await host.wait(guest)
-        guest.start(inner, "world")
-        with pytest.raises(asyncguest.GuestError, match="started in this TrioHost"):
-            await other.wait(guest)
-        await host.wait(guest)
-        await host.wait(guest)
-        await other.wait(guest)  # it is over
-        return guest.task.result()
+        return await asynciohelp.only_its_own_runs_are_waited_for(TrioHost(drive), TrioHost(drive))
 
     assert trio.run(program) == "hello world"
 
