@@ -18,11 +18,10 @@ newest=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
 arguments=(--out "$root/build/hosts")
 
 do_wheel quietly || exit
-venv hosts-newest "$newest" "$hosts/requirements-newest.txt" && install_wheel hosts-newest || exit
+venv_with_wheel hosts-newest "$newest" "$hosts/requirements-newest.txt" || exit
 arguments+=(--newest "$out/venv-hosts-newest/bin/python")
 if [ -x "$system" ] && "$system" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    venv hosts-system "$system" "$hosts/requirements-system.txt" --system-site-packages &&
-        install_wheel hosts-system || exit
+    venv_with_wheel hosts-system "$system" "$hosts/requirements-system.txt" --system-site-packages || exit
     arguments+=(--system "$out/venv-hosts-system/bin/python")
 fi
 rm -rf build/hosts/logs

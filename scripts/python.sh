@@ -76,7 +76,7 @@ summary() { # LOG
 # If all that has failed is in quarantine (tests/quarantine.txt), it is run once more by itself, and named.
 test_on() { # X.Y PYTHON MARKERS TESTS...
     local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status tried=
-    venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
+    venv_with_wheel "$1" "$2" "$(requirements "$1")" || return
     rm -f "$failed"
     empty=$(mktemp -d)
     (pytest_in "$empty" "$1" -m "$3" "${@:4}") >"$log" 2>&1
@@ -116,7 +116,7 @@ do_coverage() {
     do_wheel quietly || return
     read -r version python < <(interpreters | tail -n 1)
     cat "$package/tests/requirements.txt" - >"$out/requirements-coverage.txt" <<<"coverage>=7.10"
-    venv coverage "$python" "$out/requirements-coverage.txt" && install_wheel coverage || return
+    venv_with_wheel coverage "$python" "$out/requirements-coverage.txt" || return
     export COVERAGE_FILE=$out/coverage/data
     python=$out/venv-coverage/bin/python
     rm -rf "$out/coverage"
@@ -163,7 +163,7 @@ do_conformance() { # [short] [X.Y...]
 }
 
 conformance_of() { # X.Y PYTHON
-    venv "$1" "$2" "$(requirements "$1")" && install_wheel "$1" || return
+    venv_with_wheel "$1" "$2" "$(requirements "$1")" || return
     "$out/venv-$1/bin/python" "$package/conformance/run.py" "${conformance_options[@]}" --out "$out/conformance"
 }
 
@@ -171,7 +171,7 @@ do_types() {
     local python folder version examples failed=0
     do_wheel quietly || return
     python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
-    venv types "$python" "$package/build_support/types.txt" && install_wheel types || return
+    venv_with_wheel types "$python" "$package/build_support/types.txt" || return
     python=$out/venv-types/bin/python
     folder=$(cd / && "$python" -c 'import asyncguest, os; print(os.path.dirname(asyncguest.__file__))')
     # The examples of the package; the others show how to do without it.
@@ -191,7 +191,7 @@ do_docs() {
     local python
     do_wheel quietly || return
     python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
-    venv docs "$python" docs/python/requirements.txt && install_wheel docs || return
+    venv_with_wheel docs "$python" docs/python/requirements.txt || return
     logged docs "$out/venv-docs/bin/python" -m sphinx --fail-on-warning --keep-going -q -E -b html \
         -d "$out/docs-trees" docs/python "$out/docs" &&
         echo "ok    docs   build/python/docs/index.html, $(find "$out/docs" -name '*.html' | wc -l) pages"
@@ -205,15 +205,14 @@ do_bench() { # [--quick] [--rounds N] [--host NAME]... [WORD...]
     fi
     while read -r version python <&3; do
         [[ " $wanted " == *" $version "* ]] || continue
-        venv "bench-$version" "$python" benches/python/requirements.txt && install_wheel "bench-$version" || return
+        venv_with_wheel "bench-$version" "$python" benches/python/requirements.txt || return
         ran=$((ran + 1))
         "$root/examples/demo/with_display.sh" "$out/venv-bench-$version/bin/python" benches/python/run.py "$@" ||
             failed=$((failed + 1))
     done 3< <(interpreters)
     # GTK is there for the system's own Python alone.
     if [[ " $* " != *" --quick "* && " $* " != *" --host "* ]] && "$debian" -c 'import gi' 2>/dev/null; then
-        venv bench-system "$debian" benches/python/requirements.txt --system-site-packages &&
-            install_wheel bench-system || return
+        venv_with_wheel bench-system "$debian" benches/python/requirements.txt --system-site-packages || return
         "$root/examples/demo/with_display.sh" "$out/venv-bench-system/bin/python" benches/python/run.py \
             --host gtk --host gtk-thread "$@" || failed=$((failed + 1))
     fi
@@ -234,7 +233,7 @@ do_demo() {
         echo "python.sh: no Python from 3.11 on here has tkinter (Debian: apt-get install python3-tk)"
         return 1
     fi
-    venv demo "$python" "$package/build_support/demo.txt" && install_wheel demo || return
+    venv_with_wheel demo "$python" "$package/build_support/demo.txt" || return
     if [ $# = 0 ] && [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then # nobody would close the window
         set -- --screenshot "$out/demo_tk.png"
     fi

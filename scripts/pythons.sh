@@ -62,22 +62,36 @@ venv() { # NAME PYTHON REQUIREMENTS-FILE [OPTION-OF-VENV...]
 
 # The file with what the tests need on one interpreter: the newest also has what those need that run on it alone.
 requirements() { # X.Y
-    local file=$out/requirements-$1.txt
-    cat "$package/tests/requirements.txt" >"$file"
-    [ "$1" != "$(interpreters | tail -n 1 | cut -d ' ' -f 1)" ] || cat "$package/tests/requirements-once.txt" >>"$file"
+    local file=$out/requirements-$1.txt part
+    part=$(mktemp "$file.XXXXXX")
+    cat "$package/tests/requirements.txt" >"$part"
+    [ "$1" != "$(interpreters | tail -n 1 | cut -d ' ' -f 1)" ] || cat "$package/tests/requirements-once.txt" >>"$part"
+    mv "$part" "$file" # at once, for another stage may be reading it
     echo "$file"
 }
 
-# Puts the wheel into build/python/venv-NAME, in place of the one before.
+# venv, with the wheel in it. Stages that run at the same time share them: one makes it, and what is there is not
+# touched while another runs it.
+venv_with_wheel() { # as venv
+    (
+        ! command -v flock >/dev/null || flock 9
+        venv "$@" && install_wheel "$1"
+    ) 9>"$out/venv-$1.lock"
+}
+
 install_wheel() { # NAME
-    local python=$out/venv-$1/bin/python empty where
-    logged "install-$1" "$python" -m pip install --no-index --no-deps --no-compile \
-        --force-reinstall "$out"/dist/*.whl || return
+    local folder=$out/venv-$1 wheel empty where
+    wheel=$(cksum "$out"/dist/*.whl) || return
+    if [ "$(cat "$folder/wheel" 2>/dev/null)" != "$wheel" ]; then
+        logged "install-$1" "$folder/bin/python" -m pip install --no-index --no-deps --no-compile \
+            --force-reinstall "$out"/dist/*.whl || return
+        echo "$wheel" >"$folder/wheel"
+    fi
     empty=$(mktemp -d)
-    where=$(cd "$empty" && "$python" -c 'import asyncguest; print(asyncguest.__file__)')
+    where=$(cd "$empty" && "$folder/bin/python" -c 'import asyncguest; print(asyncguest.__file__)')
     rmdir "$empty"
     case $where in
-        "$out/venv-$1"/*) ;;
+        "$folder"/*) ;;
         *)
             echo "python: asyncguest comes from '$where' and not from venv-$1"
             return 1
