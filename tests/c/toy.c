@@ -51,7 +51,7 @@ void loop_step(loop_t *loop, uint64_t until)
     ASSERT(pthread_equal(loop->thread, pthread_self()));
     uint64_t drained;
     (void)!read(loop->wake, &drained, sizeof drained);
-    item_t item;
+    item_t item = {0};
     bool found = loop_pop(loop, &item);
 
     struct pollfd fds[64] = {{.fd = loop->wake, .events = POLLIN}};
