@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import dataclass
 
 # For `finally` blocks that run when the interpreter ends: CPython 3.12 alone starts no threads any more then, so that there
@@ -41,7 +43,7 @@ class Ended:
 def run_script(source: str, *args: object, options: tuple[str, ...] = ("-X", "dev"), timeout: float = 40.0) -> Ended:
     """Runs the prelude and `source` in a fresh interpreter. A program that hangs shows its stacks and fails the test."""
     process = subprocess.Popen(
-        [sys.executable, *options, "-c", PRELUDE + textwrap.dedent(source), *map(str, args)],
+        [sys.executable, "-X", "faulthandler", *options, "-c", PRELUDE + textwrap.dedent(source), *map(str, args)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -51,7 +53,10 @@ def run_script(source: str, *args: object, options: tuple[str, ...] = ("-X", "de
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.send_signal(signal.SIGABRT)  # upon which faulthandler writes them
+        last = threading.Timer(10, process.kill)  # of one that has blocked it
+        last.start()
         out, err = process.communicate()
+        last.cancel()
         raise AssertionError(f"still running after {timeout} s\nstdout: {out[-2000:]}\nstderr: {err[-4000:]}") from None
     return Ended(process.returncode, out.splitlines(), err)
