@@ -31,7 +31,10 @@ fn main() {
         return;
     }
     let major = cargo_says("CARGO_PKG_VERSION_MAJOR");
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libasyncguest.so.{major}");
+    // cargo hands these on to the shared library of a crate that depends on this one.
+    if std::env::var_os("CARGO_FEATURE_EMBEDDED").is_none() {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libasyncguest.so.{major}");
+    }
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
 }
 
