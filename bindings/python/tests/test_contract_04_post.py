@@ -70,13 +70,11 @@ def test_a_callback_host_may_be_derived_from(way: str) -> None:
             super().post(job)
 
     async def main() -> list[int]:
-        while not posted:  # at the end of some delivery; of most of them, if the I/O thread is not quicker
-            await asyncio.sleep(0.001)
-            time.sleep(0.01)  # longer than batch_budget: the next delivery is asked for on the host thread
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         return await work()
 
-    run = Run(host=Counting(queue.post), batch_budget=0.005)
+    # Spent at once: the next delivery is asked for on the host thread.
+    run = Run(host=Counting(queue.post), batch_budget=1e-9)
     task = run.guest.start(main)
     while not run.done:
         queue.run_once()
