@@ -380,12 +380,21 @@ class FetchTest(unittest.TestCase):
 
     # The other language.
 
-    def test_ctypes_min(self):
-        ended = self.run_command([sys.executable, HERE / "python/ctypes_min.py", ARGUMENTS.library])
+    def check_other_language(self, program, *arguments):
+        ended = self.run_command([sys.executable, HERE / "python" / program, ARGUMENTS.library, *arguments])
         self.assertEqual(
             ended.stdout.splitlines(), ["timer: sending a byte", "socket: received b'!'", "done, status 0"]
         )
         self.assertEqual(ended.returncode, 0)
+
+    def test_ctypes_min(self):
+        self.check_other_language("ctypes_min.py")
+
+    def test_cffi_min_in_abi_mode(self):
+        self.check_other_language("cffi_min.py")
+
+    def test_cffi_min_in_api_mode(self):
+        self.check_other_language("cffi_min.py", HERE.parent / "include")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #                                       smoke run, on the newest alone
 #   scripts/python.sh demo [OPTION...]  python -m asyncguest.demo, with the wheel installed, on the newest Python that has
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
+#   scripts/python.sh examples          the examples' tests, on a Python with cffi; what is to be built is built
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
 # Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.11 on, one per minor version.
@@ -185,6 +186,11 @@ do_types() {
     logged pyright "$out/venv-types/bin/basedpyright" --project "$package/pyproject.toml" --pythonpath "$python" \
         "$folder" "${examples[@]}" && echo "ok    pyright" || failed=1
     return "$failed"
+}
+
+do_examples() {
+    venv examples "$(command -v python3)" examples/python/requirements.txt || return
+    "$out/venv-examples/bin/python" examples/test_fetch.py "$@"
 }
 
 do_docs() {

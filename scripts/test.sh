@@ -165,7 +165,7 @@ else
 fi
 # Two lanes where much of the time is waiting: for a toolkit, a timer, a compiler that uses one core.
 {
-    stage examples python3 examples/test_fetch.py
+    stage examples ./scripts/python.sh examples
     stage bench ./benches/run.sh --quick
     stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
 } &
