@@ -14,6 +14,8 @@ cd "$(dirname "$0")/.."
 
 . scripts/pythons.sh
 
+extension=bindings/python/Cargo.toml # Python's, a crate of its own
+
 tool() { # COMMAND
     venv lint "$(interpreters | tail -n 1 | cut -d ' ' -f 2)" scripts/lint.txt || exit
     PATH=$out/venv-lint/bin:$PATH
@@ -36,7 +38,7 @@ clang_format() { # OPTION...
 
 case ${1:-} in
     format)
-        cargo fmt --check || exit
+        cargo fmt --check && cargo fmt --check --manifest-path "$extension" || exit
         tool ruff
         tool clang-format
         failed=0
@@ -51,16 +53,18 @@ case ${1:-} in
         ;;
     deny)
         tool cargo-deny
-        cargo-deny --log-level warn check bans licenses sources
+        cargo-deny --log-level warn check bans licenses sources &&
+            cargo-deny --log-level warn --config deny.toml --manifest-path "$extension" check bans licenses sources
         ;;
     advisories)
         tool cargo-deny
-        cargo-deny check advisories
+        cargo-deny check advisories && cargo-deny --config deny.toml --manifest-path "$extension" check advisories
         ;;
     fix)
         tool ruff
         tool clang-format
         cargo fmt
+        cargo fmt --manifest-path "$extension"
         ruff check --no-cache --quiet --fix
         ruff format --no-cache --quiet
         clang_format -i

@@ -111,7 +111,8 @@ do_wheel() {
     fi
     venv build "$python" "$package/build_support/requirements.txt" || return
     rm -f "$out"/dist/*.whl
-    ASYNCGUEST_WERROR=1 logged wheel "$out/venv-build/bin/python" -m build --wheel --no-isolation \
+    # Cargo's products are with all others, out of the source tree. maturin is started by its name.
+    PATH=$out/venv-build/bin:$PATH CARGO_TARGET_DIR=$root/target/python logged wheel "$out/venv-build/bin/python" -m build --wheel --no-isolation \
         --outdir "$out/dist" "$package" || return
     [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
 }

@@ -72,6 +72,7 @@ figures() {
 lint() {
     cargo clippy --all-targets -- -D warnings || return
     [ "$extent" = quick ] || cargo clippy --all-targets --features test-hooks -- -D warnings || return
+    CARGO_TARGET_DIR=target/python cargo clippy --manifest-path bindings/python/Cargo.toml --locked -- -D warnings || return
     ./scripts/lint.sh python
 }
 

@@ -160,6 +160,9 @@ def messages() -> list[tuple[str, str]]:
             constants = [part.value for part in ast.walk(call) if isinstance(part, ast.Constant)]
             if pieces := [value for value in constants if isinstance(value, str)]:
                 found.append((f"{source.name}:{node.lineno}", max(pieces, key=len)))
+    for source in sorted((PACKAGE / "native/src").rglob("*.rs")):
+        for text in re.findall(r'(?<!AssertionError)::new_err\(\s*"([^"]+)"', source.read_text()):
+            found.append((source.name, text))
     return found
 
 

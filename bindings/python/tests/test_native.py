@@ -1,117 +1,272 @@
-"""The C part of the native module (src/asyncguest/_native.c), below everything that is asyncio."""
+"""The native module (native/src), below everything that is asyncio."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import weakref
+from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
+import asyncguest
 import pytest
 from asyncguest import _native
-from asyncguest._native import ffi, lib
-from asyncguest._reactor import check
+from asyncguest._native import NO_TIME, Reactor, seconds
+
+READABLE, WRITABLE, HANGUP = 1, 2, 16
 
 
-def functions(turn: Any) -> list[Callable[[int], Any]]:
-    made: list[Callable[[int], Any]] = []
-    lib.asyncguest_py_functions(turn, ffi.cast("void *", id(made)))
-    return made
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    """One in drive RUN, with a delivery open."""
+    reactor = Reactor()
+    with reactor.delivery():
+        yield reactor
+    reactor.close()
 
 
-class Pull:
-    """A guest of the pull form in drive RUN, with a batch open."""
-
-    def __enter__(self) -> Pull:
-        options = ffi.new("guest_options_t *")
-        options.struct_size = ffi.sizeof("guest_options_t")
-        options.drive, options.flags = lib.GUEST_DRIVE_RUN, lib.GUEST_FLAG_PULL
-        options.batch_budget = lib.GUEST_FOREVER
-        out = ffi.new("guest_t **")
-        assert lib.guest_start(ffi.NULL, options, out) == lib.GUEST_OK
-        self.g = out[0]
-        self.turn = ffi.new("asyncguest_py_turn_t *", {"g": self.g})
-        self.begin, self.look = functions(self.turn)
-        assert lib.guest_batch_begin(self.g, 0) == lib.GUEST_OK
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        lib.guest_batch_end(self.g)
-        lib.guest_free(self.g)
-
-    def watch(self, fd: int) -> None:
-        added = lib.guest_fd_add(self.g, fd, lib.GUEST_READABLE, ffi.NULL, ffi.cast("void *", fd), ffi.NULL, ffi.NULL)
-        assert added == lib.GUEST_OK
-
-    def poll(self, timeout: int = 0) -> list[tuple[int, int]]:
-        flat = self.look(timeout)
-        return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def test_poll_tells_fds_and_signals() -> None:
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
     reader, writer = os.pipe()
-    with Pull() as pull:
-        assert pull.poll() == []
-        pull.watch(reader)
-        os.write(writer, b"x")
-        assert pull.poll(lib.GUEST_FOREVER) == [(reader, lib.GUEST_READABLE)]
-        os.close(writer)
-        assert pull.poll() == [(reader, lib.GUEST_READABLE | lib.GUEST_HANGUP)]
-        os.read(reader, 1)
-    os.close(reader)
+    yield reader, writer
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError:
+            pass  # the test has
+
+
+def test_poll_tells_fds(reactor: Reactor, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    assert reactor.poll() == []
+    reactor.watch(reader, READABLE)
+    os.write(writer, b"x")
+    assert reactor.poll(None) == [reader, READABLE]
+    os.close(writer)
+    assert reactor.poll() == [reader, READABLE | HANGUP]
+    os.read(reader, 1)
+
+
+def test_poll_tells_signals(reactor: Reactor) -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
-        with Pull() as pull:
-            added = lib.guest_signal_add(pull.g, signal.SIGUSR1, ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL)
-            assert added == lib.GUEST_OK
-            signal.raise_signal(signal.SIGUSR1)
-            assert pull.poll(lib.GUEST_FOREVER) == [(-signal.SIGUSR1, 1)]
+        arrivals = _native.signal_arrivals(signal.SIGUSR1)
+        reactor.watch_signal(signal.SIGUSR1)
+        reactor.watch_signal(signal.SIGUSR1)  # once is enough
+        signal.raise_signal(signal.SIGUSR1)
+        assert reactor.poll(None) == [-signal.SIGUSR1, 1]
+        assert _native.signal_arrivals(signal.SIGUSR1) == arrivals + 1
+        reactor.unwatch_signal(signal.SIGUSR1)
+        reactor.unwatch_signal(signal.SIGUSR1)
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_poll_is_silent_about_timers_and_posts() -> None:
-    with Pull() as pull:
-        assert lib.guest_timer_add(pull.g, 1_000_000, 0, ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL) == lib.GUEST_OK
-        begin = lib.guest_now()
-        assert pull.poll(lib.GUEST_FOREVER) == []
-        assert lib.guest_now() - begin >= 1_000_000
-        assert lib.guest_post(pull.g, ffi.NULL, ffi.NULL, ffi.NULL) == lib.GUEST_OK
-        assert pull.poll(lib.GUEST_FOREVER) == []
+def test_poll_is_silent_about_the_alarm_and_wakes(reactor: Reactor) -> None:
+    due = monotonic() + 0.001
+    reactor.set_alarm(due)
+    assert reactor.alarm_at == due
+    assert reactor.poll(None) == []
+    assert monotonic() >= due
+    reactor.wake()
+    assert reactor.poll(None) == []
 
 
-def test_poll_leaves_what_does_not_fit_for_the_next_one() -> None:
-    room = 256  # ASYNCGUEST_PY_EVENTS
-    pipes = [os.pipe() for _ in range(room + 1)]
-    with Pull() as pull:
-        for reader, writer in pipes:
-            pull.watch(reader)
-            os.write(writer, b"x")
-        first, second = pull.poll(), pull.poll()
-        assert len(first) == room
-        assert {fd for fd, _ in first + second} == {reader for reader, _ in pipes}
+def test_poll_leaves_what_does_not_fit_for_the_next_one(reactor: Reactor) -> None:
+    pipes = [os.pipe() for _ in range(257)]
+    for reader, writer in pipes:
+        reactor.watch(reader, READABLE)
+        os.write(writer, b"x")
+    first, second = reactor.poll(), reactor.poll()
+    assert len(first) == 2 * 256
+    assert set((first + second)[::2]) == {reader for reader, _ in pipes}
     for fd in [fd for pipe in pipes for fd in pipe]:
         os.close(fd)
 
 
-def test_poll_refuses_what_it_must() -> None:
-    with Pull() as pull:
-        nothing = ffi.new("asyncguest_py_turn_t *")
-        for function in functions(nothing):
-            assert function(0) == lib.GUEST_ENULL
-            for number, error in ((-1, OverflowError), (1 << 64, OverflowError), ("1", TypeError)):
-                with pytest.raises(error):
-                    function(number)  # type: ignore[arg-type]
-        assert lib.guest_batch_end(pull.g) == lib.GUEST_OK
-        assert pull.look(0) == lib.GUEST_EORDER
-        assert pull.begin(0) == []
+def test_what_is_watched_can_be_changed_and_ended(reactor: Reactor, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    os.write(writer, b"x")
+    watch = reactor.watch(reader, READABLE)
+    reactor.rewatch(watch, 0)
+    assert reactor.poll() == []
+    reactor.rewatch(watch, READABLE)
+    assert reactor.poll() == [reader, READABLE]
+    reactor.unwatch(watch)
+    reactor.unwatch(watch)  # over already: ignored
+    assert reactor.poll() == []
 
 
-def test_lack_of_memory_is_a_memory_error() -> None:
-    with pytest.raises(MemoryError):
-        check(lib.GUEST_ENOMEM)
+def test_what_the_library_refuses_is_the_exception_that_fits(reactor: Reactor, pipe: tuple[int, int]) -> None:
+    reader, _ = pipe
+    reactor.watch(reader, READABLE)
+    with pytest.raises(KeyError, match="registered already"):
+        reactor.watch(reader, READABLE)
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        reactor.watch(9999, READABLE)
+    assert caught.value.errno == 9
+    with pytest.raises(ValueError, match=r"(?i)signal"):
+        reactor.watch_signal(signal.SIGKILL)
+    with pytest.raises(asyncguest.GuestError):
+        reactor.rewatch(0x7FFF, READABLE)
+    for wrong in (-1, 2**64, "x", None):
+        with pytest.raises((OverflowError, TypeError)):
+            reactor.begin(wrong)  # type: ignore[arg-type]
+
+
+def test_a_delivery_has_an_order() -> None:
+    reactor = Reactor()
+    with pytest.raises(asyncguest.GuestError, match="begin"):
+        reactor.poll()
+    assert reactor.begin(0) == []
+    reactor.end(None, False)
+    with pytest.raises(asyncguest.GuestError, match="begin"):
+        reactor.end(None, False)
+    assert reactor.begin(12345) is None  # a foreign token
+    reactor.close()
+
+
+def test_a_closed_one_says_so() -> None:
+    reactor = Reactor()
+    assert reactor in Reactor.open and not reactor.closed
+    reactor.close()
+    reactor.close()
+    assert reactor not in Reactor.open and reactor.closed
+    reactor.wake()  # allowed
+    for call in (
+        lambda: reactor.begin(0),
+        reactor.poll,
+        lambda: reactor.end(None, True),
+        lambda: reactor.watch(0, READABLE),
+        lambda: reactor.set_alarm(1.0),
+        reactor.stats,
+        reactor.take_over,
+        reactor.delivery().__enter__,
+    ):
+        with pytest.raises(asyncguest.GuestClosed, match="make a new loop"):
+            call()
+
+
+def test_another_thread_may_take_over_what_is_at_rest(pipe: tuple[int, int]) -> None:
+    reactor, failed = Reactor(), []
+
+    def use() -> None:
+        try:
+            with reactor.delivery():
+                reactor.unwatch(reactor.watch(pipe[0], READABLE))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert not failed and reactor.host_thread == thread.ident
+    with reactor.delivery():
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    assert isinstance(failed[0], asyncguest.GuestError)
+    reactor.close()
+
+
+@pytest.mark.parametrize("value", [1, True, 10**400, float("nan")])
+def test_any_number_is_a_time(value: Any) -> None:
+    reactor = Reactor()
+    with reactor.delivery():
+        reactor.set_alarm(value)
+        reactor.end(value, False)
+        reactor.begin(0)
+    assert seconds(value) in (10**9, NO_TIME)
+    with pytest.raises(TypeError):
+        reactor.set_alarm("soon")  # type: ignore[arg-type]
+    reactor.close()
+
+
+class Host:
+    """What a reactor in drive THREAD posts to."""
+
+    post_local = None
+
+    def __init__(self) -> None:
+        self.posted = threading.Event()
+        self.jobs: list[Any] = []
+
+    def post(self, job: Any) -> None:
+        self.jobs.append(job)
+        self.posted.set()
+
+
+def test_what_is_posted_is_a_delivery_with_its_token() -> None:
+    host, delivered = Host(), []
+    reactor = Reactor(posts_to=host, deliver=delivered.append)  # type: ignore[arg-type]
+    assert reactor.threaded
+    with pytest.raises(AssertionError, match="no fd"):
+        _ = reactor.fd
+    with pytest.raises(asyncguest.GuestError, match="own thread waits"):
+        reactor.wait_readable(0)
+    reactor.wake()
+    assert host.posted.wait(10)
+    host.jobs[0]()
+    assert reactor.begin(delivered[0]) == []
+    reactor.end(None, False)
+    assert reactor.begin(delivered[0]) is None  # it is old now
+    reactor.close()
+
+
+def test_a_thread_of_the_library_is_one_thread_for_python_and_leaves_nothing_behind() -> None:
+    """Its thread state, and with that what it has of a threading.local, lives from its first post until it ends."""
+    local, seen = threading.local(), []
+
+    class Thing:
+        pass
+
+    class Remembering(Host):
+        def post(self, job: Any) -> None:
+            if not hasattr(local, "thing"):
+                local.thing = Thing()
+                seen.append(weakref.ref(local.thing))
+            super().post(job)
+
+    host = Remembering()
+    reactor = Reactor(posts_to=host, deliver=print)  # type: ignore[arg-type]
+    for _ in range(3):
+        reactor.wake()
+        assert host.posted.wait(10)
+        host.posted.clear()
+        assert reactor.begin(host.jobs[-1].args[0]) == []
+        reactor.end(None, False)
+    assert len(seen) == 1 and seen[0]() is not None
+    reactor.close()
+    assert seen[0]() is None
+
+
+def test_what_a_reactor_was_given_is_freed_with_it_and_cycles_are_found() -> None:
+    class Deliver:
+        def __call__(self, token: int) -> None: ...
+
+    deliver = Deliver()
+    gone = weakref.ref(deliver)
+    reactor = Reactor(deliver=deliver)
+    assert deliver in gc.get_referents(reactor)
+    deliver.reactor = reactor  # type: ignore[attr-defined]
+    reactor.close()
+    del deliver, reactor
+    assert gone() is None  # closing has let go of it
+    deliver = Deliver()
+    gone = weakref.ref(deliver)
+    deliver.reactor = Reactor()  # type: ignore[attr-defined]
+    deliver.reactor.close()  # type: ignore[attr-defined]
+    deliver.reactor.post_deliveries(deliver)  # type: ignore[attr-defined]
+    del deliver
+    assert gone() is not None
+    gc.collect()
+    assert gone() is None
 
 
 # The exit guard closes for good, so each of these is for a process of its own; and for a module without its package, whose
@@ -121,36 +276,25 @@ import importlib.util, os, sys, threading
 spec = importlib.util.spec_from_file_location("asyncguest._native", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-ffi, lib = module.ffi, module.lib
 inside, leave, calls = threading.Event(), threading.Event(), []
 
-def post(job):
-    calls.append(job)
-    inside.set()
-    leave.wait()
+class Host:
+    post_local = None
 
-def post_local(job):
-    calls.append((job, lib.asyncguest_py_finalize()))
+    def post(self, job):
+        calls.append(job)
+        inside.set()
+        leave.wait()
 
 def on_stall(kind, seconds):
     calls.append((kind, seconds))
 
+def start(host, **options):
+    return module.Reactor(posts_to=host, deliver=print, post_failed=failed, **options)
+
 def failed(in_a_row, error):
     calls.append((in_a_row, repr(error)))
     return in_a_row == 3
-
-def pointer(part):
-    # As the reactor gives it to the library, which keeps none of it alive.
-    return ffi.cast("void *", id(part))
-
-def job(token):
-    return "job", token
-
-parts = {"post": post, "post_local": post_local, "job": job, "failed": failed, "on_stall": on_stall}
-host = ffi.new("asyncguest_py_host_t *", {name: pointer(part) for name, part in parts.items()})
-ffi.def_extern(name="asyncguest_py_meet")(lambda: None)
-answers = []
-thread = threading.Thread(target=lambda: answers.append(lib.asyncguest_c_post(host, 7)))
 """
 
 
@@ -162,41 +306,70 @@ def guarded(script: str, printed: str = "") -> None:
 
 def test_the_exit_guard_shuts_out_and_counts_who_is_inside() -> None:
     guarded("""
-lib.asyncguest_c_stall(host, 2, 11 * 10**9)
-thread.start()
+reactor = start(Host(), repost_after=0.001)
+reactor.wake()
 inside.wait()
-assert lib.asyncguest_py_finalize() == 1
+assert module.close_exit_guard() == 1
 leave.set()
-thread.join()
-assert lib.asyncguest_py_finalize() == 0
-assert lib.asyncguest_c_post(host, 8) == lib.GUEST_HOST_GONE
-assert lib.asyncguest_c_post_local(host, 9) == lib.GUEST_HOST_GONE
-lib.asyncguest_c_stall(host, 2, 12 * 10**9)
-assert answers == [0] and calls == [(2, 11.0), ("job", 7)], (answers, calls)
+reactor.close()  # joins the thread
+assert module.close_exit_guard() == 0
+late = start(Host(), on_stall=on_stall, stall_after=0.001)
+while not late.stats()["io_wakeups"]:
+    late.wake()
+while late.begin(0) is not None:  # until it has noticed that the host has gone
+    late.end(None, False)
+late.close()
+assert len(calls) == 1, calls
 """)
 
 
 def test_the_exit_guard_does_not_count_the_one_who_closes_it() -> None:
     guarded("""
-assert lib.asyncguest_c_post_local(host, 3) == 0
-assert calls == [(("job", 3), 0)]
+class Local(Host):
+    def post_local(self, job):
+        calls.append(module.close_exit_guard())
+
+reactor = start(Local())
+assert reactor.begin(0) == []
+reactor.end(None, True)
+assert calls == [0], calls
+reactor.close()
 """)
 
 
 def test_a_host_that_refuses_is_told_of_and_given_up_when_the_package_says_so() -> None:
     guarded("""
-def refuse(job):
-    raise KeyboardInterrupt(*job)
+class Refusing(Host):
+    def post(self, job):
+        raise KeyboardInterrupt(job.func is print)
 
-host.post = pointer(refuse)
-assert [lib.asyncguest_c_post(host, token) for token in (4, 5)] == [-1, -1]
-assert calls == [(1, "KeyboardInterrupt('job', 4)"), (2, "KeyboardInterrupt('job', 5)")], calls
-take = calls.append
-host.post = pointer(take)
-assert lib.asyncguest_c_post(host, 6) == 0
-host.post = pointer(refuse)
-assert [lib.asyncguest_c_post(host, token) for token in (7, 8, 9, 10)] == [-1, -1, -1, 0]
-assert [call[0] for call in calls[3:]] == [1, 2, 3] and host.job == ffi.NULL, calls
+reactor = start(Refusing(), repost_after=0.001)
+reactor.wake()
+while len(calls) < 3:
+    pass
+posts = reactor.stats()["reposts"]
+while reactor.stats()["reposts"] < posts + 2:
+    pass  # taken, and not handed on
+reactor.close()
+assert calls == [(number, "KeyboardInterrupt(True)") for number in (1, 2, 3)], calls
+""")
+
+
+def test_a_stall_is_told_with_its_kind_and_seconds() -> None:
+    guarded("""
+def on_stall(kind, seconds):
+    calls.append((kind, seconds))
+    inside.set()
+    raise LookupError  # nobody else hears of it
+
+leave.set()
+reactor = start(Host(), on_stall=on_stall, stall_after=0.01)
+assert reactor.begin(0) == []
+inside.wait()
+reactor.end(None, False)
+reactor.close()
+kind, seconds = calls[0]
+assert kind == module.STALL_DELIVERING and seconds >= 0.01
 """)
 
 
@@ -204,16 +377,17 @@ def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent() -> None:
     guarded("""
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads: that is what this is about
-thread.start()
+reactor = start(Host())
+reactor.wake()
 inside.wait()
 child = os.fork()
 if child == 0:
-    before = lib.asyncguest_py_finalize()
-    lib.asyncguest_py_note_fork()
-    os._exit(before * 10 + lib.asyncguest_py_finalize())
+    before = module.close_exit_guard()
+    module.note_fork()
+    os._exit(before * 10 + module.close_exit_guard())
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
 leave.set()
-thread.join()
+reactor.close()
 """)
 
 
@@ -223,30 +397,48 @@ def test_an_interpreter_may_end_while_the_io_thread_posts() -> None:
         """
 import atexit, time
 
-def refuse(job):
-    inside.set()
-    raise OSError  # and so it is asked again and again
+class Refusing(Host):
+    def post(self, job):
+        inside.set()
+        raise OSError  # and so it is asked again and again
 
-host.post = pointer(refuse)
-host.failed = pointer(bool)
+failed = lambda in_a_row, error: False
 
 class Last:
     # Python code that still runs when other threads may no longer have the lock.
-    def __del__(self, sleep=time.sleep, now=lib.guest_now, end=lib.guest_now() + 5 * 10**9):
-        while modify(g, timer[0], 0, 50_000) == 0 and now() < end:
+    def __del__(self, sleep=time.sleep, now=time.monotonic, end=time.monotonic() + 10):
+        while reactor.stats()["io_wakeups"] == before and now() < end:
+            reactor.wake()
             sleep(0.001)
+        while reactor.begin(0) is not None and now() < end:
+            reactor.end(None, False)
         os.write(1, b"the host has gone" if now() < end else b"nobody has noticed")
 
-size = ffi.sizeof("guest_host_t")
-c_host = ffi.new("guest_host_t *", {"struct_size": size, "data": host, "post": lib.asyncguest_c_post})
-options = ffi.new("guest_options_t *", {"struct_size": ffi.sizeof("guest_options_t"), "flags": lib.GUEST_FLAG_PULL})
-out = ffi.new("guest_t **")
-assert lib.guest_start(c_host, options, out) == lib.GUEST_OK
-g, timer, modify = out[0], ffi.new("uint64_t *"), lib.guest_timer_modify
-assert lib.guest_timer_add(g, 0, 50_000, ffi.NULL, ffi.NULL, ffi.NULL, timer) == lib.GUEST_OK
+reactor = start(Refusing(), repost_after=0.001)
+reactor.wake()
 inside.wait()
-atexit.register(lib.asyncguest_py_finalize)
+before = reactor.stats()["io_wakeups"]
+atexit.register(module.close_exit_guard)
 sys.modules["asyncguest_last"] = Last()
 """,
         "the host has gone",
     )
+
+
+@pytest.mark.once
+def test_a_sub_interpreter_is_refused_in_words() -> None:
+    interpreters = pytest.importorskip("_interpreters", reason="CPython 3.13 is the first that has this module")
+    script = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("asyncguest._native", PATH)
+try:
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    raise SystemExit("it was let in")
+except ImportError as error:
+    assert "works in the main interpreter alone" in str(error), error
+"""
+    inner = interpreters.create("legacy")
+    try:
+        assert interpreters.exec(inner, f"PATH = {_native.__file__!r}" + script) is None
+    finally:
+        interpreters.destroy(inner)

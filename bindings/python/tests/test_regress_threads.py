@@ -10,20 +10,10 @@ import time
 
 import asyncguest
 import pytest
-from asyncguest import _reactor
+from asyncguest._native import Reactor
 from asyncguest.hosts.queue import QueueHost
 from helpers import DRIVES, Run
 from scripts import run_script
-
-
-class Slow:
-    """The native module with one call that stands, as it would at its end, when it waits for the interpreter lock."""
-
-    def __init__(self, lib, name, instead):
-        self._lib, self._name, self._instead = lib, name, instead
-
-    def __getattr__(self, name):
-        return self._instead if name == self._name else getattr(self._lib, name)
 
 
 def in_thread(function, *args):
@@ -41,35 +31,34 @@ def in_thread(function, *args):
     return thread, outcome
 
 
-def test_the_guest_is_not_freed_under_the_stats_of_another_thread(drive, monkeypatch):
-    """The call reads the native guest without the interpreter lock: close() has to wait for it."""
-    lib = _reactor.lib
-    inside, freed, under_it = threading.Event(), threading.Event(), []
+def test_what_other_threads_may_call_is_not_interrupted():
+    """What frees the guest has to wait for it: each call has the interpreter lock from its beginning to its end."""
+    over, ran = [], 0
 
-    def guest_stats(guest, out):
-        if threading.current_thread() is not threading.main_thread():
-            inside.set()
-            if freed.wait(0.1):
-                under_it.append("freed")
-                return 0
-        return lib.guest_stats(guest, out)
+    def compute():
+        nonlocal ran
+        while not over:
+            ran += 1
+            time.sleep(0)  # offers the lock, and asks for it again
 
-    def guest_free(guest):
-        freed.set()
-        lib.asyncguest_py_free(guest)
-
-    async def main():
-        await asyncio.sleep(0)
-
-    run = Run(drive)
-    run.start(main)
-    monkeypatch.setattr(_reactor, "lib", Slow(Slow(lib, "guest_stats", guest_stats), "asyncguest_py_free", guest_free))
-    thread, outcome = in_thread(run.guest.stats)
-    assert inside.wait(5)
-    run.finish()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # nobody takes it
+    reactor = Reactor()
+    try:
+        thread, _ = in_thread(compute)
+        while not ran:
+            time.sleep(0)
+        began = ran
+        for _ in range(300):
+            reactor.stats()
+            reactor.wake()
+        during = ran - began
+    finally:
+        over.append(True)
+        sys.setswitchinterval(before)
+        reactor.close()
     thread.join()
-    assert not under_it
-    assert outcome[0].polls >= 0  # the figures, no exception
+    assert during == 0
 
 
 def test_a_turn_keeps_the_interpreter_lock(drive):

@@ -8,7 +8,7 @@ import threading
 
 import asyncguest
 import pytest
-from asyncguest import _reactor
+from asyncguest import _native
 from asyncguest.hosts.queue import QueueHost
 from helpers import Run, host_until, run_anywhere, settle
 from scripts import run_script
@@ -18,10 +18,10 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.mark.parametrize(
     ("value", "nanoseconds"),
-    ((NAN, _reactor.NO_TIME), (INF, _reactor.NO_TIME), (-INF, 0), (-1e308, 0), (0.0, 0), (1e-9, 1)),
+    ((NAN, _native.NO_TIME), (INF, _native.NO_TIME), (-INF, 0), (-1e308, 0), (0.0, 0), (1e-9, 1)),
 )
 def test_each_float_is_a_duration(value, nanoseconds):
-    assert _reactor.seconds(value) == nanoseconds
+    assert _native.seconds(value) == nanoseconds
 
 
 def test_a_timer_at_nan_does_not_end_the_deliveries(where):

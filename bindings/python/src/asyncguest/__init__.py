@@ -11,18 +11,15 @@ of one's choice, and `start_guest_run` for any host that can run a function soon
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
-# Only `_native`'s C code needs it, into which no freezer looks: said here, the module is in a frozen program too.
-import _cffi_backend  # type: ignore[import-untyped]  # noqa: F401
-
 from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
 from ._guest import Guest, StallReport
 from ._host import CallbackHost, Host
 from ._hostcheck import Finding, Harness, HostReport, hostcheck
 from ._loop import EventLoop, run
+from ._native import __version__
 from ._process import ProcessStats, stats
 from ._start import current_guest, start, start_guest_run
 from ._stats import GuestStats, Histogram
-from ._version import __version__
 
 __all__ = [
     "CallbackHost",

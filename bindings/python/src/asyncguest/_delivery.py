@@ -13,7 +13,7 @@ guest asks for when one ends. Host thread only.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from sys import (
     get_asyncgen_hooks,
@@ -30,7 +30,6 @@ from . import _running_loop
 from ._compat import ORIGIN_DEPTH, running_loop, set_running_loop
 from ._cpython_loop import LOOK_EVERY
 from ._errors import GuestError, NestingLimit, WrongThread
-from ._reactor import HARMLESS, failure
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -73,9 +72,12 @@ class Deliveries:
             self._refuse()
             return False
         reactor, loop, depth = self._reactor, self.loop, self.depth
-        pairs = reactor.begin(token)
-        if isinstance(pairs, int):
-            self._not_begun(pairs)
+        try:
+            pairs: Sequence[int] | None = reactor.begin(token)
+        except Exception as error:
+            self._not_begun(error)
+            return False
+        if pairs is None:  # an old or doubled token, or one that the host ran inside its own post: it comes again
             return False
         outside, more = None, True
         left: BaseException | None = None
@@ -230,11 +232,10 @@ class Deliveries:
         finally:
             del task, handle  # see iterate
 
-    def _not_begun(self, status: int) -> None:
-        """An old or doubled token, or one that the host ran inside its own post: harmless, it comes again."""
-        if self.over or status in HARMLESS:
-            return  # over meanwhile, on another thread
-        error = failure(status)
+    def _not_begun(self, error: Exception) -> None:
+        """The library has refused the delivery."""
+        if self.over:
+            return  # meanwhile, on another thread
         if not isinstance(error, WrongThread):
             raise error
         self._wrong_thread()

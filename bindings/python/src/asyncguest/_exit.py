@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import _running_loop, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
-from ._native import lib
-from ._reactor import Reactor
+from ._native import Reactor, close_exit_guard, note_fork
 from ._reports import log, warn
 
 if TYPE_CHECKING:
@@ -56,12 +55,12 @@ def _after_threads() -> None:
         warn(f"asyncguest: {run.title} of another thread had not ended when the interpreter did")
     # A thread of the library that is inside Python waits for the interpreter lock: let it through.
     until = monotonic() + 1.0
-    while lib.asyncguest_py_finalize() > 0 and monotonic() < until:
+    while close_exit_guard() > 0 and monotonic() < until:
         sleep(0.001)
 
 
 def _in_child() -> None:
-    lib.asyncguest_py_note_fork()
+    note_fork()
     runs = alive()
     for run in runs:
         run.forget_in_child()

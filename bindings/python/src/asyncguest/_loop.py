@@ -19,7 +19,7 @@ from . import _options
 from ._children import Children
 from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
 from ._cpython_loop import LOOK_EVERY, CPythonLoop
-from ._reactor import Reactor, seconds
+from ._native import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
 from ._wakeup_fd import WakeupFd

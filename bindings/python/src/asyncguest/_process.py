@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from . import _exit
 from ._guest import Guest
-from ._native import ffi, lib
-from ._reactor import Reactor
+from ._native import Reactor, live
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,5 @@ def stats() -> ProcessStats:
     """Figures of the whole process. Any thread."""
     # One of another thread may end meanwhile.
     guests = [run.guest for run in _exit.alive()]
-    live = ffi.new("guest_live_t *")
-    live.struct_size = ffi.sizeof("guest_live_t")
-    lib.guest_live(live)
-    return ProcessStats(len(Reactor.open), live.sources, live.threads, tuple(filter(None, guests)))
+    sources, threads = live()
+    return ProcessStats(len(Reactor.open), sources, threads, tuple(filter(None, guests)))

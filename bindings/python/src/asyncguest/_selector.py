@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-    from ._reactor import Reactor
+    from ._native import Reactor
 
 
 class GuestSelector(selectors.BaseSelector):

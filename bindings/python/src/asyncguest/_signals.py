@@ -20,12 +20,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ._reactor import signal_arrivals
+from ._native import signal_arrivals
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
     from ._cpython_loop import CPythonLoop
-    from ._reactor import Reactor
+    from ._native import Reactor
     from ._run import Run
 
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._native import lib
+from ._native import STALL_DELIVERING
 from ._reports import log
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def report_stall(
     """The library has noticed: `make(guest, seconds, in_guest, stack)` makes the report. On its thread; must not raise."""
     frame = sys._current_frames().get(run.host_thread)
     stack = traceback.StackSummary() if frame is None else traceback.extract_stack(frame)
-    report = make(run.guest, seconds, kind == lib.GUEST_STALL_DELIVERING, stack)
+    report = make(run.guest, seconds, kind == STALL_DELIVERING, stack)
     if on_stall is None:
         log.warning("%s", report)
         return

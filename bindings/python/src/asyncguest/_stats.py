@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._reactor import Reactor
+from ._native import Reactor
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,7 @@ class GuestStats:
     @classmethod
     def of(cls, reactor: Reactor, budget_spent: int) -> GuestStats:
         """The figures of one reactor. `budget_spent` is counted by the package: asyncio's queue has its own budget."""
-        raw = reactor.stats()
-        figures = {
-            name: int(getattr(raw, name))
-            for name in cls.__dataclass_fields__
-            if name not in ("budget_spent", "delivery_latency", "delivery_duration")
-        }
-        return cls(
-            **figures,
-            budget_spent=budget_spent,
-            delivery_latency=Histogram(tuple(raw.delivery_latency)),
-            delivery_duration=Histogram(tuple(raw.delivery_duration)),
-        )
+        figures = reactor.stats()
+        for name in ("delivery_latency", "delivery_duration"):
+            figures[name] = Histogram(figures[name])
+        return cls(**figures, budget_spent=budget_spent)

@@ -18,7 +18,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._reactor import Reactor
+    from ._native import Reactor
 
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None

@@ -1,0 +1,46 @@
+//! What a status of the library means in Python. Host thread, or that of the call that failed.
+
+use pyo3::exceptions::{PyKeyError, PyMemoryError, PyOSError, PyValueError};
+use pyo3::import_exception;
+use pyo3::prelude::*;
+
+use crate::abi::{self, Status};
+
+import_exception!(asyncguest._errors, GuestError);
+import_exception!(asyncguest._errors, GuestClosed);
+import_exception!(asyncguest._errors, WrongThread);
+
+/// Raises what a failed call of the library means.
+#[inline]
+pub fn check(py: Python<'_>, status: Status) -> PyResult<()> {
+    if status < 0 {
+        Err(error(py, status))
+    } else {
+        Ok(())
+    }
+}
+
+/// The exception for a status below 0; the words are those of the last failed call.
+#[cold]
+pub fn error(py: Python<'_>, status: Status) -> PyErr {
+    if status == abi::ENULL {
+        return GuestClosed::new_err(
+            "the loop is closed, or this process is a fork of the one that it runs in: make a new loop",
+        );
+    }
+    let (os_error, message) = abi::last_error();
+    match status {
+        abi::EOS => os_failure(py, os_error, &message).unwrap_or_else(|failure| failure),
+        abi::ECLOSED => GuestClosed::new_err(message),
+        abi::ETHREAD => WrongThread::new_err(message),
+        abi::EEXIST => PyKeyError::new_err(message),
+        abi::EINVAL => PyValueError::new_err(message),
+        abi::ENOMEM => PyMemoryError::new_err(message),
+        _ => GuestError::new_err(message),
+    }
+}
+
+fn os_failure(py: Python<'_>, os_error: i32, message: &str) -> PyResult<PyErr> {
+    let text: String = py.import("os")?.call_method1("strerror", (os_error,))?.extract()?;
+    Ok(PyOSError::new_err((os_error, format!("{text} ({message})"))))
+}

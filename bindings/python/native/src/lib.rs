@@ -1,0 +1,94 @@
+//! The native module of the Python package `asyncguest`: a guest of the library as one class, `Reactor`.
+//!
+//! ```text
+//!  lib           the module: its functions, and the class
+//!  reactor       the class: fds, one alarm, signals, deliveries, the end
+//!  stats         its counters
+//!  delivery      `with reactor.delivery():`
+//!  host          the way from the library into Python: posts and reports of stalls
+//!  error time    what a status means in Python; seconds as nanoseconds
+//!  exit_guard    no thread of the library is inside Python when the interpreter goes
+//!  abi           the functions of the C ABI, for safe Rust       all `unsafe` is in
+//!  thread_state  threads that Python has never heard of          these two
+//! ```
+//!
+//! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
+//! guards all of it: it is kept in each call, and let go of where the library waits (`Reactor.poll` with a time limit) and
+//! where it joins its thread (`Reactor.close`). So no other thread is ever in the middle of one of these functions, and
+//! no signal handler of Python's is either: there is nothing to be locked, and nothing that a fork could leave locked.
+
+mod abi;
+mod delivery;
+mod error;
+mod exit_guard;
+mod host;
+mod reactor;
+mod stats;
+mod thread_state;
+mod time;
+
+use pyo3::exceptions::PyImportError;
+use pyo3::prelude::*;
+
+/// The version of the library is the package's: there is one number, in the main crate's Cargo.toml.
+const _: () = {
+    let [major, minor, patch] = abi::VERSION;
+    assert!(
+        major == number(env!("CARGO_PKG_VERSION_MAJOR"))
+            && minor == number(env!("CARGO_PKG_VERSION_MINOR"))
+            && patch == number(env!("CARGO_PKG_VERSION_PATCH")),
+        "bindings/python/Cargo.toml has another version than the main crate's Cargo.toml: write that one there"
+    );
+};
+
+const fn number(digits: &str) -> u32 {
+    match u32::from_str_radix(digits, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("a number was expected"),
+    }
+}
+
+/// How often the library's handler has run for a signal that some loop watches. Any thread.
+#[pyfunction]
+#[pyo3(signature = (signum, /))]
+fn signal_arrivals(signum: i32) -> u64 {
+    abi::signal_arrivals(signum)
+}
+
+/// What of the library is alive in the process: sources, threads. Any thread.
+#[pyfunction]
+fn live() -> (u64, u64) {
+    abi::live()
+}
+
+/// Closes the exit guard for good; returns how many calls of other threads are still inside. They may be waiting for the
+/// interpreter lock: let go of it before asking again.
+#[pyfunction]
+fn close_exit_guard() -> i32 {
+    exit_guard::close()
+}
+
+/// In a forked child: the threads that were inside are not part of it, and nobody else will count them out.
+#[pyfunction]
+fn note_fork() {
+    exit_guard::note_fork();
+}
+
+// A build of CPython without the interpreter lock gets it back when it imports this, and says so.
+#[pymodule(name = "_native", gil_used = true)]
+fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if !thread_state::is_main_interpreter(module.py()) {
+        return Err(PyImportError::new_err(
+            "asyncguest works in the main interpreter alone: a thread of the library finds no other one. Import it there",
+        ));
+    }
+    module.add("__version__", abi::version())?;
+    module.add("NO_TIME", abi::FOREVER)?;
+    module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
+    module.add_class::<reactor::Reactor>()?;
+    module.add_function(wrap_pyfunction!(time::seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(signal_arrivals, module)?)?;
+    module.add_function(wrap_pyfunction!(live, module)?)?;
+    module.add_function(wrap_pyfunction!(close_exit_guard, module)?)?;
+    module.add_function(wrap_pyfunction!(note_fork, module)?)
+}

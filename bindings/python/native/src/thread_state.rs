@@ -1,0 +1,67 @@
+//! The threads of the library as Python knows them: each has one thread state, from its first visit until it ends.
+//!
+//! PyO3 would make and free one for each visit. Owns: the thread state of each such thread. Threads that Python has made,
+//! or that have come to it in another way, are left as they are.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ptr;
+
+use pyo3::{ffi, Python};
+
+use crate::exit_guard::Inside;
+
+/// The thread state that `keep` has made for this thread, or null.
+struct Kept(Cell<*mut ffi::PyThreadState>);
+
+thread_local! {
+    static KEPT: Kept = const { Kept(Cell::new(ptr::null_mut())) };
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let state = self.0.get();
+        if state.is_null() {
+            return;
+        }
+        let Some(_inside) = Inside::enter() else { return }; // the interpreter frees it itself
+                                                             // SAFETY: the guard is open, so that the interpreter is alive; the state is this thread's own, is not current, and
+                                                             // is released as often as it was ensured.
+        unsafe {
+            ffi::PyEval_RestoreThread(state);
+            ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);
+        }
+    }
+}
+
+/// Runs `visit` with the interpreter lock, on whatever thread. None if the interpreter is about to go.
+pub fn attached<R>(visit: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    let _inside = Inside::enter()?;
+    KEPT.try_with(keep).ok()?;
+    Python::try_attach(visit)
+}
+
+fn keep(kept: &Kept) {
+    // SAFETY: the exit guard is open, so that the interpreter is alive. What is ensured here stays so, without the lock,
+    // until `drop`: later visits find it.
+    unsafe {
+        if ffi::PyGILState_GetThisThreadState().is_null() {
+            ffi::PyGILState_Ensure();
+            kept.0.set(ffi::PyEval_SaveThread());
+        }
+    }
+}
+
+/// Whether this is the main interpreter: the functions above know no other one.
+pub fn is_main_interpreter(_py: Python<'_>) -> bool {
+    // SAFETY: this thread is attached to an interpreter.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) == 0 }
+}
+
+/// `threading.get_ident()`.
+pub fn ident() -> u64 {
+    // SAFETY: it asks the system, and nothing of the interpreter.
+    #[allow(clippy::useless_conversion)]
+    u64::from(unsafe { ffi::PyThread_get_thread_ident() })
+}
