@@ -103,6 +103,7 @@ def test_polling_changes_nothing(loop: asyncguest.EventLoop) -> None:
 def test_the_timeout(loop: asyncguest.EventLoop) -> None:
     began = time.monotonic()
     assert not loop.poll_events(0)
+    assert not loop.poll_events(-1), "as a selector: it does not wait"
     assert not loop.poll_events(0.02)
     assert time.monotonic() - began >= 0.02
     timer = loop.call_later(0.01, lambda: None)
@@ -111,6 +112,14 @@ def test_the_timeout(loop: asyncguest.EventLoop) -> None:
     assert loop.poll_events(None) or time.monotonic() >= timer.when()
     loop.call_soon(lambda: None)
     assert loop.poll_events(None), "with a callback ready it does not wait"
+
+
+def test_no_timer_is_too_far_away(loop: asyncguest.EventLoop) -> None:
+    loop.call_later(1e8, lambda: None)
+    waker = threading.Timer(0.01, loop.call_soon_threadsafe, (int,))
+    waker.start()
+    assert loop.poll_events()
+    waker.join()
 
 
 def test_polling_on_another_thread_without_the_interpreter_lock(loop: asyncguest.EventLoop) -> None:

@@ -122,6 +122,43 @@ def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_r
     assert "Traceback" not in ended.stderr, ended.stderr
 
 
+@pytest.mark.parametrize("use", ["poll", "make", "run"])
+def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
+    # CPython ends such a thread where it comes back for the interpreter lock, and unwinds its stack before 3.14.
+    run_script(
+        """
+        inside, polled = threading.Event(), asyncguest.EventLoop()
+
+        async def main():
+            inside.set()
+            await asyncio.sleep(0.001)
+
+        def thread():
+            while True:
+                if sys.argv[1] == "poll":
+                    inside.set()
+                    polled.poll_events(0.001)
+                elif sys.argv[1] == "make":
+                    asyncguest.EventLoop().close()
+                    inside.set()
+                else:
+                    asyncguest.run(main())
+
+        class Last:
+            # Python code that still runs when other threads may no longer have the lock.
+            def __del__(self, sleep=time.sleep, closed=sys.is_finalizing):
+                assert closed()
+                sleep(0.1)
+
+        sys.modules["asyncguest_last"] = Last()
+        threading.Thread(target=thread, daemon=True).start()
+        inside.wait()
+        """,
+        use,
+        options=(),  # a loop of that thread is left open, and -X dev says so
+    ).check()
+
+
 @pytest.mark.parametrize("state", ["new", "ended"])
 def test_a_guest_that_does_not_run_says_nothing_at_exit(drive, state):
     ended = run_script(

@@ -218,13 +218,16 @@ impl Guest {
     }
 
     /// Frees the guest, and its poster, which keeps fds open. Joins a thread that may be on its way into Python, and so
-    /// lets go of the interpreter lock.
+    /// lets go of the interpreter lock. Once: what comes later finds nothing.
     ///
     /// `here`: the guest is this thread's, or this process is the child of a fork. Otherwise the library refuses, its
     /// thread lives on, and what that calls has to live as well.
     pub fn free(&self, py: Python<'_>, here: bool) {
         let g = AtomicPtr::new(self.g.swap(ptr::null_mut(), Relaxed));
-        // SAFETY: NULL or a guest, which is gone from `self`.
+        if g.load(Relaxed).is_null() {
+            return;
+        }
+        // SAFETY: a guest, which is gone from `self`.
         py.detach(|| unsafe {
             while pull::guest_batch_end(g.load(Relaxed).cast()) == GUEST_OK {} // one that an exception has left open
             lifecycle::guest_free(g.load(Relaxed).cast());

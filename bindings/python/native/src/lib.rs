@@ -3,6 +3,7 @@
 //! ```text
 //!  lib           the module: its functions, and the class
 //!  reactor       the class: fds, one alarm, signals, deliveries, the end
+//!  open          those that are not closed
 //!  stats         its counters
 //!  delivery      `with reactor.delivery():`
 //!  host          the way from the library into Python: posts and reports of stalls
@@ -22,6 +23,7 @@ mod delivery;
 mod error;
 mod exit_guard;
 mod host;
+mod open;
 mod reactor;
 mod stats;
 mod thread_state;
@@ -89,6 +91,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(time::seconds, module)?)?;
     module.add_function(wrap_pyfunction!(signal_arrivals, module)?)?;
     module.add_function(wrap_pyfunction!(live, module)?)?;
+    module.add_function(wrap_pyfunction!(open::open_reactors, module)?)?;
     module.add_function(wrap_pyfunction!(close_exit_guard, module)?)?;
     module.add_function(wrap_pyfunction!(note_fork, module)?)
 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyAssertionError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -17,9 +16,10 @@ use crate::abi::{self, Found, Guest, GuestId, Options};
 use crate::delivery::Delivery;
 use crate::error::{check, error, GuestError};
 use crate::host::{HostCalls, Lent};
+use crate::open;
 use crate::stats::figures;
 use crate::thread_state::ident;
-use crate::time::{nanoseconds, number, AGES};
+use crate::time::{nanoseconds, number};
 
 /// No alarm is set: a NaN that no computation makes.
 const NO_ALARM: u64 = u64::MAX;
@@ -92,13 +92,6 @@ impl Reactor {
     fn signals(&self) -> MutexGuard<'_, HashMap<i32, GuestId>> {
         self.signals.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn forget(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get_type()
-            .getattr(intern!(slf.py(), "open"))?
-            .call_method1(intern!(slf.py(), "discard"), (slf,))?;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -162,14 +155,7 @@ impl Reactor {
 
     #[pyo3(signature = (**_options))]
     fn __init__(slf: &Bound<'_, Self>, _options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        slf.get_type().getattr(intern!(slf.py(), "open"))?.call_method1(intern!(slf.py(), "add"), (slf,))?;
-        Ok(())
-    }
-
-    /// Those that are not closed.
-    #[classattr]
-    fn open(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(py.import("weakref")?.getattr("WeakSet")?.call0()?.unbind())
+        open::add(slf)
     }
 
     // ---- the way to the host
@@ -315,21 +301,6 @@ impl Reactor {
         Delivery::of(slf)
     }
 
-    /// Waits until something is due, at most `timeout` seconds. Any thread; takes nothing up.
-    #[pyo3(signature = (timeout, /))]
-    fn wait_readable(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let Some(fd) = self.fd else {
-            return Err(GuestError::new_err(
-                "the library's own thread waits for this loop: it cannot be polled by hand",
-            ));
-        };
-        let select = py.import("select")?;
-        let poll = select.call_method0("poll")?;
-        poll.call_method1("register", (fd, select.getattr("POLLIN")?))?;
-        let milliseconds = timeout.filter(|timeout| *timeout < AGES).map(|timeout| (timeout * 1000.0).ceil());
-        poll.call_method1("poll", (milliseconds,))?.is_truthy()
-    }
-
     /// Asks for a delivery. Any thread, also after the end.
     fn wake(&self, py: Python<'_>) {
         self.guest.poster_wake(py);
@@ -366,7 +337,7 @@ impl Reactor {
         if adopted.as_ref().is_err_and(|error| !error.is_instance_of::<GuestError>(py)) {
             return adopted;
         }
-        Self::forget(slf)?;
+        open::discard(slf);
         this.signals().clear();
         this.guest.free(py, this.is_here());
         this.calls.clear();
@@ -380,7 +351,8 @@ impl Reactor {
             return Self::close(slf);
         }
         slf.get().guest.abandon();
-        Self::forget(slf)
+        open::discard(slf);
+        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -1,12 +1,13 @@
 //! Time as Python has it, float seconds, and as the library has it, nanoseconds.
 
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use crate::abi;
 
 /// What is further away never comes: 300 years.
-pub const AGES: f64 = 1e10;
+const AGES: f64 = 1e10;
 
 /// Rounded up: nothing may be early. NaN too is a time that never comes.
 pub fn nanoseconds(seconds: f64) -> u64 {
@@ -22,10 +23,11 @@ pub fn number(value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(float) = value.cast_exact::<PyFloat>() {
         return Ok(float.value());
     }
-    if value.lt(AGES)? {
-        value.extract()
-    } else {
-        Ok(f64::INFINITY)
+    match value.extract::<f64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Ok(if value.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY })
+        }
+        number => number,
     }
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import _running_loop, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
-from ._native import Reactor, close_exit_guard, note_fork
+from ._native import close_exit_guard, note_fork, open_reactors
 from ._reports import log, warn
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _in_child() -> None:
         run.forget_in_child()
     unended.clear()
     _of_parents.extend(runs)
-    for reactor in list(Reactor.open):
+    for reactor in open_reactors():
         reactor.forget_in_child()
     _wakeup_fd.renew_in_child()  # now that there is room for fds again, if there was none
     _running_loop.forget()

@@ -7,7 +7,9 @@ thread, except `call_soon_threadsafe`. How a host drives it is in `_delivery.py`
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -255,7 +257,9 @@ class EventLoop(CPythonLoop):
         if when is not None:
             until = max(0.0, when - self.time())
             timeout = until if timeout is None else min(timeout, until)
-        return self._reactor.wait_readable(timeout)
+        fds = select.poll()
+        fds.register(self._reactor.fd, select.POLLIN)
+        return bool(fds.poll(None if timeout is None else math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)))
 
     def process_events(self, events: bool) -> None:
         """Takes what is ready up and queues its callbacks, timers included: the second step of one iteration.

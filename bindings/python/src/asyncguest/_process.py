@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from . import _exit
 from ._guest import Guest
-from ._native import Reactor, live
+from ._native import live, open_reactors
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,4 @@ def stats() -> ProcessStats:
     # One of another thread may end meanwhile.
     guests = [run.guest for run in _exit.alive()]
     sources, threads = live()
-    return ProcessStats(len(Reactor.open), sources, threads, tuple(filter(None, guests)))
+    return ProcessStats(len(open_reactors()), sources, threads, tuple(filter(None, guests)))
