@@ -87,7 +87,6 @@ need_command cmake cmake
 need_command make make
 need_python "venv, ensurepip" python3-venv
 need_python tkinter python3-tk
-need_file "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
 if [ "$1" != quick ]; then
     need_command pkg-config pkg-config
     need_module libcurl libcurl4-openssl-dev
@@ -97,6 +96,7 @@ if [ "$1" != quick ]; then
 fi
 if [ "$1" = test ]; then
     need_command c++ g++
+    need_file "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev # examples/python/cffi_min.py
     need_command clang++ clang # the second compiler for coroutines
     need_command valgrind valgrind
     need_command llvm-symbolizer llvm # the sanitizers' names of functions
