@@ -203,6 +203,7 @@ def test_any_number_is_a_time(value: Any) -> None:
     with pytest.raises(TypeError):
         reactor.set_alarm("soon")  # type: ignore[arg-type]
     reactor.close()
+    Reactor(posts_to=Host(), on_stall=print, stall_after=value, repost_after=value).close()  # type: ignore[arg-type]
 
 
 class Host:

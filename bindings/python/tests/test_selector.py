@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 
 import asyncguest
 import pytest
@@ -28,4 +29,16 @@ def test_the_number_of_a_file_that_was_closed_too_early_can_be_registered_anew(m
     finally:
         for end in (theirs, again, other):
             end.close()
+        loop.close()
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300])
+def test_a_wait_may_be_longer_than_the_system_can_count(timeout):
+    loop = asyncguest.EventLoop()
+    waker = threading.Timer(0.01, loop.call_soon_threadsafe, (int,))
+    waker.start()
+    try:
+        assert loop._selector.select(timeout) == []
+    finally:
+        waker.join()
         loop.close()

@@ -19,7 +19,7 @@ use crate::host::{HostCalls, Lent};
 use crate::open;
 use crate::stats::figures;
 use crate::thread_state::ident;
-use crate::time::{nanoseconds, number};
+use crate::time::{nanoseconds, number, seconds};
 
 /// No alarm is set: a NaN that no computation makes.
 const NO_ALARM: u64 = u64::MAX;
@@ -107,8 +107,8 @@ impl Reactor {
         deliver: Option<Py<PyAny>>,
         post_failed: Option<Py<PyAny>>,
         on_stall: Option<Py<PyAny>>,
-        stall_after: Option<f64>,
-        repost_after: Option<f64>,
+        stall_after: Option<Bound<'_, PyAny>>,
+        repost_after: Option<Bound<'_, PyAny>>,
         hosted: bool,
     ) -> PyResult<Reactor> {
         let threaded = posts_to.is_some();
@@ -122,8 +122,8 @@ impl Reactor {
                 (false, true) => abi::DRIVE_FD,
                 (false, false) => abi::DRIVE_RUN,
             },
-            repost_after: repost_after.map_or(0, nanoseconds),
-            stall_after: if on_stall.is_some() { stall_after.map_or(0, nanoseconds) } else { 0 },
+            repost_after: repost_after.as_ref().map_or(Ok(0), seconds)?,
+            stall_after: stall_after.as_ref().filter(|_| on_stall.is_some()).map_or(Ok(0), seconds)?,
             post_local: post_local.is_some(),
         };
         let post = post.map(Bound::unbind);

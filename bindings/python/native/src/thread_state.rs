@@ -25,9 +25,10 @@ impl Drop for Kept {
         if state.is_null() {
             return;
         }
-        let Some(_inside) = Inside::enter() else { return }; // the interpreter frees it itself
-                                                             // SAFETY: the guard is open, so that the interpreter is alive; the state is this thread's own, is not current, and
-                                                             // is released as often as it was ensured.
+        // When it is closed, the interpreter frees the state itself.
+        let Some(_inside) = Inside::enter() else { return };
+        // SAFETY: the guard is open, so that the interpreter is alive; the state is this thread's own, is not current, and
+        // is released as often as it was ensured.
         unsafe {
             ffi::PyEval_RestoreThread(state);
             ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);

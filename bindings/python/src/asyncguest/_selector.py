@@ -5,10 +5,11 @@ Owns: the map from fd to what is registered for it. Host thread only.
 
 from __future__ import annotations
 
-import math
 import selectors
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from ._native import seconds
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -61,9 +62,8 @@ class GuestSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Waits like any selector. The loop itself does not come by here: somebody iterates it by hand."""
-        nanoseconds = None if timeout is None else max(0, math.ceil(timeout * 1e9))
         with self.reactor.delivery():
-            pairs = iter(self.reactor.poll(nanoseconds))
+            pairs = iter(self.reactor.poll(None if timeout is None else seconds(timeout)))
         self._polled_by_hand()
         found = []
         for fd, flags in zip(pairs, pairs):
