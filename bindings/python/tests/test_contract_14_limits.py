@@ -1,14 +1,16 @@
-"""Contract 14: the limit of nested host loops, the strict mode that refuses them, and what is raised inside them."""
+"""Contract 14: the limit of nested host loops and that of a delivery, the strict mode that refuses them, and what is raised inside them."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from decimal import Decimal
+from fractions import Fraction
 
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Dialog, Run
+from helpers import Dialog, Run, run_guest
 
 
 class Reports:
@@ -248,3 +250,10 @@ def test_dialogs_of_two_guests_stand_in_each_other(drive):
     host.close()
     assert seen == ["second of a", "first of b", "first of a"]
     a.task.result()
+
+
+@pytest.mark.parametrize(
+    "budget", [10**400, Decimal("0.005"), Fraction(1, 200), float("inf")], ids=["large", "Decimal", "Fraction", "inf"]
+)
+def test_any_number_is_a_budget(budget, drive):
+    assert run_guest(asyncio.sleep, 0.001, "slept", drive=drive, batch_budget=budget, stall_after=budget) == "slept"

@@ -53,7 +53,7 @@ class HostedRun(Run):
         self._done_callback = done_callback
         self._factory = loop_factory or EventLoop
         self._debug = debug
-        self._budget = batch_budget
+        self._budget = float(min(batch_budget, 24 * 3600))  # any number; a day is no limit
         self._max_nesting = max_nesting
         self._stall_after = stall_after
         #: Called by the library, on its thread, after that.
