@@ -7,10 +7,13 @@
 //!  stats         its counters
 //!  delivery      `with reactor.delivery():`
 //!  host          the way from the library into Python: posts and reports of stalls
+//!  transport     asyncio's transport of a connected socket
 //!  error time    what a status means in Python; seconds as nanoseconds
 //!  exit_guard    no thread of the library is inside Python when the interpreter goes
-//!  abi           the functions of the C ABI, for safe Rust       all `unsafe` is in
-//!  thread_state  threads that Python has never heard of          these two
+//!  abi           the functions of the C ABI, for safe Rust
+//!  thread_state  threads that Python has never heard of          all `unsafe` is in
+//!  socket        the system's calls for the data of a socket     these four
+//!  objects       calls and memory of Python's objects
 //! ```
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
@@ -23,11 +26,14 @@ mod delivery;
 mod error;
 mod exit_guard;
 mod host;
+mod objects;
 mod open;
 mod reactor;
+mod socket;
 mod stats;
 mod thread_state;
 mod time;
+mod transport;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -88,6 +94,9 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NO_TIME", abi::FOREVER)?;
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
     module.add_class::<reactor::Reactor>()?;
+    module.add_class::<transport::ReadBuffer>()?;
+    module.add_class::<transport::StreamTransport>()?;
+    module.add_class::<transport::TransportHandle>()?;
     module.add_function(wrap_pyfunction!(time::seconds, module)?)?;
     module.add_function(wrap_pyfunction!(signal_arrivals, module)?)?;
     module.add_function(wrap_pyfunction!(live, module)?)?;

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from . import _options
 from ._children import Children
 from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
-from ._cpython_loop import LOOK_EVERY, CPythonLoop
+from ._cpython_loop import LOOK_EVERY
 from ._native import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
+from ._transport import TransportLoop
 from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _FOREIGN_HINT = (
 _LONGEST_WAIT = 24 * 3600
 
 
-class EventLoop(CPythonLoop):
+class EventLoop(TransportLoop):
     """A full asyncio event loop whose waiting can be done for it by a host.
 
     Without a host it is used like any loop: `asyncguest.run(main())`, `asyncio.Runner(loop_factory=EventLoop)`.
@@ -54,18 +55,21 @@ class EventLoop(CPythonLoop):
 
     What it can do is what CPython's selector loop can: streams, TLS, UDP, Unix sockets, pipes, subprocesses,
     `sock_*`, `sendfile`, executors, signals, debug mode.
+
+    `native`: the data of connected sockets is moved by native transports, which behave as CPython's. False: by CPython's
+    own. As a guest: `loop_factory=lambda: EventLoop(native=False)`.
     """
 
     #: The run that this loop belongs to, or None. For the package itself.
     hosted_run: Run | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, native: bool = True) -> None:
         self._reactor = Reactor(**_options.for_new_loop())
         self._handlers = SignalHandlers(self, self._reactor)
         self._children = Children(self)
         self._look_at = 0.0
         try:
-            super().__init__(GuestSelector(self._reactor, self._polled_by_hand))
+            super().__init__(GuestSelector(self._reactor, self._polled_by_hand), native)
         except BaseException:
             self._reactor.close()
             raise

@@ -1,0 +1,110 @@
+//! What PyO3 has no cheap or no exact way for: method calls without a tuple, and the memory behind an object.
+//!
+//! Owns: nothing. By the limited API alone, as it is in CPython 3.11. Host thread.
+
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+type Any<'py> = Bound<'py, PyAny>;
+
+/// `object.name()`.
+#[inline]
+pub fn call0<'py>(object: &Any<'py>, name: &Bound<'py, PyString>) -> PyResult<Any<'py>> {
+    let end = ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: this thread is attached, and all of them are alive; NULL ends the arguments.
+    unsafe {
+        let result = ffi::PyObject_CallMethodObjArgs(object.as_ptr(), name.as_ptr(), end);
+        Bound::from_owned_ptr_or_err(object.py(), result)
+    }
+}
+
+/// `object.name(argument)`.
+#[inline]
+pub fn call1<'py>(object: &Any<'py>, name: &Bound<'py, PyString>, argument: &Any<'py>) -> PyResult<Any<'py>> {
+    let end = ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: as above.
+    unsafe {
+        let result = ffi::PyObject_CallMethodObjArgs(object.as_ptr(), name.as_ptr(), argument.as_ptr(), end);
+        Bound::from_owned_ptr_or_err(object.py(), result)
+    }
+}
+
+/// `object.name(first, second)`.
+#[inline]
+pub fn call2<'py>(
+    object: &Any<'py>,
+    name: &Bound<'py, PyString>,
+    first: &Any<'py>,
+    second: &Any<'py>,
+) -> PyResult<Any<'py>> {
+    let end = ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: as above.
+    unsafe {
+        let result = ffi::PyObject_CallMethodObjArgs(
+            object.as_ptr(),
+            name.as_ptr(),
+            first.as_ptr(),
+            second.as_ptr(),
+            end,
+        );
+        Bound::from_owned_ptr_or_err(object.py(), result)
+    }
+}
+
+/// A view of an object's memory, until it is dropped. It stays where it is made: the object may have pointers into it.
+struct View(MaybeUninit<ffi::Py_buffer>);
+
+impl View {
+    fn take(&mut self, object: &Any<'_>, flags: i32) -> PyResult<(*mut u8, usize)> {
+        // SAFETY: it writes the view, or fails and leaves nothing to be released.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), self.0.as_mut_ptr(), flags) } < 0 {
+            // SAFETY: all zeros is a view of nothing, which `drop` may release.
+            self.0 = MaybeUninit::zeroed();
+            return Err(PyErr::fetch(object.py()));
+        }
+        // SAFETY: it was written.
+        let view = unsafe { self.0.assume_init_ref() };
+        match view.len {
+            0 => Ok((ptr::NonNull::dangling().as_ptr(), 0)),
+            length => Ok((view.buf.cast(), length as usize)),
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // SAFETY: a view that was taken, or zeros. The objects that reach here are held by an attached thread.
+        unsafe { ffi::PyBuffer_Release(self.0.as_mut_ptr()) }
+    }
+}
+
+/// Lends the bytes of any object that has some, in one piece: BufferError if they are not, TypeError if there are none.
+pub fn with_bytes<R>(object: &Any<'_>, use_them: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+    let mut view = View(MaybeUninit::zeroed());
+    let (start, length) = view.take(object, ffi::PyBUF_SIMPLE)?;
+    // SAFETY: the object keeps them where they are until the view is released.
+    Ok(use_them(unsafe { std::slice::from_raw_parts(start, length) }))
+}
+
+/// Lends the memory of an object that may be written to, as `socket.recv_into` takes it.
+pub fn with_memory<R>(object: &Any<'_>, use_it: impl FnOnce(&mut [u8]) -> R) -> PyResult<R> {
+    let mut view = View(MaybeUninit::zeroed());
+    let (start, length) = match view.take(object, ffi::PyBUF_WRITABLE) {
+        Ok(taken) => taken,
+        Err(_) => {
+            let name = object.get_type().name()?;
+            return Err(PyTypeError::new_err(format!(
+                "recv_into() argument 1 must be read-write bytes-like object, not {name}"
+            )));
+        }
+    };
+    // SAFETY: as above; the interpreter lock is held, so that nobody else looks at it meanwhile.
+    Ok(use_it(unsafe { std::slice::from_raw_parts_mut(start, length) }))
+}

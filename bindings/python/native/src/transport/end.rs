@@ -1,0 +1,109 @@
+//! The end: close, abort, what is fatal, and `connection_lost`, which comes once.
+
+use pyo3::exceptions::{PyConnectionError, PyOSError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{in_debug, logger, Side, StreamTransport};
+use crate::objects::{call0, call1};
+
+type Transport<'py> = Bound<'py, StreamTransport>;
+
+/// `transport.close()`: what is queued is sent first.
+pub fn close(transport: &Transport<'_>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    if std::mem::replace(&mut this.state().closing, true) {
+        return Ok(());
+    }
+    this.stop_watching(py, Side::Read)?;
+    let at_once = {
+        let mut state = this.state();
+        if state.queue.is_empty() {
+            state.conn_lost += 1;
+        }
+        state.queue.is_empty()
+    };
+    if at_once {
+        this.stop_watching(py, Side::Write)?;
+        lose_soon(transport, py.None().bind(py))?;
+    }
+    Ok(())
+}
+
+/// What is queued is given up.
+pub fn force_close(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    let (queue, was_closing) = {
+        let mut state = this.state();
+        if state.conn_lost > 0 {
+            return Ok(());
+        }
+        state.conn_lost = 1;
+        (std::mem::take(&mut state.queue), std::mem::replace(&mut state.closing, true))
+    };
+    if !queue.is_empty() {
+        this.stop_watching(py, Side::Write)?;
+    }
+    if !was_closing {
+        this.stop_watching(py, Side::Read)?;
+    }
+    lose_soon(transport, error)
+}
+
+/// Reports what is no OSError, and gives the connection up.
+pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    let event_loop = this.event_loop(py);
+    let value = error.into_value(py).into_bound(py).into_any();
+    if value.is_instance_of::<PyOSError>() {
+        if in_debug(&event_loop)? {
+            let options = PyDict::new(py);
+            options.set_item("exc_info", &value)?;
+            logger(py)?.call_method(intern!(py, "debug"), ("%r: %s", transport, message), Some(&options))?;
+        }
+    } else if !event_loop.is_none() {
+        let context = PyDict::new(py);
+        context.set_item("message", message)?;
+        context.set_item("exception", &value)?;
+        context.set_item("transport", transport)?;
+        context.set_item("protocol", this.protocol(py))?;
+        event_loop.call_method1(intern!(py, "call_exception_handler"), (context,))?;
+    }
+    force_close(transport, &value)
+}
+
+fn lose_soon(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = transport.py();
+    let lost = transport.getattr(intern!(py, "_call_connection_lost"))?;
+    transport.get().event_loop(py).call_method1(intern!(py, "call_soon"), (lost, error)).map(drop)
+}
+
+/// Tells the protocol, and lets go of everything.
+pub fn connection_lost(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    let waiter = this.undone_waiter(py)?;
+    let protocol = {
+        let mut state = this.state();
+        state.conn_lost = state.conn_lost.max(1);
+        state.protocol.as_ref().map(|protocol| protocol.bind(py).clone())
+    };
+    let Some(protocol) = protocol else { return Ok(()) };
+    let told = call1(&protocol, intern!(py, "connection_lost"), error);
+    let (sock, server, _loop, _protocol) = {
+        let mut state = this.state();
+        (state.sock.take(), state.server.take(), state.event_loop.take(), state.protocol.take())
+    };
+    if let Some(sock) = sock {
+        call0(sock.bind(py), intern!(py, "close"))?;
+    }
+    if let Some(server) = server {
+        call1(transport, intern!(py, "_leave"), server.bind(py))?;
+    }
+    told?;
+    if let Some(waiter) = waiter {
+        let error = PyConnectionError::new_err("Connection is closed by peer").into_value(py);
+        call1(&waiter, intern!(py, "set_exception"), error.bind(py).as_any())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What the loop runs when the fd of a transport is ready: one side of the transport, in the context in which the watching
+//! was asked for.
+//!
+//! To the loop's Python code it is an `asyncio.Handle`, by the names that the loop uses of one. Native code calls `ready`.
+//! One is made for each time that the watching begins, as asyncio does it: what is queued of an earlier one is cancelled.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+use super::{is_exit, read, StreamTransport};
+use crate::objects::call1;
+
+/// The number is asyncio's EVENT_READ or EVENT_WRITE.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Read = 1,
+    Write = 2,
+}
+
+/// One watching.
+#[pyclass(frozen, module = "asyncguest._native")]
+pub struct TransportHandle {
+    transport: Py<StreamTransport>,
+    side: Side,
+    context: Py<PyAny>,
+    cancelled: AtomicBool,
+}
+
+impl TransportHandle {
+    /// With a copy of the current context.
+    pub fn new(transport: &Bound<'_, StreamTransport>, side: Side) -> PyResult<TransportHandle> {
+        static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let context = COPY_CONTEXT.import(transport.py(), "contextvars", "copy_context")?.call0()?;
+        Ok(TransportHandle {
+            transport: transport.clone().unbind(),
+            side,
+            context: context.unbind(),
+            cancelled: AtomicBool::new(false),
+        })
+    }
+
+    /// The fd is ready for this side. What the protocol raises is told to it or to the loop; SystemExit and KeyboardInterrupt
+    /// come out, and so does what asyncio has its handles report.
+    pub fn ready(&self, py: Python<'_>) -> PyResult<()> {
+        let (transport, context) = (self.transport.bind(py), self.context.bind(py));
+        match self.side {
+            Side::Read => read::ready(transport, context),
+            Side::Write => {
+                let flush = transport.getattr(intern!(py, "_write_ready"))?;
+                call1(context, intern!(py, "run"), &flush).map(drop)
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.side {
+            Side::Read => "_read_ready",
+            Side::Write => "_write_ready",
+        }
+    }
+}
+
+#[pymethods]
+impl TransportHandle {
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Err(error) = this.ready(py) else { return Ok(()) };
+        let event_loop = this.transport.get().event_loop(py);
+        if is_exit(py, &error) || event_loop.is_none() {
+            return Err(error);
+        }
+        let context = PyDict::new(py);
+        context.set_item("message", format!("Exception in callback SocketTransport.{}()", this.name()))?;
+        context.set_item("exception", error.into_value(py))?;
+        context.set_item("handle", slf)?;
+        event_loop.call_method1(intern!(py, "call_exception_handler"), (context,))?;
+        Ok(())
+    }
+
+    /// Never runs any more.
+    fn cancel(&self) {
+        self.cancelled.store(true, Relaxed);
+    }
+
+    /// Whether it is.
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Relaxed)
+    }
+
+    #[getter]
+    fn _cancelled(&self) -> bool {
+        self.cancelled()
+    }
+
+    #[getter]
+    fn _context(&self) -> &Py<PyAny> {
+        &self.context
+    }
+
+    #[getter]
+    fn _callback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.transport.bind(py).getattr(self.name())
+    }
+
+    #[getter]
+    fn _args<'py>(&self, py: Python<'py>) -> Bound<'py, pyo3::types::PyTuple> {
+        pyo3::types::PyTuple::empty(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let cancelled = if self.cancelled() { "cancelled " } else { "" };
+        format!("<Handle {cancelled}SocketTransport.{}()>", self.name())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.transport)?;
+        visit.call(&self.context)
+    }
+}

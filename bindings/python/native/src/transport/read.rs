@@ -1,0 +1,157 @@
+//! Reading: one look at the socket when it is ready, and what came of it goes to the protocol at once. Nothing is read ahead,
+//! so that `pause_reading`, `set_protocol` and `close` hold from the moment in which they are called.
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::end;
+use super::{in_debug, is_exit, log_debug, StreamTransport};
+use crate::objects::{call0, call1, call2, with_memory};
+use crate::socket;
+
+const READ: &str = "Fatal read error on socket transport";
+const GET_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";
+const BUFFER_UPDATED: &str = "Fatal error: protocol.buffer_updated() call failed.";
+const DATA_RECEIVED: &str = "Fatal error: protocol.data_received() call failed.";
+const EOF_RECEIVED: &str = "Fatal error: protocol.eof_received() call failed.";
+
+/// What a transport needs to read.
+struct Reading<'py> {
+    sock: Bound<'py, PyAny>,
+    protocol: Bound<'py, PyAny>,
+    buffered: bool,
+    max_size: usize,
+}
+
+/// None: the connection is lost.
+fn begin<'py>(transport: &Bound<'py, StreamTransport>) -> Option<Reading<'py>> {
+    let py = transport.py();
+    let state = transport.get().state();
+    if state.conn_lost > 0 {
+        return None;
+    }
+    Some(Reading {
+        sock: state.sock.as_ref()?.bind(py).clone(),
+        protocol: state.protocol.as_ref()?.bind(py).clone(),
+        buffered: state.buffered,
+        max_size: state.max_size,
+    })
+}
+
+/// The socket is readable; `context` is what the protocol is called in.
+pub fn ready(transport: &Bound<'_, StreamTransport>, context: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = transport.py();
+    let run = intern!(py, "run");
+    let Some(reading) = begin(transport) else { return Ok(()) };
+    if reading.buffered {
+        return call1(context, run, &transport.getattr(intern!(py, "_read_ready"))?).map(drop);
+    }
+    match receive(transport, &reading) {
+        Ok(Some(data)) if !data.is_empty()? => {
+            let received = reading.protocol.getattr(intern!(py, "data_received"));
+            match received.and_then(|received| call2(context, run, &received, &data)) {
+                Ok(_) => Ok(()),
+                Err(error) => context_fatal(transport, context, error, DATA_RECEIVED),
+            }
+        }
+        Ok(Some(_)) => call1(context, run, &transport.getattr(intern!(py, "_read_eof"))?).map(drop),
+        Ok(None) => Ok(()),
+        Err(error) => context_fatal(transport, context, error, READ),
+    }
+}
+
+/// The same in the current context.
+pub fn ready_here(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    let py = transport.py();
+    let Some(reading) = begin(transport) else { return Ok(()) };
+    if reading.buffered {
+        return ready_buffered(transport, &reading);
+    }
+    match receive(transport, &reading) {
+        Ok(Some(data)) if !data.is_empty()? => {
+            match call1(&reading.protocol, intern!(py, "data_received"), &data) {
+                Ok(_) => Ok(()),
+                Err(error) => fatal_unless_exit(transport, error, DATA_RECEIVED),
+            }
+        }
+        Ok(Some(_)) => eof(transport),
+        Ok(None) => Ok(()),
+        Err(error) => fatal_unless_exit(transport, error, READ),
+    }
+}
+
+fn ready_buffered(transport: &Bound<'_, StreamTransport>, reading: &Reading<'_>) -> PyResult<()> {
+    let py = transport.py();
+    let protocol = &reading.protocol;
+    let buffer = call1(protocol, intern!(py, "get_buffer"), super::minus_one(py)).and_then(|buffer| {
+        match buffer.len()? {
+            0 => Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer")),
+            _ => Ok(buffer),
+        }
+    });
+    let buffer = match buffer {
+        Ok(buffer) => buffer,
+        Err(error) => return fatal_unless_exit(transport, error, GET_BUFFER),
+    };
+    let received = super::fd_of(&reading.sock).and_then(|fd| {
+        let received = with_memory(&buffer, |memory| socket::receive(fd, memory))?;
+        received.map_err(|error| super::os_error(py, &error))
+    });
+    drop(buffer);
+    match received {
+        Ok(Some(0)) => eof(transport),
+        Ok(Some(count)) => {
+            match call1(protocol, intern!(py, "buffer_updated"), count.into_pyobject(py)?.as_any()) {
+                Ok(_) => Ok(()),
+                Err(error) => fatal_unless_exit(transport, error, BUFFER_UPDATED),
+            }
+        }
+        Ok(None) => Ok(()),
+        Err(error) => fatal_unless_exit(transport, error, READ),
+    }
+}
+
+fn receive<'py>(
+    transport: &Bound<'py, StreamTransport>,
+    reading: &Reading<'py>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = transport.py();
+    let fd = super::fd_of(&reading.sock)?;
+    let data = transport.get().read_buffer().receive(py, fd, reading.max_size);
+    Ok(data.map_err(|error| super::os_error(py, &error))?.map(Bound::into_any))
+}
+
+/// The peer sends no more.
+pub fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    if in_debug(&this.event_loop(py))? {
+        log_debug(py, ("%r received EOF", transport))?;
+    }
+    match call0(&this.protocol(py), intern!(py, "eof_received")) {
+        Err(error) => fatal_unless_exit(transport, error, EOF_RECEIVED),
+        Ok(keep_open) if keep_open.is_truthy()? => this.stop_watching(py, super::Side::Read),
+        Ok(_) => end::close(transport),
+    }
+}
+
+fn fatal_unless_exit(transport: &Bound<'_, StreamTransport>, error: PyErr, message: &str) -> PyResult<()> {
+    if is_exit(transport.py(), &error) {
+        return Err(error);
+    }
+    end::fatal(transport, error, message)
+}
+
+fn context_fatal(
+    transport: &Bound<'_, StreamTransport>,
+    context: &Bound<'_, PyAny>,
+    error: PyErr,
+    message: &str,
+) -> PyResult<()> {
+    let py = transport.py();
+    if is_exit(py, &error) {
+        return Err(error);
+    }
+    let fatal = transport.getattr(intern!(py, "_fatal_error"))?;
+    context.call_method1(intern!(py, "run"), (fatal, error.into_value(py), message)).map(drop)
+}

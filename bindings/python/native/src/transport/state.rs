@@ -1,0 +1,70 @@
+//! What a transport knows of itself.
+//!
+//! Locked for a moment, with the interpreter lock held, and never while an object is made or may end: both can run Python
+//! code, which comes back here. So what is replaced is handed out, to be dropped by the caller.
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::queue::Queue;
+
+/// asyncio's names for all of them are those of `_SelectorSocketTransport`, with an underscore.
+pub struct State {
+    /// These four until `connection_lost` has been called.
+    pub event_loop: Option<Py<PyAny>>,
+    pub sock: Option<Py<PyAny>>,
+    pub protocol: Option<Py<PyAny>>,
+    pub server: Option<Py<PyAny>>,
+    pub extra: Option<Py<PyAny>>,
+    /// Done when the queue is empty: somebody sends a file past the transport.
+    pub empty_waiter: Option<Py<PyAny>>,
+    /// None: asyncio's own limit.
+    pub high_water: Option<Py<PyAny>>,
+    pub low_water: Option<Py<PyAny>>,
+    pub queue: Queue,
+    /// Bytes that one look at the socket takes.
+    pub max_size: usize,
+    /// `connection_lost` is scheduled or has been called; above 1, how often `write` was called since.
+    pub conn_lost: u32,
+    pub closing: bool,
+    pub paused: bool,
+    pub eof: bool,
+    pub protocol_paused: bool,
+    /// The protocol is a BufferedProtocol.
+    pub buffered: bool,
+}
+
+impl State {
+    /// For Python's garbage collector.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for object in [
+            &self.event_loop,
+            &self.sock,
+            &self.protocol,
+            &self.server,
+            &self.extra,
+            &self.empty_waiter,
+            &self.high_water,
+            &self.low_water,
+        ] {
+            visit.call(object)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps nothing of Python's any more, and has nothing to do any more. Returns what it had.
+    pub fn clear(&mut self) -> impl Drop {
+        self.conn_lost = self.conn_lost.max(1);
+        self.closing = true;
+        vec![
+            self.event_loop.take(),
+            self.sock.take(),
+            self.protocol.take(),
+            self.server.take(),
+            self.extra.take(),
+            self.empty_waiter.take(),
+            self.high_water.take(),
+            self.low_water.take(),
+        ]
+    }
+}

@@ -1,0 +1,244 @@
+//! Writing: what the socket takes is sent at once, the rest is queued and sent when it is writable again.
+//!
+//! A bytes object is queued as it is. All else is copied, since its owner may change it after `write` has returned.
+
+use std::io::IoSlice;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+
+use super::queue::Chunk;
+use super::{end, flow, is_exit, Side, StreamTransport};
+use crate::objects::{call1, with_bytes};
+use crate::socket;
+
+const WRITE: &str = "Fatal write error on socket transport";
+/// `asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES`.
+const QUIET_WRITES: u32 = 5;
+
+type Transport<'py> = Bound<'py, StreamTransport>;
+
+/// Raises what forbids a call of `name`.
+fn check(transport: &Transport<'_>, name: &str) -> PyResult<()> {
+    let state = transport.get().state();
+    if state.eof {
+        return Err(PyRuntimeError::new_err(format!("Cannot call {name}() after write_eof()")));
+    }
+    if state.empty_waiter.is_some() {
+        return Err(PyRuntimeError::new_err(format!("unable to {name}; sendfile is in progress")));
+    }
+    Ok(())
+}
+
+/// Whether the connection is lost, so that what is written goes nowhere. Says so in the log, from the fifth time on.
+fn is_lost(transport: &Transport<'_>) -> PyResult<bool> {
+    let before = {
+        let mut state = transport.get().state();
+        let before = state.conn_lost;
+        if before > 0 {
+            state.conn_lost = before.saturating_add(1);
+        }
+        before
+    };
+    if before >= QUIET_WRITES {
+        super::logger(transport.py())?
+            .call_method1(intern!(transport.py(), "warning"), ("socket.send() raised exception.",))?;
+    }
+    Ok(before > 0)
+}
+
+/// `transport.write(data)`.
+pub fn write(transport: &Transport<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = transport.py();
+    let bytes = data.cast::<PyBytes>().ok();
+    if bytes.is_none() && !data.is_instance_of::<PyByteArray>() && !data.is_instance_of::<PyMemoryView>() {
+        return Err(PyTypeError::new_err(format!(
+            "data argument must be a bytes-like object, not '{}'",
+            data.get_type().name()?
+        )));
+    }
+    check(transport, "write")?;
+    let is_empty = match bytes {
+        Some(bytes) => bytes.as_bytes().is_empty(),
+        None => !data.is_truthy()?,
+    };
+    if is_empty || is_lost(transport)? {
+        return Ok(());
+    }
+    let sent = match bytes {
+        Some(bytes) => send_now(transport, bytes.as_bytes()).map(|sent| (sent, None)),
+        None => with_bytes(data, |bytes| {
+            let sent = send_now(transport, bytes)?;
+            Ok((sent, (sent < bytes.len()).then(|| PyBytes::new(py, &bytes[sent..]))))
+        })
+        .and_then(|sent| sent),
+    };
+    let chunk = match (sent, bytes) {
+        (Err(error), _) if is_exit(py, &error) => return Err(error),
+        (Err(error), _) => return end::fatal(transport, error, WRITE),
+        (Ok((sent, _)), Some(bytes)) if sent < bytes.as_bytes().len() => {
+            Chunk { bytes: bytes.clone().unbind(), start: sent }
+        }
+        (Ok((_, Some(rest))), _) => Chunk { bytes: rest.unbind(), start: 0 },
+        _ => return Ok(()),
+    };
+    if transport.get().state().queue.is_empty() {
+        super::watch(transport, Side::Write)?;
+    }
+    transport.get().state().queue.push(py, chunk);
+    flow::maybe_pause(transport)
+}
+
+/// How much the socket takes now: nothing if something waits already.
+fn send_now(transport: &Transport<'_>, bytes: &[u8]) -> PyResult<usize> {
+    let py = transport.py();
+    let sock = {
+        let state = transport.get().state();
+        match &state.sock {
+            Some(sock) if state.queue.is_empty() => sock.bind(py).clone(),
+            _ => return Ok(0),
+        }
+    };
+    let sent = socket::send(py, super::fd_of(&sock)?, bytes).map_err(|error| super::os_error(py, &error))?;
+    Ok(sent.unwrap_or(0))
+}
+
+/// `transport.writelines(list_of_data)`: as few system calls as can be.
+pub fn write_lines(transport: &Transport<'_>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = transport.py();
+    check(transport, "writelines")?;
+    if !list_of_data.is_truthy()? {
+        return Ok(());
+    }
+    let mut chunks = Vec::new();
+    for data in list_of_data.try_iter()? {
+        let data = data?;
+        let bytes = match data.cast_into::<PyBytes>() {
+            Ok(bytes) => bytes,
+            Err(other) => with_bytes(&other.into_inner(), |bytes| PyBytes::new(py, bytes))?,
+        };
+        if !bytes.as_bytes().is_empty() {
+            chunks.push(Chunk { bytes: bytes.unbind(), start: 0 });
+        }
+    }
+    if chunks.is_empty() || is_lost(transport)? {
+        return Ok(());
+    }
+    let was_empty = {
+        let mut state = transport.get().state();
+        let was_empty = state.queue.is_empty();
+        for chunk in chunks {
+            state.queue.push(py, chunk);
+        }
+        was_empty
+    };
+    if was_empty {
+        match flush(transport) {
+            Err(error) if is_exit(py, &error) => return Err(error),
+            Err(error) => return drop_queue(transport, error),
+            Ok(()) => {}
+        }
+        if transport.get().state().queue.is_empty() {
+            return Ok(());
+        }
+        super::watch(transport, Side::Write)?;
+    }
+    flow::maybe_pause(transport)
+}
+
+/// The socket is writable.
+pub fn ready(transport: &Transport<'_>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    if this.state().conn_lost > 0 {
+        return Ok(());
+    }
+    match flush(transport) {
+        Err(error) if is_exit(py, &error) => return Err(error),
+        Err(error) => {
+            this.stop_watching(py, Side::Write)?;
+            return drop_queue(transport, error);
+        }
+        Ok(()) => {}
+    }
+    flow::maybe_resume(transport)?; // it may write
+    if !this.state().queue.is_empty() {
+        return Ok(());
+    }
+    this.stop_watching(py, Side::Write)?;
+    if let Some(waiter) = this.undone_waiter(py)? {
+        call1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
+    }
+    let (ends, eof) = {
+        let state = this.state();
+        (state.closing && state.conn_lost == 0, state.eof)
+    };
+    if ends {
+        end::connection_lost(transport, py.None().bind(py))
+    } else if eof && this.state().conn_lost == 0 {
+        shut_down(transport)
+    } else {
+        Ok(())
+    }
+}
+
+/// Sends of what is queued what the socket takes in one call.
+fn flush(transport: &Transport<'_>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    let (head, sock) = {
+        let state = this.state();
+        (state.queue.head(py), state.sock.as_ref().map(|sock| sock.bind(py).clone()))
+    };
+    let Some(sock) = sock.filter(|_| !head.is_empty()) else { return Ok(()) };
+    let fd = super::fd_of(&sock)?;
+    let sent = match &head[..] {
+        [only] => socket::send(py, fd, only.rest(py)),
+        many => {
+            let pieces: Vec<_> = many.iter().map(|chunk| IoSlice::new(chunk.rest(py))).collect();
+            socket::send_pieces(py, fd, &pieces)
+        }
+    };
+    if let Some(sent) = sent.map_err(|error| super::os_error(py, &error))? {
+        let done = this.state().queue.advance(py, sent);
+        drop(done); // the lock is not held
+    }
+    Ok(())
+}
+
+/// The socket takes no more for good.
+fn drop_queue(transport: &Transport<'_>, error: PyErr) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    let queue = std::mem::take(&mut this.state().queue);
+    drop(queue);
+    let waiter = this.undone_waiter(py)?;
+    let value = error.value(py).clone();
+    end::fatal(transport, error, WRITE)?;
+    if let Some(waiter) = waiter {
+        call1(&waiter, intern!(py, "set_exception"), &value)?;
+    }
+    Ok(())
+}
+
+/// `transport.write_eof()`.
+pub fn write_eof(transport: &Transport<'_>) -> PyResult<()> {
+    let at_once = {
+        let mut state = transport.get().state();
+        if state.closing || state.eof {
+            return Ok(());
+        }
+        state.eof = true;
+        state.queue.is_empty()
+    };
+    if at_once {
+        shut_down(transport)
+    } else {
+        Ok(())
+    }
+}
+
+fn shut_down(transport: &Transport<'_>) -> PyResult<()> {
+    const SHUT_WR: i32 = 1;
+    let py = transport.py();
+    transport.get().sock(py).call_method1(intern!(py, "shutdown"), (SHUT_WR,)).map(drop)
+}

@@ -1,0 +1,390 @@
+"""What goes wrong with a connection, and what asyncio's own transport gets wrong: alone and as a guest."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import os
+import resource
+import socket
+import ssl
+import tempfile
+import warnings
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncguest
+import pytest
+from asyncguest.hosts.queue import QueueHost
+from helpers import FULL, Run, nothing_left_behind, run_guest
+from transport_scenes import Buffered, Plain, Stage
+
+DATA = Path(__file__).parent / "data"
+
+pytestmark = pytest.mark.parametrize("mode", ["alone", "fd", "thread"])
+
+
+def play(scene: Callable[[Stage], Any], mode: str) -> list[Any]:
+    async def played() -> list[Any]:
+        stage = Stage()
+        try:
+            await scene(stage)
+        finally:
+            await stage.clear()
+        return stage.log
+
+    if mode == "alone":
+        return asyncguest.run(played())  # type: ignore[no-any-return]
+    return run_guest(played, drive=mode)  # type: ignore[no-any-return]
+
+
+def callbacks(log: list[Any]) -> list[str]:
+    return [entry[1] for entry in log]
+
+
+# ---- where asyncio's own transport fails
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_resume_writing_that_ends_the_connection_has_it_lost_once(mode: str, how: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a", resume_writing=lambda transport: getattr(transport, how)())
+        peer = await stage.connect(protocol, send=8192)
+        protocol.transport.write(bytes(1 << 20))
+        await stage.drain(peer)
+        await stage.turns()
+
+    assert callbacks(play(scene, mode)) == ["connection_made", "pause_writing", "resume_writing", "connection_lost"]
+
+
+def test_writes_after_a_close_that_had_to_wait_go_nowhere(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        peer = await stage.connect(protocol, send=8192)
+        protocol.transport.write(bytes(1 << 20))
+        protocol.transport.close()
+        assert len(await stage.drain(peer)) == 1 << 20
+        await stage.heard("connection_lost")
+        for write in (protocol.transport.write, lambda data: protocol.transport.writelines([data])):
+            stage.attempt(lambda write=write: write(b"late"))  # type: ignore[misc]
+        protocol.transport.abort()
+        await stage.turns()
+
+    assert play(scene, mode)[2:] == [
+        ("a", "resume_writing"),
+        ("a", "connection_lost", "None"),
+        ("-", "returned", None),
+        ("-", "returned", None),
+    ]
+
+
+def test_the_items_of_a_memoryview_are_sent_whole(mode: str) -> None:
+    data = bytes(range(256)) * 4096
+
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        peer = await stage.connect(protocol, send=8192)
+        protocol.transport.write(memoryview(data).cast("I"))
+        stage.note(protocol.transport.get_write_buffer_size() > len(data) // 4)
+        protocol.transport.write(memoryview(data).cast("d"))
+        assert await stage.drain(peer, 2 * len(data)) == 2 * data
+
+    assert ("-", True) in play(scene, mode)
+
+
+def test_what_waits_does_not_change_any_more(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        peer = await stage.connect(protocol, send=8192)
+        data = bytearray(b"a" * (1 << 20))
+        protocol.transport.write(data)
+        protocol.transport.write(data)
+        protocol.transport.writelines([data])
+        data[:] = b"b" * len(data)
+        data.clear()  # a BufferError if somebody held it
+        assert await stage.drain(peer, 3 << 20) == b"a" * (3 << 20)
+
+    play(scene, mode)
+
+
+def test_lines_of_nothing_are_nothing(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        await stage.connect(protocol)
+        protocol.transport.writelines([b"", bytearray(), memoryview(b"")])
+        stage.note("write=<idle" in repr(protocol.transport), protocol.transport.get_write_buffer_size())
+
+    assert play(scene, mode)[1:2] == [("-", True, 0)]
+
+
+# ---- bad input
+
+
+def test_a_gibibyte_is_queued_by_reference_and_the_protocol_is_told_long_before(mode: str) -> None:
+    piece = bytes(1 << 20)
+
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        await stage.connect(protocol)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for count in range(1024):
+            protocol.transport.write(piece)
+            if count == 1:
+                assert callbacks(stage.log) == ["connection_made", "pause_writing"]
+        size = protocol.transport.get_write_buffer_size()
+        assert (1 << 30) - (4 << 20) < size <= 1 << 30
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+        protocol.transport.abort()
+        assert protocol.transport.get_write_buffer_size() == 0
+        await stage.heard("connection_lost")
+
+    assert callbacks(play(scene, mode)) == ["connection_made", "pause_writing", "connection_lost"]
+
+
+def test_accepting_goes_on_when_there_are_fds_again(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio.constants, "ACCEPT_RETRY_DELAY", 0.01)
+
+    async def scene(stage: Stage) -> None:
+        server = await stage.loop.create_server(lambda: Plain(stage, "a"), "127.0.0.1", 0)
+        client = socket.socket()
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        taken = [os.dup(0) for _ in range(highest)]  # no gaps below
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, limit[1]))
+        try:
+            client.connect(server.sockets[0].getsockname())
+            await stage.heard("socket.accept")
+            assert "connection_made" not in callbacks(stage.log)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            for fd in taken:
+                os.close(fd)
+        await stage.heard("connection_made")
+        client.close()
+        await stage.heard("connection_lost")
+        server.close()
+        await server.wait_closed()
+
+    log = play(scene, mode)
+    assert f"[Errno {errno.EMFILE}]" in log[0][2] or "24" in log[0][2]
+
+
+@pytest.mark.parametrize("callback", ["data_received", "eof_received", "buffer_updated", "get_buffer"])
+def test_an_exit_in_a_callback_comes_out(mode: str, callback: str) -> None:
+    class Out(SystemExit):
+        pass
+
+    def leave(_: object) -> None:
+        raise Out(5)
+
+    async def scene(stage: Stage) -> None:
+        kind = Plain if callback in ("data_received", "eof_received") else Buffered
+        protocol = kind(stage, "a", **{callback: leave})
+        peer = await stage.connect(protocol)
+        peer.send(b"x")
+        peer.shutdown(socket.SHUT_WR)
+        await asyncio.get_running_loop().create_future()
+
+    # A guest's run ends by it: its main task is cancelled.
+    with pytest.raises(Out if mode == "alone" else asyncio.CancelledError):
+        play(scene, mode)
+
+
+def test_garbage_is_collected_and_says_that_it_was_not_closed(mode: str) -> None:
+    """A transport whose loop is gone."""
+
+    class Holds(asyncio.Protocol):
+        transport: object
+
+    gone: list[weakref.ref[Any]] = []
+
+    async def main() -> None:
+        ours, peer = socket.socketpair()
+        ours.setblocking(False)
+        peer.close()
+        transport, protocol = await asyncio.get_running_loop().create_connection(Holds, sock=ours)
+        transport.pause_reading()
+        protocol.transport = transport
+        gone.extend([weakref.ref(transport), weakref.ref(protocol)])
+
+    with warnings.catch_warnings(record=True) as told:  # of the socket too, whichever is freed first
+        warnings.simplefilter("always")
+        asyncguest.run(main()) if mode == "alone" else run_guest(main, drive=mode)
+        gc.collect()
+    assert [True for each in told if str(each.message).startswith("unclosed transport <SocketTransport fd=")] == [True]
+    assert [ref() for ref in gone] == [None, None]
+
+
+def test_other_sockets_keep_asyncios_transport(mode: str) -> None:
+    class Derived(socket.socket):
+        pass
+
+    async def scene(stage: Stage) -> None:
+        ours, peer = socket.socketpair()
+        derived = Derived(fileno=ours.detach())
+        derived.setblocking(False)
+        transport, _ = await stage.loop.create_connection(lambda: Plain(stage, "a"), sock=derived)
+        assert type(transport).__module__ == "asyncio.selector_events"
+        peer.send(b"x")
+        await stage.heard("data_received")
+        peer.close()
+        await stage.heard("connection_lost")
+
+    play(scene, mode)
+
+
+# ---- asyncio's code on top of it
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_file_is_sent_after_what_waits(mode: str, fallback: bool) -> None:
+    data = os.urandom(1 << 20)
+
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        peer = await stage.connect(protocol, send=8192, tcp=True)
+        transport = protocol.transport
+        if fallback:
+            transport._sendfile_compatible = asyncio.constants._SendfileMode.FALLBACK  # type: ignore[attr-defined]
+        transport.write(data)
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            sending = asyncio.create_task(stage.loop.sendfile(transport, file))
+            await asyncio.sleep(0)
+            if not fallback:
+                with pytest.raises(RuntimeError, match="unable to write; sendfile is in progress"):
+                    transport.write(b"x")
+                with pytest.raises(RuntimeError, match="unable to writelines; sendfile is in progress"):
+                    transport.writelines([b"x"])
+            assert await stage.drain(peer, 2 << 20) == 2 * data
+            assert await sending == 1 << 20
+        assert transport.is_reading() and transport.get_protocol() is protocol
+        transport.write(b"end")
+        assert await stage.drain(peer, 3) == b"end"
+
+    play(scene, mode)
+
+
+def test_a_connection_that_is_lost_ends_a_sendfile(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        await stage.connect(protocol, send=8192, tcp=True)
+        protocol.transport.write(bytes(1 << 24))
+        with tempfile.TemporaryFile() as file:
+            file.write(b"x")
+            file.seek(0)
+            sending = asyncio.create_task(stage.loop.sendfile(protocol.transport, file))
+            await asyncio.sleep(0)
+            protocol.transport.abort()
+            with pytest.raises(ConnectionError, match="Connection is closed by peer"):
+                await sending
+
+    assert "handler" not in [entry[0] for entry in play(scene, mode)]
+
+
+def test_a_connection_becomes_encrypted(mode: str) -> None:
+    here = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    here.load_cert_chain(DATA / "localhost.pem", DATA / "localhost.key")
+    there = ssl.create_default_context(cafile=DATA / "localhost.pem")
+    data = os.urandom(1 << 20)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(5) == b"start"
+        writer.write(b"go")
+        await writer.start_tls(here)
+        writer.write(await reader.readexactly(len(data)))
+        await writer.drain()
+        writer.close()
+
+    async def scene(stage: Stage) -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        native = writer.transport
+        writer.write(b"start")
+        assert await reader.readexactly(2) == b"go"
+        await writer.start_tls(there, server_hostname="localhost")
+        assert writer.transport is not native and type(native).__name__ == "SocketTransport"
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    assert play(scene, mode) == []
+
+
+# ---- the host's side
+
+
+def test_a_dialog_inside_data_received(mode: str) -> None:
+    """Other connections go on in a nested host loop; this one waits until its callback has returned."""
+    if mode == "alone":
+        pytest.skip("there is no host to open a dialog in")
+    run = Run(mode)
+    host = run.host
+    assert isinstance(host, QueueHost)
+
+    async def main() -> list[Any]:
+        stage = Stage()
+        one, two = Plain(stage, "one"), Plain(stage, "two")
+        peers = [await stage.connect(one), await stage.connect(two)]
+
+        def dialog(_: object) -> None:
+            one.actions.clear()
+            peers[0].send(b"second")
+            peers[1].send(b"other")
+            while not two.got:
+                host.run_once()
+            stage.note("the dialog is closed")
+
+        one.actions["data_received"] = dialog
+        peers[0].send(b"first")
+        await stage.until(lambda: b"second" in one.got)
+        await stage.clear()
+        return stage.log[2:6]
+
+    run.start(main)
+    assert run.finish() == [
+        ("one", "data_received", b"first"),
+        ("two", "data_received", b"other"),
+        ("-", "the dialog is closed"),
+        ("one", "data_received", b"second"),
+    ]
+
+
+def test_nothing_is_left_of_many_connections(mode: str) -> None:
+    rounds, at_once = (200, 100) if FULL else (4, 25)
+
+    async def once(address: Any) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"x")
+        await reader.readexactly(100)
+        writer.close()
+        await writer.wait_closed()
+
+    async def main() -> list[int]:
+        stage = Stage()
+        server = await stage.loop.create_server(
+            lambda: Plain(stage, "a", data_received=lambda transport: transport.write(b"x" * 100)), "127.0.0.1", 0
+        )
+        address = server.sockets[0].getsockname()
+        counts = []
+        for _ in range(rounds):
+            await asyncio.gather(*(once(address) for _ in range(at_once)))
+            await stage.heard("connection_lost", at_once)
+            stage.log.clear()
+            gc.collect()
+            counts.append(sum(1 for thing in gc.get_objects() if "asyncguest" in type(thing).__module__))
+        server.close()
+        await server.wait_closed()
+        return counts
+
+    with nothing_left_behind():
+        counts = asyncguest.run(main()) if mode == "alone" else run_guest(main, drive=mode)
+    assert counts == counts[:1] * rounds
