@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; each sets up what it needs.
 # cargo and CMake do the building: this file only names the ways in.
 
-.PHONY: all demo test quick fuzz check hosts bench conformance coverage portability bare clean
+.PHONY: all demo test quick fuzz check hosts bench conformance coverage portability bare wheels clean
 
 all:
 	cargo build --release
@@ -54,6 +54,11 @@ portability:
 # `make demo` and `make test` on a fresh bare Debian 12, as root; before every release.
 bare:
 	./scripts/bare.sh
+
+# What is uploaded to PyPI: a wheel for each Linux, and the sdist, in build/wheels.
+wheels:
+	./scripts/setup.sh quick
+	./scripts/wheels.sh
 
 clean:
 	cargo clean

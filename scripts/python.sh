@@ -2,6 +2,8 @@
 # The Python package: built, installed and tested as its users get it, never from the source tree.
 #
 #   scripts/python.sh wheel             one wheel for all versions of Python, into build/python/dist
+#   scripts/python.sh audit             the wheel holds what its name promises, and what PyPI asks for; scripts/wheels.sh
+#                                       builds those of a release
 #   scripts/python.sh test [X.Y...]     the tests, with the wheel installed, on every interpreter found or on those named
 #   scripts/python.sh quick             the wheel and the contract's tests on the newest interpreter: for `make quick`
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
@@ -60,6 +62,12 @@ side_by_side() { # COMMAND [X.Y...]
         wait -n
         statuses+=($?)
     done
+}
+
+do_audit() {
+    do_wheel quietly || return
+    venv audit "$(interpreters | head -n 1 | cut -d ' ' -f 2)" "$package/build_support/audit.txt" &&
+        audit "$out"/dist/*.whl && echo "ok    audit"
 }
 
 do_quick() {

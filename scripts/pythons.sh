@@ -116,3 +116,19 @@ do_wheel() {
         --outdir "$out/dist" "$package" || return
     [ "${1:-}" = quietly ] || echo "ok    wheel  $(cd "$out/dist" && echo *.whl)"
 }
+
+# What a wheel's name promises, held against what is in it. The environment `audit` has been made.
+audit() { # FILE [POLICY]: what its symbols need, at the most: manylinux_2_17_x86_64; "unknown": not looked at
+    local tools=$out/venv-audit/bin policy=${2:-}
+    if [ "$policy" != unknown ]; then
+        logged auditwheel "$tools/auditwheel" show "$1" || return
+        if ! grep -F "\"${policy:-manylinux_}" "$out/logs/auditwheel.log" >/dev/null; then
+            cat "$out/logs/auditwheel.log"
+            return 1
+        fi
+    fi
+    # W004: the hooks for PyInstaller have the names that it looks for.
+    logged abi3audit "$tools/abi3audit" --strict "$1" &&
+        logged check-wheel-contents "$tools/check-wheel-contents" --ignore W004 "$1" &&
+        logged twine "$tools/twine" check --strict "$1"
+}

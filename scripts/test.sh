@@ -105,6 +105,10 @@ docs() {
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps && ./docs/check_snippets.sh
 }
 
+wheel() {
+    ./scripts/python.sh wheel && ASYNCGUEST_WHEEL_IS_FRESH=1 ./scripts/python.sh audit
+}
+
 # One wheel for all stages that install it.
 wheel_for() { # STAGE...
     local name
@@ -174,7 +178,7 @@ stage docs docs
 stage winit ./scripts/rust_host.sh test
 wait
 asked wheel || wheel_for python hosts types conform manual pybench || exit
-stage wheel ./scripts/python.sh wheel
+stage wheel wheel
 export ASYNCGUEST_WHEEL_IS_FRESH=1
 stage python ./scripts/python.sh test &
 stage hosts ./scripts/hosts.sh --short

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# The files of a release for PyPI: a wheel for each Linux, the sdist, what the auditing tools say of them, and each wheel
+# started once. `make wheels`; the products are in build/wheels.
+#
+#   scripts/wheels.sh               all
+#   scripts/wheels.sh TARGET...     some wheels, by Rust's names: aarch64-unknown-linux-musl
+#
+# maturin and zig come from PyPI; zig is the linker, and knows the symbols of a glibc from 2012. Other targets than this
+# machine's need rustup, which fetches their standard library. A wheel for another processor is started with Debian's
+# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+. scripts/pythons.sh
+
+wheels=$root/build/wheels
+machine=$(uname -m)
+host=$(rustc -vV | sed -n 's/^host: //p')
+tools=$out/venv-wheels/bin
+
+# One wheel. Both tags are what every distribution and pip of these years can take.
+build() { # TARGET
+    if [ "$1" != "$host" ] && ! add_target "$1"; then
+        echo "its standard library is missing: rustup target add $1"
+        return 77
+    fi
+    (
+        cd "$package" && PATH=$tools:$PATH CARGO_TARGET_DIR=$root/target/wheels \
+            logged "wheels-$1" maturin build --release --locked --zig --target "$1" --compatibility "$(policy "$1")" --out "$wheels"
+    )
+}
+
+policy() { # TARGET
+    case $1 in
+        *-musl) echo musllinux_1_2 ;;
+        *) echo manylinux_2_17 ;;
+    esac
+}
+
+add_target() { # TARGET
+    command -v rustup >/dev/null || return
+    rustup target list --installed | grep -x "$1" >/dev/null || logged "wheels-rustup" rustup target add "$1"
+}
+
+is_musl() { # this machine's Python
+    "$python" -c 'import sys, sysconfig; sys.exit("musl" not in sysconfig.get_config_var("HOST_GNU_TYPE"))'
+}
+
+# Starts one, installed as pip does that there; says with which Python, or why not.
+start() { # TARGET TAG
+    local folder=$wheels/started/$1 arch=${1%%-*} runner=("$python")
+    if [[ $1 == *-musl ]] && ! is_musl; then
+        echo "not started: no Python with musl here"
+        return
+    elif [ "$arch" != "$machine" ]; then
+        if ! command -v "qemu-$arch" >/dev/null || ! command -v apt-get >/dev/null; then
+            echo "not started: needs Debian's qemu-user"
+            return
+        fi
+        foreign_python "$arch" || return
+        runner=("qemu-$arch" -L "$wheels/python-$arch" "$(echo "$wheels/python-$arch"/usr/bin/python3.??)")
+    fi
+    rm -rf "$folder"
+    logged wheels-pip "$python" -m pip install --no-index --no-deps --find-links "$wheels" --target "$folder" --only-binary :all: \
+        --implementation cp --python-version 3.11 --abi abi3 --platform "$2" asyncguest || return
+    (cd "$folder" && PYTHONPATH=$folder logged wheels-start "${runner[@]}" - <"$package/build_support/started.py") || return
+    tail -n 1 "$out/logs/wheels-start.log"
+}
+
+# Debian's Python for another processor, unpacked and not installed.
+foreign_python() { # ARCH
+    local folder=$wheels/python-$1 state deb arch=$1 options
+    [ "$arch" != aarch64 ] || arch=arm64
+    [ ! -e "$folder/usr/bin" ] || return 0
+    state=$(mktemp -d)
+    mkdir -p "$state"/{lists,cache/archives/partial} "$folder"
+    : >"$state/status"
+    options=(-qq -y -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Dir::State="$state" -o Dir::Cache="$state/cache"
+        -o Dir::State::status="$state/status" -o APT::Sandbox::User= -o APT::Install-Recommends=false -o Debug::NoLocking=true)
+    logged wheels-apt apt-get "${options[@]}" update &&
+        logged wheels-apt apt-get "${options[@]}" --download-only install python3 || return
+    for deb in "$state"/cache/archives/*.deb; do
+        dpkg-deb -x "$deb" "$folder" || return
+    done
+    rm -rf "$state"
+}
+
+python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
+if [ -z "$python" ]; then
+    echo "wheels.sh: there is no CPython 3.11 or newer here"
+    exit 1
+fi
+venv wheels "$python" "$package/build_support/wheels.txt" && venv audit "$python" "$package/build_support/audit.txt" || exit
+[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl}
+rm -rf "$wheels"
+mkdir -p "$wheels"
+failed=0
+for target in "$@"; do
+    said=$(build "$target")
+    status=$?
+    tag=$(policy "$target")_${target%%-*}
+    file=$(echo "$wheels"/*"$tag.whl")
+    if [ "$status" = 0 ]; then
+        # auditwheel opens the libc of the machine that it runs on; where that is glibc, maturin alone judges musl's wheel.
+        judged=$tag
+        [[ $target != *-musl ]] || is_musl || judged=unknown
+        said=$(audit "$file" "$judged" && start "$target" "$tag")
+        status=$?
+    fi
+    case $status in
+        0) echo "ok    $target   ${file##*/}: $said" ;;
+        77) echo "skip  $target   $said" ;;
+        *)
+            echo "FAIL  $target   $said"
+            failed=1
+            ;;
+    esac
+done
+if PATH=$tools:$PATH logged wheels-sdist "$tools/maturin" sdist --manifest-path "$package/Cargo.toml" --out "$wheels" &&
+    logged twine "$out/venv-audit/bin/twine" check --strict "$wheels"/*.tar.gz; then
+    echo "ok    sdist   $(cd "$wheels" && echo *.tar.gz)"
+else
+    failed=1
+fi
+exit "$failed"
