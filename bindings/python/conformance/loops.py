@@ -70,15 +70,6 @@ class GuestLoop(AloneLoop):
         # That of asyncio. As a guest's, it would cancel the main task, which is not there.
         self._stopping = True
 
-    def iterate(self, pairs: list[int], until: float) -> float:
-        now = super().iterate(pairs, until)
-        if not self._stopping:
-            return now
-        # asyncio promises that a loop which was stopped ends with this iteration, and not inside of it.
-        if now >= until:
-            super().iterate([], float("inf"))
-        return until
-
     def close(self) -> None:
         was_closed = self.is_closed()
         super().close()

@@ -233,28 +233,32 @@ def test_the_hosts_fd_stays_the_hosts(drive, own_wakeup_fd):
     assert bytes([signal.SIGUSR1]) in reading_end.recv(100)
 
 
-def test_a_handler_that_runs_just_before_the_guest_falls_asleep(drive):
-    # A Python handler or a destructor may run between any two bytecodes, also after the last look at the ready queue,
-    # where no wake-up fd of the guest's tells of it. The loop of this test has one run exactly there.
+@pytest.mark.parametrize("moment", (1, 2, 3))
+def test_a_handler_that_runs_just_before_the_guest_falls_asleep(drive, moment):
+    # A Python handler or a destructor runs wherever code of Python's does, also after the last look at the ready queue, where
+    # no wake-up fd of the guest's tells of it. The loop of this test has one run at each such moment: when its clock is read.
     called = []
 
     class Loop(asyncguest.EventLoop):
-        armed = False
+        left = 0
 
-        def next_deadline(self):
-            if self.armed:
-                self.armed = False
-                self.call_soon(heard)
-            return super().next_deadline()
+        def time(self):
+            if self.left:
+                self.left -= 1
+                if not self.left:
+                    self.call_soon(heard)
+            return super().time()
 
-    def heard():
-        called.append(True)
+    def heard(how="at once"):
+        called.append(how)
         main.gate.set()
 
     async def main():
-        main.gate = asyncio.Event()
-        asyncio.get_running_loop().armed = True
+        loop, main.gate = asyncio.get_running_loop(), asyncio.Event()
+        late = loop.call_later(5, heard, "late")  # for its sake the clock is read, until the delivery ends three times
+        loop.left = moment
         await main.gate.wait()
+        late.cancel()
 
     run_guest(main, drive=drive, loop_factory=Loop)
-    assert called == [True]
+    assert called == ["at once"]

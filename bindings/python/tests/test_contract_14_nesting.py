@@ -195,6 +195,6 @@ def test_no_dialog_leaves_anything_parked(drive):
     async def main():
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
-        return loop._entered, loop._parked
+        return loop.has_parked(), loop.depth
 
-    assert run_guest(main, drive=drive) == ([], [])
+    assert run_guest(main, drive=drive) == (False, 1)

@@ -288,10 +288,10 @@ def test_what_a_reactor_was_given_is_freed_with_it_and_cycles_are_found() -> Non
 # The exit guard closes for good, so each of these is for a process of its own; and for a module without its package, whose
 # hooks would close it or tell it of the fork before the test does.
 GUARD = """
-import importlib.util, os, sys, threading
-spec = importlib.util.spec_from_file_location("asyncguest._native", sys.argv[1])
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
+import os, sys, threading, types
+sys.modules["asyncguest"] = package = types.ModuleType("asyncguest")
+package.__path__ = [os.path.dirname(sys.argv[1])]
+from asyncguest import _native as module
 inside, leave, calls = threading.Event(), threading.Event(), []
 
 class Host:

@@ -47,11 +47,9 @@ def members(thing: object) -> set[str]:
 
 
 def test_the_stub_has_all_of_the_module_and_no_more() -> None:
-    names = members(_native) | {"__version__"}
-    for name, thing in vars(_native).items():
-        if isinstance(thing, type):
-            names |= {f"{name}.{member}" for member in members(thing)}
-    assert names == {name for name in stub() if not name.rpartition(".")[2].startswith("_")} | {"__version__"}
+    classes = {name: thing for name, thing in vars(_native).items() if isinstance(thing, type)}
+    names = members(_native) | {f"{owner}.{name}" for owner, thing in classes.items() for name in members(thing)}
+    assert names == {name for name in stub() if not name.rpartition(".")[2].startswith("_")}
 
 
 def parameters(node: ast.FunctionDef) -> list[tuple[str, object, bool]]:
@@ -60,7 +58,11 @@ def parameters(node: ast.FunctionDef) -> list[tuple[str, object, bool]]:
     positional = [(each, inspect.Parameter.POSITIONAL_ONLY) for each in arguments.posonlyargs]
     positional += [(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in arguments.args]
     without = len(positional) - len(arguments.defaults)
-    found = [(each.arg, kind, number >= without) for number, (each, kind) in enumerate(positional)]
+    found: list[tuple[str, object, bool]] = [
+        (each.arg, kind, number >= without) for number, (each, kind) in enumerate(positional)
+    ]
+    if arguments.vararg is not None:
+        found.append((arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL, False))
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults)
     return found + [(each.arg, inspect.Parameter.KEYWORD_ONLY, default is not None) for each, default in keywords]
 
@@ -70,7 +72,7 @@ def test_the_stub_has_the_parameters_of_each_function() -> None:
     for name, node in stub().items():
         owner, _, last = name.rpartition(".")
         real = vars(getattr(_native, owner) if owner else _native).get(last)
-        if not isinstance(node, ast.FunctionDef) or last == "__new__":
+        if not isinstance(node, ast.FunctionDef) or last.startswith("_"):
             continue
         if inspect.isgetsetdescriptor(real):
             assert [ast.unparse(each) for each in node.decorator_list] == ["property"], name

@@ -184,7 +184,7 @@ def test_a_second_ctrl_c_at_any_step_of_a_delivery(drive):
             run.guest.cancel()
             host_until(run, lambda: run.done, 2)
         run.host.close()
-    assert number > 20
+    assert number > 10
     assert asyncguest.stats().sources == 0
 
 
@@ -238,4 +238,4 @@ def test_a_foreign_handler_that_raises_at_any_step_of_a_delivery_leaves_the_run_
 
     # On a thread of its own: the price is that what the delivery had put in place may still be there.
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(at_each_step).result() > 20
+        assert pool.submit(at_each_step).result() > 10

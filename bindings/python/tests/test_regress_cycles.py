@@ -168,7 +168,9 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_nothing_is_left_that_the_standard_loop_frees(program, way, debug):
-    assert played(program, WAYS[way], debug) == played(program, by_asyncio, debug)
+    ours, theirs = played(program, WAYS[way], debug), played(program, by_asyncio, debug)
+    # asyncio's own Handle._run leaves a cycle behind when its callback fails.
+    assert set(ours[0]) <= set(theirs[0]) and set(ours[1]) <= set(theirs[1]) and ours[2] == theirs[2]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -23,7 +23,7 @@ class Worse:
 
 
 def timers(loop):
-    loop.call_later(60, int)._when = Worse()
+    loop._scheduled.append(asyncio.TimerHandle(Worse(), int, (), loop))
 
 
 def clock(loop):

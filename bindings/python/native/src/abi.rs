@@ -29,7 +29,7 @@ pub use asyncguest::error::{
     GUEST_ETHREAD as ETHREAD,
 };
 pub use found::{Found, EVENTS};
-pub use process::{last_error, live, signal_arrivals, version, VERSION};
+pub use process::{last_error, live, now, signal_arrivals, version, VERSION};
 pub use types::{
     GuestId, GuestStats, GuestStatus as Status, GUEST_DRIVE_FD as DRIVE_FD, GUEST_DRIVE_RUN as DRIVE_RUN,
     GUEST_DRIVE_THREAD as DRIVE_THREAD, GUEST_FOREVER as FOREVER, GUEST_HOST_GONE as HOST_GONE,

@@ -3,12 +3,18 @@
 use pyo3::exceptions::{PyKeyError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
+use pyo3::PyTypeInfo;
 
 use crate::abi::{self, Status};
 
 import_exception!(asyncguest._errors, GuestError);
 import_exception!(asyncguest._errors, GuestClosed);
 import_exception!(asyncguest._errors, WrongThread);
+
+/// Imports the classes. To be done at the start: when the interpreter ends, and destructors meet a closed loop, it is too late.
+pub fn load(py: Python<'_>) {
+    let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
+}
 
 /// Raises what a failed call of the library means.
 #[inline]

@@ -1,19 +1,30 @@
-//! The native module of the Python package `asyncguest`: a guest of the library as one class, `Reactor`.
+//! The native module of the Python package `asyncguest`: a guest of the library, `Reactor`, and the core of an event loop.
 //!
 //! ```text
-//!  lib           the module: its functions, and the class
-//!  reactor       the class: fds, one alarm, signals, deliveries, the end
+//!  lib           the module: its functions, and the classes
+//!  reactor       fds, one alarm, signals, the end
 //!  open          those that are not closed
 //!  stats         its counters
-//!  delivery      `with reactor.delivery():`
+//!  delivery      its deliveries, begun, looked in, ended
+//!
+//!  loop_core     what is asked of an event loop, and
+//!  loop_state    its state
+//!  schedule      call_soon and its like
+//!  handle timer  what they return
+//!  ring timers   where it waits
+//!  iteration     one iteration; nested: in dialogs; clock: its time
+//!  turn          one delivery of a guest; outside: the host's state meanwhile
+//!
 //!  host          the way from the library into Python: posts and reports of stalls
 //!  transport     asyncio's transport of a connected socket
 //!  error time    what a status means in Python; seconds as nanoseconds
 //!  exit_guard    no thread of the library is inside Python when the interpreter goes
 //!  abi           the functions of the C ABI, for safe Rust
-//!  thread_state  threads that Python has never heard of          all `unsafe` is in
-//!  socket        the system's calls for the data of a socket     these four
-//!  objects       calls and memory of Python's objects
+//!  thread_state  threads that Python has never heard of
+//!  socket        the system's calls for the data of a socket     all `unsafe` is in
+//!  memory        the memory behind Python's objects              these six
+//!  call          calls into Python
+//!  guarded       values that the interpreter lock guards
 //! ```
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
@@ -22,18 +33,32 @@
 //! no signal handler of Python's is either: there is nothing to be locked, and nothing that a fork could leave locked.
 
 mod abi;
+mod call;
+mod clock;
 mod delivery;
 mod error;
 mod exit_guard;
+mod guarded;
+mod handle;
 mod host;
-mod objects;
+mod iteration;
+mod loop_core;
+mod loop_state;
+mod memory;
+mod nested;
 mod open;
+mod outside;
 mod reactor;
+mod ring;
+mod schedule;
 mod socket;
 mod stats;
 mod thread_state;
 mod time;
+mod timer;
+mod timers;
 mod transport;
+mod turn;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -90,6 +115,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "asyncguest works in the main interpreter alone: a thread of the library finds no other one. Import it there",
         ));
     }
+    error::load(module.py());
     module.add("__version__", abi::version())?;
     module.add("NO_TIME", abi::FOREVER)?;
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
@@ -97,6 +123,11 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transport::ReadBuffer>()?;
     module.add_class::<transport::StreamTransport>()?;
     module.add_class::<transport::TransportHandle>()?;
+    module.add_class::<loop_state::LoopState>()?;
+    module.add_class::<loop_core::LoopCore>()?;
+    module.add_class::<handle::Handle>()?;
+    module.add_class::<timer::TimerHandle>()?;
+    module.add_class::<ring::Ready>()?;
     module.add_function(wrap_pyfunction!(time::seconds, module)?)?;
     module.add_function(wrap_pyfunction!(signal_arrivals, module)?)?;
     module.add_function(wrap_pyfunction!(live, module)?)?;

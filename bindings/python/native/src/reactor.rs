@@ -27,7 +27,7 @@ const NO_ALARM: u64 = u64::MAX;
 /// A guest of the library, for one loop.
 #[pyclass(frozen, weakref, module = "asyncguest._native")]
 pub struct Reactor {
-    guest: Guest,
+    pub guest: Guest,
     calls: Arc<HostCalls>,
     /// The thread that the loop lives on; see `adopt`.
     host_thread: AtomicU64,
@@ -46,37 +46,34 @@ impl Reactor {
         ident() == self.host_thread.load(Relaxed)
     }
 
-    pub fn open_delivery(&self, py: Python<'_>) -> PyResult<()> {
-        self.adopt(py)?;
-        check(py, self.guest.batch_begin(py, 0))
-    }
-
-    pub fn close_delivery(&self, py: Python<'_>) -> PyResult<()> {
-        if self.guest.is_freed() {
-            return Ok(()); // by a fork inside, for the child
+    /// Sets the alarm. Not for a time that has passed.
+    pub fn alarm_to(&self, py: Python<'_>, when: Option<f64>) -> PyResult<()> {
+        if !self.is_alarm(when) {
+            check(py, self.set_deadline(py, when))?;
+            self.note_alarm(when);
         }
-        check(py, self.guest.batch_end(py))
+        Ok(())
     }
 
-    /// One poll of an open delivery, without the interpreter lock if it waits.
-    fn look<'py>(&self, py: Python<'py>, timeout: u64) -> PyResult<Bound<'py, PyList>> {
-        let mut found = Found::new();
-        let status = if timeout == 0 {
-            self.guest.batch_wait(0, &mut found)
-        } else {
-            py.detach(|| self.guest.batch_wait(timeout, &mut found))
-        };
-        check(py, status)?;
-        PyList::new(py, found.numbers())
+    /// Sets the alarm to `when`, if it is not set to something earlier.
+    pub fn alarm_by(&self, py: Python<'_>, when: f64) -> PyResult<()> {
+        if self.alarm().is_some_and(|at| at <= when) {
+            return Ok(());
+        }
+        self.alarm_to(py, Some(when))
     }
 
-    fn set_deadline(&self, py: Python<'_>, when: Option<f64>) -> abi::Status {
+    pub fn is_freed(&self) -> bool {
+        self.guest.is_freed()
+    }
+
+    pub fn set_deadline(&self, py: Python<'_>, when: Option<f64>) -> abi::Status {
         let deadline = when.map_or(abi::FOREVER, nanoseconds);
         self.guest.set_deadline(py, deadline)
     }
 
     /// Whether the alarm is set to this. NaN equals nothing, as in Python.
-    fn is_alarm(&self, when: Option<f64>) -> bool {
+    pub fn is_alarm(&self, when: Option<f64>) -> bool {
         when == self.alarm()
     }
 
@@ -85,7 +82,7 @@ impl Reactor {
         (bits != NO_ALARM).then(|| f64::from_bits(bits))
     }
 
-    fn note_alarm(&self, when: Option<f64>) {
+    pub fn note_alarm(&self, when: Option<f64>) {
         self.alarm_at.store(when.map_or(NO_ALARM, f64::to_bits), Relaxed);
     }
 
@@ -183,7 +180,7 @@ impl Reactor {
     /// Makes the calling thread the loop's, if nothing of it is in progress elsewhere.
     ///
     /// asyncio allows a loop to be made on one thread, run on another and closed on a third, one after the other.
-    fn adopt(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn adopt(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_here() || self.hosted {
             return Ok(());
         }
@@ -242,12 +239,7 @@ impl Reactor {
     /// Something is due at `when`, in the time of `monotonic()`, or nothing is. Not for a time that has passed.
     #[pyo3(signature = (when, /))]
     fn set_alarm(&self, py: Python<'_>, when: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        let when = when.as_ref().map(number).transpose()?;
-        if !self.is_alarm(when) {
-            check(py, self.set_deadline(py, when))?;
-            self.note_alarm(when);
-        }
-        Ok(())
+        self.alarm_to(py, when.as_ref().map(number).transpose()?)
     }
 
     /// What the alarm is set to.
@@ -262,38 +254,26 @@ impl Reactor {
     /// guest is over; nothing is open.
     #[pyo3(signature = (token, /))]
     fn begin<'py>(&self, py: Python<'py>, token: u64) -> PyResult<Option<Bound<'py, PyList>>> {
-        match self.guest.batch_begin(py, token) {
-            abi::ESTALE | abi::EINLINE | abi::ECLOSED => return Ok(None),
-            status => check(py, status)?,
+        let mut found = Found::new();
+        if !self.begin_with(py, token, &mut found)? {
+            return Ok(None);
         }
-        let found = self.look(py, 0);
-        if found.is_err() {
-            self.guest.batch_end(py); // what went wrong with the look is what counts
-        }
-        found.map(Some)
+        PyList::new(py, found.numbers()).map(Some)
     }
 
     /// What is ready: fd and readiness, or -signum and how often, by turns. If it is to wait for the first event, it does
     /// so without the interpreter lock; None waits for ever.
     #[pyo3(signature = (nanoseconds=Some(0), /))]
     fn poll<'py>(&self, py: Python<'py>, nanoseconds: Option<u64>) -> PyResult<Bound<'py, PyList>> {
-        self.look(py, nanoseconds.unwrap_or(abi::FOREVER))
+        let mut found = Found::new();
+        self.look(py, nanoseconds.unwrap_or(abi::FOREVER), &mut found)?;
+        PyList::new(py, found.numbers())
     }
 
     /// Ends the innermost delivery: the alarm is set to `when`, or the next delivery is asked for.
     #[pyo3(signature = (when, more, /))]
     fn end(&self, py: Python<'_>, when: Option<Bound<'_, PyAny>>, more: bool) -> PyResult<()> {
-        let when = when.as_ref().map(number).transpose()?;
-        let asked = if more {
-            self.guest.wake(py)
-        } else if !self.is_alarm(when) {
-            self.note_alarm(when);
-            self.set_deadline(py, when)
-        } else {
-            0
-        };
-        let ended = self.guest.batch_end(py);
-        check(py, if asked < 0 { asked } else { ended })
+        self.end_with(py, when.as_ref().map(number).transpose()?, more)
     }
 
     /// A delivery that nobody announced, for a `with` statement; nothing is looked at yet.
@@ -302,7 +282,7 @@ impl Reactor {
     }
 
     /// Asks for a delivery. Any thread, also after the end.
-    fn wake(&self, py: Python<'_>) {
+    pub fn wake(&self, py: Python<'_>) {
         self.guest.poster_wake(py);
     }
 

@@ -11,11 +11,17 @@ import asyncio
 import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
 import sys
 import threading
+from asyncio import base_events, format_helpers
 from collections.abc import Callable
+from inspect import signature
+from time import monotonic  # noqa: F401  (the loop's clock, for the native module)
 from typing import Any
 
 #: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
 ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH  # type: ignore[attr-defined]
+
+# Since 3.12.
+_SOURCES_KNOW_DEBUG = "debug" in signature(format_helpers._format_callback_source).parameters
 
 #: The running loop of this thread and process, or None. The function itself and no wrapper: each delivery calls it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop
@@ -98,7 +104,28 @@ def before_threads_end(hook: Callable[[], None]) -> None:
     threading._register_atexit(hook)  # type: ignore[attr-defined]
 
 
-def forget_last_frame(handle: asyncio.Handle) -> None:
-    """Debug mode remembers where a handle was made: that is to be the caller's line, not the loop's own method."""
+#: asyncio's own `loop.time`, which reads `monotonic`; and its iteration, which polls the selector.
+loop_time = asyncio.BaseEventLoop.time
+run_once: Callable[[asyncio.BaseEventLoop], None] = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
+
+
+def report_failure(handle: asyncio.Handle, error: BaseException) -> None:
+    """Tells the loop's exception handler what a callback has raised, as `asyncio.Handle._run` does."""
+    callback, args, loop = handle._callback, handle._args, handle._loop  # type: ignore[attr-defined]
+    debug = {"debug": loop.get_debug()} if _SOURCES_KNOW_DEBUG else {}
+    context = {
+        "message": f"Exception in callback {format_helpers._format_callback_source(callback, args, **debug)}",
+        "exception": error,
+        "handle": handle,
+    }
     if handle._source_traceback:  # type: ignore[attr-defined]
-        del handle._source_traceback[-1]  # type: ignore[attr-defined]
+        context["source_traceback"] = handle._source_traceback  # type: ignore[attr-defined]
+    try:
+        loop.call_exception_handler(context)
+    finally:
+        del handle, error, callback, args, context  # what the handler raises leads to this frame
+
+
+def report_slow(handle: asyncio.Handle, seconds: float) -> None:
+    """Debug mode tells of a callback that has taken long."""
+    base_events.logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), seconds)  # type: ignore[attr-defined]

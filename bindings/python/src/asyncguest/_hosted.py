@@ -89,7 +89,7 @@ class HostedRun(Run):
         if self._last_stats is not None:
             return self._last_stats
         try:
-            return GuestStats.of(self.event_loop.reactor, self.deliveries.budget_spent if self.deliveries else 0)
+            return GuestStats.of(self.event_loop.reactor, self.event_loop.budget_spent)
         except GuestClosed:
             if self._last_stats is None:
                 raise
@@ -123,7 +123,7 @@ class HostedRun(Run):
         try:
             return task
         finally:
-            del task  # its first step may have failed: see iterate
+            del task  # its first step may have failed: see run_inside
 
     def _make_loop(self) -> EventLoop:
         loop = make_loop(

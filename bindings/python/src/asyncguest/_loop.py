@@ -1,7 +1,7 @@
 """The event loop: CPython's selector loop, waiting in the library.
 
-Owns: the reactor of one loop, and what a change made by host code does to it. Everything here runs on the loop's own
-thread, except `call_soon_threadsafe`. How a host drives it is in `_delivery.py`.
+Owns: what of the loop users see, beside `call_soon` and its like, which are `LoopCore`'s. Everything here runs on the loop's
+own thread. How a host drives it is in `_delivery.py`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import asyncio
 import math
 import os
 import select
-import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextvars import Context
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from . import _options
 from ._children import Children
-from ._compat import ORIGIN_DEPTH, forget_last_frame, running_loop, set_running_loop
-from ._cpython_loop import LOOK_EVERY
+from ._compat import running_loop
 from ._native import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
@@ -61,17 +58,16 @@ class EventLoop(TransportLoop):
     """
 
     #: The run that this loop belongs to, or None. For the package itself.
-    hosted_run: Run | None = None
+    hosted_run: Run | None
 
     def __init__(self, *, native: bool = True) -> None:
-        self._reactor = Reactor(**_options.for_new_loop())
-        self._handlers = SignalHandlers(self, self._reactor)
+        reactor = Reactor(**_options.for_new_loop())
+        self._handlers = SignalHandlers(self, reactor)
         self._children = Children(self)
-        self._look_at = 0.0
         try:
-            super().__init__(GuestSelector(self._reactor, self._polled_by_hand), native)
+            super().__init__(reactor, GuestSelector(reactor, self._polled_by_hand), native)
         except BaseException:
-            self._reactor.close()
+            reactor.close()
             raise
 
     @property
@@ -79,26 +75,7 @@ class EventLoop(TransportLoop):
         """The `Guest` of the run that this loop belongs to, or None."""
         return None if self.hosted_run is None else self.hosted_run.guest
 
-    @property
-    def reactor(self) -> Reactor:
-        """The native guest. For the package itself."""
-        return self._reactor
-
-    # ---- what host code may call while the guest sleeps
-
-    def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
-    ) -> asyncio.Handle:
-        """Calls `callback(*args)` in the next iteration. As a guest: from any code on the host thread."""
-        if self._debug or self._closed:
-            handle = super().call_soon(callback, *args, context=context)
-            forget_last_frame(handle)
-        else:
-            handle = asyncio.Handle(callback, args, self, context)
-            self._ready.append(handle)
-        if self.idle:
-            self.rouse()
-        return handle
+    # ---- what is asked of it
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Schedules a coroutine. As a guest: one that host code starts between deliveries is kept alive until done."""
@@ -108,44 +85,7 @@ class EventLoop(TransportLoop):
                 self.hosted_run.keep(task)
             return task
         finally:
-            del task  # a first step that a task factory has run here may have failed: see iterate
-
-    def call_at(
-        self,
-        when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
-        context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        """Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread."""
-        try:
-            is_number = (ahead := when - 0.0) < 0 or ahead >= 0
-        except TypeError:
-            # Before anything is stored: one that cannot be compared would break the order of all timers.
-            raise TypeError(f"a timer is set to a number, in seconds of loop.time(), not to {when!r}") from None
-        if not is_number:
-            raise ValueError("a timer cannot be set to NaN")
-        timer = super().call_at(when, callback, *args, context=context)
-        if self._debug:
-            forget_last_frame(timer)
-        if self.idle:
-            at, alarm_at = self.in_monotonic(when), self._reactor.alarm_at
-            if alarm_at is None or at < alarm_at:  # type: ignore[operator]
-                self._reactor.set_alarm(at)
-        return timer
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        # asyncio's own hook. A guest must not be woken for a timer that is not there any more.
-        super()._timer_handle_cancelled(handle)  # type: ignore[misc]
-        if self.idle:
-            if self.drop_next_timer(handle):
-                self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
-            else:
-                self.prune_timers()
-
-    def _write_to_self(self) -> None:
-        # asyncio's own hook of call_soon_threadsafe: any thread, and also late, when the loop is closed.
-        self._reactor.wake()
+            del task  # a first step that a task factory has run here may have failed: see run_inside
 
     def stop(self) -> None:
         """Stops `run_forever`. As a guest, where nobody is inside that: ends the run, as `guest.cancel()` does."""
@@ -153,11 +93,6 @@ class EventLoop(TransportLoop):
             self.hosted_run.cancel("the loop was stopped")
         else:
             super().stop()
-
-    def rouse(self) -> None:
-        """The guest has something to do: one wake-up, however much follows before its delivery."""
-        self.idle = False
-        self._reactor.wake()
 
     # ---- signals
 
@@ -194,7 +129,7 @@ class EventLoop(TransportLoop):
         self._check_closed()  # type: ignore[attr-defined]
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
-        with WakeupFd(self, self._reactor), self._reactor.delivery():
+        with WakeupFd(self, self.reactor), self.reactor.delivery():
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:
@@ -202,24 +137,9 @@ class EventLoop(TransportLoop):
         try:
             return super().run_until_complete(future)
         except BaseException:
-            if self._reactor.closed and asyncio.isfuture(future) and future.done() and not future.cancelled():
+            if self.reactor.closed and asyncio.isfuture(future) and future.done() and not future.cancelled():
                 future.exception()  # the child of a fork leaves by it: nobody need say "never retrieved"
             raise
-
-    def _run_once(self) -> None:
-        # asyncio's own hook: one iteration of run_forever.
-        if self.hosted_run is not None or self._thread_id is None:
-            super()._run_once()  # type: ignore[misc]  # by hand: by way of the selector, like anybody's
-            return
-        pairs: Sequence[int] = ()
-        if not self._ready and not self._stopping:
-            pairs = self._reactor.poll(self._until_next_timer())
-            self._look_at = monotonic() + LOOK_EVERY
-        elif self._stopping or monotonic() >= self._look_at:
-            pairs = self._reactor.poll()
-            self._look_at = monotonic() + LOOK_EVERY
-            self.prune_timers()
-        self.iterate(pairs, _NEVER)
 
     def _polled_by_hand(self) -> None:
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
@@ -228,21 +148,12 @@ class EventLoop(TransportLoop):
             if self.has_ready():
                 self.rouse()
             else:
-                self._reactor.set_alarm(self.in_monotonic(self.next_deadline()))
+                self.set_alarm()
 
     def run_waiting(self, until: float) -> None:
         """One iteration inside an open delivery that waits, at the longest until `until`. For the end of a run."""
-        self.unpark()
-        if self.has_ready():
-            pairs = self._reactor.poll()
-        else:
-            when, wait = self.next_deadline(), until - monotonic()
-            pairs = self._reactor.poll(seconds(wait if when is None else min(wait, when - self.time())))
-        self.iterate(pairs, until)
-
-    def _until_next_timer(self) -> int | None:
-        when = self.next_deadline()
-        return None if when is None else seconds(min(when - self.time(), _LONGEST_WAIT))
+        when, wait = self.next_deadline(), until - monotonic()
+        self.iterate(seconds(wait if when is None else min(wait, when - self.time())), until)
 
     # ---- one iteration in three steps
 
@@ -262,7 +173,7 @@ class EventLoop(TransportLoop):
             until = max(0.0, when - self.time())
             timeout = until if timeout is None else min(timeout, until)
         fds = select.poll()
-        fds.register(self._reactor.fd, select.POLLIN)
+        fds.register(self.reactor.fd, select.POLLIN)
         return bool(fds.poll(None if timeout is None else math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)))
 
     def process_events(self, events: bool) -> None:
@@ -272,11 +183,10 @@ class EventLoop(TransportLoop):
         """
         self._check_closed()  # type: ignore[attr-defined]
         self._check_not_hosted()
-        self.prune_timers()
         if events:
-            with self._reactor.delivery():
-                self.queue_readiness(self._reactor.poll())
-        self.queue_due_timers(self.time())
+            with self.reactor.delivery():
+                self.look()
+        self.queue_due_timers()
 
     def process_ready(self) -> None:
         """Runs the callbacks that are ready at this moment: the third step of one iteration. The loop's own thread."""
@@ -288,17 +198,10 @@ class EventLoop(TransportLoop):
         claimed = self._thread_id is None
         if claimed:
             self.claim(threading.get_ident())
-        origins, hooks = sys.get_coroutine_origin_tracking_depth(), sys.get_asyncgen_hooks()
-        if self._debug:
-            sys.set_coroutine_origin_tracking_depth(ORIGIN_DEPTH)
-        sys.set_asyncgen_hooks(*self.asyncgen_hooks())
-        set_running_loop(self)
         try:
-            self.run_ready(_NEVER)
+            with self.inside():
+                self.run_ready()
         finally:
-            set_running_loop(outer)
-            sys.set_asyncgen_hooks(*hooks)
-            sys.set_coroutine_origin_tracking_depth(origins)
             if claimed:
                 self.release()
 
@@ -326,9 +229,6 @@ class EventLoop(TransportLoop):
     def _check_not_hosted(self) -> None:
         if self.hosted_run is not None:
             raise RuntimeError("this loop is driven by its host: it cannot be run or stepped by hand")
-
-
-_NEVER = float("inf")
 
 
 def run(main: Any, *, debug: bool | None = None) -> Any:

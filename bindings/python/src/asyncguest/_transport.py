@@ -14,7 +14,7 @@ from asyncio import base_events, constants, futures, selector_events, sslproto, 
 from typing import Any
 
 from ._cpython_loop import CPythonLoop
-from ._native import ReadBuffer, StreamTransport, TransportHandle
+from ._native import ReadBuffer, Reactor, StreamTransport, TransportHandle
 from ._selector import GuestSelector
 
 _SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
@@ -94,10 +94,10 @@ class TransportLoop(CPythonLoop):
 
     _transports: Any
 
-    def __init__(self, selector: GuestSelector, native: bool) -> None:
+    def __init__(self, reactor: Reactor, selector: GuestSelector, native: bool) -> None:
         #: Where its native transports receive; None: it has none.
         self.read_buffer = ReadBuffer() if native else None
-        super().__init__(selector)
+        super().__init__(reactor, selector)
 
     def _make_socket_transport(
         self,

@@ -5,11 +5,17 @@ use std::mem::size_of;
 use std::ptr;
 
 use asyncguest::ffi::types::GuestLive;
-use asyncguest::ffi::{signal, status, version};
+use asyncguest::ffi::{signal, status, timer, version};
 
 /// `guest_signal_arrivals`.
 pub fn signal_arrivals(signum: i32) -> u64 {
     signal::guest_signal_arrivals(signum)
+}
+
+/// `guest_now`: nanoseconds.
+#[inline]
+pub fn now() -> u64 {
+    timer::guest_now()
 }
 
 /// `guest_live`: sources, threads.

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{in_debug, logger, Side, StreamTransport};
-use crate::objects::{call0, call1};
+use crate::call::{call_with, method, method1, method_with};
 
 type Transport<'py> = Bound<'py, StreamTransport>;
 
@@ -60,7 +60,8 @@ pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult
         if in_debug(&event_loop)? {
             let options = PyDict::new(py);
             options.set_item("exc_info", &value)?;
-            logger(py)?.call_method(intern!(py, "debug"), ("%r: %s", transport, message), Some(&options))?;
+            let told = ("%r: %s", transport, message).into_pyobject(py)?;
+            call_with(&logger(py)?.getattr(intern!(py, "debug"))?, &told, Some(&options))?;
         }
     } else if !event_loop.is_none() {
         let context = PyDict::new(py);
@@ -68,7 +69,7 @@ pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult
         context.set_item("exception", &value)?;
         context.set_item("transport", transport)?;
         context.set_item("protocol", this.protocol(py))?;
-        event_loop.call_method1(intern!(py, "call_exception_handler"), (context,))?;
+        method1(&event_loop, intern!(py, "call_exception_handler"), &context)?;
     }
     force_close(transport, &value)
 }
@@ -76,7 +77,7 @@ pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult
 fn lose_soon(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = transport.py();
     let lost = transport.getattr(intern!(py, "_call_connection_lost"))?;
-    transport.get().event_loop(py).call_method1(intern!(py, "call_soon"), (lost, error)).map(drop)
+    method_with(&transport.get().event_loop(py), intern!(py, "call_soon"), (lost, error)).map(drop)
 }
 
 /// Tells the protocol, and lets go of everything.
@@ -89,21 +90,21 @@ pub fn connection_lost(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> P
         state.protocol.as_ref().map(|protocol| protocol.bind(py).clone())
     };
     let Some(protocol) = protocol else { return Ok(()) };
-    let told = call1(&protocol, intern!(py, "connection_lost"), error);
+    let told = method1(&protocol, intern!(py, "connection_lost"), error);
     let (sock, server, _loop, _protocol) = {
         let mut state = this.state();
         (state.sock.take(), state.server.take(), state.event_loop.take(), state.protocol.take())
     };
     if let Some(sock) = sock {
-        call0(sock.bind(py), intern!(py, "close"))?;
+        method(sock.bind(py), intern!(py, "close"))?;
     }
     if let Some(server) = server {
-        call1(transport, intern!(py, "_leave"), server.bind(py))?;
+        method1(transport, intern!(py, "_leave"), server.bind(py))?;
     }
     told?;
     if let Some(waiter) = waiter {
         let error = PyConnectionError::new_err("Connection is closed by peer").into_value(py);
-        call1(&waiter, intern!(py, "set_exception"), error.bind(py).as_any())?;
+        method1(&waiter, intern!(py, "set_exception"), error.bind(py).as_any())?;
     }
     Ok(())
 }

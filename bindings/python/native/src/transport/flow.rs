@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::{is_exit, StreamTransport};
-use crate::objects::call0;
+use crate::call::{method, method1};
 
 /// Bytes: asyncio's limits, until others are set.
 pub const HIGH: usize = 64 * 1024;
@@ -48,7 +48,7 @@ pub fn maybe_resume(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
 
 fn tell(transport: &Bound<'_, StreamTransport>, name: &Bound<'_, PyString>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
-    let Err(error) = call0(&this.protocol(py), name) else { return Ok(()) };
+    let Err(error) = method(&this.protocol(py), name) else { return Ok(()) };
     if is_exit(py, &error) {
         return Err(error);
     }
@@ -57,6 +57,6 @@ fn tell(transport: &Bound<'_, StreamTransport>, name: &Bound<'_, PyString>) -> P
     context.set_item("exception", error.into_value(py))?;
     context.set_item("transport", transport)?;
     context.set_item("protocol", this.protocol(py))?;
-    this.event_loop(py).call_method1(intern!(py, "call_exception_handler"), (context,))?;
+    method1(&this.event_loop(py), intern!(py, "call_exception_handler"), &context)?;
     Ok(())
 }

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use super::{is_exit, read, StreamTransport};
-use crate::objects::call1;
+use crate::call::{copy_context, method1};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,8 +33,7 @@ pub struct TransportHandle {
 impl TransportHandle {
     /// With a copy of the current context.
     pub fn new(transport: &Bound<'_, StreamTransport>, side: Side) -> PyResult<TransportHandle> {
-        static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let context = COPY_CONTEXT.import(transport.py(), "contextvars", "copy_context")?.call0()?;
+        let context = copy_context(transport.py())?;
         Ok(TransportHandle {
             transport: transport.clone().unbind(),
             side,
@@ -52,7 +50,7 @@ impl TransportHandle {
             Side::Read => read::ready(transport, context),
             Side::Write => {
                 let flush = transport.getattr(intern!(py, "_write_ready"))?;
-                call1(context, intern!(py, "run"), &flush).map(drop)
+                method1(context, intern!(py, "run"), &flush).map(drop)
             }
         }
     }
@@ -63,11 +61,9 @@ impl TransportHandle {
             Side::Write => "_write_ready",
         }
     }
-}
 
-#[pymethods]
-impl TransportHandle {
-    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// `ready`, and the loop is told what that leaves to it: what an `asyncio.Handle` does by `_run`.
+    pub fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Err(error) = this.ready(py) else { return Ok(()) };
         let event_loop = this.transport.get().event_loop(py);
@@ -78,8 +74,23 @@ impl TransportHandle {
         context.set_item("message", format!("Exception in callback SocketTransport.{}()", this.name()))?;
         context.set_item("exception", error.into_value(py))?;
         context.set_item("handle", slf)?;
-        event_loop.call_method1(intern!(py, "call_exception_handler"), (context,))?;
+        method1(&event_loop, intern!(py, "call_exception_handler"), &context)?;
         Ok(())
+    }
+
+    pub fn context(&self) -> &Py<PyAny> {
+        &self.context
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Relaxed)
+    }
+}
+
+#[pymethods]
+impl TransportHandle {
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::run(slf)
     }
 
     /// Never runs any more.
@@ -89,12 +100,12 @@ impl TransportHandle {
 
     /// Whether it is.
     fn cancelled(&self) -> bool {
-        self.cancelled.load(Relaxed)
+        self.is_cancelled()
     }
 
     #[getter]
     fn _cancelled(&self) -> bool {
-        self.cancelled()
+        self.is_cancelled()
     }
 
     #[getter]
@@ -113,7 +124,7 @@ impl TransportHandle {
     }
 
     fn __repr__(&self) -> String {
-        let cancelled = if self.cancelled() { "cancelled " } else { "" };
+        let cancelled = if self.is_cancelled() { "cancelled " } else { "" };
         format!("<Handle {cancelled}SocketTransport.{}()>", self.name())
     }
 

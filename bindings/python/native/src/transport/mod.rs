@@ -35,7 +35,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use crate::objects::{call0, call1};
+use crate::call::{method, method1, method_with};
 pub use handle::{Side, TransportHandle};
 use queue::Queue;
 pub use read_buffer::ReadBuffer;
@@ -81,7 +81,7 @@ impl StreamTransport {
     fn undone_waiter<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let waiter = self.state().empty_waiter.as_ref().map(|waiter| waiter.bind(py).clone());
         match waiter {
-            Some(waiter) if !call0(&waiter, intern!(py, "done"))?.is_truthy()? => Ok(Some(waiter)),
+            Some(waiter) if !method(&waiter, intern!(py, "done"))?.is_truthy()? => Ok(Some(waiter)),
             _ => Ok(None),
         }
     }
@@ -91,7 +91,7 @@ impl StreamTransport {
             Side::Read => intern!(py, "_remove_reader"),
             Side::Write => intern!(py, "_remove_writer"),
         };
-        self.event_loop(py).call_method1(name, (self.fd,)).map(drop)
+        method_with(&self.event_loop(py), name, (self.fd,)).map(drop)
     }
 }
 
@@ -100,7 +100,7 @@ fn watch(transport: &Bound<'_, StreamTransport>, side: Side) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let handle = TransportHandle::new(transport, side)?;
     let watch = intern!(py, "watch_transport");
-    this.event_loop(py).call_method1(watch, (this.fd, side as i32, handle)).map(drop)
+    method_with(&this.event_loop(py), watch, (this.fd, side as i32, handle)).map(drop)
 }
 
 fn or_none<'py>(py: Python<'py>, object: &Option<Py<PyAny>>) -> Bound<'py, PyAny> {
@@ -113,7 +113,7 @@ fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
 }
 
 fn in_debug(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(!event_loop.is_none() && call0(event_loop, intern!(event_loop.py(), "get_debug"))?.is_truthy()?)
+    Ok(!event_loop.is_none() && method(event_loop, intern!(event_loop.py(), "get_debug"))?.is_truthy()?)
 }
 
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
@@ -122,7 +122,7 @@ fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 }
 
 fn log_debug<'py>(py: Python<'py>, what: (&str, &Bound<'py, StreamTransport>)) -> PyResult<()> {
-    logger(py)?.call_method1(intern!(py, "debug"), what).map(drop)
+    method_with(logger(py)?, intern!(py, "debug"), what).map(drop)
 }
 
 fn minus_one(py: Python<'_>) -> &Bound<'_, PyAny> {
@@ -133,7 +133,7 @@ fn minus_one(py: Python<'_>) -> &Bound<'_, PyAny> {
 /// The fd of a socket, asked for each time: its owner may have closed it, and the number can be another file's by now.
 fn fd_of(sock: &Bound<'_, PyAny>) -> PyResult<i32> {
     let py = sock.py();
-    match call0(sock, intern!(py, "fileno"))?.extract()? {
+    match method(sock, intern!(py, "fileno"))?.extract()? {
         ..0 => Err(os_error(py, &Error::from_raw_os_error(libc::EBADF))),
         fd => Ok(fd),
     }
@@ -163,7 +163,7 @@ impl StreamTransport {
     ) -> PyResult<StreamTransport> {
         drop(waiter); // it is for `__init__`
         let read_buffer = r#loop.getattr("read_buffer")?.cast_into::<ReadBuffer>()?.unbind();
-        let fd = call0(&sock, intern!(py, "fileno"))?.extract()?;
+        let fd = method(&sock, intern!(py, "fileno"))?.extract()?;
         let state = State {
             event_loop: Some(r#loop.unbind()),
             sock: Some(sock.unbind()),
@@ -194,7 +194,7 @@ impl StreamTransport {
         name: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        or_none(py, &self.state().extra).call_method1(intern!(py, "get"), (name, default))
+        method_with(&or_none(py, &self.state().extra), intern!(py, "get"), (name, default))
     }
 
     fn is_closing(&self) -> bool {
@@ -323,14 +323,14 @@ impl StreamTransport {
         if self.state().empty_waiter.is_some() {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
-        let waiter = call0(&self.event_loop(py), intern!(py, "create_future"))?;
+        let waiter = method(&self.event_loop(py), intern!(py, "create_future"))?;
         let is_empty = {
             let mut state = self.state();
             state.empty_waiter = Some(waiter.clone().unbind());
             state.queue.is_empty()
         };
         if is_empty {
-            call1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
+            method1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
         }
         Ok(waiter)
     }

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 
 use super::end;
 use super::{in_debug, is_exit, log_debug, StreamTransport};
-use crate::objects::{call0, call1, call2, with_memory};
+use crate::call::{method, method1, method2, method_with};
+use crate::memory::with_memory;
 use crate::socket;
 
 const READ: &str = "Fatal read error on socket transport";
@@ -45,17 +46,17 @@ pub fn ready(transport: &Bound<'_, StreamTransport>, context: &Bound<'_, PyAny>)
     let run = intern!(py, "run");
     let Some(reading) = begin(transport) else { return Ok(()) };
     if reading.buffered {
-        return call1(context, run, &transport.getattr(intern!(py, "_read_ready"))?).map(drop);
+        return method1(context, run, &transport.getattr(intern!(py, "_read_ready"))?).map(drop);
     }
     match receive(transport, &reading) {
         Ok(Some(data)) if !data.is_empty()? => {
             let received = reading.protocol.getattr(intern!(py, "data_received"));
-            match received.and_then(|received| call2(context, run, &received, &data)) {
+            match received.and_then(|received| method2(context, run, &received, &data)) {
                 Ok(_) => Ok(()),
                 Err(error) => context_fatal(transport, context, error, DATA_RECEIVED),
             }
         }
-        Ok(Some(_)) => call1(context, run, &transport.getattr(intern!(py, "_read_eof"))?).map(drop),
+        Ok(Some(_)) => method1(context, run, &transport.getattr(intern!(py, "_read_eof"))?).map(drop),
         Ok(None) => Ok(()),
         Err(error) => context_fatal(transport, context, error, READ),
     }
@@ -70,7 +71,7 @@ pub fn ready_here(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     }
     match receive(transport, &reading) {
         Ok(Some(data)) if !data.is_empty()? => {
-            match call1(&reading.protocol, intern!(py, "data_received"), &data) {
+            match method1(&reading.protocol, intern!(py, "data_received"), &data) {
                 Ok(_) => Ok(()),
                 Err(error) => fatal_unless_exit(transport, error, DATA_RECEIVED),
             }
@@ -84,7 +85,7 @@ pub fn ready_here(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
 fn ready_buffered(transport: &Bound<'_, StreamTransport>, reading: &Reading<'_>) -> PyResult<()> {
     let py = transport.py();
     let protocol = &reading.protocol;
-    let buffer = call1(protocol, intern!(py, "get_buffer"), super::minus_one(py)).and_then(|buffer| {
+    let buffer = method1(protocol, intern!(py, "get_buffer"), super::minus_one(py)).and_then(|buffer| {
         match buffer.len()? {
             0 => Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer")),
             _ => Ok(buffer),
@@ -102,7 +103,7 @@ fn ready_buffered(transport: &Bound<'_, StreamTransport>, reading: &Reading<'_>)
     match received {
         Ok(Some(0)) => eof(transport),
         Ok(Some(count)) => {
-            match call1(protocol, intern!(py, "buffer_updated"), count.into_pyobject(py)?.as_any()) {
+            match method1(protocol, intern!(py, "buffer_updated"), count.into_pyobject(py)?.as_any()) {
                 Ok(_) => Ok(()),
                 Err(error) => fatal_unless_exit(transport, error, BUFFER_UPDATED),
             }
@@ -128,7 +129,7 @@ pub fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     if in_debug(&this.event_loop(py))? {
         log_debug(py, ("%r received EOF", transport))?;
     }
-    match call0(&this.protocol(py), intern!(py, "eof_received")) {
+    match method(&this.protocol(py), intern!(py, "eof_received")) {
         Err(error) => fatal_unless_exit(transport, error, EOF_RECEIVED),
         Ok(keep_open) if keep_open.is_truthy()? => this.stop_watching(py, super::Side::Read),
         Ok(_) => end::close(transport),
@@ -153,5 +154,5 @@ fn context_fatal(
         return Err(error);
     }
     let fatal = transport.getattr(intern!(py, "_fatal_error"))?;
-    context.call_method1(intern!(py, "run"), (fatal, error.into_value(py), message)).map(drop)
+    method_with(context, intern!(py, "run"), (fatal, error.into_value(py), message)).map(drop)
 }

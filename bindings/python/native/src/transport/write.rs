@@ -11,7 +11,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::queue::Chunk;
 use super::{end, flow, is_exit, Side, StreamTransport};
-use crate::objects::{call1, with_bytes};
+use crate::call::{method1, method_with};
+use crate::memory::with_bytes;
 use crate::socket;
 
 const WRITE: &str = "Fatal write error on socket transport";
@@ -43,8 +44,8 @@ fn is_lost(transport: &Transport<'_>) -> PyResult<bool> {
         before
     };
     if before >= QUIET_WRITES {
-        super::logger(transport.py())?
-            .call_method1(intern!(transport.py(), "warning"), ("socket.send() raised exception.",))?;
+        let (logger, warning) = (super::logger(transport.py())?, intern!(transport.py(), "warning"));
+        method_with(logger, warning, ("socket.send() raised exception.",))?;
     }
     Ok(before > 0)
 }
@@ -168,7 +169,7 @@ pub fn ready(transport: &Transport<'_>) -> PyResult<()> {
     }
     this.stop_watching(py, Side::Write)?;
     if let Some(waiter) = this.undone_waiter(py)? {
-        call1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
+        method1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
     }
     let (ends, eof) = {
         let state = this.state();
@@ -215,7 +216,7 @@ fn drop_queue(transport: &Transport<'_>, error: PyErr) -> PyResult<()> {
     let value = error.value(py).clone();
     end::fatal(transport, error, WRITE)?;
     if let Some(waiter) = waiter {
-        call1(&waiter, intern!(py, "set_exception"), &value)?;
+        method1(&waiter, intern!(py, "set_exception"), &value)?;
     }
     Ok(())
 }
@@ -240,5 +241,5 @@ pub fn write_eof(transport: &Transport<'_>) -> PyResult<()> {
 fn shut_down(transport: &Transport<'_>) -> PyResult<()> {
     const SHUT_WR: i32 = 1;
     let py = transport.py();
-    transport.get().sock(py).call_method1(intern!(py, "shutdown"), (SHUT_WR,)).map(drop)
+    method_with(&transport.get().sock(py), intern!(py, "shutdown"), (SHUT_WR,)).map(drop)
 }

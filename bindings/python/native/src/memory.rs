@@ -1,4 +1,4 @@
-//! What PyO3 has no cheap or no exact way for: method calls without a tuple, and the memory behind an object.
+//! The memory behind an object, lent for the time of one call.
 //!
 //! Owns: nothing. By the limited API alone, as it is in CPython 3.11. Host thread.
 
@@ -10,53 +10,8 @@ use std::ptr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 type Any<'py> = Bound<'py, PyAny>;
-
-/// `object.name()`.
-#[inline]
-pub fn call0<'py>(object: &Any<'py>, name: &Bound<'py, PyString>) -> PyResult<Any<'py>> {
-    let end = ptr::null_mut::<ffi::PyObject>();
-    // SAFETY: this thread is attached, and all of them are alive; NULL ends the arguments.
-    unsafe {
-        let result = ffi::PyObject_CallMethodObjArgs(object.as_ptr(), name.as_ptr(), end);
-        Bound::from_owned_ptr_or_err(object.py(), result)
-    }
-}
-
-/// `object.name(argument)`.
-#[inline]
-pub fn call1<'py>(object: &Any<'py>, name: &Bound<'py, PyString>, argument: &Any<'py>) -> PyResult<Any<'py>> {
-    let end = ptr::null_mut::<ffi::PyObject>();
-    // SAFETY: as above.
-    unsafe {
-        let result = ffi::PyObject_CallMethodObjArgs(object.as_ptr(), name.as_ptr(), argument.as_ptr(), end);
-        Bound::from_owned_ptr_or_err(object.py(), result)
-    }
-}
-
-/// `object.name(first, second)`.
-#[inline]
-pub fn call2<'py>(
-    object: &Any<'py>,
-    name: &Bound<'py, PyString>,
-    first: &Any<'py>,
-    second: &Any<'py>,
-) -> PyResult<Any<'py>> {
-    let end = ptr::null_mut::<ffi::PyObject>();
-    // SAFETY: as above.
-    unsafe {
-        let result = ffi::PyObject_CallMethodObjArgs(
-            object.as_ptr(),
-            name.as_ptr(),
-            first.as_ptr(),
-            second.as_ptr(),
-            end,
-        );
-        Bound::from_owned_ptr_or_err(object.py(), result)
-    }
-}
 
 /// A view of an object's memory, until it is dropped. It stays where it is made: the object may have pointers into it.
 struct View(MaybeUninit<ffi::Py_buffer>);

@@ -1,0 +1,164 @@
+//! Calls into Python, by the shortest way that the limited API has: no bound method, no tuple.
+//!
+//! What is called here may take long, and so meet the end of the interpreter, which before CPython 3.14 ends a thread that is
+//! not the main one where it asks for the interpreter lock: by an unwinding that Rust cannot let through. Such a thread stays
+//! here instead, as from 3.14 on. So what runs code of users goes by these functions, and not by PyO3's.
+
+#![allow(unsafe_code)]
+
+use std::mem::{forget, transmute};
+use std::ptr;
+use std::thread::park;
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+type Object = *mut ffi::PyObject;
+
+/// What keeps a thread that is being unwound.
+struct Stays;
+
+impl Drop for Stays {
+    #[cold]
+    fn drop(&mut self) {
+        loop {
+            park();
+        }
+    }
+}
+
+/// What a call has returned.
+#[inline]
+fn returned<'py>(py: Python<'py>, call: impl FnOnce() -> Object) -> PyResult<Bound<'py, PyAny>> {
+    let stays = Stays;
+    let result = call();
+    forget(stays);
+    // SAFETY: a new reference, or NULL and an exception.
+    unsafe { Bound::from_owned_ptr_or_err(py, result) }
+}
+
+/// `PyObject_CallMethodObjArgs`, which may be unwound.
+#[inline]
+fn call_method_obj_args() -> unsafe extern "C-unwind" fn(Object, Object, ...) -> Object {
+    let declared: unsafe extern "C" fn(Object, Object, ...) -> Object = ffi::PyObject_CallMethodObjArgs;
+    // SAFETY: the two differ in nothing but in that.
+    unsafe { transmute(declared) }
+}
+
+/// `PyObject_Call`, which may be unwound.
+fn call_object() -> unsafe extern "C-unwind" fn(Object, Object, Object) -> Object {
+    let declared: unsafe extern "C" fn(Object, Object, Object) -> Object = ffi::PyObject_Call;
+    // SAFETY: the two differ in nothing but in that.
+    unsafe { transmute(declared) }
+}
+
+/// `function(*args, **options)`
+pub fn call_with<'py>(
+    function: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let options = options.map_or(ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: objects that live during the call, or NULL for no options.
+    returned(function.py(), || unsafe { call_object()(function.as_ptr(), args.as_ptr(), options) })
+}
+
+/// `function(*args)`
+pub fn call<'py, A>(function: &Bound<'py, PyAny>, args: A) -> PyResult<Bound<'py, PyAny>>
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    call_with(function, &args.into_pyobject(function.py())?, None)
+}
+
+/// `object.name()`
+#[inline]
+pub fn method<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    let end: Object = ptr::null_mut();
+    // SAFETY: two objects that live during the call; NULL ends the list.
+    returned(object.py(), || unsafe { call_method_obj_args()(object.as_ptr(), name.as_ptr(), end) })
+}
+
+/// `object.name(*args)`
+pub fn method_with<'py, A>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    args: A,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    call(&object.getattr(name)?, args)
+}
+
+/// `object.name(argument)`
+#[inline]
+pub fn method1<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    argument: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (of, name, argument, end) = (object.as_ptr(), name.as_ptr(), argument.as_ptr(), ptr::null_mut());
+    // SAFETY: all of them are objects that live during the call; NULL ends the list.
+    returned(object.py(), || unsafe { call_method_obj_args()(of, name, argument, end as Object) })
+}
+
+/// `object.name(first, second)`
+#[inline]
+pub fn method2<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    first: &Bound<'py, PyAny>,
+    second: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (of, name, end) = (object.as_ptr(), name.as_ptr(), ptr::null_mut());
+    let (first, second) = (first.as_ptr(), second.as_ptr());
+    // SAFETY: as above.
+    returned(object.py(), || unsafe { call_method_obj_args()(of, name, first, second, end as Object) })
+}
+
+/// `context.run(callback, *args)`
+#[inline]
+pub fn run_in<'py>(
+    context: &Bound<'py, PyAny>,
+    callback: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+) -> PyResult<()> {
+    let (py, run) = (context.py(), intern!(context.py(), "run"));
+    let result = match args.len() {
+        0 => method1(context, run, callback),
+        1 => method2(context, run, callback, &*args.get_borrowed_item(0)?),
+        _ => {
+            let all = std::iter::once(callback.clone()).chain(args.iter()).collect::<Vec<_>>();
+            call_with(&context.getattr(run)?, &PyTuple::new(py, all)?, None)
+        }
+    };
+    result.map(drop)
+}
+
+/// `contextvars.copy_context()`
+#[inline]
+pub fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    COPY.import(py, "contextvars", "copy_context")?.call0()
+}
+
+/// Calls `handler` as the body of an `except` clause for `error`: what it asks `sys.exc_info()` for is there.
+pub fn handling<R>(py: Python<'_>, error: &Bound<'_, PyAny>, handler: impl FnOnce() -> R) -> R {
+    // SAFETY: this thread is attached. The first gives a new reference or NULL for none, and the second takes none away.
+    let before = unsafe {
+        let before = ffi::PyErr_GetHandledException();
+        ffi::PyErr_SetHandledException(error.as_ptr());
+        before
+    };
+    let result = handler();
+    // SAFETY: as above; the reference is given back once.
+    unsafe {
+        ffi::PyErr_SetHandledException(before);
+        drop(Bound::from_owned_ptr_or_opt(py, before));
+    }
+    result
+}

@@ -1,0 +1,206 @@
+//! One iteration of the loop, by the semantics of `BaseEventLoop._run_once`: look, then the timers that are due, then as many
+//! callbacks as were ready when the running began. It can be cut by a budget, and entered again by a nested host loop.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+
+use crate::abi::{self, Found};
+use crate::call::call;
+use crate::clock::{monotonic, time};
+use crate::loop_state::LoopState;
+use crate::ring::Entry;
+use crate::time::nanoseconds;
+use crate::timers;
+
+/// Seconds after which a loop that has callbacks ready looks at the system's poller between them. A look costs as much as a
+/// short callback does; when nothing is ready it comes at once.
+pub const LOOK_EVERY: f64 = 50e-6;
+
+/// As CPython: a longer wait than a day is cut.
+const LONGEST_WAIT: f64 = 24.0 * 3600.0;
+
+/// The place of `data` in `selectors.SelectorKey`.
+const DATA: usize = 3;
+
+/// Looks at the reactor and queues what it has found. `wait`: at most so many nanoseconds for the first event. Returns
+/// whether there was any.
+pub fn look(slf: &Bound<'_, LoopState>, wait: u64) -> PyResult<bool> {
+    let mut found = Found::new();
+    slf.get().reactor()?.get().look(slf.py(), wait, &mut found)?;
+    queue_found(slf, &found)?;
+    Ok(!found.numbers().is_empty())
+}
+
+/// Queues the callbacks of what a look has found, in order.
+pub fn queue_found(slf: &Bound<'_, LoopState>, found: &Found) -> PyResult<()> {
+    let py = slf.py();
+    for event in found.numbers().chunks_exact(2) {
+        let (fd, flags) = (event[0], event[1]);
+        if fd < 0 {
+            call(&slf.getattr(intern!(py, "signal_arrived"))?, (-fd, flags))?;
+            continue;
+        }
+        let keys = slf.get().keys(py);
+        let Some(key) = keys.get_item(fd)? else { continue };
+        let data = key.cast::<PyTuple>()?.get_item(DATA)?;
+        let data = data.cast::<PyTuple>()?;
+        // As CPython's EpollSelector: an error or a hang-up is reported to both sides.
+        for (side, other, remove) in
+            [(0, 2, intern!(py, "_remove_reader")), (1, 1, intern!(py, "_remove_writer"))]
+        {
+            let handle = data.get_item(side)?;
+            if handle.is_none() || flags & !other == 0 {
+                continue;
+            }
+            let entry = Entry::of(handle);
+            if entry.is_cancelled(py)? {
+                call(&slf.getattr(remove)?, (fd,))?;
+            } else {
+                slf.get().ready.get().push(py, entry);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Queues the timers that are due, by deadline.
+pub fn queue_due(slf: &Bound<'_, LoopState>) -> PyResult<()> {
+    let (py, core) = (slf.py(), slf.get());
+    if core.timers.earliest(py)?.is_none() {
+        return Ok(());
+    }
+    let end = time(slf)? + core.resolution();
+    while let Some(timer) = core.timers.pop_before(py, end)? {
+        if timers::is_cancelled(&timer)? {
+            core.timers.forget_cancelled();
+        } else {
+            core.ready.get().push(py, Entry::of(timer));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the next iteration has something to run, also if nothing is found that has become ready meanwhile.
+pub fn has_work(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
+    let (py, core) = (slf.py(), slf.get());
+    core.nested.unpark(slf, core.ready.get())?;
+    if core.has_ready(py) {
+        return Ok(true);
+    }
+    match core.timers.earliest(py)? {
+        Some(when) => Ok(when < time(slf)? + core.resolution()),
+        None => Ok(false),
+    }
+}
+
+/// One iteration of `run_forever`.
+pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
+    static BY_HAND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let (py, core) = (slf.py(), slf.get());
+    if core.is_hosted(py) || !core.is_claimed() {
+        // By hand: by way of the selector, like anybody's.
+        return call(BY_HAND.import(py, "asyncguest._compat", "run_once")?, (slf,)).map(drop);
+    }
+    let stopping = core.stopping.load(Relaxed);
+    if core.ready.get().count(py) == 0 && !stopping {
+        look(slf, until_next_timer(slf)?)?;
+        core.look_again_in(LOOK_EVERY);
+    } else if stopping || core.is_to_look() {
+        look(slf, 0)?;
+        core.look_again_in(LOOK_EVERY);
+        core.timers.prune(py)?;
+    }
+    iterate(slf, f64::INFINITY).map(drop)
+}
+
+/// In nanoseconds.
+fn until_next_timer(slf: &Bound<'_, LoopState>) -> PyResult<u64> {
+    Ok(match slf.get().next_deadline(slf.py())? {
+        Some(when) => nanoseconds((when - time(slf)?).min(LONGEST_WAIT)),
+        None => abi::FOREVER,
+    })
+}
+
+/// All of an iteration but the look. What is left when the time is over keeps its order, and is the whole of the next one.
+/// At least one callback runs. Returns a time: when the last one had run, 0 if it matters to nobody.
+pub fn iterate(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
+    let core = slf.get();
+    core.idle.store(false, Relaxed);
+    core.nested.unpark(slf, core.ready.get())?;
+    queue_due(slf)?;
+    run_ready(slf, until)
+}
+
+/// The last part of it.
+pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
+    let (py, core) = (slf.py(), slf.get());
+    let ready = core.ready.get();
+    let all = ready.count(py);
+    if core.left.load(Relaxed) == 0 || core.left.load(Relaxed) > all {
+        core.left.store(all, Relaxed);
+    }
+    let mut now = 0.0;
+    // What is left is the loop's: a nested delivery may run it, and the child of a fork is to leave it.
+    let outcome = loop {
+        let left = core.left.load(Relaxed);
+        if left == 0 {
+            break Ok(());
+        }
+        let Some(entry) = ready.take(py) else {
+            core.left.store(0, Relaxed);
+            break Ok(());
+        };
+        core.left.store(left - 1, Relaxed);
+        match run(slf, &entry) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(error) => break Err(error),
+        }
+        if until.is_finite() {
+            now = monotonic();
+            // One that was stopped ends with its iteration, and not inside of it.
+            if now >= until && !core.stopping.load(Relaxed) {
+                break Ok(());
+            }
+        }
+    };
+    drop(core.running.replace(py, None));
+    core.queue_after(slf)?;
+    outcome.map(|()| now)
+}
+
+/// Runs an entry. Returns whether it did: it may be cancelled, or has to wait.
+fn run(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
+    let (py, core) = (slf.py(), slf.get());
+    if entry.is_cancelled(py)? || (core.nested.is_any_entered(py) && core.nested.park(slf, entry)?) {
+        return Ok(false);
+    }
+    drop(core.running.replace(py, Some(entry.clone_ref(py))));
+    if core.is_debug() {
+        run_timed(slf, entry)?;
+    } else {
+        entry.run(py)?;
+    }
+    Ok(true)
+}
+
+/// In debug mode: asyncio's exception handler asks where the handle was made, and what takes long is told.
+#[cold]
+fn run_timed(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<()> {
+    static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let (py, began) = (slf.py(), monotonic());
+    let current = intern!(py, "_current_handle");
+    slf.setattr(current, entry.object())?;
+    let outcome = entry.run(py);
+    slf.setattr(current, py.None())?;
+    outcome?;
+    let took = monotonic() - began;
+    if took >= slf.getattr(intern!(py, "slow_callback_duration"))?.extract()? {
+        call(REPORT.import(py, "asyncguest._compat", "report_slow")?, (entry.object(), took))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Callbacks that stand in nested host loops, and what waits for them: a context cannot be entered twice, nor a task.
+//!
+//! Owns: the entries whose context is entered, and the entries that are parked until such a callback returns.
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::guarded::Guarded;
+use crate::loop_state::LoopState;
+use crate::ring::{Entry, Ready};
+
+/// What stands, and what waits.
+#[derive(Default)]
+pub struct Nested {
+    entered: Guarded<Vec<Entry>>,
+    /// With the depth at which they were met. None stands for the callback of an fd: it is reported again later.
+    parked: Guarded<Vec<(usize, Option<Entry>)>>,
+}
+
+/// A callback and a task that have been put aside.
+pub struct Aside {
+    outer: Option<Entry>,
+    task: Py<PyAny>,
+}
+
+impl Nested {
+    #[inline]
+    pub fn is_any_entered(&self, py: Python<'_>) -> bool {
+        self.entered.with(py, |entered| !entered.is_empty())
+    }
+
+    /// Whether something waits for a callback that stands, or stood.
+    #[inline]
+    pub fn is_any_parked(&self, py: Python<'_>) -> bool {
+        self.parked.with(py, |parked| !parked.is_empty())
+    }
+
+    /// Keeps an entry whose context a callback further out has entered. Returns whether it did.
+    #[cold]
+    pub fn park(&self, slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
+        let py = slf.py();
+        let context = entry.context(py)?;
+        let standing: Vec<Entry> =
+            self.entered.with(py, |entered| entered.iter().map(|it| it.clone_ref(py)).collect());
+        let (mut is_entered, mut stands) = (false, false);
+        for outer in &standing {
+            is_entered |= outer.context(py)?.is(&context);
+            stands |= outer.object().is(entry.object());
+        }
+        if !is_entered {
+            return Ok(false);
+        }
+        // The fd of a callback that stands would report the same again and again. It is muted; whether it is still ready
+        // when the callback has returned is seen then.
+        let of_fd =
+            stands && selector(slf)?.call_method1(intern!(py, "mute"), (entry.object(),))?.is_truthy()?;
+        let kept = (!of_fd).then(|| entry.clone_ref(py));
+        self.parked.with(py, |parked| parked.push((standing.len(), kept)));
+        Ok(true)
+    }
+
+    /// A callback that stood has returned: what waited for it is ready again.
+    pub fn unpark(&self, slf: &Bound<'_, LoopState>, ready: &Ready) -> PyResult<()> {
+        let py = slf.py();
+        if !self.is_any_parked(py) {
+            return Ok(());
+        }
+        let depth = self.entered.with(py, |entered| entered.len());
+        let free: Vec<_> = self.parked.with(py, |parked| {
+            let (free, kept) = std::mem::take(parked).into_iter().partition(|(met_at, _)| *met_at > depth);
+            *parked = kept;
+            free
+        });
+        if free.is_empty() {
+            return Ok(());
+        }
+        for entry in free.into_iter().rev().filter_map(|(_, entry)| entry) {
+            ready.push_first(py, entry);
+        }
+        selector(slf)?.call_method0(intern!(py, "unmute")).map(drop)
+    }
+
+    /// A delivery begins while a callback of another one is on the stack: puts that and its task aside.
+    ///
+    /// The prototype of parking a task with `_swap_current_task` is from the asyncio tests of eager tasks.
+    pub fn enter(&self, slf: &Bound<'_, LoopState>) -> PyResult<Aside> {
+        let py = slf.py();
+        let task = swap_task(slf, py.None())?;
+        let outer = slf.get().running.replace(py, None);
+        if let Some(outer) = &outer {
+            let outer = outer.clone_ref(py);
+            self.entered.with(py, |entered| entered.push(outer));
+        }
+        Ok(Aside { outer, task })
+    }
+
+    /// The end of what `enter` began.
+    pub fn leave(&self, slf: &Bound<'_, LoopState>, aside: Aside) -> PyResult<()> {
+        let py = slf.py();
+        if aside.outer.is_some() {
+            drop(self.entered.with(py, Vec::pop));
+        }
+        drop(slf.get().running.replace(py, aside.outer));
+        swap_task(slf, aside.task).map(drop)
+    }
+
+    /// What is parked, which is forgotten here.
+    pub fn take_parked(&self, py: Python<'_>) -> Vec<Entry> {
+        self.parked.with(py, std::mem::take).into_iter().filter_map(|(_, entry)| entry).collect()
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let entered =
+            self.entered.visited(|entered| entered.iter().try_for_each(|entry| visit.call(entry.object())));
+        entered.unwrap_or(Ok(()))?;
+        let parked = self.parked.visited(|parked| {
+            parked.iter().filter_map(|(_, entry)| entry.as_ref()).try_for_each(|it| visit.call(it.object()))
+        });
+        parked.unwrap_or(Ok(()))
+    }
+}
+
+fn selector<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyAny>> {
+    slf.getattr(intern!(slf.py(), "_selector"))
+}
+
+fn swap_task(slf: &Bound<'_, LoopState>, task: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    static SWAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let swap = SWAP.import(slf.py(), "asyncguest._compat", "swap_current_task")?;
+    swap.call1((slf, task)).map(Bound::unbind)
+}

@@ -1,0 +1,165 @@
+//! What the thread's asyncio state is outside of the guest's code: the host's, which is put back.
+//!
+//! Owns: that state, between `enter` and `leave`. Each of the steps is taken, also if one before it fails.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::call::method;
+use crate::guarded::Guarded;
+use crate::loop_state::LoopState;
+use crate::nested::Aside;
+
+/// The host's state.
+pub struct Outside {
+    /// The running loop; None if that is the guest's own.
+    running: Option<Py<PyAny>>,
+    asyncgen_hooks: Py<PyTuple>,
+    origin_depth: Py<PyAny>,
+    /// sniffio's thread-local, and the library that it names.
+    sniffio: Option<(Py<PyAny>, Py<PyAny>)>,
+    nested: Option<Aside>,
+}
+
+/// The functions that the state is changed by.
+struct Functions {
+    running_loop: Py<PyAny>,
+    set_running_loop: Py<PyAny>,
+    get_asyncgen_hooks: Py<PyAny>,
+    set_asyncgen_hooks: Py<PyAny>,
+    get_origin_depth: Py<PyAny>,
+    set_origin_depth: Py<PyAny>,
+    modules: Py<PyDict>,
+    /// How many frames of a coroutine's origin debug mode keeps.
+    debug_depth: Py<PyAny>,
+}
+
+impl Functions {
+    fn here(py: Python<'_>) -> PyResult<&Functions> {
+        static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
+        FUNCTIONS.get_or_try_init(py, || {
+            let (compat, sys) = (py.import("asyncguest._compat")?, py.import("sys")?);
+            let of = |module: &Bound<'_, PyModule>, name: &str| module.getattr(name).map(Bound::unbind);
+            Ok(Functions {
+                running_loop: of(&compat, "running_loop")?,
+                set_running_loop: of(&compat, "set_running_loop")?,
+                get_asyncgen_hooks: of(&sys, "get_asyncgen_hooks")?,
+                set_asyncgen_hooks: of(&sys, "set_asyncgen_hooks")?,
+                get_origin_depth: of(&sys, "get_coroutine_origin_tracking_depth")?,
+                set_origin_depth: of(&sys, "set_coroutine_origin_tracking_depth")?,
+                modules: sys.getattr("modules")?.cast_into::<PyDict>()?.unbind(),
+                debug_depth: of(&compat, "ORIGIN_DEPTH")?,
+            })
+        })
+    }
+}
+
+impl Outside {
+    /// Puts the guest's state in place.
+    pub fn enter(slf: &Bound<'_, LoopState>) -> PyResult<Outside> {
+        let (py, core) = (slf.py(), slf.get());
+        let is = Functions::here(py)?;
+        let before = is.running_loop.bind(py).call0()?;
+        let running = (!before.is(slf)).then(|| before.unbind());
+        let asyncgen_hooks = is.get_asyncgen_hooks.bind(py).call0()?.cast_into::<PyTuple>()?.unbind();
+        let origin_depth = is.get_origin_depth.bind(py).call0()?.unbind();
+        let nested = if core.depth.load(Relaxed) > 0 { Some(core.nested.enter(slf)?) } else { None };
+        core.depth.fetch_add(1, Relaxed);
+        let mut outside = Outside { running, asyncgen_hooks, origin_depth, sniffio: None, nested };
+        match outside.put_in_place(slf, is) {
+            Ok(()) => Ok(outside),
+            Err(error) => {
+                outside.leave(slf)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn put_in_place(&mut self, slf: &Bound<'_, LoopState>, is: &Functions) -> PyResult<()> {
+        let py = slf.py();
+        if self.running.is_some() {
+            is.set_running_loop.bind(py).call1((slf,))?;
+        }
+        let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
+        let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?;
+        is.set_asyncgen_hooks.bind(py).call1((first, last))?;
+        if slf.get().is_debug() {
+            is.set_origin_depth.bind(py).call1((&is.debug_depth,))?;
+        }
+        let Some(module) = is.modules.bind(py).get_item(intern!(py, "sniffio"))? else { return Ok(()) };
+        // Another thread may be in the middle of importing it.
+        let Some(local) = module.getattr_opt(intern!(py, "thread_local"))? else { return Ok(()) };
+        let name = intern!(py, "name");
+        self.sniffio = Some((local.clone().unbind(), local.getattr(name)?.unbind()));
+        local.setattr(name, intern!(py, "asyncio"))
+    }
+
+    /// Puts the host's state back.
+    pub fn leave(self, slf: &Bound<'_, LoopState>) -> PyResult<()> {
+        let (py, core) = (slf.py(), slf.get());
+        let is = Functions::here(py)?;
+        core.depth.fetch_sub(1, Relaxed);
+        let running = core.running.replace(py, None);
+        let nested = self.nested.map_or(Ok(()), |aside| core.nested.leave(slf, aside));
+        drop(running);
+        let sniffio = match self.sniffio {
+            Some((local, library)) => local.bind(py).setattr(intern!(py, "name"), library),
+            None => Ok(()),
+        };
+        let origins = is.set_origin_depth.bind(py).call1((self.origin_depth,));
+        let hooks = is.set_asyncgen_hooks.bind(py).call1(self.asyncgen_hooks.into_bound(py));
+        let running = match self.running {
+            Some(before) => put_back(before.into_bound(py), is),
+            None => Ok(()),
+        };
+        nested.and(sniffio).and(origins).and(hooks)?;
+        running
+    }
+}
+
+/// The loop that ran before is the running one again.
+fn put_back(mut before: Bound<'_, PyAny>, is: &Functions) -> PyResult<()> {
+    static FIRST: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = before.py();
+    if !before.is_none() && method(&before, intern!(py, "is_closed"))?.is_truthy()? {
+        before = method(FIRST.import(py, "asyncguest._running_loop", "first")?, intern!(py, "__call__"))?;
+        // that one has ended meanwhile
+    }
+    is.set_running_loop.bind(py).call1((before,)).map(drop)
+}
+
+/// `with loop.inside():`, the guest's state for a block of the package's own, outside of any delivery.
+///
+/// A `with` statement and not a pair of calls: between `__enter__` and the block no signal handler can raise.
+#[pyclass(frozen, module = "asyncguest._native")]
+pub struct Inside {
+    owner: Py<LoopState>,
+    outside: Guarded<Option<Outside>>,
+}
+
+impl Inside {
+    pub fn of(owner: Py<LoopState>) -> Inside {
+        Inside { owner, outside: Guarded::new(None) }
+    }
+}
+
+#[pymethods]
+impl Inside {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        let outside = Outside::enter(self.owner.bind(py))?;
+        drop(self.outside.replace(py, Some(outside)));
+        Ok(())
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
+        match self.outside.replace(py, None) {
+            Some(outside) => outside.leave(self.owner.bind(py)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Asking for a callback: `call_soon`, `call_soon_threadsafe`, `call_at` and `call_later`.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
+
+use crate::call::{call, call_with, copy_context, method};
+use crate::clock::in_monotonic;
+use crate::handle::Handle;
+use crate::loop_state::LoopState;
+use crate::ring::Entry;
+use crate::time::number;
+use crate::timer::TimerHandle;
+
+/// A handle, which is queued nowhere yet.
+#[inline]
+pub fn handle(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Handle> {
+    let context = match context {
+        Some(context) => context,
+        None => copy_context(slf.py())?,
+    };
+    let source = if slf.get().is_debug() { Some(stack(slf.py())?) } else { None };
+    Ok(Handle::of(slf.clone().unbind(), callback.unbind(), args.unbind(), context.unbind(), source))
+}
+
+/// Debug mode remembers where a handle was made.
+#[cold]
+fn stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    static EXTRACT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    Ok(EXTRACT.import(py, "asyncio.format_helpers", "extract_stack")?.call0()?.unbind())
+}
+
+/// What asyncio checks before it takes a callback.
+#[inline]
+fn check(
+    slf: &Bound<'_, LoopState>,
+    callback: &Bound<'_, PyAny>,
+    name: &Bound<'_, PyString>,
+    here: bool,
+) -> PyResult<()> {
+    let (py, core) = (slf.py(), slf.get());
+    if core.closed.load(Relaxed) {
+        method(slf.as_any(), intern!(py, "_check_closed"))?;
+    }
+    if core.is_debug() {
+        if here {
+            method(slf.as_any(), intern!(py, "_check_thread"))?;
+        }
+        call(&slf.getattr(intern!(py, "_check_callback"))?, (callback, name))?;
+    }
+    Ok(())
+}
+
+fn queue(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Py<Handle>> {
+    let py = slf.py();
+    let handle = Py::new(py, handle(slf, callback, args, context)?)?;
+    slf.get().ready.get().push(py, Entry::Own(handle.clone_ref(py)));
+    Ok(handle)
+}
+
+#[inline]
+pub fn call_soon(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Py<Handle>> {
+    check(slf, &callback, intern!(slf.py(), "call_soon"), true)?;
+    let handle = queue(slf, callback, args, context)?;
+    slf.get().rouse_if_idle(slf.py())?;
+    Ok(handle)
+}
+
+pub fn call_soon_threadsafe(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Py<Handle>> {
+    check(slf, &callback, intern!(slf.py(), "call_soon_threadsafe"), false)?;
+    let handle = queue(slf, callback, args, context)?;
+    method(slf.as_any(), intern!(slf.py(), "_write_to_self"))?;
+    Ok(handle)
+}
+
+/// A moment of `time()` as f64.
+fn moment(when: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let ahead = when.sub(0.0).map_err(|error| {
+        if !error.is_instance_of::<PyTypeError>(when.py()) {
+            return error;
+        }
+        let named = when.repr().map(|repr| repr.to_string()).unwrap_or_default();
+        PyTypeError::new_err(format!("a timer is set to a number, in seconds of loop.time(), not to {named}"))
+    })?;
+    if !ahead.lt(0)? && !ahead.ge(0)? {
+        return Err(PyValueError::new_err("a timer cannot be set to NaN"));
+    }
+    number(when)
+}
+
+pub fn call_at(
+    slf: &Bound<'_, LoopState>,
+    when: Bound<'_, PyAny>,
+    callback: Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Py<TimerHandle>> {
+    let (py, core) = (slf.py(), slf.get());
+    // Before anything is stored: one that cannot be compared would break the order of all timers.
+    let seconds = match when.cast_exact::<PyFloat>() {
+        Ok(float) if !float.value().is_nan() => float.value(),
+        _ => moment(&when)?,
+    };
+    check(slf, &callback, intern!(py, "call_at"), true)?;
+    let timer = TimerHandle::of(when.unbind(), seconds, core.timers.next_serial());
+    let handle = handle(slf, callback, args, context)?;
+    let timer = Py::new(py, PyClassInitializer::from(handle).add_subclass(timer))?;
+    core.timers.push(timer.bind(py))?;
+    if core.idle.load(Relaxed) {
+        let at = in_monotonic(slf, seconds)?;
+        core.reactor()?.get().alarm_by(py, at)?;
+    }
+    Ok(timer)
+}
+
+/// By `time` and `call_at`, as asyncio's: a subclass may have its own of either.
+pub fn call_later<'py>(
+    slf: &Bound<'py, LoopState>,
+    delay: Bound<'py, PyAny>,
+    callback: Bound<'py, PyAny>,
+    args: Bound<'py, PyTuple>,
+    context: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    if delay.is_none() {
+        return Err(PyTypeError::new_err(
+            "a timer is set to a number, in seconds of loop.time(), not to None",
+        ));
+    }
+    let when = method(slf.as_any(), intern!(py, "time"))?.add(delay)?;
+    let all: Vec<_> = [when, callback].into_iter().chain(args.iter()).collect();
+    let options = match context {
+        Some(context) => {
+            let options = PyDict::new(py);
+            options.set_item(intern!(py, "context"), context)?;
+            Some(options)
+        }
+        None => None,
+    };
+    call_with(&slf.getattr(intern!(py, "call_at"))?, &PyTuple::new(py, all)?, options.as_ref())
+}
