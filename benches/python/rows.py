@@ -12,6 +12,9 @@ from dataclasses import dataclass
 # The work and its size: for the table, and for the smoke run.
 SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ticks": ((30_000,), (500,)),
+    "soon": ((100_000,), (500,)),
+    "later": ((30_000,), (500,)),
+    "futures": ((30_000,), (500,)),
     "wake": ((300,), (5,)),
     "pair": ((3000,), (50,)),
     "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
@@ -50,6 +53,7 @@ class Row:
 def rows() -> Iterator[Row]:
     """All rows, in the table's order."""
     yield from _ticks()
+    yield from _callbacks()
     yield from _wakes()
     yield from _echoes()
     yield from _idle()
@@ -64,9 +68,19 @@ def _ticks() -> Iterator[Row]:
         yield Row(title, "cpu_us", Cell("ticks", "asyncguest", host), alone, None)
     ours = Cell("ticks", "asyncguest", "queue")
     yield Row(title, "cpu_us", ours, Cell("ticks", "standard", "alone"), None)
-    yield Row(title, "cpu_us", ours, Cell("ticks", "uvloop", "alone"), None)
     for ours, peer in _field("ticks", "queue", "tk", "qt", "qt-pyside", "gtk"):
         yield Row(title + ", on the wall", "wall_us", ours, peer, 1.0 if _is_new(ours) else None)
+
+
+def _callbacks() -> Iterator[Row]:
+    for work, title in (
+        ("ticks", "await sleep(0)"),
+        ("soon", "call_soon, and its callback"),
+        ("later", "call_later and cancel"),
+        ("futures", "a future wakes a task"),
+    ):
+        for host in ("alone", "queue", "qt"):
+            yield Row(title, "cpu_us", Cell(work, "asyncguest", host), Cell(work, "uvloop", "alone"), 1.0)
 
 
 def _wakes() -> Iterator[Row]:

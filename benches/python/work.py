@@ -93,6 +93,48 @@ async def ticks(host: BenchHost | None, count: int) -> Figures:
     return costs.per(count)
 
 
+async def soon(host: BenchHost | None, count: int) -> Figures:
+    """`call_soon` of a callback that does nothing, a hundred at a time, and their running."""
+    loop = asyncio.get_running_loop()
+    costs = Costs()
+    for _ in range(count // 100):
+        for _ in range(100):
+            loop.call_soon(int)
+        await asyncio.sleep(0)
+    return costs.per(count)
+
+
+async def later(host: BenchHost | None, count: int) -> Figures:
+    """`call_later` of what is cancelled at once, as a time limit that is not reached."""
+    loop = asyncio.get_running_loop()
+    costs = Costs()
+    for _ in range(count // 100):
+        for _ in range(100):
+            loop.call_later(1.0, int).cancel()
+        await asyncio.sleep(0)
+    return costs.per(count)
+
+
+async def futures(host: BenchHost | None, count: int) -> Figures:
+    """A task sets the future that another one waits for, again and again."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+
+    async def wait() -> None:
+        for _ in range(count):
+            await future
+
+    waits = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    costs = Costs()
+    for _ in range(count):
+        before, future = future, loop.create_future()
+        before.set_result(None)
+        await asyncio.sleep(0)
+    await waits
+    return costs.per(count)
+
+
 async def wake(host: BenchHost | None, fd: int) -> Figures:
     """Sends back what comes on the inherited socket `fd` until its other end is closed. What is measured is in duel.py."""
     _, answer = await asyncio.get_running_loop().create_connection(Answer, sock=socket.socket(fileno=fd))
@@ -224,5 +266,6 @@ async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
 
 
 WORK: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
-    function.__name__: function for function in (ticks, wake, pair, load, idle, storm, calm, burst)
+    function.__name__: function
+    for function in (ticks, soon, later, futures, wake, pair, load, idle, storm, calm, burst)
 }

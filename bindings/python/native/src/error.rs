@@ -11,9 +11,14 @@ import_exception!(asyncguest._errors, GuestError);
 import_exception!(asyncguest._errors, GuestClosed);
 import_exception!(asyncguest._errors, WrongThread);
 
-/// Imports the classes. To be done at the start: when the interpreter ends, and destructors meet a closed loop, it is too late.
-pub fn load(py: Python<'_>) {
-    let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
+/// Looks the classes up, while the package is being imported. When the interpreter ends, and destructors meet a loop of another
+/// thread, it is too late. Who has this module without the package has to wait until one is needed.
+pub fn load(py: Python<'_>) -> PyResult<()> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    if modules.contains("asyncguest._errors")? {
+        let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
+    }
+    Ok(())
 }
 
 /// Raises what a failed call of the library means.

@@ -23,7 +23,7 @@ impl<T> Guarded<T> {
     }
 
     /// Looks at the value, or changes it.
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, _py: Python<'_>, look: impl FnOnce(&mut T) -> R) -> R {
         look(&mut self.0.borrow_mut())
     }

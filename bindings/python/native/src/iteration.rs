@@ -155,7 +155,9 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
             break Ok(());
         };
         core.left.store(left - 1, Relaxed);
-        match run(slf, &entry) {
+        let ran = run(slf, &entry);
+        entry.release(py);
+        match ran {
             Ok(false) => continue,
             Ok(true) => {}
             Err(error) => break Err(error),
@@ -179,7 +181,9 @@ fn run(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
     if entry.is_cancelled(py)? || (core.nested.is_any_entered(py) && core.nested.park(slf, entry)?) {
         return Ok(false);
     }
-    drop(core.running.replace(py, Some(entry.clone_ref(py))));
+    if let Some(before) = core.running.replace(py, Some(entry.clone_ref(py))) {
+        before.release(py);
+    }
     if core.is_debug() {
         run_timed(slf, entry)?;
     } else {

@@ -115,7 +115,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "asyncguest works in the main interpreter alone: a thread of the library finds no other one. Import it there",
         ));
     }
-    error::load(module.py());
+    error::load(module.py())?;
     module.add("__version__", abi::version())?;
     module.add("NO_TIME", abi::FOREVER)?;
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;

@@ -104,7 +104,7 @@ impl LoopCore {
     /// A timer that asyncio's own class has made.
     fn _timer_handle_cancelled(slf: &Bound<'_, Self>, timer: &Bound<'_, PyAny>) -> PyResult<()> {
         if timer.getattr("_scheduled")?.is_truthy()? {
-            slf.as_super().get().timers.note_cancelled(slf.py());
+            slf.as_super().get().timers.count_cancelled();
         }
         Ok(())
     }

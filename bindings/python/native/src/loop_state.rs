@@ -168,11 +168,11 @@ impl LoopState {
         if !timer.get().is_scheduled() {
             return Ok(());
         }
-        let many = self.timers.note_cancelled(py);
         if !self.idle.load(Relaxed) {
-            return if many { self.timers.prune(py) } else { Ok(()) };
+            return self.timers.note_cancelled(timer);
         }
         let before = self.timers.earliest(py)?;
+        self.timers.note_cancelled(timer)?;
         let when = self.next_deadline(py)?;
         if when == before {
             return Ok(());

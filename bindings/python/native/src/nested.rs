@@ -25,6 +25,13 @@ pub struct Aside {
     task: Py<PyAny>,
 }
 
+impl Aside {
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.task)?;
+        self.outer.as_ref().map_or(Ok(()), |entry| visit.call(entry.object()))
+    }
+}
+
 impl Nested {
     #[inline]
     pub fn is_any_entered(&self, py: Python<'_>) -> bool {

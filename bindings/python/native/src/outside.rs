@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -98,6 +99,16 @@ impl Outside {
         local.setattr(name, intern!(py, "asyncio"))
     }
 
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.running)?;
+        visit.call(&self.asyncgen_hooks)?;
+        if let Some((local, library)) = &self.sniffio {
+            visit.call(local)?;
+            visit.call(library)?;
+        }
+        self.nested.as_ref().map_or(Ok(()), |aside| aside.traverse(visit))
+    }
+
     /// Puts the host's state back.
     pub fn leave(self, slf: &Bound<'_, LoopState>) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
@@ -161,5 +172,12 @@ impl Inside {
             Some(outside) => outside.leave(self.owner.bind(py)),
             None => Ok(()),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.owner)?;
+        let outside =
+            self.outside.visited(|outside| outside.as_ref().map_or(Ok(()), |it| it.traverse(&visit)));
+        outside.unwrap_or(Ok(()))
     }
 }

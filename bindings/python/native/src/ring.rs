@@ -68,6 +68,15 @@ impl Entry {
         }
     }
 
+    /// Lets go of it: at once, for the thread is known to be attached.
+    #[inline]
+    pub fn release(self, py: Python<'_>) {
+        match self {
+            Entry::Own(handle) => handle.drop_ref(py),
+            Entry::Foreign(handle) => handle.drop_ref(py),
+        }
+    }
+
     pub fn object(&self) -> &Py<PyAny> {
         match self {
             Entry::Own(handle) => handle.as_any(),

@@ -63,11 +63,12 @@ impl TimerHandle {
     /// The callback is not called any more.
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let handle = slf.as_super();
-        if Handle::stop(handle)? {
-            let owner = handle.get().owner();
+        let stopped = Handle::stop(handle);
+        if !matches!(stopped, Ok(false)) {
+            let owner = handle.get().owner(); // also if the callback's repr has failed, in debug mode
             owner.get().timer_stopped(owner.bind(slf.py()), slf)?;
         }
-        Ok(())
+        stopped.map(drop)
     }
 
     /// When it is due, in the time of the loop's `time()`.

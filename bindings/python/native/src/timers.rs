@@ -93,10 +93,25 @@ impl Timers {
         Ok(first)
     }
 
-    /// One of them was cancelled. Returns whether they are so many that they are to be taken out now.
-    pub fn note_cancelled(&self, py: Python<'_>) -> bool {
-        let count = self.cancelled.fetch_add(1, Relaxed) + 1;
-        self.are_many(count, self.heap(py).len())
+    /// One of them was cancelled. The last one of the heap is taken out, as most time limits are that were not reached; others
+    /// wait for their turn, until they are many.
+    pub fn note_cancelled(&self, timer: &Bound<'_, TimerHandle>) -> PyResult<()> {
+        let heap = self.heap(timer.py());
+        let last = heap.len().saturating_sub(1);
+        if heap.get_item(last).is_ok_and(|item| item.is(timer)) {
+            timer.get().leave();
+            return heap.del_item(last);
+        }
+        self.count_cancelled();
+        if self.are_many(self.cancelled(), heap.len()) {
+            self.prune_all(&heap)?;
+        }
+        Ok(())
+    }
+
+    /// One that somebody else has put there was cancelled.
+    pub fn count_cancelled(&self) {
+        self.cancelled.fetch_add(1, Relaxed);
     }
 
     /// One that was has left the heap.
