@@ -110,7 +110,7 @@ if [ ! -e "$library/libasyncguest.so.0" ]; then
     library=$work/lib
 fi
 
-for page in README.md docs/hosting.md docs/abi.md docs/cpp.md docs/hosts/cpp-*.md; do
+for page in README.md docs/hosting.md docs/abi.md docs/streams.md docs/cpp.md docs/hosts/cpp-*.md; do
     extract "$page" >"$work/list"
     while IFS= read -r snippet; do
         case $snippet in

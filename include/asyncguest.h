@@ -20,12 +20,12 @@
  *     run out; as with every failure nothing has changed, and the guest goes on.
  *   - Outputs come last, end in _out, and are written only on success.
  *   - Time is uint64_t nanoseconds of the monotonic clock. Nothing happens early.
- *   - fds are borrowed: close the source first, then the fd.
+ *   - fds are borrowed: close the source first, then the fd. (Those that are adopted belong to the library.)
  *   - Any function of class host may be called from anywhere on the host thread: in a callback, in
  *     a button handler, in a nested main loop.
  *   - A C++ exception may leave a callback: it passes out of guest_deliver_batch, and the guest
- *     stays whole. It must not leave a drop function, post, post_local, done, on_stall or the
- *     work function.
+ *     stays whole. It must not leave a drop function, post, post_local, done, on_stall, the end of a
+ *     write that is told GUEST_ECLOSED, or the work function.
  */
 
 
@@ -90,7 +90,7 @@ typedef int guest_os_fd_t;
 #define GUEST_EDRIVE (-7)
 
 /**
- * The guest was cancelled or has ended; it takes nothing new.
+ * The guest was cancelled or has ended, or the stream is broken; nothing new is taken.
  */
 #define GUEST_ECLOSED (-8)
 
@@ -148,6 +148,56 @@ typedef int guest_os_fd_t;
  * Memory ran out, here or in the system; nothing was registered, and the guest goes on.
  */
 #define GUEST_ENOMEM (-19)
+
+/**
+ * Stream flag: reading begins with the first `guest_stream_resume`.
+ */
+#define GUEST_STREAM_PAUSED 1
+
+/**
+ * TCP: small writes are not held back (TCP_NODELAY).
+ */
+#define GUEST_STREAM_NODELAY 2
+
+/**
+ * TCP: the system asks a silent peer now and then whether it is still there (SO_KEEPALIVE).
+ */
+#define GUEST_STREAM_KEEPALIVE 4
+
+/**
+ * No more bytes than the low mark are queued again: write on.
+ */
+#define GUEST_WATER_LOW 0
+
+/**
+ * More bytes than the high mark are queued: the peer takes less than you write.
+ */
+#define GUEST_WATER_HIGH 1
+
+/**
+ * Listener flag, IPv6: takes no IPv4 connections.
+ */
+#define GUEST_LISTENER_V6ONLY 1
+
+/**
+ * Several sockets may listen at the address, and share what comes (SO_REUSEPORT).
+ */
+#define GUEST_LISTENER_REUSEPORT 2
+
+/**
+ * UDP flag, IPv6: takes and sends no IPv4.
+ */
+#define GUEST_UDP_V6ONLY 1
+
+/**
+ * Several sockets may be bound to the address (SO_REUSEPORT).
+ */
+#define GUEST_UDP_REUSEPORT 2
+
+/**
+ * It may send to all hosts of a network at once (SO_BROADCAST).
+ */
+#define GUEST_UDP_BROADCAST 4
 
 /**
  * Return this from `post` when the host is gone for good; the run then ends.
@@ -537,6 +587,84 @@ typedef struct guest_stats_t {
 } guest_stats_t;
 
 /**
+ * How a listener shall behave. Zero the struct, set `struct_size`, then the fields that you want; a zero means the default. It
+ * is copied.
+ */
+typedef struct guest_listener_options_t {
+    /**
+     * Set to `sizeof(guest_listener_options_t)`.
+     */
+    size_t struct_size;
+    /**
+     * How many connections may wait to be accepted; default 1024. The system has a limit of its own.
+     */
+    uint32_t backlog;
+    /**
+     * GUEST_LISTENER_V6ONLY and its sisters.
+     */
+    uint32_t flags;
+} guest_listener_options_t;
+
+/**
+ * A connection is offered (`status` GUEST_OK): take it here with guest_stream_accept, else it is closed when this returns. Or
+ * none can be accepted just now (GUEST_EOS, `os_error` EMFILE, ENFILE, ...; GUEST_ENOMEM): the listener tries again every 100 ms
+ * without being asked, and this is told once until it has succeeded.
+ */
+typedef void (*guest_accept_fn)(struct guest_t *g,
+                                guest_id_t id,
+                                guest_status_t status,
+                                int32_t os_error,
+                                void *user_data);
+
+/**
+ * One address that a name resolved to.
+ */
+typedef struct guest_address_t {
+    /**
+     * `AF_INET`, `AF_INET6`, ...: for `socket()`.
+     */
+    int32_t family;
+    /**
+     * `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`.
+     */
+    int32_t socktype;
+    /**
+     * `IPPROTO_TCP`, ...: for `socket()`.
+     */
+    int32_t protocol;
+    /**
+     * Bytes used of `sockaddr`: the length for `connect()` and `bind()`.
+     */
+    uint32_t length;
+    /**
+     * A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
+     */
+    uint64_t sockaddr[16];
+} guest_address_t;
+
+/**
+ * A listener as it is at a moment.
+ */
+typedef struct guest_listener_info_t {
+    /**
+     * Set to `sizeof(guest_listener_info_t)` before the call.
+     */
+    size_t struct_size;
+    /**
+     * Its socket; it stays the listener's.
+     */
+    guest_os_fd_t fd;
+    /**
+     * How many connections it has offered.
+     */
+    uint64_t accepted;
+    /**
+     * Where it listens: the port that the system has chosen, too.
+     */
+    struct guest_address_t local;
+} guest_listener_info_t;
+
+/**
  * A post arrived on the host thread.
  */
 typedef void (*guest_post_fn)(struct guest_t *g,
@@ -574,32 +702,6 @@ typedef struct guest_event_t {
 } guest_event_t;
 
 /**
- * One address that a name resolved to.
- */
-typedef struct guest_address_t {
-    /**
-     * `AF_INET`, `AF_INET6`, ...: for `socket()`.
-     */
-    int32_t family;
-    /**
-     * `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`.
-     */
-    int32_t socktype;
-    /**
-     * `IPPROTO_TCP`, ...: for `socket()`.
-     */
-    int32_t protocol;
-    /**
-     * Bytes used of `sockaddr`: the length for `connect()` and `bind()`.
-     */
-    uint32_t length;
-    /**
-     * A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
-     */
-    uint64_t sockaddr[16];
-} guest_address_t;
-
-/**
  * A name was resolved. `status`: GUEST_OK, or GUEST_ERESOLVE and `gai_error` holds getaddrinfo's
  * code (EAI_NONAME, ...). `addresses`: `count` of them, valid during the call.
  */
@@ -622,12 +724,191 @@ typedef void (*guest_signal_fn)(struct guest_t *g,
                                 void *user_data);
 
 /**
+ * The connection stands. Told once of a stream that connects, before anything is read.
+ */
+typedef void (*guest_opened_fn)(struct guest_t *g,
+                                guest_id_t id,
+                                void *user_data);
+
+/**
+ * This was read: `size` bytes at `data`, a view that lasts as long as the call. `size` 0: the other end writes no more;
+ * the stream can still be written to, and ends when `guest_stream_shutdown` or `guest_stream_close` has ended that too.
+ */
+typedef void (*guest_read_fn)(struct guest_t *g,
+                              guest_id_t id,
+                              const void *data,
+                              size_t size,
+                              void *user_data);
+
+/**
+ * `level`: GUEST_WATER_HIGH or GUEST_WATER_LOW, in turns. `queued`: bytes that wait to be sent.
+ */
+typedef void (*guest_water_fn)(struct guest_t *g,
+                               guest_id_t id,
+                               uint32_t level,
+                               uint64_t queued,
+                               void *user_data);
+
+/**
+ * The stream has ended, and this is the last that is told of it. `status`: GUEST_OK (both directions have ended, or
+ * guest_stream_close has sent all), GUEST_EOS and `os_error` is the system's (ECONNREFUSED, ECONNRESET, ...), GUEST_ERESOLVE
+ * and `os_error` is getaddrinfo's code, GUEST_ENOMEM (no memory for what was read or written, so that the stream had to end).
+ */
+typedef void (*guest_closed_fn)(struct guest_t *g,
+                                guest_id_t id,
+                                guest_status_t status,
+                                int32_t os_error,
+                                void *user_data);
+
+/**
+ * How a stream shall behave, and whom it tells. Zero the struct, set `struct_size`, then the fields that you want; a zero means
+ * the default. It is copied.
+ */
+typedef struct guest_stream_options_t {
+    /**
+     * Set to `sizeof(guest_stream_options_t)`.
+     */
+    size_t struct_size;
+    /**
+     * May be NULL.
+     */
+    guest_opened_fn opened;
+    /**
+     * NULL: the stream is written to and never read, and learns that the peer has gone by its next write alone.
+     */
+    guest_read_fn read;
+    /**
+     * May be NULL.
+     */
+    guest_water_fn water;
+    /**
+     * Required.
+     */
+    guest_closed_fn closed;
+    /**
+     * `water` says GUEST_WATER_HIGH when more bytes than this are queued; default 64 KiB. Nothing is refused then.
+     */
+    uint64_t high_water;
+    /**
+     * `water` says GUEST_WATER_LOW when no more than this are left of them; default a quarter of the high mark.
+     */
+    uint64_t low_water;
+    /**
+     * GUEST_STREAM_PAUSED and its sisters.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} guest_stream_options_t;
+
+/**
+ * Some bytes: `size` of them at `data`, which may be NULL if there are none.
+ */
+typedef struct guest_buffer_t {
+    /**
+     * Where they begin.
+     */
+    const void *data;
+    /**
+     * How many.
+     */
+    size_t size;
+} guest_buffer_t;
+
+/**
+ * The end of one write: told exactly once for each that was accepted. `status`: GUEST_OK, the system has all of it (which does
+ * not say that the peer has read it); GUEST_EOS and its sisters as in guest_closed_fn; GUEST_ECLOSED, the stream or the guest
+ * was closed first. With GUEST_ECLOSED it runs where drop functions run, before the stream's own one, and must not throw.
+ */
+typedef void (*guest_written_fn)(struct guest_t *g,
+                                 guest_id_t id,
+                                 guest_status_t status,
+                                 int32_t os_error,
+                                 void *user_data);
+
+/**
+ * A stream as it is at a moment.
+ */
+typedef struct guest_stream_info_t {
+    /**
+     * Set to `sizeof(guest_stream_info_t)` before the call.
+     */
+    size_t struct_size;
+    /**
+     * Its socket, for setsockopt and the like; it stays the stream's. -1 while it connects, and when it has ended.
+     */
+    guest_os_fd_t fd;
+    /**
+     * Bytes that wait to be sent.
+     */
+    uint64_t queued;
+    /**
+     * Bytes that were sent.
+     */
+    uint64_t sent;
+    /**
+     * Bytes that were read.
+     */
+    uint64_t received;
+    /**
+     * This end; `length` 0 where the system does not know it.
+     */
+    struct guest_address_t local;
+    /**
+     * The other end, the same.
+     */
+    struct guest_address_t peer;
+} guest_stream_info_t;
+
+/**
  * A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time.
  */
 typedef void (*guest_timer_fn)(struct guest_t *g,
                                guest_id_t id,
                                uint64_t expirations,
                                void *user_data);
+
+/**
+ * A datagram came (`status` GUEST_OK): `size` bytes at `data`, from `from`; both are views that last as long as the call. Or one
+ * that was sent has come to nothing, as the system has heard (GUEST_EOS, `os_error` ECONNREFUSED, ...; GUEST_ENOMEM; `from` and
+ * `data` are NULL); the socket goes on.
+ */
+typedef void (*guest_udp_fn)(struct guest_t *g,
+                             guest_id_t id,
+                             guest_status_t status,
+                             int32_t os_error,
+                             const struct guest_address_t *from,
+                             const void *data,
+                             size_t size,
+                             void *user_data);
+
+/**
+ * A UDP socket as it is at a moment.
+ */
+typedef struct guest_udp_info_t {
+    /**
+     * Set to `sizeof(guest_udp_info_t)` before the call.
+     */
+    size_t struct_size;
+    /**
+     * Its socket, for setsockopt, connect and the like; it stays the source's.
+     */
+    guest_os_fd_t fd;
+    /**
+     * Datagrams that were sent.
+     */
+    uint64_t sent;
+    /**
+     * Datagrams that came.
+     */
+    uint64_t received;
+    /**
+     * Where it is bound: the port that the system has chosen, too.
+     */
+    struct guest_address_t local;
+} guest_udp_info_t;
 
 /**
  * Everything of this library that is alive in the process. All zero when every guest is freed.
@@ -973,6 +1254,75 @@ GUEST_API
 void *guest_host_data(const struct guest_t *g);
 
 /**
+ * Listens for TCP connections. Thread: host.
+ *
+ * `node`: an address in numbers; NULL for all of this machine's, IPv6 and IPv4 by one socket (IPv4 alone where there is no
+ * IPv6). `service`: a port number; NULL or "0" for one that the system chooses, which guest_listener_info tells. Nothing is
+ * looked up: resolve names first. An address that was in use until a moment ago can be listened at again (SO_REUSEADDR).
+ * `options`: NULL for all defaults; copied. `callback`: offers each connection; see guest_accept_fn. `user_data`, `drop`,
+ * `id_out`: as in guest_fd_add. guest_close ends the listener; what it has accepted goes on.
+ *
+ * Errors: GUEST_EINVAL (no address in numbers), GUEST_EOS (EADDRINUSE, EACCES, ...), GUEST_ENULL (callback), GUEST_ESIZE,
+ * GUEST_EFLAGS, GUEST_EDRIVE (GUEST_FLAG_PULL), GUEST_ENOTSUP (Windows), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_listener_tcp(struct guest_t *g,
+                                  const char *node,
+                                  const char *service,
+                                  const struct guest_listener_options_t *options,
+                                  guest_accept_fn callback,
+                                  void *user_data,
+                                  guest_drop_fn drop,
+                                  uint64_t *id_out);
+
+/**
+ * Listens at a path of the file system. Thread: host.
+ *
+ * `path`: 107 bytes at most, and nothing may be there (EADDRINUSE): remove what an earlier process has left. The file stays when
+ * the listener is closed, and is yours to remove. `options`, `callback`, `user_data`, `drop`, `id_out`: as in
+ * guest_listener_tcp; of the options the backlog counts.
+ *
+ * Errors: GUEST_EINVAL (an empty or long path), GUEST_ENULL (path, callback), and those of guest_listener_tcp.
+ */
+GUEST_API
+guest_status_t guest_listener_unix(struct guest_t *g,
+                                   const char *path,
+                                   const struct guest_listener_options_t *options,
+                                   guest_accept_fn callback,
+                                   void *user_data,
+                                   guest_drop_fn drop,
+                                   uint64_t *id_out);
+
+/**
+ * Makes a listener of a socket that listens already, such as one that a service manager hands over. Thread: host.
+ *
+ * `fd`: with success it belongs to the listener, which makes it non-blocking and closes it in the end. When this fails it stays
+ * yours. `callback`, `user_data`, `drop`, `id_out`: as in guest_listener_tcp.
+ *
+ * Errors: GUEST_EINVAL (it is no stream socket that listens), GUEST_EEXIST (a source has it already), GUEST_EOS (EBADF,
+ * ENOTSOCK), and those of guest_listener_tcp.
+ */
+GUEST_API
+guest_status_t guest_listener_adopt(struct guest_t *g,
+                                    guest_os_fd_t fd,
+                                    guest_accept_fn callback,
+                                    void *user_data,
+                                    guest_drop_fn drop,
+                                    uint64_t *id_out);
+
+/**
+ * Where a listener listens, its socket, and how many connections it has offered. Thread: host.
+ *
+ * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
+ *
+ * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no listener), GUEST_ETHREAD, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_listener_info(const struct guest_t *g,
+                                   uint64_t id,
+                                   struct guest_listener_info_t *info_out);
+
+/**
  * Runs `callback(g, user_data)` on the host thread, soon. Thread: any (not in a signal handler:
  * see guest_wake).
  *
@@ -1194,6 +1544,182 @@ guest_status_t guest_last_error(guest_status_t *status_out,
                                 size_t *length_out);
 
 /**
+ * Connects to a host by TCP. Thread: host.
+ *
+ * The name is resolved on the guest's pool. Its addresses are tried as RFC 8305 ("happy eyeballs") says: IPv6 and IPv4 in turns,
+ * each with 250 ms of start before the next; the first that connects wins. Then `options->opened` is called; if all have failed,
+ * `options->closed`. The id is valid at once: writes are queued until the connection stands, and guest_close gives it up.
+ *
+ * `node`, `service`: as in guest_resolve. `options`: see guest_stream_options_t; copied.
+ * `user_data`: handed to its functions. `drop`, `id_out`: as in guest_fd_add.
+ *
+ * A stream is a source: it ends with guest_close, which drops what is queued, and with its guest. It ends by itself, and its id
+ * is stale, when `closed` has been called. Streams need callbacks: a guest with GUEST_FLAG_PULL has none.
+ *
+ * Errors: GUEST_ENULL (options, its function `closed`), GUEST_EINVAL (node and service NULL, low_water above high_water),
+ * GUEST_ESIZE, GUEST_EFLAGS, GUEST_EDRIVE (GUEST_FLAG_PULL), GUEST_EOS, GUEST_ENOTSUP (Windows), GUEST_ETHREAD, GUEST_ECLOSED,
+ * GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_stream_connect(struct guest_t *g,
+                                    const char *node,
+                                    const char *service,
+                                    const struct guest_stream_options_t *options,
+                                    void *user_data,
+                                    guest_drop_fn drop,
+                                    uint64_t *id_out);
+
+/**
+ * The same for addresses that are known, of any family that has stream sockets. Thread: host.
+ *
+ * `addresses`: `count` of them, at least one, as guest_resolve finds them or of your own making (`family`, `length` and
+ * `sockaddr` count); copied. `options`, `user_data`, `drop`, `id_out`: as in guest_stream_connect.
+ *
+ * Errors: GUEST_EINVAL (no address, or a `length` of more than 128), GUEST_ENULL, and those of guest_stream_connect.
+ */
+GUEST_API
+guest_status_t guest_stream_connect_to(struct guest_t *g,
+                                       const struct guest_address_t *addresses,
+                                       size_t count,
+                                       const struct guest_stream_options_t *options,
+                                       void *user_data,
+                                       guest_drop_fn drop,
+                                       uint64_t *id_out);
+
+/**
+ * The same for a Unix socket. Thread: host.
+ *
+ * `path`: of the file system, 107 bytes at most; copied. If too many wait there already the connection fails with EAGAIN.
+ * `options`, `user_data`, `drop`, `id_out`: as in guest_stream_connect.
+ *
+ * Errors: GUEST_ENULL (path), GUEST_EINVAL (an empty or long path), and those of guest_stream_connect.
+ */
+GUEST_API
+guest_status_t guest_stream_connect_unix(struct guest_t *g,
+                                         const char *path,
+                                         const struct guest_stream_options_t *options,
+                                         void *user_data,
+                                         guest_drop_fn drop,
+                                         uint64_t *id_out);
+
+/**
+ * Makes a stream of a connected socket. Thread: host.
+ *
+ * `fd`: a stream socket, TCP, Unix or of another family; with success it belongs to the stream, which makes it non-blocking and
+ * closes it in the end. When this fails it stays yours. `options`, `user_data`, `drop`, `id_out`: as in guest_stream_connect;
+ * `opened` is not called, and reading begins with the next delivery.
+ *
+ * Errors: GUEST_EINVAL (no stream socket, or one that listens), GUEST_EEXIST (a source has it already), GUEST_EOS (EBADF,
+ * ENOTSOCK), and those of guest_stream_connect.
+ */
+GUEST_API
+guest_status_t guest_stream_adopt(struct guest_t *g,
+                                  guest_os_fd_t fd,
+                                  const struct guest_stream_options_t *options,
+                                  void *user_data,
+                                  guest_drop_fn drop,
+                                  uint64_t *id_out);
+
+/**
+ * Takes the connection that a listener offers. Thread: host, inside the listener's callback.
+ *
+ * `listener`: its id. `options`, `user_data`, `drop`, `id_out`: as in guest_stream_adopt.
+ *
+ * Errors: GUEST_EORDER (the listener offers none: outside its callback, a second time, or after a status that was not
+ * GUEST_OK), GUEST_ESTALE (no open listener), and those of guest_stream_connect. The connection is still offered then.
+ */
+GUEST_API
+guest_status_t guest_stream_accept(struct guest_t *g,
+                                   uint64_t listener,
+                                   const struct guest_stream_options_t *options,
+                                   void *user_data,
+                                   guest_drop_fn drop,
+                                   uint64_t *id_out);
+
+/**
+ * Sends bytes, in the order of the calls. Thread: host. Never blocks.
+ *
+ * What the system takes at once is sent at once, the rest when the peer has made room. Any amount is accepted: see `water` of
+ * guest_stream_options_t for when to stop.
+ *
+ * `buffers`: `count` of them, sent one after the other; the array itself is copied.
+ * `written`: told the end of this write exactly once, in a later delivery, also if the stream or the guest ends first. Until
+ * then the bytes must stay as they are: they are not copied. NULL: nobody is told, and what cannot be sent at once is copied, so
+ * that the bytes are yours again when this returns. `user_data`: handed to it.
+ *
+ * Errors: GUEST_ENULL (buffers, or the data of one that has a size), GUEST_EINVAL (more bytes than there is memory),
+ * GUEST_EORDER (after guest_stream_shutdown or guest_stream_close), GUEST_ECLOSED (also: the connection is broken, and `closed`
+ * tells why when all has been read), GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_EFORKED. Nothing is
+ * sent then, and `written` is not called.
+ */
+GUEST_API
+guest_status_t guest_stream_write(struct guest_t *g,
+                                  uint64_t id,
+                                  const struct guest_buffer_t *buffers,
+                                  size_t count,
+                                  guest_written_fn written,
+                                  void *user_data);
+
+/**
+ * Stops reading, at any moment. Thread: host.
+ *
+ * From here on `read` is not called, not even for what the present batch has found. What comes waits in the system, and then at
+ * the peer. Nothing else is paused; that the connection was reset is noticed when a write fails, or after
+ * guest_stream_resume. Harmless when repeated.
+ *
+ * Errors: GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_stream_pause(struct guest_t *g,
+                                  uint64_t id);
+
+/**
+ * Goes on reading. Thread: host. Harmless when repeated.
+ *
+ * Errors: those of guest_stream_pause.
+ */
+GUEST_API
+guest_status_t guest_stream_resume(struct guest_t *g,
+                                   uint64_t id);
+
+/**
+ * Ends the writing side: when all that is queued has been sent, the peer is told that no more comes. Thread: host.
+ *
+ * Reading goes on; when the peer has ended its side too, the stream ends (`closed`, GUEST_OK). Harmless when repeated.
+ *
+ * Errors: those of guest_stream_pause.
+ */
+GUEST_API
+guest_status_t guest_stream_shutdown(struct guest_t *g,
+                                     uint64_t id);
+
+/**
+ * Ends the stream when all that is queued has been sent; a connection that does not stand yet is waited for. Thread: host.
+ *
+ * `read` is not called any more; the ends of the writes are told, then `closed`. A peer that takes nothing can make this last:
+ * guest_close ends the stream at once at any time. What the peer has sent and nobody has read makes the system reset the
+ * connection, which may cost the peer what it has not read yet: to be sure that it gets all, use guest_stream_shutdown and
+ * read to its end. Harmless when repeated.
+ *
+ * Errors: those of guest_stream_pause.
+ */
+GUEST_API
+guest_status_t guest_stream_close(struct guest_t *g,
+                                  uint64_t id);
+
+/**
+ * The names, the socket and the counters of a stream. Thread: host.
+ *
+ * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
+ *
+ * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_stream_info(const struct guest_t *g,
+                                 uint64_t id,
+                                 struct guest_stream_info_t *info_out);
+
+/**
  * Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
  */
 GUEST_API
@@ -1251,6 +1777,73 @@ guest_status_t guest_timer_modify(struct guest_t *g,
 GUEST_API
 guest_status_t guest_deadline(struct guest_t *g,
                               uint64_t deadline_ns);
+
+/**
+ * Binds a UDP socket. Thread: host.
+ *
+ * `node`: an address in numbers; NULL for all of this machine's, IPv6 and IPv4 by one socket (IPv4 alone where there is no IPv6;
+ * an IPv4 peer has the name ::ffff:a.b.c.d then, and answers to it reach it). `service`: a port number; NULL or "0" for one that
+ * the system chooses. Nothing is looked up. `flags`: 0, or GUEST_UDP_V6ONLY and its sisters.
+ * `callback`: see guest_udp_fn. `user_data`, `drop`, `id_out`: as in guest_fd_add. guest_close closes the socket.
+ *
+ * Errors: GUEST_EINVAL (no address in numbers), GUEST_EOS (EADDRINUSE, EACCES, ...), GUEST_ENULL (callback), GUEST_EFLAGS,
+ * GUEST_EDRIVE (GUEST_FLAG_PULL), GUEST_ENOTSUP (Windows), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_udp_bind(struct guest_t *g,
+                              const char *node,
+                              const char *service,
+                              uint32_t flags,
+                              guest_udp_fn callback,
+                              void *user_data,
+                              guest_drop_fn drop,
+                              uint64_t *id_out);
+
+/**
+ * Takes over a socket for datagrams, of any family. Thread: host.
+ *
+ * `fd`: with success it belongs to the source, which makes it non-blocking and closes it in the end. When this fails it stays
+ * yours. `callback`, `user_data`, `drop`, `id_out`: as in guest_udp_bind.
+ *
+ * Errors: GUEST_EINVAL (no socket for datagrams), GUEST_EEXIST (a source has it already), GUEST_EOS (EBADF, ENOTSOCK), and
+ * those of guest_udp_bind.
+ */
+GUEST_API
+guest_status_t guest_udp_adopt(struct guest_t *g,
+                               guest_os_fd_t fd,
+                               guest_udp_fn callback,
+                               void *user_data,
+                               guest_drop_fn drop,
+                               uint64_t *id_out);
+
+/**
+ * Sends one datagram, now or not at all. Thread: host.
+ *
+ * `to`: where; NULL for the address that the socket was connected to (`fd` of guest_udp_info). `buffers`: `count` of them, which
+ * together are the datagram; yours again when this returns. Nothing is queued: if the system takes no more just now this fails
+ * with GUEST_EOS and EAGAIN, and you may try again or drop it, as any router on the way may.
+ *
+ * Errors: GUEST_EOS (EAGAIN, EMSGSIZE, ENETUNREACH, ...), GUEST_ENULL (buffers, or the data of one that has a size), GUEST_EINVAL
+ * (a `length` of more than 128), GUEST_ESTALE (also for an id that is no UDP socket), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_udp_send(struct guest_t *g,
+                              uint64_t id,
+                              const struct guest_address_t *to,
+                              const struct guest_buffer_t *buffers,
+                              size_t count);
+
+/**
+ * Where a UDP socket is bound, its fd, and its counters. Thread: host.
+ *
+ * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
+ *
+ * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no UDP socket), GUEST_ETHREAD, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_udp_info(const struct guest_t *g,
+                              uint64_t id,
+                              struct guest_udp_info_t *info_out);
 
 /**
  * The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal.

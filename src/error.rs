@@ -24,7 +24,7 @@ pub const GUEST_ESTALE: i32 = -5;
 pub const GUEST_ETHREAD: i32 = -6;
 /// The call does not fit the drive or the form that the guest was started with.
 pub const GUEST_EDRIVE: i32 = -7;
-/// The guest was cancelled or has ended; it takes nothing new.
+/// The guest was cancelled or has ended, or the stream is broken; nothing new is taken.
 pub const GUEST_ECLOSED: i32 = -8;
 /// This process is a fork of the one that started the guest.
 pub const GUEST_EFORKED: i32 = -9;
@@ -113,6 +113,14 @@ impl Status {
         self.0
     }
 
+    /// That of a refusal of the operating system's. Lack of memory is [`Status::NOMEM`], whoever has found it out.
+    pub fn of(error: &std::io::Error) -> Status {
+        match error.kind() {
+            std::io::ErrorKind::OutOfMemory => Status::NOMEM,
+            _ => Status::OS,
+        }
+    }
+
     /// The status with that number; unknown numbers are kept as they are.
     pub const fn from_code(code: i32) -> Status {
         Status(code)
@@ -152,12 +160,9 @@ impl Error {
         Error { status, os_error: None, message: message.into() }
     }
 
-    /// The operating system's refusal of `what`. Lack of memory is [`Status::NOMEM`], whoever has found it out.
+    /// The operating system's refusal of `what`.
     pub fn os(what: &str, error: &std::io::Error) -> Error {
-        let status = match error.kind() {
-            std::io::ErrorKind::OutOfMemory => Status::NOMEM,
-            _ => Status::OS,
-        };
+        let status = Status::of(error);
         Error { status, os_error: error.raw_os_error(), message: format!("{what}: {error}").into() }
     }
 }

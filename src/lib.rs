@@ -25,7 +25,7 @@
 //! | L0 | `error id clock sync` | codes, ids, time, std or loom |
 //! | L1 | `sys` | what the operating system supplies |
 //! | L2 | `core` | hand-off, deliveries, timers, posts, the end |
-//! | L3 | `sources` | fd, timer, signal, child, work, resolve |
+//! | L3 | `sources` | fd, timer, signal, child, work, resolve, stream, listener, udp |
 //! | L4 | `guest` | this safe API: [`Guest`], [`Handle`], [`Poster`] |
 //! | L5 | `ffi` | the C ABI of `include/asyncguest.h` |
 
@@ -42,5 +42,7 @@ pub mod id;
 
 pub use guest::{
     monotonic_ns, signal_arrivals, Address, ChildExit, Drive, Event, Guest, Handle, Host, Kind, LatchForm,
-    Options, OsFd, Posted, Poster, Query, Resolved, Stall, State, Stats, BUCKETS, WORK_THREADS_MAX,
+    ListenerInfo, ListenerOptions, Options, OsFd, Outcome, Posted, Poster, Query, Resolved, Stall, State,
+    Stats, StreamEvent, StreamInfo, StreamOptions, UdpEvent, UdpInfo, UdpOptions, Written, BUCKETS,
+    WORK_THREADS_MAX,
 };

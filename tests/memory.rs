@@ -9,9 +9,13 @@ use common::*;
 use asyncguest::ffi;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
-#[cfg(unix)]
-use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicUsize;
+#[cfg(unix)]
+use std::{
+    io::Write,
+    os::fd::{AsRawFd, IntoRawFd},
+    os::unix::net::UnixStream,
+};
 
 struct Scarce;
 
@@ -205,6 +209,35 @@ fn memory_runs_out_for_an_fd() {
     let watched = add(high.as_raw_fd()).unwrap();
     toy.run_until(|| probe.calls() == 1);
     toy.handle().close(watched).unwrap();
+    toy.end();
+}
+
+/// A stream reads with what there is; one that cannot keep what was written ends, and says so of both.
+#[cfg(unix)] // there are no streams elsewhere yet
+#[test]
+fn memory_runs_out_for_a_stream() {
+    let _alone = alone();
+    let (toy, told) = (Toy::start(Drive::Fd), Rc::new(RefCell::new(Vec::new())));
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let log = told.clone();
+    let see = move |_: &Handle, _: Id, event: StreamEvent<'_>| match event {
+        StreamEvent::Data(bytes) => log.borrow_mut().push(bytes.len() as i32),
+        StreamEvent::Closed(outcome) => log.borrow_mut().push(outcome.status.code()),
+        _ => {}
+    };
+    let id = toy.handle().stream_adopt(ours.into_raw_fd(), StreamOptions::default(), see).unwrap();
+    peer.write_all(&[7; 3000]).unwrap();
+    let total = || told.borrow().iter().sum::<i32>();
+    deliver_starved(&toy, || total() == 3000);
+    assert!(told.borrow().len() > 1, "in small pieces: {:?}", told.borrow());
+
+    told.borrow_mut().clear();
+    let log = told.clone();
+    let written = Written::new(move |outcome| log.borrow_mut().push(outcome.status.code()));
+    let much = vec![7; 4 << 20];
+    starved(LARGE, || toy.handle().stream_write(id, &much, Some(written))).unwrap();
+    toy.run_until(|| told.borrow().len() == 2);
+    assert_eq!(*told.borrow(), [Status::NOMEM.code(); 2]);
     toy.end();
 }
 

@@ -11,7 +11,7 @@ use crate::id::Id;
 pub(crate) enum Message {
     /// Run this.
     Post(Job),
-    /// A thread of the library has finished with that source.
+    /// That source has something to tell, or a thread of the library has finished with it.
     Finished(Id),
 }
 

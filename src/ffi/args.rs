@@ -1,8 +1,11 @@
 //! L5. What callers pass, checked.
 
 use std::ffi::{c_char, CStr, CString};
+use std::io::IoSlice;
+use std::ops::Deref;
 
 use crate::error::{Error, Result, Status};
+use crate::guest::Buffer;
 use crate::id::Id;
 
 pub(super) fn null(what: &str) -> Error {
@@ -71,4 +74,55 @@ pub(super) unsafe fn text(
     // SAFETY: the caller's promise.
     unsafe { put(length, text.len()) };
     Ok(())
+}
+
+/// # Safety
+/// NULL, or `count` values that are readable for as long as they are used.
+pub(super) unsafe fn array<'a, T>(values: *const T, count: usize, what: &str) -> Result<&'a [T]> {
+    match count {
+        0 => Ok(&[]),
+        _ if values.is_null() => Err(null(what)),
+        // SAFETY: the caller's promise.
+        _ => Ok(unsafe { std::slice::from_raw_parts(values, count) }),
+    }
+}
+
+/// What scatter-gather calls take. One takes no memory.
+pub(super) enum Slices<'a> {
+    One([IoSlice<'a>; 1]),
+    Several(Vec<IoSlice<'a>>),
+}
+
+impl<'a> Deref for Slices<'a> {
+    type Target = [IoSlice<'a>];
+
+    fn deref(&self) -> &[IoSlice<'a>] {
+        match self {
+            Slices::One(one) => one,
+            Slices::Several(several) => several,
+        }
+    }
+}
+
+/// # Safety
+/// NULL, or `count` buffers whose bytes are readable for as long as the slices are used.
+pub(super) unsafe fn slices<'a>(buffers: *const Buffer, count: usize) -> Result<Slices<'a>> {
+    // SAFETY: the caller's promise.
+    let slice = |buffer: &Buffer| unsafe { slice(buffer) };
+    // SAFETY: as above.
+    match unsafe { array(buffers, count, "buffers")? } {
+        [buffer] => Ok(Slices::One([slice(buffer)?])),
+        buffers => Ok(Slices::Several(buffers.iter().map(slice).collect::<Result<_>>()?)),
+    }
+}
+
+/// # Safety
+/// Its bytes are readable for as long as the slice is used.
+unsafe fn slice<'a>(buffer: &Buffer) -> Result<IoSlice<'a>> {
+    if isize::try_from(buffer.size).is_err() {
+        let text = format!("a buffer has {} bytes: no memory has so many", buffer.size);
+        return Err(Error::new(Status::INVAL, text));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { array(buffer.data.cast(), buffer.size, "the data of a buffer") }.map(IoSlice::new)
 }

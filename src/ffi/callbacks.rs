@@ -51,6 +51,12 @@ impl<F> Foreign<F> {
     }
 }
 
+impl<F, D> Foreign<F, D> {
+    pub(super) fn function(&self) -> &F {
+        &self.function
+    }
+}
+
 impl<F, D: Borrow<ForeignData>> Lent for Foreign<F, D> {
     fn user_data(&self) -> *mut c_void {
         self.data.borrow().pointer
@@ -65,7 +71,7 @@ impl<F, D: Borrow<ForeignData>> Lent for Foreign<F, D> {
     }
 }
 
-fn guest_of(context: &Context) -> *mut ForeignGuest {
+pub(super) fn guest_of(context: &Context) -> *mut ForeignGuest {
     context.foreign.get().cast()
 }
 

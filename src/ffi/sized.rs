@@ -6,6 +6,9 @@
 
 use std::mem::size_of;
 
+use super::stream_types::{
+    GuestListenerInfo, GuestListenerOptions, GuestStreamInfo, GuestStreamOptions, GuestUdpInfo,
+};
 use super::types::{
     GuestLive, GuestOptions, GuestStats, GUEST_DRIVE_FD, GUEST_DRIVE_RUN, GUEST_DRIVE_THREAD, GUEST_FLAG_PULL,
 };
@@ -26,6 +29,16 @@ unsafe impl Sized_ for GuestOptions {}
 unsafe impl Sized_ for GuestStats {}
 // SAFETY: as above.
 unsafe impl Sized_ for GuestLive {}
+// SAFETY: integers and optional functions, the size first.
+unsafe impl Sized_ for GuestStreamOptions {}
+// SAFETY: integers, the size first.
+unsafe impl Sized_ for GuestStreamInfo {}
+// SAFETY: as above.
+unsafe impl Sized_ for GuestListenerOptions {}
+// SAFETY: as above.
+unsafe impl Sized_ for GuestListenerInfo {}
+// SAFETY: as above.
+unsafe impl Sized_ for GuestUdpInfo {}
 
 /// No struct of this library will ever be larger; a larger size is a struct that was not zeroed.
 const SIZE_MAX: usize = 4096;

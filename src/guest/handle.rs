@@ -154,10 +154,10 @@ impl Handle {
 
 /// A Rust closure as a source's callback. While it runs its source is not delivered again, so the
 /// borrow is never met by a second one.
-struct Closure<F>(RefCell<F>);
+pub(super) struct Closure<F>(RefCell<F>);
 
 impl<F> Closure<F> {
-    fn new(f: F) -> Closure<F> {
+    pub(super) fn new(f: F) -> Closure<F> {
         Closure(RefCell::new(f))
     }
 }

@@ -11,6 +11,7 @@
 mod handle;
 mod options;
 mod poster;
+mod stream;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -30,8 +31,11 @@ pub use crate::core::registered::source::{Event, Kind};
 pub use crate::core::stats::{LatchForm, Stats, BUCKETS};
 pub use crate::core::turn::reactor::Drive;
 pub use crate::core::waiting::shared::State;
-pub use crate::sources::Resolved;
-pub use crate::sys::{monotonic_ns, signal_arrivals, Address, ChildExit, OsFd, Query};
+pub use crate::sources::{
+    ListenerInfo, ListenerOptions, Outcome, Resolved, StreamEvent, StreamInfo, StreamOptions, UdpEvent,
+    UdpInfo, UdpOptions, Written,
+};
+pub use crate::sys::{monotonic_ns, signal_arrivals, Address, Buffer, ChildExit, OsFd, Query};
 
 pub(crate) use crate::core::context::Context;
 /// What the C ABI builds on.
@@ -39,6 +43,8 @@ pub(crate) use crate::core::live;
 pub(crate) use crate::core::message::{Job, RawJob, RawJobVTable};
 pub(crate) use crate::core::registered::source::{Callback, Lent};
 pub(crate) use crate::core::turn::deliver::Delivery;
+pub(crate) use crate::sources::Piece;
+pub(crate) use crate::sys::{LentBytes, STREAM};
 
 /// A guest: one reactor attached to the thread that started it. Dropping it ends it.
 pub struct Guest {

@@ -28,7 +28,7 @@ struct FdSource<C> {
 }
 
 /// A way into the poller; see [`Poller::add`].
-type Add = fn(&mut Poller, OsFd, Interest, u64) -> std::io::Result<Option<u64>>;
+pub(super) type Add = fn(&mut Poller, OsFd, Interest, u64) -> std::io::Result<Option<u64>>;
 
 impl Registry {
     /// Watches `fd` for `interest`, 0 for "not yet".
@@ -54,22 +54,25 @@ impl Registry {
         C: Callback<Readiness> + 'static,
     {
         let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
-        self.insert(Rc::new(FdSource { state, callback }), |id| {
-            if !is_fd(fd) {
-                return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an {FD}")));
-            }
-            let added = add(&mut self.connections.poller(), fd, interest, id.to_bits());
-            match added {
-                Ok(None) => Ok(()),
-                // That fd had been closed without closing its source: its id is stale from now on.
-                Ok(Some(dead)) => Id::from_bits(dead).map_or(Ok(()), |dead| self.close(dead).or(Ok(()))),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::new(
-                    Status::EXIST,
-                    format!("fd {fd} is registered already: use guest_fd_modify, or close that source first"),
-                )),
-                Err(e) => Err(refused(fd, &e)),
-            }
-        })
+        self.insert(Rc::new(FdSource { state, callback }), |id| self.attach(fd, interest, id, add))
+    }
+
+    /// Puts the fd of the source `id` into the poller by `add`.
+    pub(super) fn attach(&self, fd: OsFd, interest: Interest, id: Id, add: Add) -> Result<()> {
+        if !is_fd(fd) {
+            return Err(Error::new(Status::INVAL, format!("fd is {fd}: pass an {FD}")));
+        }
+        let added = add(&mut self.connections.poller(), fd, interest, id.to_bits());
+        match added {
+            Ok(None) => Ok(()),
+            // That fd had been closed without closing its source: its id is stale from now on.
+            Ok(Some(dead)) => Id::from_bits(dead).map_or(Ok(()), |dead| self.close(dead).or(Ok(()))),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::new(
+                Status::EXIST,
+                format!("fd {fd} is registered already: use guest_fd_modify, or close that source first"),
+            )),
+            Err(e) => Err(refused(fd, &e)),
+        }
     }
 
     /// Changes what the fd of `id` is watched for, from this moment on.

@@ -3,9 +3,18 @@
 
 mod child;
 mod fd;
+mod listener;
 mod resolve;
 mod signal;
+mod socket;
+mod stream;
 mod timer;
+mod udp;
 mod work;
 
+pub use listener::{ListenerInfo, ListenerOptions};
 pub use resolve::Resolved;
+pub(crate) use stream::outbox::Piece;
+pub use stream::outbox::{Outcome, Written};
+pub use stream::{StreamEvent, StreamInfo, StreamOptions};
+pub use udp::{UdpEvent, UdpInfo, UdpOptions};

@@ -34,3 +34,10 @@ pub struct Address {
     /// A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
     pub sockaddr: [u64; 16],
 }
+
+impl Address {
+    /// Whether its length is one that there is room for.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.length as usize <= std::mem::size_of_val(&self.sockaddr)
+    }
+}

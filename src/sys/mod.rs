@@ -17,9 +17,11 @@
 //! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
 //! | [`reap`], [`wait_for_exit`] | `waitid` | how a child ended, by its number |
 //! | [`resolve`] | `resolve` | blocking name resolution |
+//! | [`Socket`], [`SOCKETS`] | `socket` | sockets that never block and raise no signal; whether there are any |
 //! | [`spawn`], [`this_thread`] | `thread` | a thread on which no signal handler of the program runs; which thread this is |
 
 mod address;
+mod buffer;
 mod exit;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -39,10 +41,15 @@ use unix as family;
 use windows::{self as system, self as family};
 
 pub use address::{Address, Query};
+pub use buffer::Buffer;
+pub(crate) use buffer::Lent as LentBytes;
 pub use exit::ChildExit;
 pub(crate) use family::resolve::resolve;
 pub use family::signal::arrivals as signal_arrivals;
 pub(crate) use family::signal::Listener;
+pub(crate) use family::socket::{
+    as_v6, unix_address, Socket, SocketOption, DATAGRAM, NUMBERS, PASSIVE, SOCKETS, STREAM, V6,
+};
 pub(crate) use family::thread::{spawn, this_thread};
 pub(crate) use family::waitid::{exists_as_child, reap, wait_for_exit};
 pub(crate) use readiness::{Interest, Readiness, Seen, ERROR, HANGUP, READABLE, WRITABLE};

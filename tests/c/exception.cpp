@@ -138,6 +138,53 @@ TEST(exception_from_an_fd)
     channel_close(&pipe);
 }
 
+#ifndef _WIN32 /* there are no streams yet */
+static void read_throws(guest_t *, guest_id_t, const void *, size_t, void *user_data)
+{
+    number(user_data);
+}
+
+static void written_throws(guest_t *, guest_id_t, guest_status_t status, int32_t, void *user_data)
+{
+    ASSERT_OK(status);
+    number(user_data);
+}
+
+static void closed(guest_t *, guest_id_t, guest_status_t status, int32_t, void *)
+{
+    ASSERT_OK(status);
+    ran.push_back(99);
+}
+
+/* A stream whose functions throw goes on, and tells its end. */
+TEST(exception_from_a_stream)
+{
+    int ends[2];
+    guest_id_t id;
+    guest_stream_options_t options = {};
+    guest_buffer_t buffer = {"x", 1};
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    options.struct_size = sizeof options;
+    options.read = read_throws;
+    options.closed = closed;
+    toy.deliver = deliver_catching;
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    ASSERT_OK(guest_stream_adopt(toy.g, ends[0], &options, as_data(-1), drop, &id));
+    MUST(send(ends[1], "a", 1, 0));
+    RUN_UNTIL(&toy, ran.size() == 1);
+    ASSERT_OK(guest_stream_write(toy.g, id, &buffer, 1, written_throws, as_data(-2)));
+    RUN_UNTIL(&toy, ran.size() == 2);
+    MUST(send(ends[1], "b", 1, 0));
+    RUN_UNTIL(&toy, ran.size() == 3);
+    ASSERT_OK(guest_stream_close(toy.g, id));
+    RUN_UNTIL(&toy, drops == 1);
+    ASSERT(ran.size() == 4 && ran[1] == -2 && ran[3] == 99);
+    ASSERT_EQ_I64(3, caught);
+    toy_end(&toy);
+    MUST(close(ends[1]));
+}
+#endif
+
 /* The state after an exception is that of an ordinary return: idle, not stuck in "delivering". */
 TEST(exception_leaves_the_guest_whole)
 {

@@ -32,6 +32,7 @@ mod resolve;
 mod shutdown;
 mod signals;
 mod stale;
+mod streams;
 mod timers;
 mod wait;
 mod wakes;

@@ -76,7 +76,26 @@
     X(guest_live)                                                                                                      \
     X(guest_work)                                                                                                      \
     X(guest_signal_arrivals)                                                                                           \
-    X(guest_deadline)
+    X(guest_deadline)                                                                                                  \
+    X(guest_listener_tcp)                                                                                              \
+    X(guest_listener_unix)                                                                                             \
+    X(guest_listener_adopt)                                                                                            \
+    X(guest_listener_info)                                                                                             \
+    X(guest_stream_connect)                                                                                            \
+    X(guest_stream_connect_to)                                                                                         \
+    X(guest_stream_connect_unix)                                                                                       \
+    X(guest_stream_adopt)                                                                                              \
+    X(guest_stream_accept)                                                                                             \
+    X(guest_stream_write)                                                                                              \
+    X(guest_stream_pause)                                                                                              \
+    X(guest_stream_resume)                                                                                             \
+    X(guest_stream_shutdown)                                                                                           \
+    X(guest_stream_close)                                                                                              \
+    X(guest_stream_info)                                                                                               \
+    X(guest_udp_bind)                                                                                                  \
+    X(guest_udp_adopt)                                                                                                 \
+    X(guest_udp_send)                                                                                                  \
+    X(guest_udp_info)
 
 #ifdef __cplusplus
 #define ASYNCGUEST_NODE_MEMBER(name) decltype(&::name) name;

@@ -23,7 +23,7 @@ use crate::sys::Poller;
 
 /// Something whose end runs user code: dropped in the next delivery.
 pub(crate) enum Deferred {
-    Source { _source: Rc<dyn Source> },
+    Source { source: Rc<dyn Source> },
     Post { _job: Job },
 }
 
@@ -109,9 +109,7 @@ impl Registry {
         let source = self.take_out(id).ok_or(Status::STALE)?;
         match source.detach(&self.connections, id) {
             Detached::InFlight => drop(self.in_flight.borrow_mut().insert(id, source)),
-            Detached::Now if source.drop_runs_user_code() => {
-                self.drop_later(Deferred::Source { _source: source })
-            }
+            Detached::Now if source.drop_runs_user_code() => self.drop_later(Deferred::Source { source }),
             Detached::Now => {}
         }
         Ok(())
@@ -153,14 +151,17 @@ impl Registry {
     /// A thread of the library has finished with that source. Whether it was closed, and is dropped in this delivery.
     pub(crate) fn finish_in_flight(&self, id: Id) -> bool {
         let source = self.in_flight.borrow_mut().remove(&id);
-        source
-            .map(|source| self.deferred_drops.borrow_mut().push_back(Deferred::Source { _source: source }))
-            .is_some()
+        source.map(|source| self.deferred_drops.borrow_mut().push_back(Deferred::Source { source })).is_some()
     }
 
     /// Runs the end of something. Fails in the child that it has forked: all other ends are the parent's.
     pub(crate) fn drop_now(&self, deferred: Deferred) -> Result<()> {
-        drop(deferred);
+        match deferred {
+            Deferred::Source { source } if Rc::strong_count(&source) == 1 && source.end_one() => {
+                self.deferred_drops.borrow_mut().push_front(Deferred::Source { source });
+            }
+            whole => drop(whole),
+        }
         self.shared.check_process()
     }
 
@@ -183,7 +184,7 @@ impl Registry {
         let ids: Vec<Id> = self.in_flight.borrow().keys().copied().collect();
         for id in ids {
             let source = self.in_flight.borrow_mut().remove(&id);
-            source.map_or(Ok(()), |source| self.drop_now(Deferred::Source { _source: source }))?;
+            source.map_or(Ok(()), |source| self.drop_now(Deferred::Source { source }))?;
         }
         Ok(())
     }

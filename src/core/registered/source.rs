@@ -10,10 +10,12 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use once_cell::unsync::OnceCell;
 
+use super::receive::Receive;
 use super::timers::Timers;
 use crate::clock::FOREVER;
 use crate::core::context::Context;
@@ -147,6 +149,12 @@ pub(crate) trait Source {
         self.lent().drop_runs_user_code()
     }
 
+    /// It is closed, and nobody else has it: runs one of its ends that come before its drop, so that many of them are no more
+    /// than a delivery may take. Says whether there was one.
+    fn end_one(&self) -> bool {
+        false
+    }
+
     /// The part that `modify` functions change, whatever the callback's type.
     fn state(&self) -> &dyn std::any::Any {
         &()
@@ -164,6 +172,8 @@ pub(crate) struct Connections {
     pub(crate) children: RefCell<HashMap<i32, Id>>,
     /// When whoever keeps timers of its own wants a delivery, or `FOREVER`.
     deadline: Cell<u64>,
+    /// What streams read into.
+    pub(crate) receive: Rc<Receive>,
     poller: RefCell<Poller>,
     shared: Arc<Shared>,
 }
@@ -176,6 +186,7 @@ impl Connections {
             signals: RefCell::default(),
             children: RefCell::default(),
             deadline: Cell::new(FOREVER),
+            receive: Rc::default(),
             poller: RefCell::new(poller),
             shared,
         }
@@ -187,6 +198,11 @@ impl Connections {
 
     pub(crate) fn now(&self) -> u64 {
         self.shared.clock.now()
+    }
+
+    /// A source has something to tell that the poller does not know of: `prepare` is called soon, with the hint 0.
+    pub(crate) fn comes_due(&self, id: Id) {
+        self.shared.source_finished(id);
     }
 
     /// The earliest deadline of all, or `FOREVER`.

@@ -84,7 +84,7 @@ impl Delivery {
             (source.event(id), source.settle(&registry.connections, id))
         };
         if next == Next::Close {
-            held.extend(registry.retire(id).map(|source| Deferred::Source { _source: source }));
+            held.extend(registry.retire(id).map(|source| Deferred::Source { source }));
         }
         Some(event)
     }

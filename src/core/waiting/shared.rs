@@ -236,7 +236,8 @@ impl Shared {
         Ok(())
     }
 
-    /// A thread of the library has finished with that source. Too late is as good: the guest has ended.
+    /// That source has something to tell, or a thread of the library has finished with it. Too late is as good: the guest
+    /// has ended.
     pub(crate) fn source_finished(&self, id: Id) {
         if self.posts.push_awaited(Message::Finished(id)) && !self.life.is_ended() {
             self.wake();

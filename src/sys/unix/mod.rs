@@ -2,6 +2,7 @@
 
 pub(super) mod resolve;
 pub(super) mod signal;
+pub(super) mod socket;
 #[cfg(test)]
 pub(super) mod tests;
 pub(super) mod thread;

@@ -21,6 +21,7 @@ pub(super) mod latch;
 pub(super) mod poller;
 pub(super) mod resolve;
 pub(super) mod signal;
+pub(super) mod socket;
 pub(super) mod thread;
 pub(super) mod time;
 pub(super) mod waitid;

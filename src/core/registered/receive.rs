@@ -1,0 +1,66 @@
+//! L2. What streams read into: buffers of the guest's, lent for as long as a callback looks at them.
+//!
+//! Owns: the buffers that nobody uses at present. Host thread only. One is enough but for nested loops, where the views of the
+//! callbacks on the stack stay valid.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+/// As much as one read takes,
+const SIZE: usize = 64 * 1024;
+/// and when there is no memory for that.
+const LITTLE: usize = 2048;
+/// So many are kept.
+const SPARE: usize = 2;
+
+#[derive(Default)]
+pub(crate) struct Receive {
+    spare: RefCell<Vec<Box<[u8]>>>,
+}
+
+/// A buffer in use; it goes back when this is dropped, also by an exception that leaves the callback.
+pub(crate) struct Received {
+    bytes: Box<[u8]>,
+    length: usize,
+    home: Rc<Receive>,
+}
+
+impl Receive {
+    /// Fills a buffer by `read`, which says how much of it is filled.
+    pub(crate) fn fill(
+        self: &Rc<Self>,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Received> {
+        let spare = self.spare.borrow_mut().pop();
+        let bytes = match spare {
+            Some(bytes) => bytes,
+            None => zeros(SIZE).or_else(|_| zeros(LITTLE))?,
+        };
+        let mut received = Received { bytes, length: 0, home: self.clone() };
+        received.length = read(&mut received.bytes)?;
+        Ok(received)
+    }
+}
+
+fn zeros(size: usize) -> io::Result<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size)?;
+    bytes.resize(size, 0);
+    Ok(bytes.into())
+}
+
+impl Received {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let mut spare = self.home.spare.borrow_mut();
+        if spare.len() < SPARE && self.bytes.len() == SIZE {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! L3. Listeners: sockets that accept connections, each offered to a callback.
+//!
+//! Owns: one listening socket, and the connection that it offers at present. Host thread only.
+//!
+//! When the process has no fd left, or the system no memory, the poller would report the connection that waits again and again. So
+//! the listener pauses for a while, tells so once, and tries again until it has succeeded.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use super::socket::{adopt, first_bound, own_addresses, unix_address};
+use super::stream::outbox::Outcome;
+use super::stream::{StreamEvent, StreamOptions};
+use crate::core::context::Context;
+use crate::core::live::{Alive, SOURCES};
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::{Address, OsFd, Poller, Query, Socket, SocketOption, READABLE, STREAM, V6};
+
+/// How long it pauses when something is lacking.
+const PAUSE: u64 = 100_000_000;
+
+/// How a listener shall behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerOptions {
+    /// How many connections may wait to be accepted.
+    pub backlog: u32,
+    /// IPv6: no IPv4 connections are taken.
+    pub only_v6: bool,
+    /// Other sockets may listen at the same address, and share what comes.
+    pub reuse_port: bool,
+}
+
+impl Default for ListenerOptions {
+    fn default() -> ListenerOptions {
+        ListenerOptions { backlog: 1024, only_v6: false, reuse_port: false }
+    }
+}
+
+/// A listener as it is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerInfo {
+    /// Its socket, which stays the listener's.
+    pub fd: OsFd,
+    /// Where it listens.
+    pub local: Option<Address>,
+    /// How many connections it has offered.
+    pub accepted: u64,
+}
+
+struct ListenerState {
+    socket: Cell<Option<Socket>>,
+    /// What the callback may take.
+    offered: Cell<Option<Socket>>,
+    outcome: Cell<Outcome>,
+    accepted: Cell<u64>,
+    /// It pauses, and this was told.
+    pausing: Cell<bool>,
+    _alive: Alive<SOURCES>,
+}
+
+struct ListenerSource<C> {
+    state: ListenerState,
+    callback: C,
+}
+
+impl Registry {
+    /// Listens at a TCP address in numbers; without a node at all addresses of this machine.
+    pub(crate) fn listener_tcp<C>(&self, query: Query, options: ListenerOptions, callback: C) -> Result<Id>
+    where
+        C: Callback<Outcome> + 'static,
+    {
+        self.listener_add(callback, || first_bound(&own_addresses(query, STREAM)?, |at| listen(at, options)))
+    }
+
+    /// Listens at a path of the file system.
+    pub(crate) fn listener_unix<C>(&self, path: &CStr, options: ListenerOptions, callback: C) -> Result<Id>
+    where
+        C: Callback<Outcome> + 'static,
+    {
+        self.listener_add(callback, || first_bound(&[unix_address(path)?], |at| listen(at, options)))
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn listener_adopt<C>(&self, fd: OsFd, callback: C) -> Result<Id>
+    where
+        C: Callback<Outcome> + 'static,
+    {
+        self.listener_add_or(
+            callback,
+            || adopt(fd, STREAM, true, "a listening stream socket"),
+            Socket::release,
+        )
+    }
+
+    fn listener_add<C>(&self, callback: C, make: impl FnOnce() -> Result<Socket>) -> Result<Id>
+    where
+        C: Callback<Outcome> + 'static,
+    {
+        self.listener_add_or(callback, make, drop)
+    }
+
+    /// Registers a listener; `undo` gets its socket if that fails.
+    fn listener_add_or<C>(
+        &self,
+        callback: C,
+        make: impl FnOnce() -> Result<Socket>,
+        undo: impl FnOnce(Socket),
+    ) -> Result<Id>
+    where
+        C: Callback<Outcome> + 'static,
+    {
+        let state = ListenerState {
+            socket: Cell::new(None),
+            offered: Cell::new(None),
+            outcome: Cell::new(Outcome::ok()),
+            accepted: Cell::new(0),
+            pausing: Cell::new(false),
+            _alive: Alive::new(),
+        };
+        let source = Rc::new(ListenerSource { state, callback });
+        self.insert(source.clone(), |id| {
+            self.check_sockets()?;
+            let socket = make()?;
+            let registered = self.connections.timers.borrow_mut().register(id);
+            let attached = registered.map_err(Error::from).and_then(|()| {
+                self.attach(socket.fd(), READABLE, id, Poller::add)
+                    .inspect_err(|_| self.connections.timers.borrow_mut().forget())
+            });
+            match attached {
+                Ok(()) => {
+                    source.state.socket.set(Some(socket));
+                    Ok(())
+                }
+                Err(error) => {
+                    undo(socket);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Takes the connection that a listener offers, inside its callback.
+    pub(crate) fn stream_accept<C>(&self, listener: Id, options: StreamOptions, callback: C) -> Result<Id>
+    where
+        C: for<'a> Callback<StreamEvent<'a>> + 'static,
+    {
+        self.stream_add(options, callback, |id, stream| {
+            self.with(listener, |state: &ListenerState| {
+                let Some(socket) = state.offered.take() else {
+                    let text = "the listener offers no connection: call guest_stream_accept inside its callback, once, and only \
+                                if that says GUEST_OK";
+                    return Err(Error::new(Status::ORDER, text));
+                };
+                stream.open(self, id, socket).map_err(|(error, socket)| {
+                    state.offered.set(Some(socket));
+                    error
+                })
+            })?
+        })
+    }
+
+    pub(crate) fn listener_info(&self, id: Id) -> Result<ListenerInfo> {
+        self.shared.check_process()?;
+        self.with(id, |state: &ListenerState| {
+            let info = state.with_socket(|socket| (socket.fd(), socket.local().ok()));
+            let (fd, local) = info.ok_or(Status::STALE)?;
+            Ok(ListenerInfo { fd, local, accepted: state.accepted.get() })
+        })?
+    }
+}
+
+fn listen(address: &Address, options: ListenerOptions) -> std::io::Result<Socket> {
+    let socket = Socket::new(address.family, STREAM)?;
+    // What was served until a moment ago can be served again at once.
+    socket.set(SocketOption::ReuseAddress, true)?;
+    if address.family == V6 {
+        socket.set(SocketOption::OnlyV6, options.only_v6)?;
+    }
+    if options.reuse_port {
+        socket.set(SocketOption::ReusePort, true)?;
+    }
+    socket.listen(address, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+impl ListenerState {
+    fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> R) -> Option<R> {
+        let socket = self.socket.take()?;
+        let result = f(&socket);
+        self.socket.set(Some(socket));
+        Some(result)
+    }
+
+    fn watch(&self, to: &Connections, id: Id, on: bool) {
+        // It is registered for as long as it is open; a refusal leaves it as it was.
+        self.with_socket(|socket| {
+            let _ = to.poller().modify(socket.fd(), if on { READABLE } else { 0 }, id.to_bits());
+        });
+    }
+
+    /// Whether there is something to tell: a connection, or that there can be none just now.
+    fn accept(&self, to: &Connections, id: Id) -> bool {
+        let accepted = match self.with_socket(Socket::accept) {
+            None => return false,
+            Some(accepted) => accepted,
+        };
+        match accepted {
+            Ok(socket) => {
+                self.accepted.set(self.accepted.get() + 1);
+                self.offered.set(Some(socket));
+                self.outcome.set(Outcome::ok());
+                if self.pausing.replace(false) {
+                    self.watch(to, id, true);
+                }
+                true
+            }
+            // Somebody else was first, or the peer has gone.
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                if self.pausing.replace(false) {
+                    self.watch(to, id, true);
+                }
+                false
+            }
+            Err(e) if e.kind() == ErrorKind::ConnectionAborted => false,
+            Err(e) => {
+                to.disarm_timer(id);
+                to.arm_timer(id, to.now().saturating_add(PAUSE));
+                if self.pausing.replace(true) {
+                    return false;
+                }
+                self.watch(to, id, false);
+                self.outcome.set(Outcome::of(&e));
+                true
+            }
+        }
+    }
+}
+
+impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
+    fn prepare(&self, to: &Connections, id: Id, _hint: u64) -> bool {
+        self.state.accept(to, id)
+    }
+
+    fn call(&self, context: &Context, id: Id) {
+        self.callback.call(context, id, self.state.outcome.get());
+    }
+
+    /// A guest of the pull form has no listeners, so that nobody asks.
+    fn event(&self, id: Id) -> Event {
+        Event::plain(Some(id), Kind::Fd, self.callback.user_data())
+    }
+
+    fn settle(&self, _to: &Connections, _id: Id) -> Next {
+        // A connection that nobody has taken is closed.
+        self.state.offered.set(None);
+        Next::Keep
+    }
+
+    fn detach(&self, to: &Connections, id: Id) -> Detached {
+        if let Some(socket) = self.state.socket.take() {
+            to.poller().remove(socket.fd(), id.to_bits());
+        }
+        to.disarm_timer(id);
+        to.timers.borrow_mut().forget();
+        Detached::Now
+    }
+
+    fn mute(&self, to: &Connections, id: Id) {
+        self.state.watch(to, id, false);
+    }
+
+    fn unmute(&self, to: &Connections, id: Id) {
+        self.state.watch(to, id, !self.state.pausing.get());
+    }
+
+    fn close_in_child(&self) {
+        self.state.with_socket(Socket::close_in_child);
+    }
+
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
+    }
+
+    fn state(&self) -> &dyn Any {
+        &self.state
+    }
+}

@@ -1,0 +1,253 @@
+//! L3. UDP: datagrams, each told with the address that it came from.
+//!
+//! Owns: one socket. Host thread only. What is sent is sent at once or refused: datagrams may be lost anyway, and who sends
+//! too many learns it.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io::{ErrorKind, IoSlice};
+use std::rc::Rc;
+
+use super::socket::{adopt, first_bound, own_addresses};
+use super::stream::outbox::Outcome;
+use crate::core::context::Context;
+use crate::core::live::{Alive, SOURCES};
+use crate::core::registered::receive::Received;
+use crate::core::registered::registry::Registry;
+use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::error::{Error, Result, Status};
+use crate::id::Id;
+use crate::sys::{as_v6, Address, OsFd, Poller, Query, Socket, SocketOption, DATAGRAM, READABLE, V6};
+
+/// What is told of a UDP socket.
+#[derive(Clone, Copy, Debug)]
+pub enum UdpEvent<'a> {
+    /// A datagram came from there; the bytes are a view that lasts as long as the call.
+    Datagram(&'a Address, &'a [u8]),
+    /// One that was sent has come to nothing, as the system has heard; the socket goes on.
+    Failed(Outcome),
+}
+
+/// How a UDP socket shall behave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UdpOptions {
+    /// IPv6: no IPv4.
+    pub only_v6: bool,
+    /// Other sockets may be bound to the same address.
+    pub reuse_port: bool,
+    /// It may send to all hosts of a network at once.
+    pub broadcast: bool,
+}
+
+/// A UDP socket as it is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpInfo {
+    /// Its socket, which stays the source's.
+    pub fd: OsFd,
+    /// Where it is bound.
+    pub local: Option<Address>,
+    /// Datagrams that were sent,
+    pub sent: u64,
+    /// and that came.
+    pub received: u64,
+}
+
+struct UdpState {
+    /// Empty when it is closed.
+    socket: RefCell<Option<Socket>>,
+    v6: Cell<bool>,
+    telling: Cell<Option<std::result::Result<(Address, Received), Outcome>>>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+    _alive: Alive<SOURCES>,
+}
+
+struct UdpSource<C> {
+    state: UdpState,
+    callback: C,
+}
+
+impl Registry {
+    /// Binds to an address in numbers; without a node to all addresses of this machine, without a service to a free port.
+    pub(crate) fn udp_bind<C>(&self, query: Query, options: UdpOptions, callback: C) -> Result<Id>
+    where
+        C: for<'a> Callback<UdpEvent<'a>> + 'static,
+    {
+        self.udp_add(
+            callback,
+            || first_bound(&own_addresses(query, DATAGRAM)?, |at| bound(at, options)),
+            drop,
+        )
+    }
+
+    /// Takes over a socket for datagrams.
+    pub(crate) fn udp_adopt<C>(&self, fd: OsFd, callback: C) -> Result<Id>
+    where
+        C: for<'a> Callback<UdpEvent<'a>> + 'static,
+    {
+        self.udp_add(callback, || adopt(fd, DATAGRAM, false, "a datagram socket"), Socket::release)
+    }
+
+    /// Registers one; `undo` gets its socket if that fails.
+    fn udp_add<C>(
+        &self,
+        callback: C,
+        make: impl FnOnce() -> Result<Socket>,
+        undo: impl FnOnce(Socket),
+    ) -> Result<Id>
+    where
+        C: for<'a> Callback<UdpEvent<'a>> + 'static,
+    {
+        let state = UdpState {
+            socket: RefCell::new(None),
+            v6: Cell::new(false),
+            telling: Cell::new(None),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            _alive: Alive::new(),
+        };
+        let source = Rc::new(UdpSource { state, callback });
+        self.insert(source.clone(), |id| {
+            self.check_sockets()?;
+            let socket = make()?;
+            match self.attach(socket.fd(), READABLE, id, Poller::add) {
+                Ok(()) => {
+                    source.state.v6.set(socket.local().is_ok_and(|local| local.family == V6));
+                    source.state.socket.replace(Some(socket));
+                    Ok(())
+                }
+                Err(error) => {
+                    undo(socket);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Sends one datagram: to an address, or to the one that the socket is connected to.
+    pub(crate) fn udp_send(&self, id: Id, to: Option<&Address>, slices: &[IoSlice<'_>]) -> Result<()> {
+        self.check_open()?;
+        if to.is_some_and(|to| !to.is_sound()) {
+            let text = "the address is longer than its sockaddr: pass what guest_resolve has found";
+            return Err(Error::new(Status::INVAL, text));
+        }
+        self.with(id, |state: &UdpState| {
+            let socket = state.socket.borrow();
+            let socket = socket.as_ref().ok_or(Status::STALE)?;
+            let to = match to {
+                // It takes IPv4 too, by names of its own.
+                Some(to) if state.v6.get() => Some(&as_v6(to)),
+                to => to,
+            };
+            socket.send_to(slices, to).map_err(|error| Error::os("sending a datagram", &error))?;
+            state.sent.set(state.sent.get() + 1);
+            Ok(())
+        })?
+    }
+
+    pub(crate) fn udp_info(&self, id: Id) -> Result<UdpInfo> {
+        self.shared.check_process()?;
+        self.with(id, |state: &UdpState| {
+            let socket = state.socket.borrow();
+            let socket = socket.as_ref().ok_or(Status::STALE)?;
+            let (sent, received) = (state.sent.get(), state.received.get());
+            Ok(UdpInfo { fd: socket.fd(), local: socket.local().ok(), sent, received })
+        })?
+    }
+}
+
+fn bound(address: &Address, options: UdpOptions) -> std::io::Result<Socket> {
+    let socket = Socket::new(address.family, DATAGRAM)?;
+    if address.family == V6 {
+        socket.set(SocketOption::OnlyV6, options.only_v6)?;
+    }
+    for (option, on) in
+        [(SocketOption::ReusePort, options.reuse_port), (SocketOption::Broadcast, options.broadcast)]
+    {
+        if on {
+            socket.set(option, true)?;
+        }
+    }
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+impl UdpState {
+    fn watch(&self, to: &Connections, id: Id, on: bool) {
+        if let Some(socket) = &*self.socket.borrow() {
+            // It is registered for as long as it is open.
+            let _ = to.poller().modify(socket.fd(), if on { READABLE } else { 0 }, id.to_bits());
+        }
+    }
+}
+
+impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
+    fn prepare(&self, to: &Connections, _id: Id, _hint: u64) -> bool {
+        let state = &self.state;
+        let Some(socket) = &*state.socket.borrow() else { return false };
+        let mut from = None;
+        let received = to.receive.fill(|room| {
+            let (size, address) = socket.receive_from(room)?;
+            from = Some(address);
+            Ok(size)
+        });
+        state.telling.set(match (received, from) {
+            (Ok(received), Some(from)) => {
+                state.received.set(state.received.get() + 1);
+                Some(Ok((from, received)))
+            }
+            (Ok(_), None) => None,
+            (Err(e), _) if e.kind() == ErrorKind::WouldBlock => return false,
+            (Err(e), _) => Some(Err(Outcome::of(&e))),
+        });
+        true
+    }
+
+    fn call(&self, context: &Context, id: Id) {
+        match self.state.telling.take() {
+            Some(Ok((from, received))) => {
+                self.callback.call(context, id, UdpEvent::Datagram(&from, received.bytes()));
+            }
+            Some(Err(outcome)) => self.callback.call(context, id, UdpEvent::Failed(outcome)),
+            None => {}
+        }
+    }
+
+    /// A guest of the pull form has none, so that nobody asks.
+    fn event(&self, id: Id) -> Event {
+        Event::plain(Some(id), Kind::Fd, self.callback.user_data())
+    }
+
+    fn settle(&self, _to: &Connections, _id: Id) -> Next {
+        Next::Keep
+    }
+
+    fn detach(&self, to: &Connections, id: Id) -> Detached {
+        if let Some(socket) = self.state.socket.take() {
+            to.poller().remove(socket.fd(), id.to_bits());
+        }
+        Detached::Now
+    }
+
+    fn mute(&self, to: &Connections, id: Id) {
+        self.state.watch(to, id, false);
+    }
+
+    fn unmute(&self, to: &Connections, id: Id) {
+        self.state.watch(to, id, true);
+    }
+
+    fn close_in_child(&self) {
+        if let Some(socket) = &*self.state.socket.borrow() {
+            socket.close_in_child();
+        }
+    }
+
+    fn lent(&self) -> &dyn Lent {
+        &self.callback
+    }
+
+    fn state(&self) -> &dyn Any {
+        &self.state
+    }
+}
