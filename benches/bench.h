@@ -122,5 +122,6 @@ void bench_fds(void);
 void bench_memory(void);
 void bench_idle(void);
 void bench_chain(void);
+void bench_streams(void);
 
 #endif

@@ -14,7 +14,7 @@ static const struct {
     void (*run)(void);
 } comparisons[] = {
     {"wakes", bench_wakes},   {"latency", bench_latency}, {"timers", bench_timers}, {"fds", bench_fds},
-    {"memory", bench_memory}, {"idle", bench_idle},       {"chain", bench_chain},
+    {"memory", bench_memory}, {"idle", bench_idle},       {"chain", bench_chain},   {"streams", bench_streams},
 };
 
 static void print_load(const char *when)
