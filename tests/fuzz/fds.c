@@ -11,8 +11,7 @@ static uint32_t some_interest(const item_t *item, random_t *r)
     return interests[below(r, COUNT(interests))] | writable;
 }
 
-/* One whose fd was closed before it, and had this number. */
-static item_t *dead_one(subject_t *s, int fd)
+item_t *fd_dead_one(subject_t *s, int fd)
 {
     for (item_t *item = s->items; item; item = item->next)
         if (item_is(item, KIND_FD) && item->fd.dead && item->fd.in == fd)
@@ -45,7 +44,7 @@ void fd_add(subject_t *s, random_t *r)
     bool socket = chance(r, 30);
     MUST(socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends)
                 : pipe2(ends, O_CLOEXEC | O_NONBLOCK));
-    item_t *item = item_new(s, KIND_FD, r), *dead = dead_one(s, ends[0]);
+    item_t *item = item_new(s, KIND_FD, r), *dead = fd_dead_one(s, ends[0]);
     item->fd.socket = socket;
     item->fd.in = ends[0];
     item->fd.out = ends[1];

@@ -62,13 +62,14 @@ item_t *item_any(subject_t *s, random_t *r, bool (*fits)(const item_t *item, int
 
 static const char *name(const item_t *item)
 {
-    static const char *const names[KINDS] = {"fd", "timer", "signal", "child", "work", "resolve", "post"};
+    static const char *const names[KINDS] = {"fd", "stream", "timer", "signal", "child", "work", "resolve", "post"};
     return names[item->kind];
 }
 
 static bool ends_with_its_event(const item_t *item)
 {
-    return item->kind > KIND_SIGNAL || (item->kind == KIND_TIMER && item->timer.over);
+    return item->kind > KIND_SIGNAL || (item->kind == KIND_TIMER && item->timer.over) ||
+           (item->kind == KIND_STREAM && item->stream.over);
 }
 
 void item_told(item_t *item, int64_t value, uint32_t flags)
@@ -114,6 +115,8 @@ void item_told(item_t *item, int64_t value, uint32_t flags)
         ASSERT_EQ_I64(item->child.exit_code, value);
         ASSERT_EQ_I64(item->child.term_signal, (int32_t)flags);
         item->child.reaped = true;
+        break;
+    case KIND_STREAM: /* has looked before */
         break;
     case KIND_WORK:
         if (item->work.phase != WORK_FINISHED)

@@ -15,7 +15,17 @@
 
 #include <sys/types.h>
 
-typedef enum kind { KIND_FD, KIND_TIMER, KIND_SIGNAL, KIND_CHILD, KIND_WORK, KIND_RESOLVE, KIND_POST, KINDS } kind_t;
+typedef enum kind {
+    KIND_FD,
+    KIND_STREAM,
+    KIND_TIMER,
+    KIND_SIGNAL,
+    KIND_CHILD,
+    KIND_WORK,
+    KIND_RESOLVE,
+    KIND_POST,
+    KINDS
+} kind_t;
 
 /* What the host does with a token instead of queueing it. */
 typedef enum fault { FAULT_NONE, FAULT_LOSE, FAULT_DOUBLE, FAULT_REFUSE, FAULT_INLINE, FAULT_GONE } fault_t;
@@ -46,6 +56,17 @@ struct item {
             bool dead;         /* the fd was closed before its source */
             unsigned emptied;  /* the operation that has read its last byte */
         } fd;
+        struct {
+            int peer;
+            uint64_t sent, came;       /* by the peer; what was told of it */
+            uint64_t written, arrived; /* by the guest; what the peer has read of it */
+            uint64_t writes, told;     /* whose end is told, and was */
+            bool paused, shut, closing;
+            bool ended; /* the end of what the peer sends was told, */
+            bool over;  /* and that of the stream */
+            bool high;
+            bool hung; /* the peer is closed */
+        } stream;
         struct {
             uint64_t early, late, period; /* the deadline is between the two */
             bool armed;
@@ -206,7 +227,7 @@ void batch_end(subject_t *s);
 void settle(subject_t *s, random_t *r);
 void await_wake(subject_t *s, random_t *r);
 
-/* fds.c, timers.c, signals.c, children.c, jobs.c, posts.c: one operation each. */
+/* fds.c, streams.c, timers.c, signals.c, children.c, jobs.c, posts.c: one operation each. */
 void fd_add(subject_t *s, random_t *r);
 void fd_modify(subject_t *s, random_t *r);
 void fd_fill(subject_t *s, random_t *r);
@@ -214,6 +235,14 @@ void fd_hang_up(subject_t *s, random_t *r);
 void fd_abandon(subject_t *s, random_t *r);
 void fd_read(item_t *item);
 void fd_release(item_t *item);
+/* One whose fd was closed before it, and had this number. */
+item_t *fd_dead_one(subject_t *s, int fd);
+void stream_add(subject_t *s, random_t *r);
+void stream_write(subject_t *s, random_t *r);
+void stream_change(subject_t *s, random_t *r);
+void stream_peer(subject_t *s, random_t *r);
+bool stream_is_owed(const item_t *item);
+void stream_release(item_t *item);
 void timer_add(subject_t *s, random_t *r);
 void timer_modify(subject_t *s, random_t *r);
 void timer_tame(item_t *item);

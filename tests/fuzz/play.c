@@ -3,7 +3,8 @@
 
 static void close_some(subject_t *s, random_t *r)
 {
-    static const kind_t kinds[] = {KIND_FD, KIND_TIMER, KIND_TIMER, KIND_SIGNAL, KIND_CHILD, KIND_WORK, KIND_RESOLVE};
+    static const kind_t kinds[] = {KIND_FD,     KIND_STREAM, KIND_TIMER, KIND_TIMER,
+                                   KIND_SIGNAL, KIND_CHILD,  KIND_WORK,  KIND_RESOLVE};
     item_t *item = item_any(s, r, item_is, kinds[below(r, COUNT(kinds))]);
     if (!item)
         return;
@@ -135,6 +136,10 @@ static const struct operation {
     {"fd_fill", 10, 4, fd_fill},
     {"fd_hang_up", 2, 1, fd_hang_up},
     {"fd_abandon", 1, 1, fd_abandon},
+    {"stream_add", 4, 2, stream_add},
+    {"stream_write", 5, 4, stream_write},
+    {"stream_change", 4, 3, stream_change},
+    {"stream_peer", 10, 4, stream_peer},
     {"signal_add", 3, 1, signal_add},
     {"raise", 4, 2, raise_one},
     {"child_add", 1, 0, child_add},

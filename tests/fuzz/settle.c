@@ -29,6 +29,8 @@ static const char *owed(subject_t *s, uint64_t moment)
                      (unsigned long long)item->number, item->fd.interest, item->fd.bytes, item->fd.hung);
             return text;
         }
+        if (stream_is_owed(item))
+            return "what a peer has sent";
         if (item_is(item, KIND_SIGNAL) && item->signal.told < item->signal.raised)
             return "a signal";
     }

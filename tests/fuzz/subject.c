@@ -96,6 +96,10 @@ static void check_items(subject_t *s)
         if (item->drops != (item->accepted && item->has_drop ? 1 : 0))
             FAIL("user_data %llu of kind %d was dropped %u times", (unsigned long long)item->number, item->kind,
                  item->drops);
+    for (const item_t *item = s->items; item; item = item->next)
+        if (item->kind == KIND_STREAM && item->stream.told != item->stream.writes)
+            FAIL("stream %llu: %llu writes, and the ends of %llu were told", (unsigned long long)item->number,
+                 (unsigned long long)item->stream.writes, (unsigned long long)item->stream.told);
     for (const lane_t *lane = s->lanes; lane; lane = lane->next) {
         if (lane->run > lane->accepted)
             FAIL("more posts have run than were accepted");
@@ -161,6 +165,8 @@ void subject_forget(subject_t *s)
         next = item->next;
         if (item->kind == KIND_FD)
             fd_release(item);
+        if (item->kind == KIND_STREAM)
+            stream_release(item);
         if (item->kind == KIND_CHILD)
             child_end(item);
         free(item);
