@@ -1,4 +1,4 @@
-"""What CPython's tests get when they ask for asyncio's event loop: ours, in one of three modes.
+"""What CPython's tests get when they ask for asyncio's event loop: ours, in one of four modes.
 
 Owns: the names of asyncio that stand for its loop, in a test process and nowhere else. The package itself replaces
 nothing; this is how tests that were written for `asyncio.SelectorEventLoop` come to test another loop.
@@ -6,6 +6,7 @@ nothing; this is how tests that were written for `asyncio.SelectorEventLoop` com
     alone      asyncguest.EventLoop, which waits by itself
     guest      the same as a guest of the queue host, which watches its fd (drive FD)
     thread     the same with the queue host taking posts (drive THREAD)
+    plain      as alone, with CPython's own transports
 """
 
 from __future__ import annotations
@@ -27,11 +28,19 @@ _made = itertools.count()
 class AloneLoop(asyncguest.EventLoop):
     """`asyncguest.EventLoop` as asyncio's tests make it: some pass a selector, of which it has its own."""
 
+    native = True
+
     def __init__(self, selector: Any = None) -> None:
         if selector is not None:
             selector.close()
-        super().__init__()
+        super().__init__(native=self.native)
         next(_made)
+
+
+class PlainLoop(AloneLoop):
+    """The same with CPython's transports."""
+
+    native = False
 
 
 class GuestLoop(AloneLoop):
@@ -118,7 +127,7 @@ def install(mode: str) -> itertools.count[int]:
 
     Returns the counter of the loops that are made.
     """
-    loop = {"alone": AloneLoop, "guest": GuestLoop, "thread": ThreadLoop}[mode]
+    loop = {"alone": AloneLoop, "guest": GuestLoop, "thread": ThreadLoop, "plain": PlainLoop}[mode]
     for module in (asyncio, unix_events):
         for name in ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop"):
             if hasattr(module, name):

@@ -1,6 +1,6 @@
 """CPython's own tests of asyncio, run with this loop: the same have to pass as with the standard selector loop.
 
-    python run.py [--short] [--mode alone|guest|thread]... [--modules NAME,NAME] --out FOLDER
+    python run.py [--short] [--mode alone|guest|thread|plain]... [--modules NAME,NAME] --out FOLDER
 
 Run it with the interpreter under test, which has asyncguest installed. Each module of `test.test_asyncio` runs in a
 process of its own, with the standard loop and in each mode of `loops.py`. What differs has to stand in `exceptions.txt`,
@@ -27,7 +27,7 @@ from exceptions import Excused
 from quarantine import SecondTries
 from results import Result, Results, run_module
 
-MODES = ("alone", "guest", "thread")
+MODES = ("alone", "guest", "thread", "plain")
 
 # What a loop is most likely to get wrong. test_ssl is left out for its length: test_sslproto tests the same code.
 SHORT = (

@@ -156,7 +156,7 @@ def test_accepting_goes_on_when_there_are_fds_again(mode: str, monkeypatch: pyte
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, limit[1]))
         try:
             client.connect(server.sockets[0].getsockname())
-            await stage.heard("socket.accept")
+            await stage.heard("socket.accept() out of system resource")
             assert "connection_made" not in callbacks(stage.log)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limit)

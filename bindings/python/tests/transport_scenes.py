@@ -89,8 +89,11 @@ class Stage:
 
     def _report(self, loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        said = context["message"].replace("_SelectorTransport.", "").replace("_SelectorSocketTransport.", "")
-        said = said.replace("SocketTransport.", "").split(" at 0x")[0].split("(")[0]
+        said = context["message"]
+        if said.startswith(
+            "Exception in callback"
+        ):  # asyncio's handle has forgotten which, if it was cancelled meanwhile
+            said = "Exception in callback"
         self.log.append(("handler", said, repr(error), sorted(key for key in context if key != "source_traceback")))
 
     def note(self, *what: object) -> None:
@@ -290,6 +293,29 @@ async def close_while_data_waits(stage: Stage) -> None:
     protocol.transport.write(b"more")
     stage.note("peer", len(await stage.drain(peer)))
     await stage.heard("connection_lost")
+
+
+async def connection_lost_raises_when_the_last_data_is_gone(stage: Stage) -> None:
+    protocol = Plain(stage, "a", connection_lost=boom)
+    peer = await stage.connect(protocol, send=8192)
+    protocol.transport.write(bytes(1 << 20))
+    protocol.transport.close()
+    await stage.drain(peer)
+    await stage.heard("connection_lost")
+    await stage.turns()
+
+
+async def name_that_comes_back(stage: Stage) -> None:
+    """What a name's hash calls finds the transport as it is."""
+    protocol = Plain(stage, "a")
+    await stage.connect(protocol)
+
+    class Name(str):
+        def __hash__(self) -> int:
+            stage.note(protocol.transport.is_closing())
+            return super().__hash__()
+
+    stage.note(protocol.transport.get_extra_info(Name("nothing"), 1))
 
 
 async def abort_while_data_waits(stage: Stage) -> None:
@@ -638,6 +664,8 @@ SCENES: dict[str, Callable[[Stage], Any]] = {
         limits,
         callbacks_of_flow_raise,
         close_while_data_waits,
+        connection_lost_raises_when_the_last_data_is_gone,
+        name_that_comes_back,
         abort_while_data_waits,
         peer_ends_its_half,
         peer_ends,

@@ -10,6 +10,9 @@ use std::ptr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::socket::Room;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -49,7 +52,7 @@ pub fn with_bytes<R>(object: &Any<'_>, use_them: impl FnOnce(&[u8]) -> R) -> PyR
 }
 
 /// Lends the memory of an object that may be written to, as `socket.recv_into` takes it.
-pub fn with_memory<R>(object: &Any<'_>, use_it: impl FnOnce(&mut [u8]) -> R) -> PyResult<R> {
+pub fn with_memory<R>(object: &Any<'_>, use_it: impl FnOnce(Room<'_>) -> R) -> PyResult<R> {
     let mut view = View(MaybeUninit::zeroed());
     let (start, length) = match view.take(object, ffi::PyBUF_WRITABLE) {
         Ok(taken) => taken,
@@ -61,5 +64,21 @@ pub fn with_memory<R>(object: &Any<'_>, use_it: impl FnOnce(&mut [u8]) -> R) -> 
         }
     };
     // SAFETY: as above; the interpreter lock is held, so that nobody else looks at it meanwhile.
-    Ok(use_it(unsafe { std::slice::from_raw_parts_mut(start, length) }))
+    Ok(use_it(unsafe { Room::new(start, length) }))
+}
+
+/// A new bytes object for `length` bytes, and what `fill` returns, which is to write all of them.
+pub fn new_bytes<'py, R>(
+    py: Python<'py>,
+    length: usize,
+    fill: impl FnOnce(Room<'_>) -> R,
+) -> PyResult<(Bound<'py, PyBytes>, R)> {
+    // SAFETY: a new object, of which nobody else knows yet.
+    unsafe {
+        let bytes = ffi::PyBytes_FromStringAndSize(ptr::null(), length as ffi::Py_ssize_t);
+        let bytes: Any<'py> = Bound::from_owned_ptr_or_err(py, bytes)?;
+        let start: *mut u8 = ffi::PyBytes_AsString(bytes.as_ptr()).cast();
+        let filled = fill(Room::new(start, length));
+        Ok((bytes.cast_into_unchecked(), filled))
+    }
 }

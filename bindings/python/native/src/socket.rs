@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::marker::PhantomData;
 
 use pyo3::Python;
 
@@ -15,10 +16,42 @@ const LARGE: usize = 128 * 1024;
 /// How many pieces one call takes: the system's IOV_MAX.
 pub const MOST_PIECES: usize = 1024;
 
+/// Memory that the system may write to, and that need not have been written to yet.
+pub struct Room<'a> {
+    start: *mut u8,
+    length: usize,
+    lent: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Room<'a> {
+    /// # Safety
+    /// Nobody else reads or writes `length` bytes from `start` on, as long as `'a` lasts.
+    pub unsafe fn new(start: *mut u8, length: usize) -> Room<'a> {
+        Room { start, length, lent: PhantomData }
+    }
+}
+
+impl<'a> From<&'a mut [u8]> for Room<'a> {
+    fn from(memory: &'a mut [u8]) -> Room<'a> {
+        Room { start: memory.as_mut_ptr(), length: memory.len(), lent: PhantomData }
+    }
+}
+
 /// Receives; None: there is nothing now. 0 is the end.
-pub fn receive(fd: i32, into: &mut [u8]) -> Result<Option<usize>> {
+pub fn receive(fd: i32, room: Room<'_>) -> Result<Option<usize>> {
     // SAFETY: there is room for as many bytes as it is told.
-    without_waiting(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), libc::MSG_DONTWAIT) })
+    without_waiting(|| unsafe { libc::recv(fd, room.start.cast(), room.length, libc::MSG_DONTWAIT) })
+}
+
+/// How many bytes `receive` would find.
+pub fn received(fd: i32) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: it writes one int.
+    let status = unsafe { libc::ioctl(fd, libc::FIONREAD, &mut count) };
+    match usize::try_from(count) {
+        Ok(count) if status == 0 => count,
+        _ => 0,
+    }
 }
 
 /// Sends; returns how much of it, or None: there is no room now.
@@ -51,7 +84,7 @@ pub fn send_pieces(py: Python<'_>, fd: i32, pieces: &[IoSlice<'_>]) -> Result<Op
     }
 }
 
-fn without_waiting(mut call: impl FnMut() -> isize) -> Result<Option<usize>> {
+fn without_waiting(call: impl Fn() -> isize) -> Result<Option<usize>> {
     loop {
         let count = call();
         if count >= 0 {

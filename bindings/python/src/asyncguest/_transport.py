@@ -95,7 +95,7 @@ class TransportLoop(CPythonLoop):
     _transports: Any
 
     def __init__(self, reactor: Reactor, selector: GuestSelector, native: bool) -> None:
-        #: Where its native transports receive; None: it has none.
+        #: Where its native transports receive; None: it has none. For the package itself.
         self.read_buffer = ReadBuffer() if native else None
         super().__init__(reactor, selector)
 
@@ -134,7 +134,7 @@ class TransportLoop(CPythonLoop):
         return tls._app_transport
 
     def watch_transport(self, fd: int, event: int, handle: TransportHandle) -> None:
-        """Runs `handle` when `fd` is ready for `event`: what `_add_reader` and `_add_writer` do for a callback."""
+        """Runs `handle` when `fd` is ready for `event`: what `_add_reader` does for a callback. For the package itself."""
         self._check_closed()  # type: ignore[attr-defined]
         key = self._selector.keys.get(fd)
         reader, writer = (None, None) if key is None else key.data

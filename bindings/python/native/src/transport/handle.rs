@@ -25,6 +25,8 @@ pub enum Side {
 #[pyclass(frozen, module = "asyncguest._native")]
 pub struct TransportHandle {
     transport: Py<StreamTransport>,
+    /// The transport has none any more when its `connection_lost` has been called, and has raised.
+    event_loop: Py<PyAny>,
     side: Side,
     context: Py<PyAny>,
     cancelled: AtomicBool,
@@ -36,6 +38,7 @@ impl TransportHandle {
         let context = copy_context(transport.py())?;
         Ok(TransportHandle {
             transport: transport.clone().unbind(),
+            event_loop: transport.get().event_loop(transport.py()).unbind(),
             side,
             context: context.unbind(),
             cancelled: AtomicBool::new(false),
@@ -66,15 +69,14 @@ impl TransportHandle {
     pub fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Err(error) = this.ready(py) else { return Ok(()) };
-        let event_loop = this.transport.get().event_loop(py);
-        if is_exit(py, &error) || event_loop.is_none() {
+        if is_exit(py, &error) {
             return Err(error);
         }
         let context = PyDict::new(py);
         context.set_item("message", format!("Exception in callback SocketTransport.{}()", this.name()))?;
         context.set_item("exception", error.into_value(py))?;
         context.set_item("handle", slf)?;
-        method1(&event_loop, intern!(py, "call_exception_handler"), &context)?;
+        method1(this.event_loop.bind(py), intern!(py, "call_exception_handler"), &context)?;
         Ok(())
     }
 
@@ -130,6 +132,7 @@ impl TransportHandle {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.transport)?;
+        visit.call(&self.event_loop)?;
         visit.call(&self.context)
     }
 }

@@ -26,6 +26,7 @@ mod state;
 mod write;
 
 use std::io::Error;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit};
@@ -46,6 +47,8 @@ use state::State;
 pub struct StreamTransport {
     state: Mutex<State>,
     read_buffer: Py<ReadBuffer>,
+    /// The last read was a large one.
+    expects_much: AtomicBool,
     fd: i32,
 }
 
@@ -182,7 +185,12 @@ impl StreamTransport {
             protocol_paused: false,
             buffered: false,
         };
-        Ok(StreamTransport { state: Mutex::new(state), read_buffer, fd })
+        Ok(StreamTransport {
+            state: Mutex::new(state),
+            read_buffer,
+            expects_much: AtomicBool::new(false),
+            fd,
+        })
     }
 
     // ---- asyncio.Transport
@@ -194,7 +202,8 @@ impl StreamTransport {
         name: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        method_with(&or_none(py, &self.state().extra), intern!(py, "get"), (name, default))
+        let extra = or_none(py, &self.state().extra); // the lock is not held when the name's hash is asked for
+        method_with(&extra, intern!(py, "get"), (name, default))
     }
 
     fn is_closing(&self) -> bool {

@@ -10,6 +10,9 @@ use pyo3::types::PyBytes;
 
 use crate::socket::MOST_PIECES;
 
+/// Bytes: no socket takes more at once.
+const PLENTY: usize = 8 << 20;
+
 /// Bytes from `start` on.
 pub struct Chunk {
     pub bytes: Py<PyBytes>,
@@ -50,9 +53,18 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
-    /// What one call of the system can take.
+    /// What one call of the system can take, and little more than it ever does take.
     pub fn head(&self, py: Python<'_>) -> Vec<Chunk> {
-        self.chunks.iter().take(MOST_PIECES).map(|chunk| chunk.again(py)).collect()
+        let mut length = 0;
+        let mut head = Vec::new();
+        for chunk in self.chunks.iter().take(MOST_PIECES) {
+            length += chunk.rest(py).len();
+            head.push(chunk.again(py));
+            if length >= PLENTY {
+                break;
+            }
+        }
+        head
     }
 
     /// So much has been sent. Returns what has gone by it.

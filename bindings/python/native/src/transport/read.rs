@@ -1,14 +1,17 @@
 //! Reading: one look at the socket when it is ready, and what came of it goes to the protocol at once. Nothing is read ahead,
 //! so that `pause_reading`, `set_protocol` and `close` hold from the moment in which they are called.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::end;
 use super::{in_debug, is_exit, log_debug, StreamTransport};
 use crate::call::{method, method1, method2, method_with};
-use crate::memory::with_memory;
+use crate::memory::{new_bytes, with_memory};
 use crate::socket;
 
 const READ: &str = "Fatal read error on socket transport";
@@ -16,6 +19,10 @@ const GET_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";
 const BUFFER_UPDATED: &str = "Fatal error: protocol.buffer_updated() call failed.";
 const DATA_RECEIVED: &str = "Fatal error: protocol.data_received() call failed.";
 const EOF_RECEIVED: &str = "Fatal error: protocol.eof_received() call failed.";
+
+/// Bytes that are received into their own object, if there is at least half of it and was the last time: asking costs less
+/// than copying. A larger object the allocator would give back to the system each time.
+const MUCH: usize = 64 * 1024;
 
 /// What a transport needs to read.
 struct Reading<'py> {
@@ -117,10 +124,23 @@ fn receive<'py>(
     transport: &Bound<'py, StreamTransport>,
     reading: &Reading<'py>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = transport.py();
+    let (py, this) = (transport.py(), transport.get());
     let fd = super::fd_of(&reading.sock)?;
-    let data = transport.get().read_buffer().receive(py, fd, reading.max_size);
-    Ok(data.map_err(|error| super::os_error(py, &error))?.map(Bound::into_any))
+    if this.expects_much.load(Relaxed) {
+        let much = socket::received(fd).min(reading.max_size).min(MUCH);
+        if much >= MUCH / 2 {
+            let (data, count) = new_bytes(py, much, |room| socket::receive(fd, room))?;
+            let count = count.map_err(|error| super::os_error(py, &error))?;
+            return Ok(count.map(|count| match count < much {
+                true => PyBytes::new(py, &data.as_bytes()[..count]).into_any(), // somebody else reads it, too
+                false => data.into_any(),
+            }));
+        }
+    }
+    let data = this.read_buffer().receive(py, fd, reading.max_size);
+    let data = data.map_err(|error| super::os_error(py, &error))?;
+    this.expects_much.store(data.as_ref().is_some_and(|data| data.as_bytes().len() >= MUCH / 2), Relaxed);
+    Ok(data.map(Bound::into_any))
 }
 
 /// The peer sends no more.

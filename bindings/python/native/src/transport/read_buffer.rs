@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::socket;
+use crate::socket::{self, Room};
 
 /// One per loop.
 #[pyclass(frozen, module = "asyncguest._native")]
@@ -30,7 +30,7 @@ impl ReadBuffer {
         if memory.len() < most {
             *memory = vec![0; most];
         }
-        let count = socket::receive(fd, &mut memory[..most])?;
+        let count = socket::receive(fd, Room::from(&mut memory[..most]))?;
         Ok(count.map(|count| PyBytes::new(py, &memory[..count])))
     }
 }
