@@ -236,6 +236,27 @@ def test_other_sockets_keep_asyncios_transport(mode: str) -> None:
     play(scene, mode)
 
 
+def test_a_loop_without_native_transports(mode: str) -> None:
+    def factory() -> asyncguest.EventLoop:
+        return asyncguest.EventLoop(native=False)
+
+    async def main() -> str:
+        stage = Stage()
+        protocol = Plain(stage, "a")
+        await stage.connect(protocol)
+        try:
+            return type(protocol.transport).__module__
+        finally:
+            await stage.clear()
+
+    if mode == "alone":
+        assert asyncguest.run(main(), loop_factory=factory) == "asyncio.selector_events"
+        assert asyncguest.run(main()) == "asyncguest._transport"
+    else:
+        assert run_guest(main, drive=mode, loop_factory=factory) == "asyncio.selector_events"
+        assert run_guest(main, drive=mode) == "asyncguest._transport"
+
+
 # ---- asyncio's code on top of it
 
 

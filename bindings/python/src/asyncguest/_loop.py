@@ -231,10 +231,13 @@ class EventLoop(TransportLoop):
             raise RuntimeError("this loop is driven by its host: it cannot be run or stepped by hand")
 
 
-def run(main: Any, *, debug: bool | None = None) -> Any:
+def run(
+    main: Any, *, debug: bool | None = None, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Any:
     """Runs a coroutine without a host, in an `EventLoop`; otherwise `asyncio.run`.
 
-    `main`: a coroutine. Returns its result or raises its exception. Not inside a running loop (RuntimeError).
+    `main`: a coroutine. `loop_factory`: makes the loop, as in `loop_factory=lambda: EventLoop(native=False)`; default:
+    `EventLoop`. Returns the coroutine's result or raises its exception. Not inside a running loop (RuntimeError).
     """
     if running_loop() is not None:
         if asyncio.iscoroutine(main):
@@ -243,7 +246,7 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}: call the async function, as in run(main())")
     process = os.getpid()
-    runner = asyncio.Runner(debug=debug, loop_factory=EventLoop)
+    runner = asyncio.Runner(debug=debug, loop_factory=loop_factory or EventLoop)
     try:
         return runner.run(main)
     finally:
