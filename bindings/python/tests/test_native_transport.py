@@ -9,7 +9,8 @@ from typing import Any
 import asyncguest
 import pytest
 from helpers import run_guest
-from transport_scenes import SCENES, Stage
+from transport_scenes import SCENES
+from transport_stage import Stage
 
 
 async def played(scene: Callable[[Stage], Any], native: bool, debug: bool) -> list[Any]:

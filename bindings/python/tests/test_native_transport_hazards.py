@@ -20,7 +20,7 @@ import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
 from helpers import FULL, Run, nothing_left_behind, run_guest
-from transport_scenes import Buffered, Plain, Stage
+from transport_stage import Buffered, Plain, Stage
 
 DATA = Path(__file__).parent / "data"
 

@@ -73,6 +73,7 @@ impl Entry {
     pub fn release(self, py: Python<'_>) {
         match self {
             Entry::Own(handle) => handle.drop_ref(py),
+            Entry::Transport(handle) => handle.drop_ref(py),
             Entry::Foreign(handle) => handle.drop_ref(py),
         }
     }

@@ -14,7 +14,7 @@ from asyncio import base_events, constants, futures, selector_events, sslproto, 
 from typing import Any
 
 from ._cpython_loop import CPythonLoop
-from ._native import ReadBuffer, Reactor, StreamTransport, TransportHandle
+from ._native import Reactor, ReadBuffer, StreamTransport, TransportHandle
 from ._selector import GuestSelector
 
 _SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]

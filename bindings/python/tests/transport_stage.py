@@ -1,0 +1,165 @@
+"""The stage on which a transport plays a scene, the two kinds of protocol that listen to it, and what they write down.
+
+What happens goes into `stage.log`; data that arrives in pieces counts as one, since where it is cut is the system's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+Action = Callable[[asyncio.Transport], object]
+
+#: What is set by the protocols' callbacks and by those who schedule them.
+trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
+
+
+class Heard:
+    """What both kinds of protocol have in common: each callback is written down, and then does what it was given to do."""
+
+    def __init__(self, stage: Stage, name: str, **actions: Any) -> None:
+        self.stage = stage
+        self.name = name
+        self.actions = actions
+        self.transport: Any = None
+        self.got = b""
+
+    def hear(self, callback: str, *what: object) -> Any:
+        self.stage.log.append((self.name, callback, *what))
+        action = self.actions.get(callback)
+        return action(self.transport) if callable(action) else action
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.hear("connection_made")
+
+    def eof_received(self) -> Any:
+        return self.hear("eof_received")
+
+    def pause_writing(self) -> None:
+        self.hear("pause_writing")
+
+    def resume_writing(self) -> None:
+        self.hear("resume_writing")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.hear("connection_lost", repr(error))
+
+
+class Plain(Heard, asyncio.Protocol):
+    def data_received(self, data: bytes) -> None:
+        assert type(data) is bytes
+        self.got += data
+        last = self.stage.log[-1] if self.stage.log else ()
+        if last[:2] == (self.name, "data_received"):
+            self.stage.log.pop()
+            data = last[2] + data
+        self.hear("data_received", data)
+
+
+class Buffered(Heard, asyncio.BufferedProtocol):
+    def __init__(self, stage: Stage, name: str, size: int = 64, **actions: Any) -> None:
+        super().__init__(stage, name, **actions)
+        self.buffer = bytearray(size)
+
+    def get_buffer(self, sizehint: int) -> Any:
+        assert sizehint == -1
+        instead = self.hear("get_buffer")
+        return self.buffer if instead is None else instead
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.got += self.buffer[:nbytes]
+        self.hear("buffer_updated", bytes(self.buffer[:nbytes]))
+
+
+class Stage:
+    """Where a scene is played."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        self.loop: Any = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._report)
+        self.sockets: list[socket.socket] = []
+        self.transports: list[Any] = []
+
+    def _report(self, loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        said = context["message"]
+        if said.startswith(
+            "Exception in callback"
+        ):  # asyncio's handle has forgotten which, if it was cancelled meanwhile
+            said = "Exception in callback"
+        self.log.append(("handler", said, repr(error), sorted(key for key in context if key != "source_traceback")))
+
+    def note(self, *what: object) -> None:
+        self.log.append(("-", *what))
+
+    def attempt(self, what: Callable[[], object]) -> None:
+        try:
+            self.note("returned", what())
+        except Exception as error:
+            self.note("raised", type(error).__name__, str(error))
+
+    async def connect(self, protocol: Any, tcp: bool = False, **buffers: int) -> socket.socket:
+        """A transport for `protocol`, and the other end of it."""
+        if tcp:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                ours, peer = socket.create_connection(server.getsockname()), server.accept()[0]
+        else:
+            ours, peer = socket.socketpair()
+        if buffers:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers["send"])
+        ours.setblocking(False)
+        peer.settimeout(20)
+        self.sockets += [ours, peer]
+        transport, _ = await self.loop.create_connection(lambda: protocol, sock=ours)
+        self.transports.append(transport)
+        return peer
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        while not condition():
+            await asyncio.sleep(0)
+
+    async def turns(self, count: int = 5) -> None:
+        """So long that what is ready comes: each turn of a loop looks at the poller, or soon does."""
+        for _ in range(count):
+            await asyncio.sleep(0.001)
+
+    async def heard(self, callback: str, count: int = 1) -> None:
+        await self.until(lambda: sum(entry[1] == callback for entry in self.log) >= count)
+
+    async def drain(self, peer: socket.socket, count: int | None = None) -> bytes:
+        """Reads from the other end until its end or `count` bytes, and lets the loop work meanwhile."""
+        peer.setblocking(False)
+        got = b""
+        while count is None or len(got) < count:
+            try:
+                data = peer.recv(1 << 16)
+            except BlockingIOError:
+                await asyncio.sleep(0)
+                continue
+            if not data:
+                break
+            got += data
+        return got
+
+    async def clear(self) -> None:
+        for transport in self.transports:
+            if transport.get_protocol() is not None:  # else CPython's has nobody to tell
+                transport.abort()
+        await self.turns()
+        for sock in self.sockets:
+            sock.close()
+
+
+def boom(*_: object) -> Any:
+    raise ZeroDivisionError("boom")
+
+
+def reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
