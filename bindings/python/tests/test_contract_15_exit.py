@@ -122,16 +122,35 @@ def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_r
     assert "Traceback" not in ended.stderr, ended.stderr
 
 
-@pytest.mark.parametrize("use", ["poll", "make", "run"])
+@pytest.mark.parametrize("use", ["poll", "make", "run", "callback", "protocol", "schedule"])
 def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
     # CPython ends such a thread where it comes back for the interpreter lock, and unwinds its stack before 3.14.
     run_script(
         """
+        import socket
         inside, polled = threading.Event(), asyncguest.EventLoop()
 
-        async def main():
+        class Busy(asyncio.Protocol):
+            def data_received(self, data):
+                busy()
+
+        def busy():
             inside.set()
-            await asyncio.sleep(0.001)
+            while True:
+                if sys.argv[1] == "schedule":  # in debug mode, which looks at the stack
+                    asyncio.get_running_loop().call_later(60, int).cancel()
+
+        async def main():
+            if sys.argv[1] == "run":
+                inside.set()
+                await asyncio.sleep(0.001)
+            elif sys.argv[1] == "protocol":
+                one, other = socket.socketpair()
+                await asyncio.get_running_loop().create_connection(Busy, sock=one)
+                other.send(b"begin")
+                await asyncio.sleep(60)
+            else:
+                busy()
 
         def thread():
             while True:
@@ -142,7 +161,7 @@ def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
                     asyncguest.EventLoop().close()
                     inside.set()
                 else:
-                    asyncguest.run(main())
+                    asyncguest.run(main(), debug=sys.argv[1] == "schedule")
 
         class Last:
             # Python code that still runs when other threads may no longer have the lock.

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+use std::hint::black_box;
 use std::mem::{forget, transmute};
 use std::ptr;
 use std::thread::park;
@@ -44,15 +45,31 @@ fn returned<'py>(py: Python<'py>, call: impl FnOnce() -> Object) -> PyResult<Bou
 #[inline]
 fn call_method_obj_args() -> unsafe extern "C-unwind" fn(Object, Object, ...) -> Object {
     let declared: unsafe extern "C" fn(Object, Object, ...) -> Object = ffi::PyObject_CallMethodObjArgs;
-    // SAFETY: the two differ in nothing but in that.
-    unsafe { transmute(declared) }
+    // SAFETY: the two differ in nothing but in that. The compiler must not see which function it is: PyO3 declares it as one
+    // that cannot be unwound, and what keeps the thread would be taken out.
+    unsafe { transmute(black_box(declared)) }
 }
 
 /// `PyObject_Call`, which may be unwound.
 fn call_object() -> unsafe extern "C-unwind" fn(Object, Object, Object) -> Object {
     let declared: unsafe extern "C" fn(Object, Object, Object) -> Object = ffi::PyObject_Call;
-    // SAFETY: the two differ in nothing but in that.
-    unsafe { transmute(declared) }
+    // SAFETY: as above.
+    unsafe { transmute(black_box(declared)) }
+}
+
+/// `PyObject_CallNoArgs`, which may be unwound.
+#[inline]
+fn call_no_args() -> unsafe extern "C-unwind" fn(Object) -> Object {
+    let declared: unsafe extern "C" fn(Object) -> Object = ffi::PyObject_CallNoArgs;
+    // SAFETY: as above.
+    unsafe { transmute(black_box(declared)) }
+}
+
+/// `function()`
+#[inline]
+pub fn call0<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an object that lives during the call.
+    returned(function.py(), || unsafe { call_no_args()(function.as_ptr()) })
 }
 
 /// `function(*args, **options)`
@@ -143,7 +160,7 @@ pub fn run_in<'py>(
 #[inline]
 pub fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    COPY.import(py, "contextvars", "copy_context")?.call0()
+    call0(COPY.import(py, "contextvars", "copy_context")?)
 }
 
 /// Calls `handler` as the body of an `except` clause for `error`: what it asks `sys.exc_info()` for is there.

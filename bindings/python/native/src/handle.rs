@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use crate::call::{call, handling, run_in};
+use crate::call::{call, handling, method_with, run_in};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 
@@ -138,7 +138,7 @@ impl Handle {
     }
 
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        plain(slf.py())?.call_method1(intern!(slf.py(), "__repr__"), (slf,))
+        method_with(plain(slf.py())?, intern!(slf.py(), "__repr__"), (slf,))
     }
 
     // ---- asyncio's own names, for asyncio's own code
@@ -148,7 +148,7 @@ impl Handle {
     }
 
     fn _repr_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        plain(slf.py())?.call_method1(intern!(slf.py(), "_repr_info"), (slf,))
+        method_with(plain(slf.py())?, intern!(slf.py(), "_repr_info"), (slf,))
     }
 
     #[getter]

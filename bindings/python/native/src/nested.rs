@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::call::{call, method, method1};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 use crate::ring::{Entry, Ready};
@@ -62,7 +63,7 @@ impl Nested {
         // The fd of a callback that stands would report the same again and again. It is muted; whether it is still ready
         // when the callback has returned is seen then.
         let of_fd =
-            stands && selector(slf)?.call_method1(intern!(py, "mute"), (entry.object(),))?.is_truthy()?;
+            stands && method1(&selector(slf)?, intern!(py, "mute"), entry.object().bind(py))?.is_truthy()?;
         let kept = (!of_fd).then(|| entry.clone_ref(py));
         self.parked.with(py, |parked| parked.push((standing.len(), kept)));
         Ok(true)
@@ -86,7 +87,7 @@ impl Nested {
         for entry in free.into_iter().rev().filter_map(|(_, entry)| entry) {
             ready.push_first(py, entry);
         }
-        selector(slf)?.call_method0(intern!(py, "unmute")).map(drop)
+        method(&selector(slf)?, intern!(py, "unmute")).map(drop)
     }
 
     /// A delivery begins while a callback of another one is on the stack: puts that and its task aside.
@@ -136,5 +137,5 @@ fn selector<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyAny>> {
 fn swap_task(slf: &Bound<'_, LoopState>, task: Py<PyAny>) -> PyResult<Py<PyAny>> {
     static SWAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let swap = SWAP.import(slf.py(), "asyncguest._compat", "swap_current_task")?;
-    swap.call1((slf, task)).map(Bound::unbind)
+    call(swap, (slf, task)).map(Bound::unbind)
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::call::method;
+use crate::call::{call, call0, call_with, method};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 use crate::nested::Aside;
@@ -64,10 +64,10 @@ impl Outside {
     pub fn enter(slf: &Bound<'_, LoopState>) -> PyResult<Outside> {
         let (py, core) = (slf.py(), slf.get());
         let is = Functions::here(py)?;
-        let before = is.running_loop.bind(py).call0()?;
+        let before = call0(is.running_loop.bind(py))?;
         let running = (!before.is(slf)).then(|| before.unbind());
-        let asyncgen_hooks = is.get_asyncgen_hooks.bind(py).call0()?.cast_into::<PyTuple>()?.unbind();
-        let origin_depth = is.get_origin_depth.bind(py).call0()?.unbind();
+        let asyncgen_hooks = call0(is.get_asyncgen_hooks.bind(py))?.cast_into::<PyTuple>()?.unbind();
+        let origin_depth = call0(is.get_origin_depth.bind(py))?.unbind();
         let nested = if core.depth.load(Relaxed) > 0 { Some(core.nested.enter(slf)?) } else { None };
         core.depth.fetch_add(1, Relaxed);
         let mut outside = Outside { running, asyncgen_hooks, origin_depth, sniffio: None, nested };
@@ -83,13 +83,13 @@ impl Outside {
     fn put_in_place(&mut self, slf: &Bound<'_, LoopState>, is: &Functions) -> PyResult<()> {
         let py = slf.py();
         if self.running.is_some() {
-            is.set_running_loop.bind(py).call1((slf,))?;
+            call(is.set_running_loop.bind(py), (slf,))?;
         }
         let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
         let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?;
-        is.set_asyncgen_hooks.bind(py).call1((first, last))?;
+        call(is.set_asyncgen_hooks.bind(py), (first, last))?;
         if slf.get().is_debug() {
-            is.set_origin_depth.bind(py).call1((&is.debug_depth,))?;
+            call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
         }
         let Some(module) = is.modules.bind(py).get_item(intern!(py, "sniffio"))? else { return Ok(()) };
         // Another thread may be in the middle of importing it.
@@ -121,8 +121,8 @@ impl Outside {
             Some((local, library)) => local.bind(py).setattr(intern!(py, "name"), library),
             None => Ok(()),
         };
-        let origins = is.set_origin_depth.bind(py).call1((self.origin_depth,));
-        let hooks = is.set_asyncgen_hooks.bind(py).call1(self.asyncgen_hooks.into_bound(py));
+        let origins = call(is.set_origin_depth.bind(py), (self.origin_depth,));
+        let hooks = call_with(is.set_asyncgen_hooks.bind(py), self.asyncgen_hooks.bind(py), None);
         let running = match self.running {
             Some(before) => put_back(before.into_bound(py), is),
             None => Ok(()),
@@ -140,7 +140,7 @@ fn put_back(mut before: Bound<'_, PyAny>, is: &Functions) -> PyResult<()> {
         before = method(FIRST.import(py, "asyncguest._running_loop", "first")?, intern!(py, "__call__"))?;
         // that one has ended meanwhile
     }
-    is.set_running_loop.bind(py).call1((before,)).map(drop)
+    call(is.set_running_loop.bind(py), (before,)).map(drop)
 }
 
 /// `with loop.inside():`, the guest's state for a block of the package's own, outside of any delivery.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
-use crate::call::{call, call_with, copy_context, method};
+use crate::call::{call, call0, call_with, copy_context, method};
 use crate::clock::in_monotonic;
 use crate::handle::Handle;
 use crate::loop_state::LoopState;
@@ -36,7 +36,7 @@ pub fn handle(
 #[cold]
 fn stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
     static EXTRACT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(EXTRACT.import(py, "asyncio.format_helpers", "extract_stack")?.call0()?.unbind())
+    Ok(call0(EXTRACT.import(py, "asyncio.format_helpers", "extract_stack")?)?.unbind())
 }
 
 /// What asyncio checks before it takes a callback.

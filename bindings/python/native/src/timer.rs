@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::call::method_with;
 use crate::handle::{asyncio_class, Handle};
 
 /// What `call_later` and `call_at` return.
@@ -90,7 +91,7 @@ impl TimerHandle {
             CompareOp::Gt => intern!(py, "__gt__"),
             CompareOp::Ge => intern!(py, "__ge__"),
         };
-        timed(py)?.call_method1(name, (slf, other))
+        method_with(timed(py)?, name, (slf, other))
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
@@ -100,7 +101,7 @@ impl TimerHandle {
     // ---- asyncio's own names, for asyncio's own code
 
     fn _repr_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        timed(slf.py())?.call_method1(intern!(slf.py(), "_repr_info"), (slf,))
+        method_with(timed(slf.py())?, intern!(slf.py(), "_repr_info"), (slf,))
     }
 
     #[getter]

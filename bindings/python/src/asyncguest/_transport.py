@@ -33,7 +33,7 @@ class SocketTransport(StreamTransport):
 
     __slots__ = ()
 
-    __class__ = property(lambda self: _Passed)
+    __class__ = property(lambda self: _Passed)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
