@@ -134,9 +134,13 @@ impl Registry {
         self.with(id, |state: &UdpState| {
             let socket = state.socket.borrow();
             let socket = socket.as_ref().ok_or(Status::STALE)?;
+            let mapped;
             let to = match to {
                 // It takes IPv4 too, by names of its own.
-                Some(to) if state.v6.get() => Some(&as_v6(to)),
+                Some(to) if state.v6.get() => {
+                    mapped = as_v6(to);
+                    Some(&mapped)
+                }
                 to => to,
             };
             socket.send_to(slices, to).map_err(|error| Error::os("sending a datagram", &error))?;

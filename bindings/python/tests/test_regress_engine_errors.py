@@ -14,12 +14,12 @@ class Broken(Exception):
 
 
 class Worse:
-    """A deadline that cannot be compared any more."""
+    """A deadline that cannot be compared any more, nor read."""
 
-    def __lt__(self, other):
+    def __lt__(self, other=None):
         raise Broken
 
-    __gt__ = __le__ = __ge__ = __sub__ = __lt__
+    __gt__ = __le__ = __ge__ = __sub__ = __float__ = __lt__
 
 
 def timers(loop):
