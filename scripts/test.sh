@@ -113,7 +113,7 @@ wheel() {
 wheel_for() { # STAGE...
     local name
     for name in "$@"; do
-        ! asked "$name" || { ./scripts/python.sh wheel >/dev/null; return; }
+        ! asked "$name" || { ./scripts/python.sh wheel quietly; return; }
     done
 }
 
@@ -177,7 +177,7 @@ fi
 stage docs docs
 stage winit ./scripts/rust_host.sh test
 wait
-asked wheel || wheel_for python hosts types conform manual pybench || exit
+asked wheel || wheel_for python hosts types conform manual pybench || { echo "0 passed, 1 failed"; exit 1; }
 stage wheel wheel
 export ASYNCGUEST_WHEEL_IS_FRESH=1
 stage python ./scripts/python.sh test &

@@ -61,7 +61,7 @@ start() { # TARGET TAG
         runner=("qemu-$arch" -L "$wheels/python-$arch" "$(echo "$wheels/python-$arch"/usr/bin/python3.??)")
     fi
     rm -rf "$folder"
-    logged wheels-pip "$python" -m pip install --no-index --no-deps --find-links "$wheels" --target "$folder" --only-binary :all: \
+    logged wheels-pip "$tools/python" -m pip install --no-index --no-deps --find-links "$wheels" --target "$folder" --only-binary :all: \
         --implementation cp --python-version 3.11 --abi abi3 --platform "$2" asyncguest || return
     (cd "$folder" && PYTHONPATH=$folder logged wheels-start "${runner[@]}" - <"$package/build_support/started.py") || return
     tail -n 1 "$out/logs/wheels-start.log"
@@ -71,7 +71,6 @@ start() { # TARGET TAG
 foreign_python() { # ARCH
     local folder=$wheels/python-$1 state deb arch=$1 options
     [ "$arch" != aarch64 ] || arch=arm64
-    [ ! -e "$folder/usr/bin" ] || return 0
     state=$(mktemp -d)
     mkdir -p "$state"/{lists,cache/archives/partial} "$folder"
     : >"$state/status"

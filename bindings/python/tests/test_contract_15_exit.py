@@ -122,7 +122,7 @@ def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_r
     assert "Traceback" not in ended.stderr, ended.stderr
 
 
-@pytest.mark.parametrize("use", ["poll", "make", "run", "callback", "protocol", "schedule"])
+@pytest.mark.parametrize("use", ["poll", "make", "run", "callback", "protocol", "schedule", "destructor"])
 def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
     # CPython ends such a thread where it comes back for the interpreter lock, and unwinds its stack before 3.14.
     run_script(
@@ -132,6 +132,10 @@ def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
 
         class Busy(asyncio.Protocol):
             def data_received(self, data):
+                busy()
+
+        class Destroyed:
+            def __del__(self):
                 busy()
 
         def busy():
@@ -148,6 +152,9 @@ def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
                 one, other = socket.socketpair()
                 await asyncio.get_running_loop().create_connection(Busy, sock=one)
                 other.send(b"begin")
+                await asyncio.sleep(60)
+            elif sys.argv[1] == "destructor":
+                asyncio.get_running_loop().call_soon(lambda _: None, Destroyed())
                 await asyncio.sleep(60)
             else:
                 busy()

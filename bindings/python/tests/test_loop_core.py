@@ -632,3 +632,48 @@ def test_a_destructor_may_ask_for_more(loop: asyncguest.EventLoop) -> None:
     loop._ready.clear()
     turn(loop)
     assert seen[:2] == ["cancelled", "run"] and {"context", "queue", "timer 299"} <= set(seen)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_after_an_exit_the_next_iteration_is_a_whole_one(error: type[BaseException]) -> None:
+    def out() -> None:
+        raise error
+
+    loop, ran = asyncguest.EventLoop(), []
+    loop.call_soon(out)
+    loop.call_soon(ran.append, "before")
+    with pytest.raises(error):
+        loop.run_forever()
+    loop.call_soon(ran.append, "after")
+    loop.stop()
+    loop.run_forever()
+    loop.close()
+    assert ran == ["before", "after"]
+
+
+def test_what_waits_for_a_callback_that_was_stepped_by_hand_runs_when_that_returns() -> None:
+    loop, context, ran = asyncguest.EventLoop(), contextvars.copy_context(), []
+
+    def dialog() -> None:
+        loop.call_soon(ran.append, "waits", context=context)
+        loop.process_ready()
+        ran.append("returns")
+
+    loop.call_soon(dialog, context=context)
+    loop.process_ready()
+    assert ran == ["returns"]
+    assert loop.poll_events() is True
+    loop.process_ready()
+    loop.close()
+    assert ran == ["returns", "waits"]
+
+
+def test_asyncios_own_iteration_counts_cancelled_timers_down() -> None:
+    loop = asyncguest.EventLoop()
+    timer = asyncio.TimerHandle(loop.time() + 9, print, (), loop)
+    loop._scheduled.append(timer)
+    timer.cancel()
+    loop._timer_cancelled_count = 0  # somebody else's count
+    loop._timer_cancelled_count -= 1
+    assert loop._timer_cancelled_count == 0
+    loop.close()

@@ -193,6 +193,32 @@ def test_an_exit_in_a_callback_comes_out(mode: str, callback: str) -> None:
         play(scene, mode)
 
 
+def test_a_reader_that_is_run_by_hand_inside_itself_receives_nothing(mode: str) -> None:
+    """Its context is entered already, so that nobody could be told of what it received."""
+
+    async def scene(stage: Stage) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: None)
+        refused = []
+
+        def again(_: object) -> None:
+            if not refused:
+                peer.send(b"second")
+                handle = loop._selector.get_key(transport.get_extra_info("socket").fileno()).data[0]  # type: ignore[attr-defined]
+                handle._run()
+                refused.append(True)
+
+        protocol = Plain(stage, "a", data_received=again)
+        peer = await stage.connect(protocol)
+        transport = protocol.transport
+        peer.send(b"first ")
+        while len(protocol.got) < 12:
+            await asyncio.sleep(0)
+        assert protocol.got == b"first second" and refused
+
+    play(scene, mode)
+
+
 def test_garbage_is_collected_and_says_that_it_was_not_closed(mode: str) -> None:
     """A transport whose loop is gone."""
 

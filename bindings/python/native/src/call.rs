@@ -65,6 +65,23 @@ fn call_no_args() -> unsafe extern "C-unwind" fn(Object) -> Object {
     unsafe { transmute(black_box(declared)) }
 }
 
+/// `Py_DecRef`, which may be unwound.
+#[inline]
+fn dec_ref() -> unsafe extern "C-unwind" fn(Object) {
+    let declared: unsafe extern "C" fn(Object) = ffi::Py_DecRef;
+    // SAFETY: as above.
+    unsafe { transmute(black_box(declared)) }
+}
+
+/// Gives a reference of the user's back, upon which a `__del__` may run.
+#[inline]
+pub fn let_go(_py: Python<'_>, object: Py<PyAny>) {
+    let stays = Stays;
+    // SAFETY: this thread is attached, and the reference is given back once.
+    unsafe { dec_ref()(object.into_ptr()) };
+    forget(stays);
+}
+
 /// `function()`
 #[inline]
 pub fn call0<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -153,7 +170,7 @@ pub fn run_in<'py>(
             call_with(&context.getattr(run)?, &PyTuple::new(py, all)?, None)
         }
     };
-    result.map(drop)
+    result.map(|result| let_go(py, result.unbind()))
 }
 
 /// `contextvars.copy_context()`

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use crate::call::{call, handling, method_with, run_in};
+use crate::call::{call, handling, let_go, method_with, run_in};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 
@@ -32,6 +32,27 @@ struct State {
     args: Option<Py<PyTuple>>,
     /// Debug mode: what it was before it was cancelled.
     repr: Option<Py<PyAny>>,
+}
+
+impl State {
+    /// The callback and its arguments, to be dropped when the look at the state has ended.
+    fn take_callback(&mut self) -> State {
+        State { cancelled: true, callback: self.callback.take(), args: self.args.take(), repr: None }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let gone = (self.callback.take(), self.args.take().map(Py::into_any));
+        if gone.0.is_none() && gone.1.is_none() {
+            return;
+        }
+        Python::try_attach(|py| {
+            for object in [gone.0, gone.1].into_iter().flatten() {
+                let_go(py, object);
+            }
+        });
+    }
 }
 
 impl Handle {
@@ -79,11 +100,10 @@ impl Handle {
             return Ok(false);
         }
         let repr = if handle.owner.get().is_debug() { Some(this.repr()?.into_any().unbind()) } else { None };
-        let gone = handle.state.with(py, |state| {
+        drop(handle.state.with(py, |state| {
             state.repr = repr;
-            (state.callback.take(), state.args.take())
-        });
-        drop(gone);
+            state.take_callback()
+        }));
         Ok(true)
     }
 }
@@ -201,7 +221,6 @@ impl Handle {
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        let gone = self.state.with(py, |state| (state.callback.take(), state.args.take()));
-        drop(gone);
+        drop(self.state.with(py, State::take_callback));
     }
 }

@@ -105,6 +105,7 @@ pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
         // By hand: by way of the selector, like anybody's.
         return call(BY_HAND.import(py, "asyncguest._compat", "run_once")?, (slf,)).map(drop);
     }
+    core.nested.unpark(slf, core.ready.get())?;
     let stopping = core.stopping.load(Relaxed);
     if core.ready.get().count(py) == 0 && !stopping {
         look(slf, until_next_timer(slf)?)?;
@@ -171,8 +172,11 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
         }
     };
     drop(core.running.replace(py, None));
-    core.queue_after(slf)?;
-    outcome.map(|()| now)
+    if outcome.is_err() {
+        core.left.store(0, Relaxed); // the next iteration is a whole one
+    }
+    let queued = core.queue_after(slf);
+    outcome.and(queued).map(|()| now)
 }
 
 /// Runs an entry. Returns whether it did: it may be cancelled, or has to wait.
@@ -198,9 +202,10 @@ fn run_timed(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<()> {
     static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let (py, began) = (slf.py(), monotonic());
     let current = intern!(py, "_current_handle");
+    let before = slf.getattr(current)?; // of the callback that stands in a dialog
     slf.setattr(current, entry.object())?;
     let outcome = entry.run(py);
-    slf.setattr(current, py.None())?;
+    slf.setattr(current, before)?;
     outcome?;
     let took = monotonic() - began;
     if took >= slf.getattr(intern!(py, "slow_callback_duration"))?.extract()? {

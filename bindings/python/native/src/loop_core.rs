@@ -157,6 +157,12 @@ impl LoopCore {
         run_ready(slf.as_super(), f64::INFINITY).map(drop)
     }
 
+    /// What waited for a callback that has returned from its nested host loop is ready again.
+    fn unpark(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let slf = slf.as_super();
+        slf.get().nested.unpark(slf, slf.get().ready.get())
+    }
+
     fn has_ready(slf: &Bound<'_, Self>) -> bool {
         slf.as_super().get().has_ready(slf.py())
     }

@@ -274,8 +274,8 @@ impl LoopState {
     }
 
     #[setter(_timer_cancelled_count)]
-    fn set_timer_cancelled_count(&self, count: usize) {
-        self.timers.set_cancelled(count);
+    fn set_timer_cancelled_count(&self, count: isize) {
+        self.timers.set_cancelled(usize::try_from(count).unwrap_or(0)); // asyncio's own iteration counts down
     }
 
     #[getter]

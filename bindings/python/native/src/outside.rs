@@ -136,9 +136,11 @@ impl Outside {
 fn put_back(mut before: Bound<'_, PyAny>, is: &Functions) -> PyResult<()> {
     static FIRST: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = before.py();
-    if !before.is_none() && method(&before, intern!(py, "is_closed"))?.is_truthy()? {
-        before = method(FIRST.import(py, "asyncguest._running_loop", "first")?, intern!(py, "__call__"))?;
-        // that one has ended meanwhile
+    let closed = !before.is_none()
+        && method(&before, intern!(py, "is_closed")).and_then(|it| it.is_truthy()).unwrap_or(false);
+    if closed {
+        // That one has ended meanwhile.
+        before = call0(FIRST.import(py, "asyncguest._running_loop", "first")?)?;
     }
     call(is.set_running_loop.bind(py), (before,)).map(drop)
 }

@@ -145,13 +145,18 @@ pub fn call_later<'py>(
     args: Bound<'py, PyTuple>,
     context: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    static ADD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = slf.py();
     if delay.is_none() {
         return Err(PyTypeError::new_err(
             "a timer is set to a number, in seconds of loop.time(), not to None",
         ));
     }
-    let when = method(slf.as_any(), intern!(py, "time"))?.add(delay)?;
+    let now = method(slf.as_any(), intern!(py, "time"))?;
+    let when = match delay.is_exact_instance_of::<PyFloat>() {
+        true => now.add(delay)?,
+        false => call(ADD.import(py, "operator", "add")?, (now, delay))?, // which may be code of the user's
+    };
     let all: Vec<_> = [when, callback].into_iter().chain(args.iter()).collect();
     let options = match context {
         Some(context) => {

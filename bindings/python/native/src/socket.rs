@@ -1,7 +1,7 @@
 //! The system's calls for the data of a socket. None of them waits, and none raises SIGPIPE.
 //!
-//! Owns: nothing; the fd is the caller's. The interpreter lock is kept for what takes a moment. For what takes longer than
-//! to let go of it and to come back, it is let go of. Host thread.
+//! Owns: nothing; the fd is the caller's. The interpreter lock is kept, but for a large send, which takes longer than to let
+//! go of it and to come back. Host thread.
 
 #![allow(unsafe_code)]
 

@@ -145,8 +145,9 @@ class EventLoop(TransportLoop):
         """Somebody else has waited, and may have taken up what the host was to be woken for: it is in charge again."""
         if self.hosted_run is not None:
             self.idle = True
-            if self.has_ready():
-                self.rouse()
+            when = self.next_deadline()
+            if self.has_ready() or (when is not None and when <= self.time()):
+                self.rouse()  # an alarm that was taken up does not come again
             else:
                 self.set_alarm()
 
@@ -204,6 +205,8 @@ class EventLoop(TransportLoop):
         finally:
             if claimed:
                 self.release()
+            if not self.depth:  # this one was no step inside of a dialog
+                self.unpark()
 
     # ---- reports
 

@@ -83,7 +83,6 @@ fn lose_soon(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()
 /// Tells the protocol, and lets go of everything.
 pub fn connection_lost(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
-    let waiter = this.undone_waiter(py)?;
     let protocol = {
         let mut state = this.state();
         state.conn_lost = state.conn_lost.max(1);
@@ -102,7 +101,7 @@ pub fn connection_lost(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> P
         method1(transport, intern!(py, "_leave"), server.bind(py))?;
     }
     told?;
-    if let Some(waiter) = waiter {
+    if let Some(waiter) = this.undone_waiter(py)? {
         let error = PyConnectionError::new_err("Connection is closed by peer").into_value(py);
         method1(&waiter, intern!(py, "set_exception"), error.bind(py).as_any())?;
     }

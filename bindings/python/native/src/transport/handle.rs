@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{is_exit, read, StreamTransport};
+use super::{is_exit, StreamTransport};
 use crate::call::{copy_context, method1};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
@@ -49,13 +49,11 @@ impl TransportHandle {
     /// come out, and so does what asyncio has its handles report.
     pub fn ready(&self, py: Python<'_>) -> PyResult<()> {
         let (transport, context) = (self.transport.bind(py), self.context.bind(py));
-        match self.side {
-            Side::Read => read::ready(transport, context),
-            Side::Write => {
-                let flush = transport.getattr(intern!(py, "_write_ready"))?;
-                method1(context, intern!(py, "run"), &flush).map(drop)
-            }
-        }
+        let ready = match self.side {
+            Side::Read => intern!(py, "_read_ready"),
+            Side::Write => intern!(py, "_write_ready"),
+        };
+        method1(context, intern!(py, "run"), &transport.getattr(ready)?).map(drop)
     }
 
     fn name(&self) -> &'static str {

@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 
 use super::end;
 use super::{in_debug, is_exit, log_debug, StreamTransport};
-use crate::call::{method, method1, method2, method_with};
+use crate::call::{method, method1};
 use crate::memory::{new_bytes, with_memory};
 use crate::socket;
 
@@ -47,30 +47,8 @@ fn begin<'py>(transport: &Bound<'py, StreamTransport>) -> Option<Reading<'py>> {
     })
 }
 
-/// The socket is readable; `context` is what the protocol is called in.
-pub fn ready(transport: &Bound<'_, StreamTransport>, context: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = transport.py();
-    let run = intern!(py, "run");
-    let Some(reading) = begin(transport) else { return Ok(()) };
-    if reading.buffered {
-        return method1(context, run, &transport.getattr(intern!(py, "_read_ready"))?).map(drop);
-    }
-    match receive(transport, &reading) {
-        Ok(Some(data)) if !data.is_empty()? => {
-            let received = reading.protocol.getattr(intern!(py, "data_received"));
-            match received.and_then(|received| method2(context, run, &received, &data)) {
-                Ok(_) => Ok(()),
-                Err(error) => context_fatal(transport, context, error, DATA_RECEIVED),
-            }
-        }
-        Ok(Some(_)) => method1(context, run, &transport.getattr(intern!(py, "_read_eof"))?).map(drop),
-        Ok(None) => Ok(()),
-        Err(error) => context_fatal(transport, context, error, READ),
-    }
-}
-
-/// The same in the current context.
-pub fn ready_here(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+/// The socket is readable. In the context that the protocol is called in: nothing is received where that cannot be entered.
+pub fn ready(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = transport.py();
     let Some(reading) = begin(transport) else { return Ok(()) };
     if reading.buffered {
@@ -144,7 +122,7 @@ fn receive<'py>(
 }
 
 /// The peer sends no more.
-pub fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     if in_debug(&this.event_loop(py))? {
         log_debug(py, ("%r received EOF", transport))?;
@@ -161,18 +139,4 @@ fn fatal_unless_exit(transport: &Bound<'_, StreamTransport>, error: PyErr, messa
         return Err(error);
     }
     end::fatal(transport, error, message)
-}
-
-fn context_fatal(
-    transport: &Bound<'_, StreamTransport>,
-    context: &Bound<'_, PyAny>,
-    error: PyErr,
-    message: &str,
-) -> PyResult<()> {
-    let py = transport.py();
-    if is_exit(py, &error) {
-        return Err(error);
-    }
-    let fatal = transport.getattr(intern!(py, "_fatal_error"))?;
-    method_with(context, intern!(py, "run"), (fatal, error.into_value(py), message)).map(drop)
 }

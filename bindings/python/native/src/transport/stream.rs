@@ -220,11 +220,7 @@ impl StreamTransport {
     }
 
     fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
-        read::ready_here(slf)
-    }
-
-    fn _read_eof(slf: &Bound<'_, Self>) -> PyResult<()> {
-        read::eof(slf)
+        read::ready(slf)
     }
 
     fn _write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {

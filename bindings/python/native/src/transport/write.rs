@@ -212,10 +212,9 @@ fn drop_queue(transport: &Transport<'_>, error: PyErr) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let queue = std::mem::take(&mut this.state().queue);
     drop(queue);
-    let waiter = this.undone_waiter(py)?;
     let value = error.value(py).clone();
     end::fatal(transport, error, WRITE)?;
-    if let Some(waiter) = waiter {
+    if let Some(waiter) = this.undone_waiter(py)? {
         method1(&waiter, intern!(py, "set_exception"), &value)?;
     }
     Ok(())
