@@ -92,8 +92,8 @@ pub type GuestAcceptFn = Option<
 >;
 
 /// A datagram came (`status` GUEST_OK): `size` bytes at `data`, from `from`; both are views that last as long as the call. Or one
-/// that was sent has come to nothing, as the system has heard (GUEST_EOS, `os_error` ECONNREFUSED, ...; GUEST_ENOMEM; `from` and
-/// `data` are NULL); the socket goes on.
+/// that was sent has come to nothing, as the system has heard (GUEST_EOS, `os_error` ECONNREFUSED, ...; EMSGSIZE: one
+/// that came did not fit, and is gone; GUEST_ENOMEM; `from` and `data` are NULL); the socket goes on.
 pub type GuestUdpFn = Option<
     unsafe extern "C-unwind" fn(
         g: *mut ForeignGuest,

@@ -221,13 +221,12 @@ impl ListenerState {
                 true
             }
             // Somebody else was first, or the peer has gone.
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
                 if self.pausing.replace(false) {
                     self.watch(to, id, true);
                 }
                 false
             }
-            Err(e) if e.kind() == ErrorKind::ConnectionAborted => false,
             Err(e) => {
                 to.disarm_timer(id);
                 to.arm_timer(id, to.now().saturating_add(PAUSE));
@@ -281,6 +280,10 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
 
     fn close_in_child(&self) {
         self.state.with_socket(Socket::close_in_child);
+        if let Some(offered) = self.state.offered.take() {
+            offered.close_in_child();
+            std::mem::forget(offered);
+        }
     }
 
     fn lent(&self) -> &dyn Lent {

@@ -197,6 +197,11 @@ impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> 
         found
     }
 
+    /// What the stream asks for itself, 0, is asked once; what the poller says, it says again.
+    fn merge(&self, earlier: u64, later: u64) -> u64 {
+        earlier.min(later)
+    }
+
     fn call(&self, context: &Context, id: Id) {
         let tell = |event: StreamEvent<'_>| self.callback.call(context, id, event);
         match self.state.telling.take() {

@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 /* A connected socket of somebody else's. */
 static int client_of(uint16_t port, int family)
@@ -53,6 +54,52 @@ TEST(listener_connection_that_nobody_takes_is_closed)
     ASSERT_STATUS(GUEST_EORDER,
                   guest_stream_accept(toy.g, door.id, &options, NULL, NULL, NULL)); /* not in its callback */
     ASSERT_STATUS(GUEST_ESTALE, guest_stream_accept(toy.g, 0, &options, NULL, NULL, NULL));
+    toy_end(&toy);
+    MUST(close(client));
+}
+
+static unsigned open_sockets(void)
+{
+    struct stat status;
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    return count;
+}
+
+static unsigned others; /* sockets that are not the library's */
+static pid_t child = -1;
+
+static void fork_in_callback(door_t *door)
+{
+    child = (pid_t)MUST(fork());
+    if (child == 0)
+        guest_free(door->toy->g);
+}
+
+static guest_status_t deliver(toy_t *toy, guest_token_t token)
+{
+    guest_status_t status = guest_deliver_batch(toy->g, token);
+    if (child == 0)
+        _exit(open_sockets() == others ? 0 : 1); /* the callback has returned: the child's copy is gone */
+    return status;
+}
+
+/* The child gives back the connection that is offered, too: its peer would not see the end while the child lives. */
+TEST(listener_fork_in_its_callback)
+{
+    toy_t toy = {0};
+    door_t door = {.toy = &toy, .act = fork_in_callback};
+    uint64_t received = 0;
+    int status;
+    toy.deliver = deliver;
+    others = open_sockets() + 1;
+    toy_start(&toy, GUEST_DRIVE_FD);
+    door_open(&door, "127.0.0.1");
+    int client = client_of(door.port, AF_INET);
+    RUN_UNTIL(&toy, peer_read(client, &received, NULL));
+    ASSERT_EQ_I64(child, MUST(waitpid(child, &status, 0)));
+    ASSERT_EQ_I64(0, status);
     toy_end(&toy);
     MUST(close(client));
 }

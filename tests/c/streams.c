@@ -49,6 +49,31 @@ static void round_trip(uint32_t drive, const char *node)
     ASSERT_EQ_U64(1, door.drops);
 }
 
+/* Somebody has closed the fd of a source that was paused, and the stream's own socket gets its number. */
+TEST(stream_whose_socket_has_the_number_of_a_dead_source)
+{
+    toy_t toy = {0};
+    wire_t client = WIRE(&toy);
+    door_t door = {.toy = &toy};
+    probe_t dead = {.toy = &toy};
+    int fds[2];
+    toy_start(&toy, GUEST_DRIVE_FD);
+    door_open(&door, "127.0.0.1");
+    guest_address_t address;
+    guest_listener_info_t info = {.struct_size = sizeof info};
+    ASSERT_OK(guest_listener_info(toy.g, door.id, &info));
+    address = info.local;
+    MUST(pipe(fds));
+    add_fd(&toy, fds[0], 0, &dead);
+    MUST(close(fds[0])); /* the next number that is free */
+    guest_stream_options_t options = wire_options(0);
+    ASSERT_OK(guest_stream_connect_to(toy.g, &address, 1, &options, &client, wire_drop, &client.id));
+    RUN_UNTIL(&toy, client.opened == 1 || client.closed);
+    ASSERT_EQ_U64(1, client.opened);
+    MUST(close(fds[1]));
+    toy_end(&toy);
+}
+
 TEST(stream_round_trip)
 {
     for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++) {

@@ -127,7 +127,7 @@ impl Connecting {
         let address = self.left.pop()?;
         let begun = Socket::new(address.family, STREAM).and_then(|socket| {
             let connected = socket.connect(&address)?;
-            to.poller().add(socket.fd(), WRITABLE, id.to_bits())?;
+            to.poller().add_new(socket.fd(), WRITABLE, id.to_bits())?;
             Ok((socket, connected))
         });
         // Whatever timer is set was for this one.

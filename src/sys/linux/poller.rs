@@ -116,11 +116,16 @@ impl Poller {
     /// to wait for it.
     pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<AddedChild>> {
         let Some(child) = Child::open(pid)? else { return Ok(None) };
-        // Who is registered under the number of an fd that was just opened must be dead: its fd was closed.
-        let owner = usize::try_from(child.fd()).ok().and_then(|slot| self.owners.get_mut(slot));
+        let dead = self.add_new(child.fd(), READABLE, bits)?;
+        Ok(Some(AddedChild { child, dead }))
+    }
+
+    /// [`Poller::add`] for an fd that was just opened. Who is registered under its number must be dead: its fd was closed.
+    pub(crate) fn add_new(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
+        let owner = usize::try_from(fd).ok().and_then(|slot| self.owners.get_mut(slot));
         let dead = owner.map_or(0, std::mem::take) & !PAUSED;
-        self.add(child.fd(), READABLE, bits)?;
-        Ok(Some(AddedChild { child, dead: (dead != 0).then_some(dead) }))
+        self.add(fd, interest, bits)?;
+        Ok((dead != 0).then_some(dead))
     }
 
     /// Forgets a child that was added.

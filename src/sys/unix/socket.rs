@@ -91,15 +91,18 @@ impl Socket {
         again(|| unsafe { libc::recv(self.fd(), into.as_mut_ptr().cast(), into.len(), 0) })
     }
 
-    /// Takes one datagram, and tells whence it came.
+    /// Takes one datagram, and tells whence it came. EMSGSIZE: it did not fit, and is gone.
     pub(crate) fn receive_from(&self, into: &mut [u8]) -> io::Result<(usize, Address)> {
         let mut from = [0u64; 16];
         let mut length = size_of_val(&from) as libc::socklen_t;
         // SAFETY: `into` and `from` are writable for their whole lengths.
         let size = again(|| unsafe {
             let (bytes, name) = (into.as_mut_ptr().cast(), from.as_mut_ptr().cast());
-            libc::recvfrom(self.fd(), bytes, into.len(), 0, name, &mut length)
+            libc::recvfrom(self.fd(), bytes, into.len(), libc::MSG_TRUNC, name, &mut length)
         })?;
+        if size > into.len() {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
         Ok((size, named(from, length)))
     }
 

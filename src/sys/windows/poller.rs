@@ -135,6 +135,11 @@ impl Poller {
         Ok(dead)
     }
 
+    /// [`Poller::add`] for a socket that was just opened.
+    pub(crate) fn add_new(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
+        self.add(fd, interest, bits)
+    }
+
     /// Watches a handle, whose object is signalled, as [`Poller::add`] does a socket. None is in the way of another.
     pub(crate) fn add_handle(
         &mut self,
