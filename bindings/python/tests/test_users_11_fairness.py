@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from collections import deque
 
@@ -155,3 +157,32 @@ def test_one_burst_is_cut_and_keeps_its_order(drive):
     assert order == list(range(2000))
     assert any(0 < n < 2000 for n in jobs_seen_at), "the host had no turn inside the burst"
     assert run.guest.stats().budget_spent > 3
+
+
+def test_no_thread_is_starved_by_a_loop_that_is_never_at_rest(drive):
+    """The lock changes hands between two deliveries: what a host's polls leave of it is too short for a thread to wake up."""
+    enough, hands = 20, 0
+    run = Run(drive)
+
+    def other():
+        nonlocal hands
+        while hands < enough and not run.done:
+            time.sleep(0.0005)  # without the lock, for which it then waits
+            hands += 1
+
+    async def main():
+        while hands < enough and run.guest.stats().budget_spent < 10 * enough:
+            spend(CALLBACK)
+            await asyncio.sleep(0)
+
+    thread = threading.Thread(target=other)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # no thread gets it by asking
+    try:
+        run.start(main)
+        thread.start()
+        run.finish()
+    finally:
+        sys.setswitchinterval(before)
+    thread.join()
+    assert hands == enough, f"{hands} times in {run.guest.stats().budget_spent} deliveries that were full"

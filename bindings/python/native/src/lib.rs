@@ -52,6 +52,7 @@ mod outside;
 mod reactor;
 mod ring;
 mod schedule;
+mod share;
 mod socket;
 mod stats;
 mod thread_state;

@@ -17,6 +17,7 @@ use crate::nested::Nested;
 use crate::reactor::Reactor;
 use crate::ring::{Entry, Ready};
 use crate::schedule;
+use crate::share::Share;
 use crate::timer::TimerHandle;
 use crate::timers::Timers;
 
@@ -47,6 +48,7 @@ pub struct LoopState {
     hosted_run: Guarded<Option<Py<PyAny>>>,
     /// Deliveries on the stack: more than one while callbacks stand in nested host loops.
     pub depth: AtomicUsize,
+    pub share: Share,
     /// Deliveries whose time was over before their work.
     pub budget_spent: AtomicU64,
 }
@@ -71,6 +73,7 @@ impl LoopState {
             after_iteration: Guarded::default(),
             hosted_run: Guarded::default(),
             depth: AtomicUsize::new(0),
+            share: Share::default(),
             budget_spent: AtomicU64::new(0),
         })
     }

@@ -6,7 +6,7 @@
 //! token or readable fd  --------->    deliver: the running loop, hooks and task of this guest are put in place
 //!                                     iterations go on inside while something is ready, up to the budget
 //!                                     more to do?  asks for the next one  |  else sets the alarm
-//! the host's own turn   <---------    everything is as it was before
+//! the host's own turn   <---------    everything is as it was before; other threads' turn, if it is due (see `share`)
 //! ```
 //!
 //! No signal handler of Python's runs between two steps of it, but inside of callbacks alone: so a delivery that has begun
@@ -53,6 +53,7 @@ pub fn deliver(
     if !reactor.is_freed() {
         rest(slf, judge, more)?;
     }
+    core.share.give(py);
     outcome.map(|()| Some(more))
 }
 
@@ -68,6 +69,7 @@ fn work(slf: &Bound<'_, LoopState>, found: &Found, budget: f64) -> PyResult<bool
     core.nested.unpark(slf, core.ready.get())?;
     queue_found(slf, found)?;
     let mut now = monotonic();
+    core.share.begin(now);
     let (until, mut look_at) = (now + budget, now + LOOK_EVERY);
     loop {
         now = iterate(slf, until)?.max(now);
@@ -83,6 +85,7 @@ fn work(slf: &Bound<'_, LoopState>, found: &Found, budget: f64) -> PyResult<bool
             }
         }
     }
+    core.share.end(now);
     let more = (now >= until || core.stopping.load(Relaxed)) && has_work(slf)?;
     if more {
         core.budget_spent.fetch_add(1, Relaxed);
