@@ -49,8 +49,10 @@ stage() { # NAME COMMAND...
 
 # Without what went well, so that what failed is within the last lines.
 what_failed() { # LOG
-    grep -avE '^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc| \.\.\. ok$|^ +(Compiling|Checking) |^g?make\[|^\[ *[0-9]+%\] ' "$1" |
-        tail -n 80 | sed 's/^/      | /'
+    local cargo='^ +(Compiling|Checking) | \.\.\. ok$' make='^g?make\[|^\[ *[0-9]+%\] '
+    local ctest='^ +Start +[0-9]+:| Passed +[0-9.]+ sec$|sec\*proc'
+    local hosts='^[^ ].* \((fd|thread|fd, thread|-)\): |^\|.*\| [0-9]+ +\| 0 +\||, 0 failed,'
+    grep -avE "$cargo|$make|$ctest|$hosts" "$1" | tail -n 50 | sed 's/^/      | /'
 }
 
 without() { # NAME REASON: a stage that cannot run here
