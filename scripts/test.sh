@@ -187,7 +187,7 @@ stage hosts ./scripts/hosts.sh --short
 stage types ./scripts/python.sh types
 stage conform ./scripts/python.sh conformance short
 stage manual ./scripts/python.sh docs
-stage pybench ./scripts/python.sh bench --quick "wake latency" idle bursts
+stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" idle bursts
 wait
 stage msrv msrv
 total

@@ -1,6 +1,6 @@
 /* Echo load: connections that each send a message, wait until it has come back, and send it again.
  *
- *   load PORT CONNECTIONS SIZE SECONDS
+ *   load PORT CONNECTIONS SIZE SECONDS [udp]
  *
  * Prints one line of JSON. One thread, which spins over non-blocking sockets: to wake a sleeping client costs the server
  * an interrupt of another processor, which on a virtual machine is dearer than the work that is measured.
@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,16 +35,16 @@ static void die(const char *what)
     exit(1);
 }
 
-static int connected(int port)
+static int connected(int port, int type)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int yes = 1;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, type, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         die("connect");
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0)
+    if (type == SOCK_STREAM && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0)
         die("setsockopt");
     return fd;
 }
@@ -78,8 +79,9 @@ static int step(struct connection *c, char *buffer, size_t size)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SIZE SECONDS\n");
+    int type = argc == 6 && strcmp(argv[5], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+    if (argc != 5 && type == SOCK_STREAM) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SIZE SECONDS [udp]\n");
         return 2;
     }
     int port = atoi(argv[1]), count = atoi(argv[2]);
@@ -90,7 +92,7 @@ int main(int argc, char **argv)
     if (connections == NULL || buffer == NULL)
         die("calloc");
     for (int i = 0; i < count; i++)
-        connections[i].fd = connected(port);
+        connections[i].fd = connected(port, type);
 
     unsigned long requests = 0;
     double began = now(), end = began + seconds;

@@ -17,7 +17,18 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "futures": ((30_000,), (500,)),
     "wake": ((300,), (5,)),
     "pair": ((3000,), (50,)),
-    "load": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "protocol": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "buffered": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "read": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "readexactly": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "one": ((1, 1024, 1.0), (1, 1024, 0.05)),
+    "many": ((1000, 64, 1.0), (20, 64, 0.05)),
+    "large": ((50, 65536, 1.0), (5, 65536, 0.05)),
+    "datagrams": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "tls": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "http": ((50, 13, 1.0), (5, 13, 0.05)),
+    "saturated": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "connections": ((1000,), (20,)),
     "idle": ((1.0,), (0.05,)),
     "storm": ((1.5,), (0.05,)),
     "calm": ((1.5,), (0.05,)),
@@ -56,6 +67,7 @@ def rows() -> Iterator[Row]:
     yield from _callbacks()
     yield from _wakes()
     yield from _echoes()
+    yield from _transports()
     yield from _idle()
     yield from _host_timers()
 
@@ -116,13 +128,34 @@ def _echoes() -> Iterator[Row]:
 
     title = "echo, 50 connections, 1 KiB, processor time"
     for host in ("queue", "queue-thread", "tk", "qt", "qt-pyside", "gtk"):
-        ours = Cell("load", "asyncguest", host)
-        yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone"), 1 / 3)
-        yield Row(title, "cpu_us", ours, Cell("load", "standard", "alone", tuned=True), 1.0)
-    yield Row(title, "cpu_us", Cell("load", "asyncguest", "queue"), Cell("load", "uvloop", "alone"), None)
+        ours = Cell("protocol", "asyncguest", host)
+        yield Row(title, "cpu_us", ours, Cell("protocol", "standard", "alone"), 1 / 3)
+        yield Row(title, "cpu_us", ours, Cell("protocol", "standard", "alone", tuned=True), 1.0)
+    yield Row(title, "cpu_us", Cell("protocol", "asyncguest", "queue"), Cell("protocol", "uvloop", "alone"), None)
     for tuned in (False, True):
-        for ours, peer in _field("load", "queue", "tk", "qt", "gtk", tuned=tuned):
+        for ours, peer in _field("protocol", "queue", "tk", "qt", "gtk", tuned=tuned):
             yield Row(title, "cpu_us", ours, peer, 1.0 if _is_new(ours) else None)
+
+
+def _transports() -> Iterator[Row]:
+    for work, title in (
+        ("protocol", "echo, Protocol, 50 x 1 KiB"),
+        ("buffered", "echo, BufferedProtocol, 50 x 1 KiB"),
+        ("read", "echo, read, 50 x 1 KiB"),
+        ("readexactly", "echo, readexactly, 50 x 1 KiB"),
+        ("one", "echo, Protocol, 1 x 1 KiB"),
+        ("many", "echo, Protocol, 1,000 x 64 B"),
+        ("large", "echo, Protocol, 50 x 64 KiB"),
+        ("datagrams", "echo, UDP, 50 x 1 KiB"),
+        ("tls", "echo, TLS, 50 x 1 KiB"),
+        ("http", "aiohttp, hello world, 50"),
+    ):
+        peer = Cell(work, "uvloop", "alone", tuned=True)
+        alone = {"one": 1.0, "tls": None, "http": None}.get(work, 0.91)
+        for host, goal in (("alone", alone), ("qt", 1.0)):
+            yield Row(title, "cpu_us", Cell(work, "asyncguest", host, tuned=True), peer, goal)
+    peer = Cell("connections", "uvloop", "alone")
+    yield Row("an idle connection", "resident_KiB", Cell("connections", "asyncguest", "alone"), peer, 1.0)
 
 
 def _idle() -> Iterator[Row]:
@@ -141,6 +174,9 @@ def _host_timers() -> Iterator[Row]:
             yield Row(f"{title}: cost with the budget", "cpu_us", ours, unbudgeted, 1.25)
         for ours, peer in _field(work, "qt", "qt-pyside", "gtk"):
             yield Row(f"{title}: host timer late, p99", "late_ms", ours, peer, None)
+    for host in ("queue", "queue-thread", "qt", "qt-pyside"):
+        ours = Cell("saturated", "asyncguest", host, tuned=True)
+        yield Row("an echo server under full load: host timer late, p99", "late_ms", ours, None, 5.0)
     for host in ("qt", "qt-pyside", "gtk"):
         ours, nothing = Cell("storm", "asyncguest", host), Cell("calm", "nothing", host)
         yield Row(
@@ -161,8 +197,8 @@ _DESIGNS = {
 
 
 _CANNOT = (
-    ("gbulb", "load"),  # gbulb 0.6 cannot read from a pipe, and the load generator reports by one
-    ("semaphore", "load", "qt"),  # it comes to a standstill there
+    ("gbulb", "protocol"),  # gbulb 0.6 cannot read from a pipe, and the load generator reports by one
+    ("semaphore", "protocol", "qt"),  # it comes to a standstill there
 )
 
 

@@ -14,28 +14,16 @@ import time
 import types
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
-from load import load_generator
+import under_load
+from costs import Costs, Figures
+from under_load import Echo
 
 if TYPE_CHECKING:
     from hosts import BenchHost
 
-Figures: TypeAlias = "dict[str, float]"
-
 _WARM_UP = 100
-
-
-class Echo(asyncio.Protocol):
-    """Sends back what comes."""
-
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data)
 
 
 class Answer(Echo):
@@ -70,17 +58,6 @@ class Client(Echo):
             self.transport.write(self._message)
         elif not self.done.done():
             self.done.set_result(None)
-
-
-class Costs:
-    """The time that `count` things have taken, on the wall and of all processors."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
-
-    def per(self, count: float) -> Figures:
-        cpu, wall = time.process_time() - self._cpu, time.perf_counter() - self._wall
-        return {"cpu_us": cpu / count * 1e6, "wall_us": wall / count * 1e6}
 
 
 async def ticks(host: BenchHost | None, count: int) -> Figures:
@@ -193,27 +170,6 @@ async def pair(host: BenchHost | None, count: int) -> Figures:
     return figures
 
 
-async def load(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
-    """An echo server under the load of another process, which spins. Processor time of this one per request."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Echo, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    generator = load_generator()
-    report, out = os.pipe()
-    reader = asyncio.StreamReader()
-    costs = Costs()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), open(report, "rb"))
-    command = [str(generator), str(port), str(connections), str(size), str(seconds)]
-    child = os.posix_spawn(str(generator), command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)])
-    os.close(out)
-    line = await reader.readline()
-    transport.close()
-    os.waitpid(child, 0)
-    server.close()
-    answered = json.loads(line)
-    return {**answered, **costs.per(max(1, answered["requests"]))}
-
-
 async def storm(host: BenchHost | None, seconds: float) -> Figures:
     """A task that never waits, while the host has timers."""
     assert host is not None
@@ -265,7 +221,13 @@ async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
     return {**costs.per(times * callbacks), "late_ms": probe.late_ms(99)}
 
 
+# By name.
 WORK: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
     function.__name__: function
-    for function in (ticks, soon, later, futures, wake, pair, load, idle, storm, calm, burst)
+    for function in (
+        *(ticks, soon, later, futures, wake, pair, idle, storm, calm, burst),
+        *(under_load.protocol, under_load.buffered, under_load.read, under_load.readexactly),
+        *(under_load.datagrams, under_load.tls, under_load.http, under_load.saturated, under_load.connections),
+    )
 }
+WORK |= dict.fromkeys(("one", "many", "large"), under_load.protocol)
