@@ -8,6 +8,8 @@
 #   scripts/python.sh quick             the wheel and the contract's tests on the newest interpreter: for `make quick`
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
 #                                       and if no interpreter is named on the oldest and the newest only
+#   scripts/python.sh address [PYTEST-ARGUMENT...]     the tests on the newest interpreter, with a native module that
+#                                       AddressSanitizer has instrumented, and all of Python's memory under its eyes
 #   scripts/python.sh coverage          which lines and branches of the package the tests run that every interpreter has, on the newest
 #   scripts/python.sh types             mypy --strict and pyright, on the installed package and on the examples
 #   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found, and GTK's
@@ -141,6 +143,50 @@ do_coverage() {
     [ "$status" = 0 ] || tail -n 40 "$out/logs/coverage.log" | sed 's/^/      | /'
     return "$status"
 }
+
+# Rust's runtime of the sanitizer comes as objects for a program; Python is one already, so that it is preloaded. The wheel in
+# the environment gives the requirements, and the instrumented copy of the package stands before it.
+do_address() {
+    local version python folder=$out/address parts package_in=$out/address/package objects preload
+    do_wheel quietly || return
+    read -r version python < <(interpreters | tail -n 1)
+    venv_with_wheel "$version" "$python" "$(requirements "$version")" || return
+    parts=("$(rustc --print sysroot)"/lib/rustlib/x86_64-unknown-linux-gnu/lib/librustc-*_rt.asan.a)
+    if [ ! -f "${parts[0]}" ]; then
+        echo "rustc comes without the runtime of this sanitizer (${parts[0]})"
+        return 77
+    fi
+    rm -rf "$folder"
+    mkdir -p "$package_in" "$folder/empty"
+    objects=$(mktemp -d)
+    preload=$folder/runtime.so
+    # .preinit_array, which one of the objects has, is for programs alone.
+    (cd "$objects" && ar x "${parts[0]}" && rm -f ./*preinit* && gcc -shared -o "$preload" ./*.o -lpthread -ldl -lrt -lm -lstdc++) || return
+    rm -rf "$objects"
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$root/target/python-address PYO3_PYTHON=$python CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        RUSTFLAGS="-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer -Cforce-frame-pointers=yes" \
+        logged address cargo build --release --locked --manifest-path "$package/Cargo.toml" --target x86_64-unknown-linux-gnu \
+        --features pyo3/extension-module || return
+    cp -r "$package/src/asyncguest" "$package_in"
+    cp "$root/target/python-address/x86_64-unknown-linux-gnu/release/libasyncguest_native.so" "$package_in/asyncguest/_native.abi3.so"
+    python=$out/venv-$version/bin/python
+    export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 PYTHONPATH=$package_in
+    if [[ $(ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$preload "$python" -c "$deliberate" 2>&1) != *heap-buffer-overflow* ]]; then
+        echo "a deliberate bug was not found"
+        return 1
+    fi
+    echo 'on: a deliberate bug gives "heap-buffer-overflow"'
+    [ $# != 0 ] || set -- "$package/tests"
+    (cd "$folder/empty" && "$root/examples/demo/with_display.sh" env LD_PRELOAD="$preload" \
+        "$python" -W error -m pytest -p no:cacheprovider -q --timeout 300 "$@")
+}
+
+deliberate="
+import ctypes
+malloc = ctypes.CDLL(None).malloc
+malloc.restype = ctypes.c_void_p
+ctypes.memmove(malloc(8), bytes(16), 16)
+"
 
 # The paths in pyproject.toml are below the present folder.
 coverage_figures() { # COVERAGE-COMMAND...
