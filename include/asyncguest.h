@@ -1163,9 +1163,9 @@ guest_status_t guest_cancel(struct guest_t *g);
  * that is running is abandoned, and its drop function then runs on the pool's thread, the only one
  * that ever does. The I/O thread is joined within a second even if `post` hangs. Inside a callback
  * of the same guest, or between guest_batch_begin and guest_batch_end, it takes effect when the
- * outermost delivery or batch ends. In a forked child it releases the child's copy and runs
- * nothing. On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's
- * text.
+ * outermost delivery or batch ends. In a forked child it closes the child's copies of the fds at
+ * once, also there, and runs nothing. On another thread it does nothing at all; guest_last_error
+ * then says GUEST_ETHREAD's text.
  */
 GUEST_API
 void guest_free(struct guest_t *g);

@@ -71,6 +71,13 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
     if g.frames.get() > 0 {
         if !g.poster.in_child() {
             g.poster.cancel();
+        } else if g.poster.on_host_thread() {
+            // At once: an open batch has no end here, and while the fds are open, who takes them out of a set that the
+            // child shares with its parent takes out the parent's. A fork of another thread may have met this one anywhere.
+            let _ = catch(|| {
+                g.guest.leave_in_child();
+                Ok(())
+            });
         }
         return;
     }

@@ -138,9 +138,9 @@ pub unsafe extern "C" fn guest_cancel(g: *mut ForeignGuest) -> GuestStatus {
 /// that is running is abandoned, and its drop function then runs on the pool's thread, the only one
 /// that ever does. The I/O thread is joined within a second even if `post` hangs. Inside a callback
 /// of the same guest, or between guest_batch_begin and guest_batch_end, it takes effect when the
-/// outermost delivery or batch ends. In a forked child it releases the child's copy and runs
-/// nothing. On another thread it does nothing at all; guest_last_error then says GUEST_ETHREAD's
-/// text.
+/// outermost delivery or batch ends. In a forked child it closes the child's copies of the fds at
+/// once, also there, and runs nothing. On another thread it does nothing at all; guest_last_error
+/// then says GUEST_ETHREAD's text.
 #[no_mangle]
 pub unsafe extern "C" fn guest_free(g: *mut ForeignGuest) {
     driving::free(g);

@@ -232,6 +232,11 @@ impl Guest {
         self.batches.borrow_mut().pop().ok_or_else(none)
     }
 
+    /// In a forked child, also with a delivery on the stack: closes its copies of the fds.
+    pub(crate) fn leave_in_child(&self) {
+        self.reactor.clone().leave_in_child();
+    }
+
     /// Ends the guest here and now, as dropping it does.
     pub(crate) fn end_now(&self) {
         let mut batches = self.batches.take().into_iter();
@@ -253,7 +258,7 @@ impl Drop for Guest {
         // Also in one that a drop function has just forked.
         if mark.in_child() {
             std::mem::take(self.batches.get_mut()).into_iter().for_each(std::mem::forget);
-            self.reactor.clone().leave_in_child();
+            self.leave_in_child();
         }
     }
 }

@@ -1,6 +1,7 @@
 /* Hazard: fork, with a guest running. */
 #include "toy.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -28,6 +29,14 @@ static void never_post(guest_t *g, void *user_data)
 {
     (void)g;
     never(user_data);
+}
+
+/* Wherever the child is: the poller and the alarm, at least, are closed when guest_free returns. */
+static void free_copy(guest_t *g)
+{
+    uint64_t before = open_fds();
+    guest_free(g);
+    ASSERT(open_fds() + 2 <= before);
 }
 
 static void in_child(void *argument)
@@ -71,7 +80,7 @@ static void in_child(void *argument)
     EFORKED(guest_work(g, never, on_work_done, NULL, never, &id));
     EFORKED(guest_resolve(g, "::1", NULL, 0, SOCK_STREAM, 0, on_resolve, NULL, never, &id));
     guest_poster_free(i->poster);
-    guest_free(g);
+    free_copy(g);
     ASSERT_EQ_U64(0, told + told_and_dropped);
     ASSERT_EQ_U64(0, i->timer.drops); /* the copy is released; nothing runs */
     ASSERT_EQ_U64(0, i->toy.done);
@@ -341,4 +350,63 @@ TEST(fork_inside_a_drop_of_guest_free_in_a_callback)
     }
     ASSERT_OK(status);
     ASSERT_EQ_U64(2, forks);
+}
+
+static channel_t reused;
+
+/* In the child: something of its own gets the numbers of what was closed. */
+static void fork_and_free(guest_t *g, void *pull)
+{
+    fflush(NULL);
+    pid_t child = (pid_t)MUST(fork());
+    if (child == 0) {
+        if (pull)
+            EFORKED(guest_batch_end(g));
+        free_copy(g);
+        reused = channel_open();
+        return;
+    }
+    int status;
+    MUST(waitpid(child, &status, 0));
+    ASSERT_EQ_I64(0, status);
+}
+
+static void reused_stays_open(void)
+{
+    MUST(fcntl(reused.in, F_GETFD));
+    MUST(fcntl(reused.out, F_GETFD));
+    _exit(0);
+}
+
+/* guest_free inside of the delivery that has forked closes the copies there, and what is on the stack closes nothing. */
+TEST(fork_and_free_inside_a_callback)
+{
+    guest_t *g;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    parent = getpid();
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    ASSERT_OK(guest_post(g, fork_and_free, NULL, NULL));
+    guest_status_t status = guest_deliver_batch(g, 0);
+    if (getpid() != parent) {
+        ASSERT_STATUS(GUEST_EFORKED, status);
+        reused_stays_open();
+    }
+    ASSERT_OK(status);
+    guest_free(g);
+}
+
+/* The same in the pull form, where the batch has no end in the child. */
+TEST(fork_and_free_inside_a_batch)
+{
+    guest_t *g;
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    options.flags = GUEST_FLAG_PULL;
+    parent = getpid();
+    ASSERT_OK(guest_start(NULL, &options, &g));
+    ASSERT_OK(guest_batch_begin(g, 0));
+    fork_and_free(g, g);
+    if (getpid() != parent)
+        reused_stays_open();
+    ASSERT_OK(guest_batch_end(g));
+    guest_free(g);
 }

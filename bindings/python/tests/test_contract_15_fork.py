@@ -10,7 +10,7 @@ import warnings
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run
+from helpers import Run, open_fds
 from scripts import run_script
 
 # Python 3.12 warns of any fork while threads exist; that is what is done here.
@@ -181,6 +181,31 @@ def test_a_child_does_not_hear_the_parents_signals(drive):
 
     run.start(main)
     assert run.finish() == []
+
+
+def test_the_guests_fds_are_closed_in_the_child_wherever_it_was_forked(drive):
+    """An epoll set of the host's is the parent's, too: what is taken out of it by a number that is open is the parent's."""
+    run, statuses = Run(drive), []
+
+    def child():
+        left = [fd for fd, what in open_fds().items() if what in ("anon_inode:[eventpoll]", "anon_inode:[timerfd]")]
+        assert left == [host_set], open_fds()
+
+    async def main():
+        statuses.append(fork(child))  # in the first step
+        await asyncio.sleep(0)
+        statuses.append(fork(child))
+        asyncio.get_running_loop().call_soon(lambda: statuses.append(fork(child)))
+        while len(statuses) < 3:
+            await asyncio.sleep(0)
+        run.host.post(lambda: statuses.append(fork(child)))
+        while len(statuses) < 4:
+            await asyncio.sleep(0)
+
+    host_set = run.host._poll.fileno()
+    run.start(main)
+    run.finish()
+    assert statuses == [0, 0, 0, 0]
 
 
 def test_a_grandchild(drive):

@@ -13,6 +13,7 @@ import pytest
 
 trio = pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
 
+import trio.testing  # noqa: E402, F811
 from asyncguest.hosts.trio import TrioHost  # noqa: E402
 
 
@@ -214,5 +215,48 @@ def test_in_the_child_of_a_fork_there_is_nothing_to_wait_for(drive):
         with pytest.raises(asyncio.CancelledError):
             await host.wait(guest)
             guest.task.result()
+
+    trio.run(program)
+
+
+class SlowChild(TrioHost):
+    """In the child of a fork nothing of Trio's is touched before the parent lets it."""
+
+    def __init__(self):
+        super().__init__("fd")
+        self.hold, self.let = os.pipe()
+
+    def forked(self, guest):
+        os.read(self.hold, 1)
+        super().forked(guest)
+
+
+def test_the_child_of_a_fork_takes_no_fd_out_of_the_parents_epoll_set():
+    """It is Trio's, and both processes have it: the parent's guest would not be woken any more."""
+
+    async def guest_main(children, woken):
+        await asyncio.sleep(0)
+        children.append(os.fork())
+        if not children[0]:
+            os._exit(7)
+        await woken.wait()
+
+    async def program():
+        host, children, woken = SlowChild(), [], asyncio.Event()
+        guest = asyncguest.Guest(host)
+        guest.start(guest_main, children, woken)
+        while not children:
+            await trio.sleep(0)
+        await trio.testing.wait_all_tasks_blocked()  # by now the parent waits for the guest's fd again
+        os.write(host.let, b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 7
+        guest.loop.call_soon(woken.set)
+        with trio.move_on_after(20):  # in vain, if it is not woken
+            while not woken.is_set():
+                await trio.sleep(0.001)
+        assert woken.is_set()
+        await host.wait(guest)
+        os.close(host.hold)
+        os.close(host.let)
 
     trio.run(program)

@@ -68,6 +68,8 @@ pub(crate) struct Reactor {
     pub(super) more: Cell<bool>,
     /// The sources that the end has still to detach, the next one last.
     pub(super) to_detach: RefCell<Vec<Id>>,
+    /// This is a forked child, which has closed its copies of the fds.
+    pub(super) left: Cell<bool>,
 }
 
 /// Something ready, not told yet.
@@ -150,6 +152,7 @@ impl Reactor {
             finished: Cell::new(0),
             more: Cell::new(false),
             to_detach: RefCell::default(),
+            left: Cell::new(false),
         }))
     }
 

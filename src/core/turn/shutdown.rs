@@ -89,9 +89,12 @@ impl Reactor {
         Ok(())
     }
 
-    /// A forked child gives back the fds and nothing else: locks may be held by threads that do not
+    /// A forked child gives back the fds and nothing else, once: locks may be held by threads that do not
     /// exist here, and drop functions are the parent's affair.
     pub(crate) fn leave_in_child(self: Rc<Reactor>) {
+        if self.left.replace(true) {
+            return;
+        }
         self.shared.close_in_child();
         self.registry.connections.poller().close_in_child();
         self.registry.table.borrow().sources().for_each(|source| source.close_in_child());

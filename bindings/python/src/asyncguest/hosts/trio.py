@@ -87,7 +87,7 @@ class TrioHost(AwaitedHost):
 
     def forked(self, guest: Guest) -> None:
         super().forked(guest)
-        for fd in list(self._watched):  # closed here, so that Trio's epoll set, the parent's too, stays as it is
+        for fd in list(self._watched):  # closed here, so that Trio takes nothing out of its epoll set, the parent's too
             self.unwatch(fd)
 
     def post(self, job: Callable[[], object]) -> None:
