@@ -34,13 +34,32 @@ def test_counters_grow_and_stay_after_the_end(drive):
     assert 0 < after.delivery_duration.percentile(50) < 1
     assert after.stale_tokens == after.inlined_tokens == after.post_failures == after.stalls == 0
     if drive == "thread":
-        assert 0 < after.tokens <= after.batches
+        # One may be on its way when the run ends: the last delivery was long, or has left something queued.
+        assert 0 < after.tokens <= after.batches + 1
         assert after.delivery_latency.total > 0
         assert 0 < after.delivery_latency.percentile(99) < 5
     assert run.guest.stats() == after, "the last figures stay"
     for name in asyncguest.GuestStats.__dataclass_fields__:
         if not name.startswith("delivery") and name != "live_sources":
             assert getattr(after, name) >= getattr(before, name), name
+
+
+def test_the_last_token_of_a_run_has_no_delivery_if_something_is_left_queued():
+    run = Run("thread")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+
+        def again():
+            loop.call_soon(again)
+
+        again()
+        await asyncio.sleep(0.001)
+
+    run.start(main)
+    run.finish()
+    figures = run.guest.stats()
+    assert figures.tokens == figures.batches + 1
 
 
 def test_the_budget_is_counted_and_nesting_too(drive):
