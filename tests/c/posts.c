@@ -236,18 +236,45 @@ TEST(posts_race_with_the_end)
     toy_close(&toy);
 }
 
+typedef struct race {
+    guest_poster_t *poster;
+    unsigned cancel_after; /* so many posts */
+    latch_t begun;
+} race_t;
+
+/* A thousand at the most: a canceller that waits long for its turn makes no more work. */
+static void *post_a_thousand(void *argument)
+{
+    race_t *race = argument;
+    for (unsigned i = 0; i < 1000; i++) {
+        if (i == race->cancel_after)
+            latch_open(&race->begun);
+        if (guest_poster_post(race->poster, count_only, NULL, drop_numbered) != GUEST_OK)
+            break;
+        accepted++;
+    }
+    return NULL;
+}
+
+static void *cancel_in_between(void *argument)
+{
+    race_t *race = argument;
+    latch_wait(&race->begun, 1);
+    return cancel_by_poster(race->poster);
+}
+
 /* The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted. */
 TEST(posts_race_with_a_cancel)
 {
     /* Under Valgrind the poster keeps the only turn for long. */
     unsigned rounds = limit(1) > 1 ? 2 : 200;
     for (unsigned round = 0; round < rounds; round++) {
-        guest_poster_t *poster;
+        race_t race = {.cancel_after = round, .begun = LATCH};
         toy = (toy_t){0};
         accepted = dropped = 0;
         toy_start(&toy, GUEST_DRIVE_FD);
-        ASSERT_OK(guest_poster_new(toy.g, &poster));
-        pthread_t threads[] = {spawn(post_counted, poster), spawn(cancel_by_poster, poster)};
+        ASSERT_OK(guest_poster_new(toy.g, &race.poster));
+        pthread_t threads[] = {spawn(post_a_thousand, &race), spawn(cancel_in_between, &race)};
         while (!toy.done)
             toy_deliver(&toy, 0);
         unsigned at_end = dropped;
@@ -256,7 +283,7 @@ TEST(posts_race_with_a_cancel)
         toy_free(&toy);
         ASSERT_EQ_U64(accepted, at_end);
         ASSERT_EQ_U64(accepted, dropped);
-        guest_poster_free(poster);
+        guest_poster_free(race.poster);
         toy_close(&toy);
     }
 }

@@ -177,11 +177,20 @@ fn stall_of_an_open_batch() {
 fn stall_of_a_callback_is_one() {
     let _alone = alone();
     for drive in HOSTED {
-        let toy = Toy::with(Options { stall_after: 100 * MS, ..options(drive) });
-        let probe = Probe::new();
-        toy.post(&probe, |_| pass(150 * MS));
-        toy.run_until(|| probe.calls() == 1);
-        pass(20 * MS);
+        let (options, clock) = manual(drive);
+        let toy = Toy::with(Options { stall_after: 100 * MS, ..options });
+        let (probe, here) = (Probe::new(), toy.clone());
+        toy.post(&probe, move |_| {
+            clock.advance(10 * MS);
+            eventually(|| drive == Drive::Fd || here.posts() == 2); // that token
+            clock.advance(140 * MS);
+            eventually(|| stalls(&here, Stall::Delivering) == 1);
+        });
+        toy.run_until(|| probe.drops() == 1);
+        let before = toy.stats().io_wakeups;
+        eventually(|| drive == Drive::Fd || toy.stats().io_wakeups >= before + 2); // the thread has looked again
+        toy.post(&Probe::new(), nothing);
+        toy.run_for(5 * MS);
         assert_eq!((stalls(&toy, Stall::Delivering), toy.host.stalled.count()), (1, 1));
         toy.end();
     }

@@ -128,32 +128,41 @@ fn posts_race_with_the_end() {
     assert_eq!(toy.done_status(), Status::OK);
 }
 
-/// The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted.
+/// The host sees a cancel at any moment of it; when it has seen it, nothing more is accepted. The cancel comes after so
+/// many posts, and what comes after it is no more than the poster makes.
 #[test]
 fn posts_race_with_a_cancel() {
     let _alone = alone();
-    for _ in 0..200 {
+    for round in 0..200 {
         let toy = Toy::start(Drive::Fd);
         let dropped = Arc::new(AtomicU32::new(0));
         let (poster, canceller, counter) = (toy.poster.clone(), toy.poster.clone(), dropped.clone());
+        let (begin, begun) = std::sync::mpsc::channel();
         let posting = std::thread::spawn(move || {
-            let mut accepted = 0;
-            loop {
+            let mut made = 0;
+            while made < 1000 {
+                if made == round {
+                    begin.send(()).unwrap();
+                }
+                made += 1;
                 let counted = Counted(counter.clone());
                 if poster.post(move |_| drop(counted)).is_err() {
-                    return accepted;
+                    break;
                 }
-                accepted += 1;
             }
+            made
         });
-        let cancelling = std::thread::spawn(move || canceller.cancel());
+        let cancelling = std::thread::spawn(move || {
+            begun.recv().unwrap();
+            canceller.cancel();
+        });
         while toy.done() == 0 {
             toy.deliver(0);
         }
-        let (accepted, at_end): (u32, _) = (posting.join().unwrap(), dropped.load(Ordering::SeqCst));
-        cancelling.join().unwrap();
         // The one that was refused is dropped by the thread that made it.
-        assert_eq!(at_end, accepted + 1);
+        let (made, at_end): (u32, _) = (posting.join().unwrap(), dropped.load(Ordering::SeqCst));
+        cancelling.join().unwrap();
+        assert_eq!(at_end, made);
     }
 }
 
