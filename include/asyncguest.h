@@ -584,6 +584,10 @@ typedef struct guest_stats_t {
      * What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters.
      */
     uint64_t latch;
+    /**
+     * Bytes that were read ahead while the host was away: see `read_ahead` of guest_stream_options_t.
+     */
+    uint64_t read_ahead;
 } guest_stats_t;
 
 /**
@@ -801,6 +805,13 @@ typedef struct guest_stream_options_t {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * So many bytes are read ahead while the host is away; default 0, none. When it has taken no delivery for `nested_after` of
+     * guest_options_t, or is inside a callback for so long, the I/O thread goes on reading, into memory of the guest's: this much
+     * for each stream and no more, then what comes waits in the system and at the peer. It is handed to `read` in order, in front
+     * of what the system has. It has no effect where there is no I/O thread (all drives but GUEST_DRIVE_THREAD), or without `read`.
+     */
+    uint64_t read_ahead;
 } guest_stream_options_t;
 
 /**
@@ -860,6 +871,10 @@ typedef struct guest_stream_info_t {
      * The other end, the same.
      */
     struct guest_address_t peer;
+    /**
+     * Bytes that were read ahead and wait for a delivery: never more than `read_ahead` of the options.
+     */
+    uint64_t read_ahead;
 } guest_stream_info_t;
 
 /**
@@ -1663,8 +1678,8 @@ guest_status_t guest_stream_write(struct guest_t *g,
 /**
  * Stops reading, at any moment. Thread: host.
  *
- * From here on `read` is not called, not even for what the present batch has found. What comes waits in the system, and then at
- * the peer. Nothing else is paused; that the connection was reset is noticed when a write fails, or after
+ * From here on `read` is not called, not even for what the present batch has found or what was read ahead. What comes waits in the
+ * system, and then at the peer. Nothing else is paused; that the connection was reset is noticed when a write fails, or after
  * guest_stream_resume. Harmless when repeated.
  *
  * Errors: GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.

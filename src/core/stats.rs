@@ -91,6 +91,8 @@ macro_rules! counters {
             pub delivery_duration: [u64; BUCKETS],
             /// What the library's thread sleeps on.
             pub latch: LatchForm,
+            /// Bytes that were read ahead of the host.
+            pub read_ahead: u64,
         }
 
         /// The counters themselves.
@@ -105,6 +107,7 @@ macro_rules! counters {
             pub(crate) run: Counter,
             pub(crate) latency: Histogram,
             pub(crate) duration: Histogram,
+            pub(crate) read_ahead: Counter,
         }
 
         impl Counters {
@@ -116,6 +119,7 @@ macro_rules! counters {
                     delivery_latency: self.latency.snapshot(),
                     delivery_duration: self.duration.snapshot(),
                     latch,
+                    read_ahead: self.read_ahead.get(),
                 }
             }
         }

@@ -150,6 +150,7 @@ pub(super) fn stats(s: &Stats) -> GuestStats {
         delivery_latency: s.delivery_latency,
         delivery_duration: s.delivery_duration,
         latch: s.latch as u64,
+        read_ahead: s.read_ahead,
     }
 }
 

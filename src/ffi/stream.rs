@@ -190,8 +190,8 @@ pub unsafe extern "C" fn guest_stream_write(
 
 /// Stops reading, at any moment. Thread: host.
 ///
-/// From here on `read` is not called, not even for what the present batch has found. What comes waits in the system, and then at
-/// the peer. Nothing else is paused; that the connection was reset is noticed when a write fails, or after
+/// From here on `read` is not called, not even for what the present batch has found or what was read ahead. What comes waits in the
+/// system, and then at the peer. Nothing else is paused; that the connection was reset is noticed when a write fails, or after
 /// guest_stream_resume. Harmless when repeated.
 ///
 /// Errors: GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn guest_stream_info(
     info_out: *mut GuestStreamInfo,
 ) -> GuestStatus {
     boundary::host(g, |guest| {
-        let StreamInfo { fd, local, peer, queued, sent, received } =
+        let StreamInfo { fd, local, peer, queued, sent, received, read_ahead } =
             guest.registry().stream_info(args::id(id)?)?;
         let info = GuestStreamInfo {
             struct_size: std::mem::size_of::<GuestStreamInfo>(),
@@ -253,6 +253,7 @@ pub unsafe extern "C" fn guest_stream_info(
             received,
             local: local.unwrap_or(NO_ADDRESS),
             peer: peer.unwrap_or(NO_ADDRESS),
+            read_ahead,
         };
         // SAFETY: the caller passes a struct that begins with its size.
         unsafe { sized::write(info_out, info, "info_out") }
@@ -324,6 +325,7 @@ unsafe fn read_options(from: *const GuestStreamOptions) -> Result<(StreamOptions
         keep_alive: given.flags & GUEST_STREAM_KEEPALIVE != 0,
         high_water,
         low_water: if given.low_water == 0 { high_water / 4 } else { given.low_water },
+        read_ahead: given.read_ahead,
     };
     let GuestStreamOptions { opened, read, water, closed, .. } = given;
     Ok((options, Functions { opened, read, water, closed }))

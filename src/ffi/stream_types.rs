@@ -130,6 +130,11 @@ pub struct GuestStreamOptions {
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// So many bytes are read ahead while the host is away; default 0, none. When it has taken no delivery for `nested_after` of
+    /// guest_options_t, or is inside a callback for so long, the I/O thread goes on reading, into memory of the guest's: this much
+    /// for each stream and no more, then what comes waits in the system and at the peer. It is handed to `read` in order, in front
+    /// of what the system has. It has no effect where there is no I/O thread (all drives but GUEST_DRIVE_THREAD), or without `read`.
+    pub read_ahead: u64,
 }
 
 /// A stream as it is at a moment.
@@ -150,6 +155,8 @@ pub struct GuestStreamInfo {
     pub local: Address,
     /// The other end, the same.
     pub peer: Address,
+    /// Bytes that were read ahead and wait for a delivery: never more than `read_ahead` of the options.
+    pub read_ahead: u64,
 }
 
 /// How a listener shall behave. Zero the struct, set `struct_size`, then the fields that you want; a zero means the default. It

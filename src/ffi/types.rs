@@ -258,6 +258,8 @@ pub struct GuestStats {
     pub delivery_duration: [u64; GUEST_HISTOGRAM_BUCKETS],
     /// What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters.
     pub latch: u64,
+    /// Bytes that were read ahead while the host was away: see `read_ahead` of guest_stream_options_t.
+    pub read_ahead: u64,
 }
 
 /// Everything of this library that is alive in the process. All zero when every guest is freed.

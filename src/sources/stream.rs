@@ -9,6 +9,7 @@
 mod connect;
 mod event;
 pub(crate) mod outbox;
+mod receiving;
 mod sending;
 mod state;
 
@@ -175,7 +176,7 @@ impl Registry {
 
     pub(crate) fn stream_info(&self, id: Id) -> Result<StreamInfo> {
         self.shared.check_process()?;
-        self.with(id, StreamState::info)
+        self.with(id, |state: &StreamState| state.info(&self.connections, id))
     }
 }
 

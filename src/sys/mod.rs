@@ -12,6 +12,7 @@
 //! | [`Poller`], [`Waker`] | `poller` | level-triggered readiness of fds and children; an fd that is readable while anything is due; a wake-up that is safe in signal handlers |
 //! | [`Alarm`] | `alarm` | made by the poller: makes it ready at a point in time, never early, to the nanosecond |
 //! | [`Latch`] | `latch` | what a library's thread sleeps on: lets one readiness of the poller through each time it is armed |
+//! | [`ReadSet`] | `read_set` | sockets that a library's thread reads: each is reported once for each time it is armed |
 //! | [`Child`] | `child` | waiting for one child without SIGCHLD |
 //! | [`ForkMark`] | `fork` | tells a forked child from its parent at the cost of a load |
 //! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
@@ -48,7 +49,7 @@ pub(crate) use family::resolve::resolve;
 pub use family::signal::arrivals as signal_arrivals;
 pub(crate) use family::signal::Listener;
 pub(crate) use family::socket::{
-    as_v6, unix_address, Socket, SocketOption, DATAGRAM, NUMBERS, PASSIVE, SOCKETS, STREAM, V6,
+    as_v6, receive, unix_address, Socket, SocketOption, DATAGRAM, NUMBERS, PASSIVE, SOCKETS, STREAM, V6,
 };
 pub(crate) use family::thread::{spawn, this_thread};
 pub(crate) use family::waitid::{exists_as_child, reap, wait_for_exit};
@@ -60,5 +61,6 @@ pub use system::handle::OsFd;
 pub(crate) use system::handle::{errno, is_fd, remedy, FD};
 pub(crate) use system::latch::Latch;
 pub(crate) use system::poller::{AddedChild, Poller, Waker};
+pub(crate) use system::read_set::ReadSet;
 pub(crate) use system::time::coarse_ns;
 pub use system::time::monotonic_ns;

@@ -112,6 +112,13 @@ static unsigned char pattern(uint64_t at)
     return (unsigned char)(at * 31 + (at >> 8) * 7 + 1);
 }
 
+size_t pattern_fill(char *bytes, uint64_t at, size_t size)
+{
+    for (size_t byte = 0; byte < size; byte++)
+        bytes[byte] = (char)pattern(at + byte);
+    return size;
+}
+
 uint32_t pattern_digest(uint64_t size)
 {
     uint32_t result = 0;
@@ -128,8 +135,7 @@ void wire_write(wire_t *wire, size_t size)
     ASSERT(note);
     *note = (note_t){wire, wire->writes++, malloc(size + 1)};
     ASSERT(note->bytes);
-    for (size_t byte = 0; byte < size; byte++)
-        note->bytes[byte] = (char)pattern(wire->at++);
+    wire->at += pattern_fill(note->bytes, wire->at, size);
     /* Of two parts, the first one empty now and then. */
     guest_buffer_t buffers[] = {{note->bytes, size / 3}, {note->bytes + size / 3, size - size / 3}};
     ASSERT_OK(guest_stream_write(wire->toy->g, wire->id, buffers, COUNT(buffers), wire_written, note));

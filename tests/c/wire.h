@@ -44,6 +44,8 @@ void wire_written(guest_t *g, guest_id_t id, guest_status_t status, int32_t os_e
 
 /* Writes `size` bytes of a pattern that goes on where the last write has ended, borrowed until the end is told. */
 void wire_write(wire_t *wire, size_t size);
+/* Fills in `size` bytes of the pattern from `at` on, and returns `size`. */
+size_t pattern_fill(char *bytes, uint64_t at, size_t size);
 /* The digest of the first `size` bytes of the pattern. */
 uint32_t pattern_digest(uint64_t size);
 

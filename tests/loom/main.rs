@@ -1,4 +1,4 @@
-//! loom models of the two structures that threads meet in: every interleaving (up to a number of
+//! loom models of the three structures that threads meet in: every interleaving (up to a number of
 //! preemptions) of short programs is run, and a lost wake shows as a deadlock.
 //!
 //!     RUSTFLAGS="--cfg loom" cargo test --release --test loom      (scripts/loom.sh)
@@ -15,9 +15,14 @@ mod sync;
 mod handoff;
 
 #[allow(dead_code)]
+#[path = "../../src/core/waiting/inbox.rs"]
+mod inbox;
+
+#[allow(dead_code)]
 #[path = "../../src/core/waiting/posts.rs"]
 mod posts;
 
+mod ahead;
 mod hand_off;
 mod queue;
 mod world;

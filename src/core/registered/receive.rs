@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use crate::core::waiting::inbox::Chunk;
+
 /// As much as one read takes,
 const SIZE: usize = 64 * 1024;
 /// and when there is no memory for that.
@@ -40,6 +42,11 @@ impl Receive {
         let mut received = Received { bytes, length: 0, home: self.clone() };
         received.length = read(&mut received.bytes)?;
         Ok(received)
+    }
+
+    /// What was read elsewhere.
+    pub(crate) fn take_over(self: &Rc<Self>, chunk: Chunk) -> Received {
+        Received { bytes: chunk.bytes, length: chunk.length, home: self.clone() }
     }
 }
 

@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use super::receive::Receive;
 use super::timers::Timers;
 use crate::clock::FOREVER;
 use crate::core::context::Context;
+use crate::core::waiting::read_ahead::ReadAhead;
 use crate::core::waiting::shared::Shared;
 use crate::id::Id;
 use crate::sys::{Listener, Poller};
@@ -203,6 +205,11 @@ impl Connections {
     /// A source has something to tell that the poller does not know of: `prepare` is called soon, with the hint 0.
     pub(crate) fn comes_due(&self, id: Id) {
         self.shared.source_finished(id);
+    }
+
+    /// What reads streams ahead, if this guest's drive has somebody to do so.
+    pub(crate) fn read_ahead(&self) -> io::Result<Option<&ReadAhead>> {
+        self.shared.drive.read_ahead()
     }
 
     /// The earliest deadline of all, or `FOREVER`.

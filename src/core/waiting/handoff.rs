@@ -82,6 +82,8 @@ pub(crate) struct Watch {
     pub(crate) stall: Option<(Stuck, u64)>,
     /// Then sleep so long, or until the latch opens.
     pub(crate) sleep: Option<u64>,
+    /// For `nested_after` the host has taken no delivery, though there is one.
+    pub(crate) away: bool,
 }
 
 /// A token to post.
@@ -193,6 +195,7 @@ impl HandOff {
             // from then: look again soon, and more rarely the longer the host takes.
             let age = now.saturating_sub(s.posted_at);
             next = s.repost_at.min(now.saturating_add(nested_after.max(age / 4)));
+            watch.away = s.is_away(now, nested_after);
         }
         if stall_after != 0 {
             let at = s.stall(now, stall_after, &mut watch);
@@ -303,6 +306,12 @@ impl State {
     /// wait for a blocked host it looks rarely.
     fn is_watched(&self, now: u64, nested_after: u64) -> bool {
         self.looks_at.is_some_and(|at| at <= now.saturating_add(nested_after))
+    }
+
+    /// Whether a token is outstanding that the host could have taken for so long.
+    fn is_away(&self, now: u64, nested_after: u64) -> bool {
+        let since = self.in_progress.last().map_or(self.waits_since, |delivery| delivery.counts_from);
+        !self.is_waiting() && now.saturating_sub(since) >= nested_after
     }
 
     fn is_waiting(&self) -> bool {

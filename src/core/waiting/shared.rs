@@ -11,6 +11,7 @@ use crossbeam_utils::CachePadded;
 
 use super::handoff::{Begun, Pauses};
 use super::posts::{Posts, Refused};
+use super::read_ahead::ReadAhead;
 use crate::clock::{Clock, FOREVER};
 use crate::core::host::Host;
 use crate::core::live;
@@ -78,6 +79,11 @@ pub(crate) trait Waits: Send + Sync {
 
     /// What that thread does, until the guest has ended.
     fn run_thread(&self, _shared: &Shared) {}
+
+    /// What reads streams ahead while the host is away, made when it is first needed; `None`: this drive has nobody to do so.
+    fn read_ahead(&self) -> io::Result<Option<&ReadAhead>> {
+        Ok(None)
+    }
 
     /// Makes that thread look again. Any thread.
     fn kick(&self) {}

@@ -2,12 +2,15 @@
 //!
 //! Owns: the hand-off, and the latch that the I/O thread sleeps on. That thread, "asyncguest-io", touches nothing but
 //! [`Shared`] and runs nothing of the user's but `host.post` and `host.on_stall`. It never reads the poller: the host
-//! thread does.
+//! thread does. While the host is away it reads the sockets of streams that want it, see [`super::read_ahead`].
 
 use std::cell::Cell;
 use std::io;
 
+use once_cell::sync::OnceCell;
+
 use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck};
+use super::read_ahead::ReadAhead;
 use super::shared::{Ending, Shared, State, Waits};
 use crate::core::host::{Posted, Stall};
 use crate::core::stats::LatchForm;
@@ -16,6 +19,7 @@ use crate::sys::{Latch, Poller};
 pub(crate) struct Thread {
     hand_off: HandOff,
     latch: Latch,
+    read_ahead: OnceCell<ReadAhead>,
     reports_stalls: bool,
 }
 
@@ -35,7 +39,8 @@ impl Thread {
     /// `serial`: another one for each guest.
     pub(crate) fn new(poller: &Poller, pauses: Pauses, serial: u64) -> io::Result<Thread> {
         let hand_off = HandOff::new(serial, pauses);
-        Ok(Thread { hand_off, latch: Latch::new(poller)?, reports_stalls: pauses.stall_after != 0 })
+        let reports_stalls = pauses.stall_after != 0;
+        Ok(Thread { hand_off, latch: Latch::new(poller)?, read_ahead: OnceCell::new(), reports_stalls })
     }
 
     /// Posts a token; failures are noted, and the I/O thread's watch tries again.
@@ -163,7 +168,12 @@ impl Waits for Thread {
                     return;
                 }
                 match watch.post {
-                    None => break watch.sleep,
+                    None => {
+                        if watch.away {
+                            self.fill(shared);
+                        }
+                        break watch.sleep;
+                    }
                     // It may fail and want an earlier look, hence the loop.
                     Some(Post::First(token)) => self.post_new(shared, token, By::IoThread),
                     Some(Post::Again(token)) => {
@@ -175,16 +185,31 @@ impl Waits for Thread {
         }
     }
 
+    fn read_ahead(&self) -> io::Result<Option<&ReadAhead>> {
+        self.read_ahead.get_or_try_init(|| ReadAhead::new(&self.latch)).map(Some)
+    }
+
     fn kick(&self) {
         self.latch.kick();
     }
 
     fn close_in_child(&self) {
         self.latch.close_in_child();
+        if let Some(read_ahead) = self.read_ahead.get() {
+            read_ahead.close_in_child();
+        }
     }
 }
 
 impl Thread {
+    /// The host is away: reads for it what has come.
+    fn fill(&self, shared: &Shared) {
+        if let Some(read_ahead) = self.read_ahead.get() {
+            let bytes = read_ahead.fill(&self.latch, |id| shared.source_finished(id));
+            shared.counters.read_ahead.add(bytes);
+        }
+    }
+
     /// A delivery whose stall is to be reported has to be watched.
     fn with_stalls(&self, begun: Begun) -> Begun {
         Begun { unnoticed: begun.unnoticed || self.reports_stalls && !begun.watched, ..begun }

@@ -35,6 +35,8 @@ pub struct StreamOptions {
     pub high_water: u64,
     /// and [`StreamEvent::Low`] when no more than this are left.
     pub low_water: u64,
+    /// So many bytes the library reads while the host is away, in a drive with an I/O thread.
+    pub read_ahead: u64,
 }
 
 impl Default for StreamOptions {
@@ -47,6 +49,7 @@ impl Default for StreamOptions {
             keep_alive: false,
             high_water,
             low_water,
+            read_ahead: 0,
         }
     }
 }
@@ -66,4 +69,6 @@ pub struct StreamInfo {
     pub sent: u64,
     /// and that were read.
     pub received: u64,
+    /// Bytes that were read ahead, and wait for a delivery.
+    pub read_ahead: u64,
 }

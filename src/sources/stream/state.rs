@@ -1,4 +1,5 @@
-//! L3. One stream: its phase, what is told next, what the poller watches for. What it sends is in `sending`.
+//! L3. One stream: its phase, what is told next, what the poller watches for. What it sends is in `sending`, what it reads in
+//! `receiving`.
 //!
 //! Owns: the socket. Host thread only.
 //!
@@ -8,7 +9,6 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind;
 
 use super::connect::{Connecting, Step};
 use super::event::{StreamInfo, StreamOptions};
@@ -42,9 +42,11 @@ pub(in crate::sources) struct StreamState {
     pub(super) phase: RefCell<Phase>,
     pub(super) outbox: RefCell<Outbox>,
     pub(super) telling: Cell<Option<Telling>>,
-    reads: bool,
+    pub(super) reads: bool,
     no_delay: bool,
     keep_alive: bool,
+    /// So much is read ahead; 0 also where there is nobody to do so.
+    pub(super) read_ahead: usize,
     pub(super) interest: Cell<Interest>,
     pub(super) received: Cell<u64>,
     /// Why nothing can be sent any more.
@@ -69,6 +71,11 @@ pub(in crate::sources) struct StreamState {
     _alive: Alive<SOURCES>,
 }
 
+/// As much as fits into memory at most.
+fn limit(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 impl StreamState {
     pub(super) fn new(options: StreamOptions) -> StreamState {
         let marks = Marks { high: options.high_water, low: options.low_water };
@@ -79,6 +86,7 @@ impl StreamState {
             reads: options.reads,
             no_delay: options.no_delay,
             keep_alive: options.keep_alive,
+            read_ahead: if options.reads { limit(options.read_ahead) } else { 0 },
             interest: Cell::new(0),
             received: Cell::new(0),
             failure: Cell::new(None),
@@ -127,6 +135,10 @@ impl StreamState {
             return Err((error, socket));
         }
         self.interest.set(interest);
+        if let Err(error) = self.begin_read_ahead(&registry.connections, id, &socket) {
+            registry.connections.poller().remove(socket.fd(), id.to_bits());
+            return Err((Error::os("reading a stream ahead", &error), socket));
+        }
         self.stand(socket);
         Ok(())
     }
@@ -144,15 +156,6 @@ impl StreamState {
         self.phase.replace(Phase::Open(socket));
     }
 
-    fn wants_to_read(&self) -> bool {
-        self.may_read() && !self.paused.get()
-    }
-
-    /// Whether something may still come from the peer that somebody wants.
-    fn may_read(&self) -> bool {
-        self.reads && !self.read_all.get() && !self.closing.get()
-    }
-
     // ---- what the system is asked
 
     /// Goes on with what the system is ready for, but reading.
@@ -168,6 +171,9 @@ impl StreamState {
                 self.leave(to, id);
                 // By the attempt.
                 self.interest.set(WRITABLE);
+                if let Err(error) = self.begin_read_ahead(to, id, &socket) {
+                    self.break_off(Outcome::of(&error));
+                }
                 self.stand(socket);
                 self.opened.set(true);
                 self.flush();
@@ -191,25 +197,6 @@ impl StreamState {
         self.fail(outcome);
     }
 
-    fn read(&self, to: &Connections) -> Option<Telling> {
-        let Phase::Open(socket) = &*self.phase.borrow() else { return None };
-        match to.receive.fill(|room| socket.receive(room)) {
-            Ok(received) if received.bytes().is_empty() => {
-                self.read_all.set(true);
-                Some(Telling::End)
-            }
-            Ok(received) => {
-                self.received.set(self.received.get() + received.bytes().len() as u64);
-                Some(Telling::Received(received))
-            }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
-            Err(e) => {
-                self.break_off(Outcome::of(&e));
-                None
-            }
-        }
-    }
-
     // ---- what is told
 
     /// The next thing to tell.
@@ -220,8 +207,9 @@ impl StreamState {
         if self.opened.take() {
             return Some(Telling::Opened);
         }
-        if ready & (READABLE | ERROR | HANGUP) != 0 && self.wants_to_read() {
-            if let Some(read) = self.read(to) {
+        let readable = ready & (READABLE | ERROR | HANGUP) != 0 || self.holds(to, id).is_some();
+        if readable && self.wants_to_read() {
+            if let Some(read) = self.read(to, id) {
                 return Some(read);
             }
         }
@@ -242,9 +230,14 @@ impl StreamState {
         None
     }
 
-    pub(super) fn has_more(&self) -> bool {
+    pub(super) fn has_more(&self, to: &Connections, id: Id) -> bool {
         let outbox = self.outbox.borrow();
-        !self.over.get() && (self.opened.get() || outbox.has_ended() || outbox.has_turned() || self.is_over())
+        !self.over.get()
+            && (self.opened.get()
+                || outbox.has_ended()
+                || outbox.has_turned()
+                || self.is_over()
+                || self.wants_to_read() && self.holds(to, id).is_some())
     }
 
     /// Whether nothing keeps it open.
@@ -261,7 +254,12 @@ impl StreamState {
     pub(super) fn leave(&self, to: &Connections, id: Id) -> Detached {
         match self.phase.replace(Phase::Over) {
             Phase::Over => {}
-            Phase::Open(socket) => to.poller().remove(socket.fd(), id.to_bits()),
+            Phase::Open(socket) => {
+                if let Some(reader) = self.reader(to) {
+                    reader.remove(id);
+                }
+                to.poller().remove(socket.fd(), id.to_bits());
+            }
             Phase::Connecting(mut connecting) => {
                 connecting.end(to, id);
                 to.timers.borrow_mut().forget();
@@ -277,7 +275,7 @@ impl StreamState {
     pub(super) fn touch(&self, to: &Connections, id: Id) {
         if !self.in_call.get() {
             self.watch(to, id);
-            if self.has_more() {
+            if self.has_more(to, id) {
                 self.touch_soon(to, id);
             }
         }
@@ -299,6 +297,11 @@ impl StreamState {
             if before == read | write {
                 return;
             }
+            if (before ^ read) & READABLE != 0 {
+                if let Some(reader) = self.reader(to) {
+                    reader.set_wanted(id, read != 0);
+                }
+            }
             to.poller().modify(socket.fd(), read | write, id.to_bits())
         };
         if let Err(error) = refused {
@@ -319,7 +322,7 @@ impl StreamState {
         }
     }
 
-    pub(super) fn info(&self) -> StreamInfo {
+    pub(super) fn info(&self, to: &Connections, id: Id) -> StreamInfo {
         let phase = self.phase.borrow();
         let socket = match &*phase {
             Phase::Open(socket) => Some(socket),
@@ -333,6 +336,7 @@ impl StreamState {
             queued: outbox.queued(),
             sent: outbox.sent(),
             received: self.received.get(),
+            read_ahead: self.holds(to, id).unwrap_or(0) as u64,
         }
     }
 }

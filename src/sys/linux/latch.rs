@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::handle::{close_in_child, owned};
 use super::poller::{self, Poller};
+use super::read_set::ReadSet;
 
 /// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Latch {
@@ -22,6 +23,7 @@ pub(crate) struct Latch {
 
 const POLLER: u64 = 0;
 const KICK: u64 = 1;
+const READ_SET: u64 = 2;
 
 impl Latch {
     /// A latch before `poller`, not armed. It may outlive the poller, but is not armed any more then.
@@ -45,6 +47,18 @@ impl Latch {
         debug_assert!(armed.is_ok(), "{armed:?}");
     }
 
+    /// Has sockets of a set end waits too, from the first [`Latch::arm_set`] on.
+    pub(crate) fn add_set(&self, set: &ReadSet) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, set.fd(), 0, READ_SET)
+    }
+
+    /// Has the next readiness of the set that was added end a wait, without opening the latch. Any thread.
+    pub(crate) fn arm_set(&self, set: &ReadSet) {
+        let events = libc::EPOLLIN | libc::EPOLLONESHOT;
+        let armed = self.control(libc::EPOLL_CTL_MOD, set.fd(), events, READ_SET);
+        debug_assert!(armed.is_ok(), "{armed:?}");
+    }
+
     /// Ends the present or the next wait, without opening the latch. Any thread.
     pub(crate) fn kick(&self) {
         let one = 1u64.to_ne_bytes();
@@ -52,10 +66,10 @@ impl Latch {
         unsafe { libc::write(self.kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    /// Sleeps until the armed latch opens (`true`), a kick, a signal or the end of `timeout`
+    /// Sleeps until the armed latch opens (`true`), a kick, a signal, a socket of an armed set or the end of `timeout`
     /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
-        let mut room = [libc::epoll_event { events: 0, u64: KICK }; 2];
+        let mut room = [libc::epoll_event { events: 0, u64: KICK }; 3];
         let events = poller::epoll_wait(self.outer.as_raw_fd(), &mut room, timeout.unwrap_or(u64::MAX));
         // A signal ends the sleep as a kick does.
         events.is_ok_and(|events| events.iter().any(|event| event.u64 == POLLER))

@@ -6,4 +6,5 @@ pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;
 pub(super) mod poller;
+pub(super) mod read_set;
 pub(super) mod time;

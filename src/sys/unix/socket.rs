@@ -87,8 +87,7 @@ impl Socket {
 
     /// Takes what has come, 0 bytes at the end.
     pub(crate) fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: `into` is writable for its whole length.
-        again(|| unsafe { libc::recv(self.fd(), into.as_mut_ptr().cast(), into.len(), 0) })
+        receive(self.fd(), into)
     }
 
     /// Takes one datagram, and tells whence it came. EMSGSIZE: it did not fit, and is gone.
@@ -201,6 +200,12 @@ impl Socket {
         // SAFETY: the child's copy of an fd that nothing in the child uses any more.
         unsafe { libc::close(self.fd()) };
     }
+}
+
+/// [`Socket::receive`], by an fd that the caller knows to be open.
+pub(crate) fn receive(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: `into` is writable for its whole length.
+    again(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
 }
 
 /// The address of a Unix socket; `None` if the path is empty or too long for one.

@@ -20,6 +20,7 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::owned;
 use super::poller::Poller;
 use super::port::{milliseconds, Form, Port};
+use super::read_set::ReadSet;
 use super::time::monotonic_ns;
 
 /// Lets one readiness of the poller through each time it is armed.
@@ -48,6 +49,14 @@ impl Latch {
         self.arms.fetch_add(1, SeqCst);
         self.ring();
     }
+
+    /// There is no such set here.
+    pub(crate) fn add_set(&self, _set: &ReadSet) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The same.
+    pub(crate) fn arm_set(&self, _set: &ReadSet) {}
 
     /// Ends the present or the next wait, without opening the latch. Any thread.
     pub(crate) fn kick(&self) {

@@ -19,6 +19,7 @@ pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;
 pub(super) mod poller;
+pub(super) mod read_set;
 pub(super) mod resolve;
 pub(super) mod signal;
 pub(super) mod socket;

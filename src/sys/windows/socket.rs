@@ -99,6 +99,10 @@ impl Socket {
     }
 }
 
+pub(crate) fn receive(_fd: OsFd, _into: &mut [u8]) -> io::Result<usize> {
+    unsupported()
+}
+
 pub(crate) fn unix_address(_path: &CStr) -> Option<Address> {
     None
 }

@@ -156,3 +156,23 @@ fn nothing_is_posted_to_a_host_that_is_gone() {
     assert!(h.begin(0, 0).is_some(), "the host thread may still look");
     assert_eq!(h.end(true, 0), End::Nothing);
 }
+
+#[test]
+fn the_host_is_away_when_it_takes_no_delivery() {
+    let h = hand_off();
+    let token = h.opened(0).unwrap();
+    assert!(!h.watch(9 * MS).away);
+    assert!(h.watch(10 * MS).away);
+    h.begin(token, 20 * MS).unwrap();
+    assert!(!h.watch(29 * MS).away, "it is back");
+    let watch = h.watch(30 * MS);
+    assert!(matches!(watch.post, Some(Post::First(_))) && watch.away, "inside a callback");
+    h.wait();
+    assert!(!h.watch(90 * MS).away, "it sleeps there, and finds what is due itself");
+    h.resume(90 * MS);
+    h.end(true, 95 * MS);
+    assert!(!h.watch(104 * MS).away, "it could not have taken it before");
+    assert!(h.watch(105 * MS).away);
+    h.close();
+    assert!(!h.watch(200 * MS).away);
+}
