@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::ops::Deref;
 
 use crate::error::{Error, Result, Status};
-use crate::guest::Buffer;
+use crate::guest::{Buffer, Query};
 use crate::id::Id;
 
 pub(super) fn null(what: &str) -> Error {
@@ -48,6 +48,16 @@ pub(super) fn callback(pull: bool, given: bool) -> Result<()> {
 pub(super) unsafe fn string(text: *const c_char) -> Option<CString> {
     // SAFETY: the caller's promise.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_owned())
+}
+
+/// A node and a service, for sockets of that type (0: any).
+///
+/// # Safety
+/// Each NULL or a NUL-terminated string.
+pub(super) unsafe fn query(node: *const c_char, service: *const c_char, socktype: i32) -> Query {
+    // SAFETY: the caller's promise.
+    let (node, service) = unsafe { (string(node), string(service)) };
+    Query { node, service, family: 0, socktype, flags: 0 }
 }
 
 /// Copies a text as snprintf does.

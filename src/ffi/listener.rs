@@ -11,7 +11,7 @@ use super::stream_types::{
 use super::types::{GuestDropFn, GuestStatus};
 use super::{args, boundary, sized};
 use crate::error::{Error, Result, Status};
-use crate::guest::{Callback, Context, Lent, ListenerInfo, ListenerOptions, OsFd, Outcome, Query};
+use crate::guest::{Callback, Context, Lent, ListenerInfo, ListenerOptions, OsFd, Outcome};
 use crate::id::Id;
 
 /// Listens for TCP connections. Thread: host.
@@ -37,8 +37,7 @@ pub unsafe extern "C" fn guest_listener_tcp(
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
         // SAFETY: the caller passes NULL or NUL-terminated strings.
-        let (node, service) = unsafe { (args::string(node), args::string(service)) };
-        let query = Query { node, service, family: 0, socktype: 0, flags: 0 };
+        let query = unsafe { args::query(node, service, 0) };
         // SAFETY: the caller passes NULL or a struct that begins with its size.
         let options = unsafe { read_options(options)? };
         guest.registry().listener_tcp(query, options, Foreign::new(callback, user_data, drop))

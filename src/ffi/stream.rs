@@ -13,8 +13,8 @@ use super::types::{GuestDropFn, GuestStatus};
 use super::{args, boundary, sized};
 use crate::error::{Error, Result, Status};
 use crate::guest::{
-    Address, Buffer, Callback, Context, Lent, LentBytes, OsFd, Piece, Query, StreamEvent, StreamInfo,
-    StreamOptions, Written, STREAM,
+    Address, Buffer, Callback, Context, Lent, LentBytes, OsFd, Piece, StreamEvent, StreamInfo, StreamOptions,
+    Written, STREAM,
 };
 use crate::id::Id;
 
@@ -45,8 +45,7 @@ pub unsafe extern "C" fn guest_stream_connect(
 ) -> GuestStatus {
     boundary::register(g, true, id_out, |guest| {
         // SAFETY: the caller passes NULL or NUL-terminated strings.
-        let (node, service) = unsafe { (args::string(node), args::string(service)) };
-        let query = Query { node, service, family: 0, socktype: STREAM, flags: 0 };
+        let query = unsafe { args::query(node, service, STREAM) };
         // SAFETY: the caller passes NULL or a struct that begins with its size.
         let (options, functions) = unsafe { read_options(options)? };
         guest.registry().stream_connect(query, options, Foreign::new(functions, user_data, drop))

@@ -12,7 +12,7 @@ use super::stream_types::{
 use super::types::{GuestDropFn, GuestStatus};
 use super::{args, boundary, sized};
 use crate::error::{Error, Result, Status, GUEST_OK};
-use crate::guest::{Address, Buffer, Callback, Context, Lent, OsFd, Query, UdpEvent, UdpInfo, UdpOptions};
+use crate::guest::{Address, Buffer, Callback, Context, Lent, OsFd, UdpEvent, UdpInfo, UdpOptions};
 use crate::id::Id;
 
 /// Binds a UDP socket. Thread: host.
@@ -37,8 +37,7 @@ pub unsafe extern "C" fn guest_udp_bind(
 ) -> GuestStatus {
     boundary::register(g, callback.is_some(), id_out, |guest| {
         // SAFETY: the caller passes NULL or NUL-terminated strings.
-        let (node, service) = unsafe { (args::string(node), args::string(service)) };
-        let query = Query { node, service, family: 0, socktype: 0, flags: 0 };
+        let query = unsafe { args::query(node, service, 0) };
         guest.registry().udp_bind(query, options(flags)?, Foreign::new(callback, user_data, drop))
     })
 }

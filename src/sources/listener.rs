@@ -11,7 +11,7 @@ use std::ffi::CStr;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-use super::socket::{adopt, first_bound, own_addresses, unix_address};
+use super::socket::{adopt, first_bound, own_addresses, unix_address, SocketCell};
 use super::stream::outbox::Outcome;
 use super::stream::{StreamEvent, StreamOptions};
 use crate::core::context::Context;
@@ -20,7 +20,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{Address, OsFd, Poller, Query, Socket, SocketOption, READABLE, STREAM, V6};
+use crate::sys::{Address, OsFd, Query, Socket, SocketOption, STREAM, V6};
 
 /// How long it pauses when something is lacking.
 const PAUSE: u64 = 100_000_000;
@@ -54,7 +54,7 @@ pub struct ListenerInfo {
 }
 
 struct ListenerState {
-    socket: Cell<Option<Socket>>,
+    socket: SocketCell,
     /// What the callback may take.
     offered: Cell<Option<Socket>>,
     outcome: Cell<Outcome>,
@@ -91,32 +91,15 @@ impl Registry {
     where
         C: Callback<Outcome> + 'static,
     {
-        self.listener_add_or(
-            callback,
-            || adopt(fd, STREAM, true, "a listening stream socket"),
-            Socket::release,
-        )
+        self.listener_add(callback, || adopt(fd, STREAM, true, "a listening stream socket"))
     }
 
     fn listener_add<C>(&self, callback: C, make: impl FnOnce() -> Result<Socket>) -> Result<Id>
     where
         C: Callback<Outcome> + 'static,
     {
-        self.listener_add_or(callback, make, drop)
-    }
-
-    /// Registers a listener; `undo` gets its socket if that fails.
-    fn listener_add_or<C>(
-        &self,
-        callback: C,
-        make: impl FnOnce() -> Result<Socket>,
-        undo: impl FnOnce(Socket),
-    ) -> Result<Id>
-    where
-        C: Callback<Outcome> + 'static,
-    {
         let state = ListenerState {
-            socket: Cell::new(None),
+            socket: SocketCell::default(),
             offered: Cell::new(None),
             outcome: Cell::new(Outcome::ok()),
             accepted: Cell::new(0),
@@ -126,22 +109,9 @@ impl Registry {
         let source = Rc::new(ListenerSource { state, callback });
         self.insert(source.clone(), |id| {
             self.check_sockets()?;
-            let socket = make()?;
-            let registered = self.connections.timers.borrow_mut().register(id);
-            let attached = registered.map_err(Error::from).and_then(|()| {
-                self.attach(socket.fd(), READABLE, id, Poller::add)
-                    .inspect_err(|_| self.connections.timers.borrow_mut().forget())
-            });
-            match attached {
-                Ok(()) => {
-                    source.state.socket.set(Some(socket));
-                    Ok(())
-                }
-                Err(error) => {
-                    undo(socket);
-                    Err(error)
-                }
-            }
+            self.connections.timers.borrow_mut().register(id)?;
+            let filled = source.state.socket.fill(self, id, make());
+            filled.inspect_err(|_| self.connections.timers.borrow_mut().forget())
         })
     }
 
@@ -168,9 +138,8 @@ impl Registry {
     pub(crate) fn listener_info(&self, id: Id) -> Result<ListenerInfo> {
         self.shared.check_process()?;
         self.with(id, |state: &ListenerState| {
-            let info = state.with_socket(|socket| (socket.fd(), socket.local().ok()));
-            let (fd, local) = info.ok_or(Status::STALE)?;
-            Ok(ListenerInfo { fd, local, accepted: state.accepted.get() })
+            let accepted = state.accepted.get();
+            state.socket.with(|socket| ListenerInfo { fd: socket.fd(), local: socket.local().ok(), accepted })
         })?
     }
 }
@@ -190,40 +159,23 @@ fn listen(address: &Address, options: ListenerOptions) -> std::io::Result<Socket
 }
 
 impl ListenerState {
-    fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> R) -> Option<R> {
-        let socket = self.socket.take()?;
-        let result = f(&socket);
-        self.socket.set(Some(socket));
-        Some(result)
-    }
-
-    fn watch(&self, to: &Connections, id: Id, on: bool) {
-        // It is registered for as long as it is open; a refusal leaves it as it was.
-        self.with_socket(|socket| {
-            let _ = to.poller().modify(socket.fd(), if on { READABLE } else { 0 }, id.to_bits());
-        });
-    }
-
     /// Whether there is something to tell: a connection, or that there can be none just now.
     fn accept(&self, to: &Connections, id: Id) -> bool {
-        let accepted = match self.with_socket(Socket::accept) {
-            None => return false,
-            Some(accepted) => accepted,
-        };
+        let Ok(accepted) = self.socket.with(Socket::accept) else { return false };
         match accepted {
             Ok(socket) => {
                 self.accepted.set(self.accepted.get() + 1);
                 self.offered.set(Some(socket));
                 self.outcome.set(Outcome::ok());
                 if self.pausing.replace(false) {
-                    self.watch(to, id, true);
+                    self.socket.watch(to, id, true);
                 }
                 true
             }
             // Somebody else was first, or the peer has gone.
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
                 if self.pausing.replace(false) {
-                    self.watch(to, id, true);
+                    self.socket.watch(to, id, true);
                 }
                 false
             }
@@ -233,7 +185,7 @@ impl ListenerState {
                 if self.pausing.replace(true) {
                     return false;
                 }
-                self.watch(to, id, false);
+                self.socket.watch(to, id, false);
                 self.outcome.set(Outcome::of(&e));
                 true
             }
@@ -262,24 +214,22 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {
-        if let Some(socket) = self.state.socket.take() {
-            to.poller().remove(socket.fd(), id.to_bits());
-        }
+        self.state.socket.close(to, id);
         to.disarm_timer(id);
         to.timers.borrow_mut().forget();
         Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {
-        self.state.watch(to, id, false);
+        self.state.socket.watch(to, id, false);
     }
 
     fn unmute(&self, to: &Connections, id: Id) {
-        self.state.watch(to, id, !self.state.pausing.get());
+        self.state.socket.watch(to, id, !self.state.pausing.get());
     }
 
     fn close_in_child(&self) {
-        self.state.with_socket(Socket::close_in_child);
+        self.state.socket.close_in_child();
         if let Some(offered) = self.state.offered.take() {
             offered.close_in_child();
             std::mem::forget(offered);

@@ -1,13 +1,19 @@
-//! L3. What streams, listeners and UDP sockets have in common: whether there are any, whose socket it is, where it is bound.
+//! L3. What streams, listeners and UDP sockets have in common: whether there are any, whose socket it is, how the poller gets it,
+//! where it is bound.
 //!
-//! Owns: nothing. Host thread only.
+//! Owns: as a [`SocketCell`], the socket of a source that has one for its whole life. Host thread only.
 
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
 
 use crate::core::registered::registry::Registry;
+use crate::core::registered::source::Connections;
 use crate::error::{Error, Result, Status};
-use crate::sys::{self, Address, OsFd, Query, Socket, NUMBERS, PASSIVE, SOCKETS, V6};
+use crate::id::Id;
+use crate::sys::{
+    self, Address, Interest, OsFd, Poller, Query, Socket, NUMBERS, PASSIVE, READABLE, SOCKETS, V6,
+};
 
 const NO_SOCKETS: &str =
     "this system has no streams, listeners and UDP sockets yet: watch a socket of your own with guest_fd_add";
@@ -22,6 +28,64 @@ impl Registry {
             () if self.shared.pull => Err(Error::new(Status::DRIVE, NO_PULL)),
             () => Ok(()),
         }
+    }
+
+    /// Puts the socket of the source `id` into the poller; it comes back if that fails.
+    pub(super) fn attach_socket(
+        &self,
+        socket: Socket,
+        interest: Interest,
+        id: Id,
+    ) -> std::result::Result<Socket, (Error, Socket)> {
+        // Under the number of one that was made just now nobody can be but a source whose fd was closed.
+        let add = if socket.is_adopted() { Poller::add } else { Poller::add_new };
+        match self.attach(socket.fd(), interest, id, add) {
+            Ok(()) => Ok(socket),
+            Err(error) => Err((error, socket)),
+        }
+    }
+}
+
+/// The socket of a source that is read from the beginning to the end; empty when it is closed.
+#[derive(Default)]
+pub(super) struct SocketCell(RefCell<Option<Socket>>);
+
+impl SocketCell {
+    /// Puts one that was just made or adopted into the poller, and in here. If that fails its owner has it again.
+    pub(super) fn fill(&self, registry: &Registry, id: Id, made: Result<Socket>) -> Result<()> {
+        match registry.attach_socket(made?, READABLE, id) {
+            Ok(socket) => {
+                self.0.replace(Some(socket));
+                Ok(())
+            }
+            Err((error, socket)) => {
+                socket.give_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Fails if it is closed.
+    pub(super) fn with<R>(&self, f: impl FnOnce(&Socket) -> R) -> Result<R> {
+        self.0.borrow().as_ref().map(f).ok_or_else(|| Status::STALE.into())
+    }
+
+    /// Has the poller watch it, or not.
+    pub(super) fn watch(&self, to: &Connections, id: Id, on: bool) {
+        // It is registered for as long as it is open; a refusal leaves it as it was.
+        let interest = if on { READABLE } else { 0 };
+        let _ = self.with(|socket| to.poller().modify(socket.fd(), interest, id.to_bits()));
+    }
+
+    /// Closes it.
+    pub(super) fn close(&self, to: &Connections, id: Id) {
+        if let Some(socket) = self.0.take() {
+            to.poller().remove(socket.fd(), id.to_bits());
+        }
+    }
+
+    pub(super) fn close_in_child(&self) {
+        let _ = self.with(Socket::close_in_child);
     }
 }
 

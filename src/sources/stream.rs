@@ -98,7 +98,7 @@ impl Registry {
         self.stream_add(options, callback, |id, state| {
             let socket = adopt(fd, STREAM, false, "a connected stream socket")?;
             state.open(self, id, socket).map_err(|(error, socket)| {
-                socket.release();
+                socket.give_back();
                 error
             })
         })
@@ -235,7 +235,9 @@ impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> 
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {
         self.state.over.set(true);
-        self.state.leave(to, id)
+        self.state.leave(to, id);
+        // The pool may still resolve its name, which concerns nobody any more.
+        Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {

@@ -4,11 +4,11 @@
 //! too many learns it.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use super::socket::{adopt, first_bound, own_addresses};
+use super::socket::{adopt, first_bound, own_addresses, SocketCell};
 use super::stream::outbox::Outcome;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
@@ -17,7 +17,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{as_v6, Address, OsFd, Poller, Query, Socket, SocketOption, DATAGRAM, READABLE, V6};
+use crate::sys::{as_v6, Address, OsFd, Query, Socket, SocketOption, DATAGRAM, V6};
 
 /// What is told of a UDP socket.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,7 @@ pub struct UdpInfo {
 }
 
 struct UdpState {
-    /// Empty when it is closed.
-    socket: RefCell<Option<Socket>>,
+    socket: SocketCell,
     v6: Cell<bool>,
     telling: Cell<Option<std::result::Result<(Address, Received), Outcome>>>,
     sent: Cell<u64>,
@@ -73,11 +72,7 @@ impl Registry {
     where
         C: for<'a> Callback<UdpEvent<'a>> + 'static,
     {
-        self.udp_add(
-            callback,
-            || first_bound(&own_addresses(query, DATAGRAM)?, |at| bound(at, options)),
-            drop,
-        )
+        self.udp_add(callback, || first_bound(&own_addresses(query, DATAGRAM)?, |at| bound(at, options)))
     }
 
     /// Takes over a socket for datagrams.
@@ -85,21 +80,15 @@ impl Registry {
     where
         C: for<'a> Callback<UdpEvent<'a>> + 'static,
     {
-        self.udp_add(callback, || adopt(fd, DATAGRAM, false, "a datagram socket"), Socket::release)
+        self.udp_add(callback, || adopt(fd, DATAGRAM, false, "a datagram socket"))
     }
 
-    /// Registers one; `undo` gets its socket if that fails.
-    fn udp_add<C>(
-        &self,
-        callback: C,
-        make: impl FnOnce() -> Result<Socket>,
-        undo: impl FnOnce(Socket),
-    ) -> Result<Id>
+    fn udp_add<C>(&self, callback: C, make: impl FnOnce() -> Result<Socket>) -> Result<Id>
     where
         C: for<'a> Callback<UdpEvent<'a>> + 'static,
     {
         let state = UdpState {
-            socket: RefCell::new(None),
+            socket: SocketCell::default(),
             v6: Cell::new(false),
             telling: Cell::new(None),
             sent: Cell::new(0),
@@ -109,18 +98,10 @@ impl Registry {
         let source = Rc::new(UdpSource { state, callback });
         self.insert(source.clone(), |id| {
             self.check_sockets()?;
-            let socket = make()?;
-            match self.attach(socket.fd(), READABLE, id, Poller::add) {
-                Ok(()) => {
-                    source.state.v6.set(socket.local().is_ok_and(|local| local.family == V6));
-                    source.state.socket.replace(Some(socket));
-                    Ok(())
-                }
-                Err(error) => {
-                    undo(socket);
-                    Err(error)
-                }
-            }
+            let state = &source.state;
+            state.socket.fill(self, id, make())?;
+            state.v6.set(state.socket.with(Socket::local)?.is_ok_and(|local| local.family == V6));
+            Ok(())
         })
     }
 
@@ -132,8 +113,6 @@ impl Registry {
             return Err(Error::new(Status::INVAL, text));
         }
         self.with(id, |state: &UdpState| {
-            let socket = state.socket.borrow();
-            let socket = socket.as_ref().ok_or(Status::STALE)?;
             let mapped;
             let to = match to {
                 // It takes IPv4 too, by names of its own.
@@ -143,7 +122,8 @@ impl Registry {
                 }
                 to => to,
             };
-            socket.send_to(slices, to).map_err(|error| Error::os("sending a datagram", &error))?;
+            let sent = state.socket.with(|socket| socket.send_to(slices, to))?;
+            sent.map_err(|error| Error::os("sending a datagram", &error))?;
             state.sent.set(state.sent.get() + 1);
             Ok(())
         })?
@@ -152,10 +132,13 @@ impl Registry {
     pub(crate) fn udp_info(&self, id: Id) -> Result<UdpInfo> {
         self.shared.check_process()?;
         self.with(id, |state: &UdpState| {
-            let socket = state.socket.borrow();
-            let socket = socket.as_ref().ok_or(Status::STALE)?;
             let (sent, received) = (state.sent.get(), state.received.get());
-            Ok(UdpInfo { fd: socket.fd(), local: socket.local().ok(), sent, received })
+            state.socket.with(|socket| UdpInfo {
+                fd: socket.fd(),
+                local: socket.local().ok(),
+                sent,
+                received,
+            })
         })?
     }
 }
@@ -176,22 +159,13 @@ fn bound(address: &Address, options: UdpOptions) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-impl UdpState {
-    fn watch(&self, to: &Connections, id: Id, on: bool) {
-        if let Some(socket) = &*self.socket.borrow() {
-            // It is registered for as long as it is open.
-            let _ = to.poller().modify(socket.fd(), if on { READABLE } else { 0 }, id.to_bits());
-        }
-    }
-}
-
 impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
     fn prepare(&self, to: &Connections, _id: Id, _hint: u64) -> bool {
         let state = &self.state;
-        let Some(socket) = &*state.socket.borrow() else { return false };
         let mut from = None;
         let received = to.receive.fill(|room| {
-            let (size, address) = socket.receive_from(room)?;
+            let received = state.socket.with(|socket| socket.receive_from(room));
+            let (size, address) = received.unwrap_or_else(|_| Err(ErrorKind::WouldBlock.into()))?;
             from = Some(address);
             Ok(size)
         });
@@ -227,24 +201,20 @@ impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {
-        if let Some(socket) = self.state.socket.take() {
-            to.poller().remove(socket.fd(), id.to_bits());
-        }
+        self.state.socket.close(to, id);
         Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {
-        self.state.watch(to, id, false);
+        self.state.socket.watch(to, id, false);
     }
 
     fn unmute(&self, to: &Connections, id: Id) {
-        self.state.watch(to, id, true);
+        self.state.socket.watch(to, id, true);
     }
 
     fn close_in_child(&self) {
-        if let Some(socket) = &*self.state.socket.borrow() {
-            socket.close_in_child();
-        }
+        self.state.socket.close_in_child();
     }
 
     fn lent(&self) -> &dyn Lent {

@@ -241,6 +241,43 @@ TEST(stream_name_that_does_not_resolve)
     toy_end(&toy);
 }
 
+typedef struct gate {
+    latch_t started, release;
+} gate_t;
+
+static void blocked(void *user_data)
+{
+    gate_t *gate = user_data;
+    latch_open(&gate->started);
+    latch_wait(&gate->release, 1);
+}
+
+static void unblocked(guest_t *g, guest_id_t id, void *user_data)
+{
+    (void)g, (void)id, (void)user_data;
+}
+
+/* Its name is still resolved, or waits for that behind other work of the pool: the stream's end does not. */
+TEST(stream_closed_while_its_name_resolves)
+{
+    for (size_t i = 0; i < COUNT(drives); i++) {
+        toy_t toy = {0};
+        wire_t wire = WIRE(&toy);
+        gate_t gate = {LATCH, LATCH};
+        guest_options_t options = options_for(drives[i]);
+        options.work_threads = 1;
+        toy_start_on(&toy, NULL, &options);
+        ASSERT_OK(guest_work(toy.g, blocked, unblocked, &gate, NULL, NULL));
+        latch_wait(&gate.started, 1);
+        wire_connect(&wire, "127.0.0.1", 1);
+        wire_close(&wire); /* runs until it is dropped */
+        ASSERT_EQ_U64(0, wire.opened + wire.closed);
+        latch_open(&gate.release);
+        toy_end(&toy);
+        ASSERT_EQ_U64(1, wire.drops);
+    }
+}
+
 /* An address that nobody answers for: a listener whose backlog is full takes no connection. */
 static int silent_address(guest_address_t *address_out, int filler[], size_t count)
 {
@@ -269,7 +306,7 @@ static guest_address_t loopback(uint16_t port)
     return address;
 }
 
-/* One that refuses costs nothing, one that is silent a quarter of a second; the one that answers wins. */
+/* One refuses, one is silent; the one that answers wins. */
 TEST(stream_tries_every_address)
 {
     for (size_t i = 0; i < COUNT(drives); i++) {
@@ -290,9 +327,7 @@ TEST(stream_tries_every_address)
         ASSERT_OK(guest_stream_connect_to(toy.g, addresses, 3, &options, &wire, wire_drop, &wire.id));
         ASSERT_OK(guest_stream_connect_to(toy.g, addresses + 1, 1, &options, &given_up, wire_drop, &given_up.id));
         wire_write(&wire, 1000);
-        uint64_t began = guest_now();
         RUN_UNTIL(&toy, server.received == 1000);
-        ASSERT_AT_LEAST(guest_now() - began, MS(240)); /* the silent one had its start */
         ASSERT(wire.opened == 1 && given_up.opened == 0);
         wire_close(&wire);
         wire_close(&given_up);

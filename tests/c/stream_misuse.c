@@ -128,6 +128,39 @@ TEST(stream_of_a_wrong_fd)
     channel_close(&pipe);
 }
 
+static void never_datagram(guest_t *g, guest_id_t id, guest_status_t status, int32_t os_error,
+                           const guest_address_t *from, const void *data, size_t size, void *user_data)
+{
+    (void)g, (void)id, (void)status, (void)os_error, (void)from, (void)data, (void)size, (void)user_data;
+    FAIL("something that was refused has run");
+}
+
+static bool blocks(int fd)
+{
+    return !(MUST(fcntl(fd, F_GETFL)) & O_NONBLOCK);
+}
+
+/* Adopting fails late: the fd is as its owner has left it. */
+TEST(stream_refused_adoption_leaves_no_trace)
+{
+    toy_t toy = {0};
+    guest_stream_options_t options = wire_options(0);
+    int fds[3] = {(int)MUST(socket(AF_UNIX, SOCK_STREAM, 0)), (int)MUST(socket(AF_INET, SOCK_STREAM, 0)),
+                  (int)MUST(socket(AF_INET, SOCK_DGRAM, 0))};
+    guest_id_t watches[3];
+    MUST(listen(fds[1], 1));
+    toy_start(&toy, GUEST_DRIVE_FD);
+    for (int i = 0; i < 3; i++)
+        ASSERT_OK(guest_fd_add(toy.g, fds[i], 0, on_fd, NULL, NULL, &watches[i]));
+    ASSERT_STATUS(GUEST_EEXIST, guest_stream_adopt(toy.g, fds[0], &options, NULL, NULL, NULL));
+    ASSERT_STATUS(GUEST_EEXIST, guest_listener_adopt(toy.g, fds[1], door_offer, NULL, NULL, NULL));
+    ASSERT_STATUS(GUEST_EEXIST, guest_udp_adopt(toy.g, fds[2], never_datagram, NULL, NULL, NULL));
+    ASSERT(blocks(fds[0]) && blocks(fds[1]) && blocks(fds[2]));
+    toy_end(&toy);
+    for (int i = 0; i < 3; i++)
+        MUST(close(fds[i]));
+}
+
 TEST(stream_in_a_pull_guest)
 {
     guest_options_t pull = options_for(GUEST_DRIVE_FD);
@@ -153,13 +186,6 @@ typedef struct subject {
     guest_id_t mailbox;
     guest_status_t status;
 } subject_t;
-
-static void never_datagram(guest_t *g, guest_id_t id, guest_status_t status, int32_t os_error,
-                           const guest_address_t *from, const void *data, size_t size, void *user_data)
-{
-    (void)g, (void)id, (void)status, (void)os_error, (void)from, (void)data, (void)size, (void)user_data;
-    FAIL("something that was refused has run");
-}
 
 static void *all_refused(void *argument)
 {

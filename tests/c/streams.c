@@ -10,6 +10,13 @@ static void echo(wire_t *wire, told_t told, const void *data, size_t size)
         ASSERT_OK(guest_stream_shutdown(wire->toy->g, wire->id));
 }
 
+static void on_datagram(guest_t *g, guest_id_t id, guest_status_t status, int32_t os_error, const guest_address_t *from,
+                        const void *data, size_t size, void *user_data)
+{
+    (void)g, (void)id, (void)status, (void)os_error, (void)from, (void)data, (void)size, (void)user_data;
+    FAIL("nobody has sent one");
+}
+
 static void round_trip(uint32_t drive, const char *node)
 {
     toy_t toy = {0};
@@ -72,6 +79,44 @@ TEST(stream_whose_socket_has_the_number_of_a_dead_source)
     ASSERT_EQ_U64(1, client.opened);
     MUST(close(fds[1]));
     toy_end(&toy);
+}
+
+/* The same of what is bound and accepted. */
+TEST(stream_sockets_with_the_numbers_of_dead_sources)
+{
+    toy_t toy = {0};
+    wire_t wire = WIRE(&toy);
+    door_t door = {.toy = &toy, .wires = &wire, .count = 1};
+    guest_stream_options_t options = wire_options(0);
+    guest_id_t mailbox;
+    int client = (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), numbers[3], dead[3];
+    for (int i = 0; i < 3; i++)
+        numbers[i] = dead[i] = (int)MUST(eventfd(0, 0));
+    toy_start(&toy, GUEST_DRIVE_FD);
+    for (int i = 0; i < 3; i++)
+        ASSERT_OK(guest_fd_add(toy.g, dead[i], 0, on_fd, NULL, NULL, NULL));
+    MUST(close(numbers[0])); /* the lowest number that is free, each time */
+    door_open(&door, "127.0.0.1");
+    guest_listener_info_t info = {.struct_size = sizeof info};
+    ASSERT_OK(guest_listener_info(toy.g, door.id, &info));
+    ASSERT_EQ_I64(numbers[0], info.fd);
+    MUST(close(numbers[1]));
+    guest_udp_info_t bound = {.struct_size = sizeof bound};
+    ASSERT_OK(guest_udp_bind(toy.g, "127.0.0.1", NULL, 0, on_datagram, NULL, NULL, &mailbox));
+    ASSERT_OK(guest_udp_info(toy.g, mailbox, &bound));
+    ASSERT_EQ_I64(numbers[1], bound.fd);
+    MUST(close(numbers[2]));
+    MUST(connect(client, (const struct sockaddr *)(const void *)info.local.sockaddr, info.local.length));
+    RUN_UNTIL(&toy, door.taken == 1);
+    guest_stream_info_t taken = {.struct_size = sizeof taken};
+    ASSERT_OK(guest_stream_info(toy.g, wire.id, &taken));
+    ASSERT_EQ_I64(numbers[2], taken.fd);
+    MUST(send(client, "x", 1, 0));
+    RUN_UNTIL(&toy, wire.received == 1);
+    /* One that is alive is still in the way. */
+    ASSERT_STATUS(GUEST_EEXIST, guest_stream_adopt(toy.g, taken.fd, &options, NULL, NULL, NULL));
+    toy_end(&toy);
+    MUST(close(client));
 }
 
 TEST(stream_round_trip)

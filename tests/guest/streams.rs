@@ -5,6 +5,7 @@
 use crate::common::*;
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 
@@ -159,6 +160,88 @@ fn stream_of_many_small_writes() {
     assert!(came == bytes && log.written.borrow().iter().all(|status| *status == Status::OK));
     toy.end();
     assert!(log.has("dropped"));
+}
+
+/// A listener on loopback with so much of a backlog, and its address.
+fn listener(backlog: i32) -> (TcpListener, Address) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    must(unsafe { libc::listen(listener.as_raw_fd(), backlog) });
+    listener.set_nonblocking(true).unwrap();
+    let mut bytes = [0; 128];
+    bytes[..2].copy_from_slice(&(libc::AF_INET as libc::sa_family_t).to_ne_bytes());
+    bytes[2..4].copy_from_slice(&listener.local_addr().unwrap().port().to_be_bytes());
+    bytes[4..8].copy_from_slice(&[127, 0, 0, 1]);
+    let sockaddr = std::array::from_fn(|n| u64::from_ne_bytes(bytes[n * 8..][..8].try_into().unwrap()));
+    let (length, family) = (16, libc::AF_INET);
+    (listener, Address { family, socktype: 0, protocol: 0, length, sockaddr })
+}
+
+/// One that takes no connection, because one waits already that nobody accepts.
+fn silent_listener() -> (TcpListener, TcpStream, Address) {
+    let (listener, address) = listener(0);
+    let filler = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, filler, address)
+}
+
+/// The silent address has its quarter of a second, by the guest's clock; the next one has its turn then, and not before.
+#[test]
+fn stream_gives_each_address_its_start() {
+    let _alone = alone();
+    let (options, clock) = manual(Drive::Fd);
+    let (toy, log) = (Toy::with(options), Log::new());
+    let (_listener, _filler, silent_address) = silent_listener();
+    let (answers, address) = listener(5);
+    let addresses = [silent_address, address];
+    toy.handle().stream_connect_to(&addresses, StreamOptions::default(), log.events(silent)).unwrap();
+    toy.deliver(0);
+    clock.advance(249 * MS);
+    toy.deliver(0);
+    assert_eq!(answers.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    clock.advance(MS);
+    toy.deliver(0);
+    answers.accept().unwrap();
+    toy.run_until(|| log.has("opened"));
+    toy.end();
+}
+
+/// In a nested loop come the stream's own event, which is told once, and its timer, which is told again: the former stands, else
+/// the stream waits for it for ever.
+fn nested_events(timer_first: bool) {
+    let _alone = alone();
+    let (options, clock) = manual(Drive::Fd);
+    let (toy, log) = (Toy::with(options), Log::new());
+    let silent_ones = [silent_listener(), silent_listener()];
+    let (_answers, address) = listener(5);
+    let addresses = [silent_ones[0].2, silent_ones[1].2, address];
+    let ends = log.clone();
+    let told = log.events(move |handle, id, event| {
+        if let StreamEvent::Opened = event {
+            handle.stream_write(id, b"", ends.written()).unwrap();
+        }
+    });
+    let id = toy.handle().stream_connect_to(&addresses, StreamOptions::default(), told).unwrap();
+    let time = clock.clone();
+    // The second address is due when the first end was told, so that its timer comes before the second end's event.
+    let first = Written::new(move |_| time.advance(260 * MS));
+    toy.handle().stream_write(id, b"", Some(first)).unwrap();
+    let (nested, time) = (toy.clone(), clock.clone());
+    let second = Written::new(move |_| {
+        if !timer_first {
+            nested.deliver(0);
+        }
+        time.advance(260 * MS);
+        nested.deliver(0);
+    });
+    toy.handle().stream_write(id, b"", Some(second)).unwrap();
+    toy.run_until(|| log.has("opened") && !log.written.borrow().is_empty());
+    assert_eq!(*log.written.borrow(), [Status::OK]);
+    toy.end();
+}
+
+#[test]
+fn stream_events_of_its_own_and_its_timer_in_a_nested_loop() {
+    nested_events(true);
+    nested_events(false);
 }
 
 /// 1000 ends of a millisecond each: with a budget of 4 ms the host has its turn many times.

@@ -73,11 +73,6 @@ impl Connecting {
         Ok(Connecting::to_found(Some(found)))
     }
 
-    /// Whether the pool will still tell.
-    pub(crate) fn is_resolving(&self) -> bool {
-        self.found.as_ref().is_some_and(|found| lock(found).is_none())
-    }
-
     /// Looks at what has come of the attempts, and begins what is to be begun.
     pub(crate) fn step(&mut self, to: &Connections, id: Id) -> Step {
         if let Some(found) = &self.found {

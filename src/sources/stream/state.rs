@@ -16,10 +16,10 @@ use super::outbox::{Marks, Outbox, Outcome, Written};
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::receive::Received;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Connections, Detached};
+use crate::core::registered::source::Connections;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::sys::{Interest, Poller, Readiness, Socket, SocketOption, ERROR, HANGUP, READABLE, WRITABLE};
+use crate::sys::{Interest, Readiness, Socket, SocketOption, ERROR, HANGUP, READABLE, WRITABLE};
 
 pub(super) enum Phase {
     /// Its timer is registered.
@@ -131,9 +131,7 @@ impl StreamState {
         socket: Socket,
     ) -> std::result::Result<(), (Error, Socket)> {
         let interest = if self.wants_to_read() { READABLE } else { 0 };
-        if let Err(error) = registry.attach(socket.fd(), interest, id, Poller::add) {
-            return Err((error, socket));
-        }
+        let socket = registry.attach_socket(socket, interest, id)?;
         self.interest.set(interest);
         if let Err(error) = self.begin_read_ahead(&registry.connections, id, &socket) {
             registry.connections.poller().remove(socket.fd(), id.to_bits());
@@ -251,7 +249,7 @@ impl StreamState {
     }
 
     /// Leaves its phase, and the poller.
-    pub(super) fn leave(&self, to: &Connections, id: Id) -> Detached {
+    pub(super) fn leave(&self, to: &Connections, id: Id) {
         match self.phase.replace(Phase::Over) {
             Phase::Over => {}
             Phase::Open(socket) => {
@@ -263,12 +261,8 @@ impl StreamState {
             Phase::Connecting(mut connecting) => {
                 connecting.end(to, id);
                 to.timers.borrow_mut().forget();
-                if connecting.is_resolving() {
-                    return Detached::InFlight;
-                }
             }
         }
-        Detached::Now
     }
 
     /// Something has changed: sees to it, at once or when the callback on the stack has returned.

@@ -12,7 +12,11 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use crate::sys::address::Address;
 
 /// A socket of a connection, one that listens, or one for datagrams.
-pub(crate) struct Socket(OwnedFd);
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    /// The flags that it had before it was adopted; `None`: the library has made it.
+    adopted: Option<c_int>,
+}
 
 /// What a socket is set to besides.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,16 +56,25 @@ impl Socket {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: it is open, and its owner gives it away.
-        Ok(Socket(unsafe { OwnedFd::from_raw_fd(fd) }))
+        Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, adopted: Some(flags) })
     }
 
-    /// Gives an adopted socket back.
-    pub(crate) fn release(self) {
-        let _ = self.0.into_raw_fd();
+    /// Whether somebody else has made it.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted.is_some()
+    }
+
+    /// It is not kept after all: an adopted one goes back to its owner as it was, any other is closed.
+    pub(crate) fn give_back(self) {
+        if let Some(flags) = self.adopted {
+            let fd = self.fd.into_raw_fd();
+            // SAFETY: no memory is involved.
+            unsafe { libc::fcntl(fd, libc::F_SETFL, flags) };
+        }
     }
 
     pub(crate) fn fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 
     /// Begins to connect. Says whether that is all: else it is writable when [`Socket::is_connected`] has an answer.
@@ -276,7 +289,7 @@ fn owned(fd: RawFd) -> io::Result<Socket> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just made by the caller, and nobody else owns it.
-    Ok(Socket(unsafe { OwnedFd::from_raw_fd(fd) }))
+    Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, adopted: None })
 }
 
 fn succeeded(done: c_int) -> io::Result<()> {
@@ -332,7 +345,11 @@ mod tests {
         let error = Socket::adopt(listener.as_raw_fd(), STREAM, false).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(Socket::adopt(listener.as_raw_fd(), DATAGRAM, true).is_err());
-        Socket::adopt(listener.as_raw_fd(), STREAM, true).unwrap().release();
-        assert!(listener.local_addr().is_ok(), "it is still its owner's");
+        let flags = |of: &std::net::TcpListener| unsafe { libc::fcntl(of.as_raw_fd(), libc::F_GETFL) };
+        let before = flags(&listener);
+        let adopted = Socket::adopt(listener.as_raw_fd(), STREAM, true).unwrap();
+        assert_ne!(flags(&listener), before);
+        adopted.give_back();
+        assert_eq!(flags(&listener), before, "it is its owner's again, and blocks");
     }
 }

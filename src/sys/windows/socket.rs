@@ -34,7 +34,11 @@ impl Socket {
         unsupported()
     }
 
-    pub(crate) fn release(self) {
+    pub(crate) fn is_adopted(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn give_back(self) {
         match self.0 {}
     }
 
