@@ -1326,6 +1326,27 @@ guest_status_t guest_listener_adopt(struct guest_t *g,
                                     uint64_t *id_out);
 
 /**
+ * Offers no connections any more, at any moment. Thread: host.
+ *
+ * From here on the listener's callback is not called, not even for what the present batch has found or to say that an fd is lacking.
+ * Peers connect all the same, up to the backlog, and wait. Harmless when repeated.
+ *
+ * Errors: GUEST_ESTALE (also for an id that is no listener), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+ */
+GUEST_API
+guest_status_t guest_listener_pause(struct guest_t *g,
+                                    uint64_t id);
+
+/**
+ * Offers connections again, those first that have waited. Thread: host. Harmless when repeated.
+ *
+ * Errors: those of guest_listener_pause.
+ */
+GUEST_API
+guest_status_t guest_listener_resume(struct guest_t *g,
+                                     uint64_t id);
+
+/**
  * Where a listener listens, its socket, and how many connections it has offered. Thread: host.
  *
  * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.

@@ -91,6 +91,25 @@ pub unsafe extern "C" fn guest_listener_adopt(
     })
 }
 
+/// Offers no connections any more, at any moment. Thread: host.
+///
+/// From here on the listener's callback is not called, not even for what the present batch has found or to say that an fd is lacking.
+/// Peers connect all the same, up to the backlog, and wait. Harmless when repeated.
+///
+/// Errors: GUEST_ESTALE (also for an id that is no listener), GUEST_ETHREAD, GUEST_ECLOSED, GUEST_EFORKED.
+#[no_mangle]
+pub unsafe extern "C" fn guest_listener_pause(g: *mut ForeignGuest, id: u64) -> GuestStatus {
+    boundary::host(g, |guest| guest.registry().listener_pause(args::id(id)?, true))
+}
+
+/// Offers connections again, those first that have waited. Thread: host. Harmless when repeated.
+///
+/// Errors: those of guest_listener_pause.
+#[no_mangle]
+pub unsafe extern "C" fn guest_listener_resume(g: *mut ForeignGuest, id: u64) -> GuestStatus {
+    boundary::host(g, |guest| guest.registry().listener_pause(args::id(id)?, false))
+}
+
 /// Where a listener listens, its socket, and how many connections it has offered. Thread: host.
 ///
 /// `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.

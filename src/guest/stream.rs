@@ -165,6 +165,22 @@ impl Handle {
         self.0.listener_adopt(fd, Closure::new(f))
     }
 
+    /// Offers no connections any more, at any moment; peers wait in the backlog.
+    ///
+    /// # Errors
+    /// `STALE`, `CLOSED`.
+    pub fn listener_pause(&self, id: Id) -> Result<()> {
+        self.0.listener_pause(id, true)
+    }
+
+    /// Offers connections again.
+    ///
+    /// # Errors
+    /// `STALE`, `CLOSED`.
+    pub fn listener_resume(&self, id: Id) -> Result<()> {
+        self.0.listener_pause(id, false)
+    }
+
     /// The listener as it is now.
     ///
     /// # Errors

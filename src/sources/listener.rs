@@ -3,7 +3,7 @@
 //! Owns: one listening socket, and the connection that it offers at present. Host thread only.
 //!
 //! When the process has no fd left, or the system no memory, the poller would report the connection that waits again and again. So
-//! the listener pauses for a while, tells so once, and tries again until it has succeeded.
+//! the listener waits for a while, tells so once, and tries again until it has succeeded; but not while its user has paused it.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -22,8 +22,8 @@ use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Address, OsFd, Query, Socket, SocketOption, STREAM, V6};
 
-/// How long it pauses when something is lacking.
-const PAUSE: u64 = 100_000_000;
+/// How long it waits when something is lacking.
+const WAIT: u64 = 100_000_000;
 
 /// How a listener shall behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,10 @@ struct ListenerState {
     offered: Cell<Option<Socket>>,
     outcome: Cell<Outcome>,
     accepted: Cell<u64>,
-    /// It pauses, and this was told.
-    pausing: Cell<bool>,
+    /// Its user wants no connections at present.
+    paused: Cell<bool>,
+    /// Something is lacking, and this was told: it tries by its timer.
+    lacking: Cell<bool>,
     _alive: Alive<SOURCES>,
 }
 
@@ -103,7 +105,8 @@ impl Registry {
             offered: Cell::new(None),
             outcome: Cell::new(Outcome::ok()),
             accepted: Cell::new(0),
-            pausing: Cell::new(false),
+            paused: Cell::new(false),
+            lacking: Cell::new(false),
             _alive: Alive::new(),
         };
         let source = Rc::new(ListenerSource { state, callback });
@@ -135,6 +138,25 @@ impl Registry {
         })
     }
 
+    /// Offers no connections any more, or goes on.
+    pub(crate) fn listener_pause(&self, id: Id, paused: bool) -> Result<()> {
+        self.check_open()?;
+        self.with(id, |state: &ListenerState| {
+            if state.paused.replace(paused) == paused {
+                return;
+            }
+            let to = &self.connections;
+            if state.lacking.get() {
+                to.disarm_timer(id);
+                if !paused {
+                    to.arm_timer(id, to.now());
+                }
+            } else if !self.table.borrow().is_muted(id) {
+                state.watch(to, id);
+            }
+        })
+    }
+
     pub(crate) fn listener_info(&self, id: Id) -> Result<ListenerInfo> {
         self.shared.check_process()?;
         self.with(id, |state: &ListenerState| {
@@ -159,6 +181,17 @@ fn listen(address: &Address, options: ListenerOptions) -> std::io::Result<Socket
 }
 
 impl ListenerState {
+    /// Has the poller watch for what is wanted.
+    fn watch(&self, to: &Connections, id: Id) {
+        self.socket.watch(to, id, !self.paused.get() && !self.lacking.get());
+    }
+
+    fn lacks_nothing(&self, to: &Connections, id: Id) {
+        if self.lacking.replace(false) {
+            self.watch(to, id);
+        }
+    }
+
     /// Whether there is something to tell: a connection, or that there can be none just now.
     fn accept(&self, to: &Connections, id: Id) -> bool {
         let Ok(accepted) = self.socket.with(Socket::accept) else { return false };
@@ -167,25 +200,21 @@ impl ListenerState {
                 self.accepted.set(self.accepted.get() + 1);
                 self.offered.set(Some(socket));
                 self.outcome.set(Outcome::ok());
-                if self.pausing.replace(false) {
-                    self.socket.watch(to, id, true);
-                }
+                self.lacks_nothing(to, id);
                 true
             }
             // Somebody else was first, or the peer has gone.
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
-                if self.pausing.replace(false) {
-                    self.socket.watch(to, id, true);
-                }
+                self.lacks_nothing(to, id);
                 false
             }
             Err(e) => {
                 to.disarm_timer(id);
-                to.arm_timer(id, to.now().saturating_add(PAUSE));
-                if self.pausing.replace(true) {
+                to.arm_timer(id, to.now().saturating_add(WAIT));
+                if self.lacking.replace(true) {
                     return false;
                 }
-                self.socket.watch(to, id, false);
+                self.watch(to, id);
                 self.outcome.set(Outcome::of(&e));
                 true
             }
@@ -195,7 +224,8 @@ impl ListenerState {
 
 impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
     fn prepare(&self, to: &Connections, id: Id, _hint: u64) -> bool {
-        self.state.accept(to, id)
+        // Paused: what the present batch has found waits, too.
+        !self.state.paused.get() && self.state.accept(to, id)
     }
 
     fn call(&self, context: &Context, id: Id) {
@@ -225,7 +255,7 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
     }
 
     fn unmute(&self, to: &Connections, id: Id) {
-        self.state.socket.watch(to, id, !self.state.pausing.get());
+        self.state.watch(to, id);
     }
 
     fn close_in_child(&self) {

@@ -155,9 +155,13 @@ static void shortage(uint32_t drive)
     loop_run_for(toy.loop, MS(200));
     ASSERT(door.refusals == 1 && door.taken == 0);
 
+    ASSERT_OK(guest_listener_pause(toy.g, door.id));
     while (count > 0)
         MUST(close(fillers[--count]));
     MUST(setrlimit(RLIMIT_NOFILE, &before));
+    loop_run_for(toy.loop, MS(150)); /* paused: it does not try */
+    ASSERT_EQ_U64(0, door.taken);
+    ASSERT_OK(guest_listener_resume(toy.g, door.id));
     RUN_UNTIL(&toy, door.taken == 2);
     ASSERT_EQ_U64(1, door.refusals);
     toy_end(&toy);
@@ -169,6 +173,81 @@ TEST(listener_without_an_fd_backs_off_and_recovers)
 {
     for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
         shortage(drive);
+}
+
+static void pause_in_callback(door_t *door)
+{
+    ASSERT_OK(guest_listener_pause(door->toy->g, door->id));
+    ASSERT_OK(guest_listener_resume(door->toy->g, door->id));
+    ASSERT_OK(guest_listener_pause(door->toy->g, door->id));
+}
+
+/* While it is paused the backlog fills, and peers wait; nothing of it is lost. */
+static void paused(uint32_t drive)
+{
+    toy_t toy = {0};
+    wire_t wires[3] = {WIRE(&toy), WIRE(&toy), WIRE(&toy)};
+    door_t door = {.toy = &toy, .wires = wires, .count = 3, .act = pause_in_callback};
+    int clients[3];
+    toy_start(&toy, drive);
+    door_open(&door, "127.0.0.1");
+    ASSERT_OK(guest_listener_resume(toy.g, door.id)); /* it is not paused */
+    for (int i = 0; i < 3; i++)
+        clients[i] = client_of(door.port, AF_INET);
+    for (unsigned taken = 1; taken <= 3; taken++) {
+        RUN_UNTIL(&toy, door.taken == taken); /* its callback has paused it */
+        loop_run_for(toy.loop, MS(3));
+        ASSERT_EQ_U64(taken, door.taken);
+        ASSERT_OK(guest_listener_resume(toy.g, door.id));
+    }
+    ASSERT_OK(guest_listener_pause(toy.g, door.id));
+    ASSERT_OK(guest_listener_pause(toy.g, door.id));
+    int late = client_of(door.port, AF_INET);
+    MUST(send(clients[2], "x", 1, 0));
+    RUN_UNTIL(&toy, wires[2].received == 1); /* what was accepted goes on */
+    ASSERT_STATUS(GUEST_ESTALE, guest_listener_pause(toy.g, wires[2].id));
+    ASSERT_OK(guest_close(toy.g, door.id)); /* closed while it is paused */
+    RUN_UNTIL(&toy, door.drops == 1);
+    ASSERT_EQ_U64(3, door.taken);
+    ASSERT_STATUS(GUEST_ESTALE, guest_listener_pause(toy.g, door.id));
+    ASSERT_STATUS(GUEST_ESTALE, guest_listener_resume(toy.g, door.id));
+    toy_end(&toy);
+    for (int i = 0; i < 3; i++)
+        MUST(close(clients[i]));
+    MUST(close(late));
+}
+
+TEST(listener_paused_at_any_moment)
+{
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_FD; drive++)
+        paused(drive);
+}
+
+/* Its callback pauses and resumes it, and waits in a nested loop: it is not offered the next one inside that. */
+static unsigned depth;
+
+static void nests(door_t *door)
+{
+    ASSERT_EQ_U64(0, depth++);
+    ASSERT_OK(guest_listener_pause(door->toy->g, door->id));
+    loop_run_for(door->toy->loop, MS(3)); /* it has become ready, but is paused */
+    ASSERT_OK(guest_listener_resume(door->toy->g, door->id));
+    loop_run_for(door->toy->loop, MS(3));
+    depth--;
+}
+
+TEST(listener_paused_in_a_nested_loop)
+{
+    toy_t toy = {0};
+    wire_t wires[2] = {WIRE(&toy), WIRE(&toy)};
+    door_t door = {.toy = &toy, .wires = wires, .count = 2, .act = nests};
+    toy_start(&toy, GUEST_DRIVE_THREAD);
+    door_open(&door, "127.0.0.1");
+    int first = client_of(door.port, AF_INET), second = client_of(door.port, AF_INET);
+    RUN_UNTIL(&toy, door.taken == 2 && depth == 0);
+    toy_end(&toy);
+    MUST(close(first));
+    MUST(close(second));
 }
 
 TEST(listener_adopted)

@@ -72,6 +72,8 @@ TEST(null_listener)
     ENULL(guest_listener_adopt(NULL, 0, door_offer, &door, door_drop, &id));
     ENULL(guest_listener_adopt(toy.g, 0, NULL, &door, door_drop, &id));
     ENULL(guest_listener_info(NULL, 1, &info));
+    ENULL(guest_listener_pause(NULL, 1));
+    ENULL(guest_listener_resume(NULL, 1));
     ASSERT_EQ_U64(77, id);
     door_open(&door, "127.0.0.1");
     ENULL(guest_listener_info(toy.g, door.id, NULL));
@@ -207,6 +209,8 @@ static void *all_refused(void *argument)
     ASSERT_STATUS(s->status, guest_listener_tcp(g, NULL, NULL, NULL, door_offer, s, door_drop, NULL));
     ASSERT_STATUS(s->status, guest_listener_unix(g, "/tmp/x", NULL, door_offer, s, door_drop, NULL));
     ASSERT_STATUS(s->status, guest_listener_adopt(g, 0, door_offer, s, door_drop, NULL));
+    ASSERT_STATUS(s->status, guest_listener_pause(g, s->door.id));
+    ASSERT_STATUS(s->status, guest_listener_resume(g, s->door.id));
     ASSERT_STATUS(s->status, guest_udp_bind(g, NULL, NULL, 0, never_datagram, s, door_drop, NULL));
     ASSERT_STATUS(s->status, guest_udp_adopt(g, 0, never_datagram, s, door_drop, NULL));
     ASSERT_STATUS(s->status, guest_udp_send(g, s->mailbox, &address, &buffer, 1));

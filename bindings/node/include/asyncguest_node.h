@@ -95,7 +95,9 @@
     X(guest_udp_bind)                                                                                                  \
     X(guest_udp_adopt)                                                                                                 \
     X(guest_udp_send)                                                                                                  \
-    X(guest_udp_info)
+    X(guest_udp_info)                                                                                                  \
+    X(guest_listener_pause)                                                                                            \
+    X(guest_listener_resume)
 
 #ifdef __cplusplus
 #define ASYNCGUEST_NODE_MEMBER(name) decltype(&::name) name;
