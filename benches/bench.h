@@ -123,5 +123,7 @@ void bench_memory(void);
 void bench_idle(void);
 void bench_chain(void);
 void bench_streams(void);
+void bench_sockets(void);
+void bench_away(void);
 
 #endif

@@ -13,8 +13,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } comparisons[] = {
-    {"wakes", bench_wakes},   {"latency", bench_latency}, {"timers", bench_timers}, {"fds", bench_fds},
-    {"memory", bench_memory}, {"idle", bench_idle},       {"chain", bench_chain},   {"streams", bench_streams},
+    {"wakes", bench_wakes},     {"latency", bench_latency}, {"timers", bench_timers}, {"fds", bench_fds},
+    {"memory", bench_memory},   {"idle", bench_idle},       {"chain", bench_chain},   {"streams", bench_streams},
+    {"sockets", bench_sockets}, {"away", bench_away},
 };
 
 static void print_load(const char *when)

@@ -1,11 +1,12 @@
 /* streams.c: a TCP echo server, the library's streams against libuv's.
  *
  * The client is a process of its own, the same for all sides: each of its connections sends a request, waits for the whole answer
- * and sends the next. What counts is the server's processor time for a request: its system calls are the same on all sides (one
+ * and sends the next; those that are to be idle, which come first, do so once. What counts is the server's processor time for a request: its system calls are the same on all sides (one
  * receive, one send, and a share of one look). Both servers send at once what they can, and copy the rest.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,12 @@
 
 #include "bench.h"
 
-enum { LARGEST = 1024, WARM_UP = 200 };
+enum { LARGEST = 65536, WARM_UP = 200, BACKLOG = 4096 };
 
 struct shape {
-    void (*serve)(int listener, const struct shape *shape, double *metrics_out);
+    void (*serve)(int listener, double *metrics_out);
     size_t connections;
+    size_t idle; /* of them */
     size_t size;
 };
 
@@ -38,11 +40,16 @@ static void exchange(int port_pipe, const struct shape *shape, size_t requests)
     for (size_t i = 0; i < shape->connections; i++) {
         SYS(sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         SYS(connect(sockets[i], (struct sockaddr *)&address, sizeof address));
+        if (i < shape->idle) {
+            bench_write(sockets[i], bytes, shape->size);
+            SYS(recv(sockets[i], bytes, shape->size, MSG_WAITALL));
+            continue;
+        }
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
         SYS(epoll_ctl(set, EPOLL_CTL_ADD, sockets[i], &event));
         bench_write(sockets[i], bytes, missing[i] = shape->size);
     }
-    size_t sent = shape->connections, answered = 0;
+    size_t sent = shape->connections - shape->idle, answered = 0;
     while (answered < requests) {
         struct epoll_event events[64];
         int count = epoll_wait(set, events, 64, -1);
@@ -80,14 +87,27 @@ static void run_client(const void *argument, int unused)
 /* ---- what the servers count */
 
 static struct {
-    size_t requests, bytes, size, open, ended;
+    size_t requests, bytes, warm_up, open, ended, connections;
     uint64_t began;
+    double before, heap; /* without connections, and when all stand */
 } work;
+
+static double heap(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return (double)(info.uordblks + info.hblkhd);
+}
+
+static void accepted(void)
+{
+    if (++work.open == work.connections)
+        work.heap = heap();
+}
 
 /* So many bytes were echoed. */
 static void echoed(size_t bytes)
 {
-    if (work.bytes < WARM_UP * work.size && work.bytes + bytes >= WARM_UP * work.size)
+    if (work.bytes < work.warm_up && work.bytes + bytes >= work.warm_up)
         work.began = bench_spent();
     work.bytes += bytes;
 }
@@ -154,17 +174,18 @@ static void on_connection(uv_stream_t *listener, int status)
     UV(uv_accept(listener, (uv_stream_t *)tcp));
     UV(uv_tcp_nodelay(tcp, 1));
     UV(uv_read_start((uv_stream_t *)tcp, on_alloc, on_read));
-    work.open++;
+    accepted();
 }
 
-static void serve_uv(int fd, const struct shape *shape, double *metrics_out)
+static void serve_uv(int fd, double *metrics_out)
 {
     uv_loop_t loop;
     uv_tcp_t listener;
     UV(uv_loop_init(&loop));
     UV(uv_tcp_init(&loop, &listener));
     UV(uv_tcp_open(&listener, fd));
-    UV(uv_listen((uv_stream_t *)&listener, (int)shape->connections, on_connection));
+    UV(uv_listen((uv_stream_t *)&listener, BACKLOG, on_connection));
+    work.before = heap();
     UV(uv_run(&loop, UV_RUN_DEFAULT) > 0 ? 0 : UV_ECANCELED);
     metrics_out[0] = (double)(bench_spent() - work.began) / (double)(work.requests - WARM_UP);
 }
@@ -199,7 +220,7 @@ static void told_offer(guest_t *g, guest_id_t id, guest_status_t status, int32_t
         .struct_size = sizeof options, .read = told_read, .closed = told_closed, .flags = GUEST_STREAM_NODELAY};
     GUEST(status);
     GUEST(guest_stream_accept(g, id, &options, NULL, NULL, NULL));
-    work.open++;
+    accepted();
 }
 
 static void serve_guest(int listener, uint32_t drive, double *metrics_out)
@@ -208,6 +229,7 @@ static void serve_guest(int listener, uint32_t drive, double *metrics_out)
     guest_options_t options = {.struct_size = sizeof options, .drive = drive};
     GUEST(guest_start(NULL, &options, &g));
     GUEST(guest_listener_adopt(g, listener, told_offer, NULL, NULL, NULL));
+    work.before = heap();
     if (drive == GUEST_DRIVE_RUN) {
         GUEST(guest_run(g, GUEST_FOREVER));
     } else {
@@ -222,15 +244,13 @@ static void serve_guest(int listener, uint32_t drive, double *metrics_out)
     guest_free(g);
 }
 
-static void serve_guest_run(int listener, const struct shape *shape, double *metrics_out)
+static void serve_guest_run(int listener, double *metrics_out)
 {
-    (void)shape;
     serve_guest(listener, GUEST_DRIVE_RUN, metrics_out);
 }
 
-static void serve_guest_poll(int listener, const struct shape *shape, double *metrics_out)
+static void serve_guest_poll(int listener, double *metrics_out)
 {
-    (void)shape;
     serve_guest(listener, GUEST_DRIVE_FD, metrics_out);
 }
 
@@ -239,7 +259,8 @@ static void serve_guest_poll(int listener, const struct shape *shape, double *me
 static void run_server(const void *setup, double *metrics_out)
 {
     const struct shape *shape = setup;
-    struct order order = {.shape = shape, .requests = bench_size(100000, 2000)};
+    size_t requests = shape->size < LARGEST ? 100000 : 10000;
+    struct order order = {.shape = shape, .requests = bench_size(requests, 2000)};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int unused, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -247,44 +268,53 @@ static void run_server(const void *setup, double *metrics_out)
     SYS(bind(listener, (struct sockaddr *)&address, sizeof address));
     SYS(getsockname(listener, (struct sockaddr *)&address, &length));
     /* The backlog waits for nobody: a connection before `listen` would be refused. */
-    SYS(listen(listener, (int)shape->connections));
+    SYS(listen(listener, BACKLOG));
     SYS(pipe(order.port_pipe));
     work.requests = order.requests;
-    work.size = shape->size;
+    work.warm_up = (WARM_UP + shape->idle) * shape->size;
+    work.connections = shape->connections;
     pid_t client = bench_fork(run_client, &order, &unused);
     bench_write(order.port_pipe[1], &address, sizeof address);
-    shape->serve(listener, shape, metrics_out);
+    shape->serve(listener, metrics_out);
+    metrics_out[1] = (work.heap - work.before) / (double)work.connections;
     bench_join(client);
     close(unused);
     close(order.port_pipe[0]);
     close(order.port_pipe[1]);
 }
 
-static void compare(size_t connections, size_t size)
+static void compare(size_t active, size_t idle, size_t size)
 {
     const struct shape shapes[] = {
-        {serve_uv, connections, size},
-        {serve_guest_run, connections, size},
-        {serve_guest_poll, connections, size},
+        {serve_uv, active + idle, idle, size},
+        {serve_guest_run, active + idle, idle, size},
+        {serve_guest_poll, active + idle, idle, size},
     };
     const struct bench_side sides[] = {
         {"libuv", run_server, &shapes[0]},
         {"guest", run_server, &shapes[1]},
         {"guest", run_server, &shapes[2]},
     };
-    char works[2][96];
-    snprintf(works[0], sizeof works[0], "TCP echo, %zu x %zu B, guest_run", connections, size);
-    snprintf(works[1], sizeof works[1], "TCP echo, %zu x %zu B, drive FD in a poll host", connections, size);
+    char works[3][128], beside[40] = "";
+    if (idle > 0)
+        snprintf(beside, sizeof beside, " beside %zu idle", idle);
+    snprintf(works[0], sizeof works[0], "TCP echo, %zu x %zu B%s, guest_run", active, size, beside);
+    snprintf(works[1], sizeof works[1], "TCP echo, %zu x %zu B%s, drive FD in a poll host", active, size, beside);
+    snprintf(works[2], sizeof works[2], "heap for a connection (%zu)", active + idle);
     const struct bench_row rows[] = {
         {works[0], 0, 1, 0, UNIT_EACH, 1.0, false},
         {works[1], 0, 2, 0, UNIT_EACH, 1.0, false},
+        {works[2], 0, 1, 1, UNIT_BYTES, 1.0, false},
     };
-    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows), 7);
+    /* The tables of a few connections say nothing of each. */
+    bench_compare(sides, COUNT_OF(sides), rows, COUNT_OF(rows) - (idle == 0), 7);
 }
 
 void bench_streams(void)
 {
-    static const size_t shapes[][2] = {{1, 64}, {1, LARGEST}, {50, 64}, {50, LARGEST}};
-    for (size_t i = 0; i < COUNT_OF(shapes); i++)
-        compare(shapes[i][0], shapes[i][1]);
+    static const size_t connections[] = {1, 50, 1000}, sizes[] = {64, 1024, LARGEST};
+    for (size_t i = 0; i < COUNT_OF(connections); i++)
+        for (size_t n = 0; n < COUNT_OF(sizes); n++)
+            compare(connections[i], 0, sizes[n]);
+    compare(100, bench_size(10000, 100), 64);
 }
