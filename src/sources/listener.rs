@@ -223,7 +223,8 @@ impl ListenerState {
 }
 
 impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
-    fn prepare(&self, to: &Connections, id: Id, _hint: u64) -> bool {
+    fn prepare(&self, to: &Connections, id: Id, hint: u64) -> bool {
+        self.state.socket.begin_asking(hint);
         // Paused: what the present batch has found waits, too.
         !self.state.paused.get() && self.state.accept(to, id)
     }
@@ -240,7 +241,7 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
     fn settle(&self, _to: &Connections, _id: Id) -> Next {
         // A connection that nobody has taken is closed.
         self.state.offered.set(None);
-        Next::Keep
+        self.state.socket.next()
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {

@@ -3,12 +3,12 @@
 //!
 //! Owns: as a [`SocketCell`], the socket of a source that has one for its whole life. Host thread only.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
 
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::Connections;
+use crate::core::registered::source::{Connections, Next};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{
@@ -46,16 +46,24 @@ impl Registry {
     }
 }
 
+/// So often a socket is asked for what one look at the poller has found: a look costs as much as a datagram, and others have their
+/// turn in between.
+const TIMES: u32 = 32;
+
 /// The socket of a source that is read from the beginning to the end; empty when it is closed.
 #[derive(Default)]
-pub(super) struct SocketCell(RefCell<Option<Socket>>);
+pub(super) struct SocketCell {
+    socket: RefCell<Option<Socket>>,
+    /// How often it is asked again without a look.
+    left: Cell<u32>,
+}
 
 impl SocketCell {
     /// Puts one that was just made or adopted into the poller, and in here. If that fails its owner has it again.
     pub(super) fn fill(&self, registry: &Registry, id: Id, made: Result<Socket>) -> Result<()> {
         match registry.attach_socket(made?, READABLE, id) {
             Ok(socket) => {
-                self.0.replace(Some(socket));
+                self.socket.replace(Some(socket));
                 Ok(())
             }
             Err((error, socket)) => {
@@ -67,7 +75,24 @@ impl SocketCell {
 
     /// Fails if it is closed.
     pub(super) fn with<R>(&self, f: impl FnOnce(&Socket) -> R) -> Result<R> {
-        self.0.borrow().as_ref().map(f).ok_or_else(|| Status::STALE.into())
+        self.socket.borrow().as_ref().map(f).ok_or_else(|| Status::STALE.into())
+    }
+
+    /// It is about to be asked; `hint`: whether by a look.
+    pub(super) fn begin_asking(&self, hint: u64) {
+        if hint != 0 {
+            self.left.set(TIMES);
+        }
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// What comes after something was found.
+    pub(super) fn next(&self) -> Next {
+        if self.left.get() > 0 {
+            Next::Again
+        } else {
+            Next::Keep
+        }
     }
 
     /// Has the poller watch it, or not.
@@ -79,7 +104,7 @@ impl SocketCell {
 
     /// Closes it.
     pub(super) fn close(&self, to: &Connections, id: Id) {
-        if let Some(socket) = self.0.take() {
+        if let Some(socket) = self.socket.take() {
             to.poller().remove(socket.fd(), id.to_bits());
         }
     }

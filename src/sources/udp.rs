@@ -160,8 +160,9 @@ fn bound(address: &Address, options: UdpOptions) -> std::io::Result<Socket> {
 }
 
 impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
-    fn prepare(&self, to: &Connections, _id: Id, _hint: u64) -> bool {
+    fn prepare(&self, to: &Connections, _id: Id, hint: u64) -> bool {
         let state = &self.state;
+        state.socket.begin_asking(hint);
         let mut from = None;
         let received = to.receive.fill(|room| {
             let received = state.socket.with(|socket| socket.receive_from(room));
@@ -197,7 +198,7 @@ impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
     }
 
     fn settle(&self, _to: &Connections, _id: Id) -> Next {
-        Next::Keep
+        self.state.socket.next()
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {

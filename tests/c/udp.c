@@ -117,6 +117,52 @@ TEST(udp_burst)
     toy_end(&toy);
 }
 
+/* They cost less than a look at the system each, and yet leave all others their turn. */
+TEST(udp_several_for_one_look)
+{
+    toy_t toy = {0};
+    mailbox_t server = {.toy = &toy, .act = in_order}, client = {.toy = &toy};
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    toy_start_on(&toy, NULL, &options);
+    open_at(&server, "127.0.0.1", 0);
+    open_at(&client, "127.0.0.1", 0);
+    for (unsigned char i = 0; i < 64; i++)
+        ASSERT_OK(send_to(&client, &server.local, &i, 1));
+    uint64_t polls = toy_stats(&toy).polls;
+    toy_deliver(&toy, 0);
+    ASSERT_EQ_U64(64, server.calls);
+    ASSERT(toy_stats(&toy).polls - polls <= 4); /* 32 for each, and one that finds nothing */
+    toy_end(&toy);
+}
+
+static void to_itself(mailbox_t *mailbox, const void *data, size_t size)
+{
+    ASSERT_OK(send_to(mailbox, &mailbox->local, data, size));
+}
+
+static void counts(probe_t *probe)
+{
+    const mailbox_t *mailbox = probe->argument;
+    probe->total = mailbox->calls;
+    ASSERT_OK(guest_cancel(probe->toy->g));
+}
+
+TEST(udp_that_never_ends_leaves_a_timer_its_turn)
+{
+    toy_t toy = {0};
+    mailbox_t mailbox = {.toy = &toy, .act = to_itself};
+    probe_t timer = {.toy = &toy, .act = counts, .argument = &mailbox};
+    guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
+    toy_start_on(&toy, NULL, &options);
+    open_at(&mailbox, "127.0.0.1", 0);
+    ASSERT_OK(send_to(&mailbox, &mailbox.local, "x", 1));
+    add_timer(&toy, 0, 0, &timer);
+    toy_deliver(&toy, 0);
+    ASSERT_EQ_U64(1, timer.calls);
+    ASSERT_EQ_U64(32, timer.total);
+    toy_end(&toy);
+}
+
 /* One that is longer than any of UDP: the other kind of socket that guest_udp_adopt takes has them. */
 TEST(udp_that_is_cut_is_not_told_as_whole)
 {

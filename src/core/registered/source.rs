@@ -93,6 +93,8 @@ pub trait Callback<A>: Lent {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
     Keep,
+    /// There may be more: it is prepared once more in this iteration, with the hint 0.
+    Again,
     Close,
 }
 

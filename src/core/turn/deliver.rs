@@ -155,8 +155,10 @@ impl Delivery {
         let Call::Source(id, source) = call else { return };
         let Registry { table, connections, .. } = &*reactor.registry;
         table.borrow_mut().end_call(connections, id, &source, |hint| reactor.comes_again(id, hint));
-        if source.settle(connections, id) == Next::Close {
-            reactor.registry.retire(id);
+        match source.settle(connections, id) {
+            Next::Keep => {}
+            Next::Again => reactor.ask_again(id),
+            Next::Close => drop(reactor.registry.retire(id)),
         }
     }
 

@@ -220,6 +220,11 @@ impl Reactor {
         self.iteration.borrow_mut().last.push_back((id, hint));
     }
 
+    /// Behind the fds of this iteration: polling would find it, too.
+    pub(super) fn ask_again(&self, id: Id) {
+        self.iteration.borrow_mut().fds.push_back((id, 0));
+    }
+
     #[inline(always)]
     pub(super) fn has_ready(&self) -> bool {
         !self.iteration.borrow().is_over(&self.registry.connections.timers.borrow())
