@@ -93,7 +93,8 @@ void stream_add(subject_t *s, random_t *r)
                                       .water = told_water,
                                       .closed = told_closed,
                                       .high_water = 1 + below(r, 3000),
-                                      .flags = chance(r, 20) ? GUEST_STREAM_PAUSED : 0};
+                                      .flags = chance(r, 20) ? GUEST_STREAM_PAUSED : 0,
+                                      .read_ahead = chance(r, 50) ? 1 + below(r, 6000) : 0};
     MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
     const int least = 1; /* the system's smallest, so that much is queued */
     MUST(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least));
