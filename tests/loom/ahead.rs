@@ -89,7 +89,7 @@ impl World {
         socket.told = false;
         drop(socket);
         into.extend(self.read());
-        while self.inboxes.holds(ID).is_some() {
+        while self.inboxes.holds_some(ID) {
             into.extend(self.read());
         }
     }
@@ -146,6 +146,6 @@ fn nothing_is_read_of_what_was_removed() {
         world.inboxes.remove(ID, |()| {});
         world.change(|socket| socket.closed = true);
         io.join().unwrap();
-        assert!(world.inboxes.holds(ID).is_none());
+        assert!(!world.inboxes.holds_some(ID));
     });
 }

@@ -112,11 +112,15 @@ impl<F> Inboxes<F> {
         read
     }
 
-    /// Whether there is something that the poller does not know of; how many bytes, 0 if it is an error.
-    pub(crate) fn holds(&self, bits: u64) -> Option<usize> {
+    /// Whether there is something that the poller does not know of: bytes, or why there are no more.
+    pub(crate) fn holds_some(&self, bits: u64) -> bool {
+        lock(&self.0).get(&bits).is_some_and(|inbox| !inbox.is_empty())
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn bytes(&self, bits: u64) -> usize {
         let inboxes = lock(&self.0);
-        let inbox = inboxes.get(&bits).filter(|inbox| !inbox.is_empty())?;
-        Some(inbox.chunks.iter().map(|chunk| chunk.length).sum())
+        inboxes.get(&bits).map_or(0, |inbox| inbox.chunks.iter().map(|chunk| chunk.length).sum())
     }
 
     /// I/O thread: it was reported as readable, and is disarmed by that.
@@ -230,9 +234,9 @@ mod tests {
         let size = |inboxes: &Inboxes<()>| lock(&inboxes.0)[&1].size;
         assert_eq!((fill(&inboxes, 10), size(&inboxes)), (10, LEAST));
         assert_eq!((fill(&inboxes, 1_000_000), size(&inboxes)), (199_990, 200_000));
-        assert_eq!(inboxes.holds(1), Some(200_000));
+        assert_eq!(inboxes.bytes(1), 200_000);
         let mut told = 0;
-        while inboxes.holds(1).is_some() {
+        while inboxes.holds_some(1) {
             let direct = || unreachable!();
             told += inboxes.read(1, |chunk| chunk.length, direct, |()| {}).unwrap();
         }
@@ -248,10 +252,10 @@ mod tests {
         assert_eq!(inboxes.fill(1, broken, |()| unreachable!()), Filled { bytes: 0, tell: false });
         let read = || inboxes.read(1, |chunk| chunk.length, || Ok(7), |()| {}).map_err(|e| e.kind());
         assert_eq!(read(), Ok(50));
-        assert_eq!(inboxes.holds(1), Some(0), "the failure");
+        assert_eq!((inboxes.bytes(1), inboxes.holds_some(1)), (0, true), "the failure");
         assert_eq!((read(), read()), (Err(io::ErrorKind::ConnectionReset), Ok(7)));
         let ended = |(): &(), _: &mut [u8]| Ok(0);
         assert_eq!(inboxes.fill(1, ended, |()| unreachable!()), Filled::default());
-        assert_eq!(inboxes.holds(1), None, "the system tells the end again");
+        assert!(!inboxes.holds_some(1), "the system tells the end again");
     }
 }

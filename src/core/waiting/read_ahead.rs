@@ -48,9 +48,14 @@ impl ReadAhead {
         self.inboxes.read(id.to_bits(), chunk, direct, self.arm(id.to_bits()))
     }
 
-    /// Whether something was read ahead: how many bytes, 0 if it is an error.
-    pub(crate) fn holds(&self, id: Id) -> Option<usize> {
-        self.inboxes.holds(id.to_bits())
+    /// Whether something was read ahead: bytes, or why there are no more.
+    pub(crate) fn holds_some(&self, id: Id) -> bool {
+        self.inboxes.holds_some(id.to_bits())
+    }
+
+    /// How many bytes were read ahead and are not told yet.
+    pub(crate) fn bytes(&self, id: Id) -> usize {
+        self.inboxes.bytes(id.to_bits())
     }
 
     /// I/O thread: reads some of what has come, and has the rest end the next wait. `tell`: whose stream has something now; says how

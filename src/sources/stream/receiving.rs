@@ -64,8 +64,8 @@ impl StreamState {
         }
     }
 
-    /// How much was read ahead, 0 for an error that the reader has met; `None`: nothing.
-    pub(super) fn holds(&self, to: &Connections, id: Id) -> Option<usize> {
-        self.reader(to)?.holds(id)
+    /// Whether something was read ahead, which the poller does not know of.
+    pub(super) fn is_ahead(&self, to: &Connections, id: Id) -> bool {
+        self.reader(to).is_some_and(|reader| reader.holds_some(id))
     }
 }

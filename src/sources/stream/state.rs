@@ -205,7 +205,7 @@ impl StreamState {
         if self.opened.take() {
             return Some(Telling::Opened);
         }
-        let readable = ready & (READABLE | ERROR | HANGUP) != 0 || self.holds(to, id).is_some();
+        let readable = ready & (READABLE | ERROR | HANGUP) != 0 || self.is_ahead(to, id);
         if readable && self.wants_to_read() {
             if let Some(read) = self.read(to, id) {
                 return Some(read);
@@ -235,7 +235,7 @@ impl StreamState {
                 || outbox.has_ended()
                 || outbox.has_turned()
                 || self.is_over()
-                || self.wants_to_read() && self.holds(to, id).is_some())
+                || self.wants_to_read() && self.is_ahead(to, id))
     }
 
     /// Whether nothing keeps it open.
@@ -330,7 +330,7 @@ impl StreamState {
             queued: outbox.queued(),
             sent: outbox.sent(),
             received: self.received.get(),
-            read_ahead: self.holds(to, id).unwrap_or(0) as u64,
+            read_ahead: self.reader(to).map_or(0, |reader| reader.bytes(id) as u64),
         }
     }
 }
