@@ -10,12 +10,13 @@ import asyncio
 import selectors
 import socket
 import sys
-from asyncio import base_events, constants, futures, selector_events, sslproto, trsock
+from asyncio import base_events, constants, futures, selector_events, trsock
 from typing import Any
 
 from ._cpython_loop import CPythonLoop
 from ._native import Reactor, ReadBuffer, StreamTransport, TransportHandle
 from ._selector import GuestSelector
+from ._tls import TLSProtocol
 
 _SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
 _SelectorSocketTransport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
@@ -129,7 +130,7 @@ class TransportLoop(CPythonLoop):
     ) -> Any:
         # asyncio's own hook, which would take its own transport below the encryption.
         self._ensure_fd_no_transport(rawsock)  # type: ignore[attr-defined]
-        tls = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts)
+        tls = TLSProtocol(self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts)
         self._make_socket_transport(rawsock, tls, extra=extra, server=server)
         return tls._app_transport
 
