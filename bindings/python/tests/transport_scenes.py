@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from datagram_scenes import DATAGRAMS
+from pipe_scenes import PIPES
 from transport_ends import ENDS
 from transport_stage import Buffered, Plain, Stage, boom, trace
 
@@ -360,29 +362,34 @@ async def contexts(stage: Stage) -> None:
     await stage.heard("connection_lost")
 
 
-SCENES: dict[str, Callable[[Stage], Any]] = {
-    scene.__name__: scene
-    for scene in (
-        echo,
-        echo_buffered,
-        large_both_ways,
-        all_kinds_of_data,
-        lines,
-        lines_that_wait,
-        limits,
-        callbacks_of_flow_raise,
-        name_that_comes_back,
-        peer_ends_its_half,
-        peer_ends,
-        write_eof,
-        write_eof_at_once,
-        pause_inside_data_received,
-        pause_and_resume_in_one_callback,
-        paused_from_the_beginning,
-        pause_the_other,
-        close_the_other,
-        switch_inside_data_received,
-        extra_info,
-        contexts,
-    )
-} | ENDS
+SCENES: dict[str, Callable[[Stage], Any]] = (
+    {
+        scene.__name__: scene
+        for scene in (
+            echo,
+            echo_buffered,
+            large_both_ways,
+            all_kinds_of_data,
+            lines,
+            lines_that_wait,
+            limits,
+            callbacks_of_flow_raise,
+            name_that_comes_back,
+            peer_ends_its_half,
+            peer_ends,
+            write_eof,
+            write_eof_at_once,
+            pause_inside_data_received,
+            pause_and_resume_in_one_callback,
+            paused_from_the_beginning,
+            pause_the_other,
+            close_the_other,
+            switch_inside_data_received,
+            extra_info,
+            contexts,
+        )
+    }
+    | ENDS
+    | DATAGRAMS
+    | PIPES
+)

@@ -1,4 +1,4 @@
-"""The stage on which a transport plays a scene, the two kinds of protocol that listen to it, and what they write down.
+"""The stage on which a transport plays a scene, the kinds of protocol that listen to it, and what they write down.
 
 What happens goes into `stage.log`; data that arrives in pieces counts as one, since where it is cut is the system's business.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -76,6 +77,16 @@ class Buffered(Heard, asyncio.BufferedProtocol):
         self.hear("buffer_updated", bytes(self.buffer[:nbytes]))
 
 
+class Datagrams(Heard, asyncio.DatagramProtocol):
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        assert type(data) is bytes
+        self.got += data
+        self.hear("datagram_received", data, self.stage.names.get(addr, addr))
+
+    def error_received(self, error: Exception) -> None:
+        self.hear("error_received", repr(error))
+
+
 class Stage:
     """Where a scene is played."""
 
@@ -83,8 +94,11 @@ class Stage:
         self.log: list[Any] = []
         self.loop: Any = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._report)
-        self.sockets: list[socket.socket] = []
+        self.loop.slow_callback_duration = float("inf")  # what takes how long is nobody's business here
+        self.sockets: list[Any] = []
         self.transports: list[Any] = []
+        #: What addresses are called in the log.
+        self.names: dict[Any, str] = {}
 
     def _report(self, loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -120,6 +134,56 @@ class Stage:
         self.transports.append(transport)
         return peer
 
+    def bound(self, family: int, address: Any, name: str) -> socket.socket:
+        """A socket for datagrams."""
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sockets.append(sock)
+        if address is not None:
+            sock.bind(address)
+            self.names[sock.getsockname()] = name
+        sock.settimeout(20)
+        return sock
+
+    async def endpoint(self, protocol: Any, **options: Any) -> None:
+        """A transport for `protocol`."""
+        transport, _ = await self.loop.create_datagram_endpoint(lambda: protocol, **options)
+        self.transports.append(transport)
+        self.names[transport.get_extra_info("sockname")] = "ours"
+
+    async def read_pipe(self, protocol: Any, file: Any = None) -> Any:
+        """A transport for `protocol`, and the end to write to."""
+        other = None
+        if file is None:
+            ours, theirs = os.pipe()
+            file, other = open(ours, "rb", 0), open(theirs, "wb", 0)
+        self.sockets += [file, *filter(None, [other])]
+        self.transports.append((await self.loop.connect_read_pipe(lambda: protocol, file))[0])
+        return other
+
+    async def write_pipe(self, protocol: Any, file: Any = None) -> Any:
+        """A transport for `protocol`, and the end to read from."""
+        other = None
+        if file is None:
+            theirs, ours = os.pipe()
+            file, other = open(ours, "wb", 0), open(theirs, "rb", 0)
+            os.set_blocking(theirs, False)
+        self.sockets += [file, *filter(None, [other])]
+        self.transports.append((await self.loop.connect_write_pipe(lambda: protocol, file))[0])
+        return other
+
+    async def suck(self, pipe: Any, count: int | None = None) -> bytes:
+        """As `drain`, from a pipe that does not block."""
+        got = b""
+        while count is None or len(got) < count:
+            data = pipe.read(1 << 16)
+            if data is None:
+                await asyncio.sleep(0)
+                continue
+            if not data:
+                break
+            got += data
+        return got
+
     async def until(self, condition: Callable[[], object]) -> None:
         while not condition():
             await asyncio.sleep(0)
@@ -149,7 +213,9 @@ class Stage:
 
     async def clear(self) -> None:
         for transport in self.transports:
-            if transport.get_protocol() is not None:  # else CPython's has nobody to tell
+            if transport.get_extra_info("pipe") is not None:
+                transport.close()  # CPython's cannot be aborted twice
+            elif transport.get_protocol() is not None:  # else CPython's has nobody to tell
                 transport.abort()
         await self.turns()
         for sock in self.sockets:

@@ -16,12 +16,12 @@
 //!  turn          one delivery of a guest; outside: the host's state meanwhile
 //!
 //!  host          the way from the library into Python: posts and reports of stalls
-//!  transport     asyncio's transport of a connected socket
+//!  transport     asyncio's transports of sockets and pipes
 //!  error time    what a status means in Python; seconds as nanoseconds
 //!  exit_guard    no thread of the library is inside Python when the interpreter goes
 //!  abi           the functions of the C ABI, for safe Rust
 //!  thread_state  threads that Python has never heard of
-//!  socket        the system's calls for the data of a socket     all `unsafe` is in
+//!  socket        the system's calls for sockets' and pipes' data  all `unsafe` is in
 //!  memory        the memory behind Python's objects              these six
 //!  call          calls into Python
 //!  guarded       values that the interpreter lock guards
@@ -29,7 +29,7 @@
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
 //! guards all of it: it is kept in each call, and let go of where the library waits (`Reactor.poll` with a time limit), where
-//! it joins its thread (`Reactor.close`), and where a transport sends much, with nothing borrowed. So no other thread is ever
+//! it joins its thread (`Reactor.close`), and where a transport sends much or uses a pipe, with nothing borrowed. So no other thread is ever
 //! in the middle of one of these functions, and no signal handler of Python's is either: there is nothing to be locked, and
 //! nothing that a fork could leave locked.
 
@@ -123,7 +123,11 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
     module.add_class::<reactor::Reactor>()?;
     module.add_class::<transport::ReadBuffer>()?;
+    module.add_class::<transport::Transport>()?;
     module.add_class::<transport::StreamTransport>()?;
+    module.add_class::<transport::DatagramTransport>()?;
+    module.add_class::<transport::ReadPipeTransport>()?;
+    module.add_class::<transport::WritePipeTransport>()?;
     module.add_class::<transport::TransportHandle>()?;
     module.add_class::<loop_state::LoopState>()?;
     module.add_class::<loop_core::LoopCore>()?;

@@ -53,7 +53,7 @@ class EventLoop(TransportLoop):
     What it can do is what CPython's selector loop can: streams, TLS, UDP, Unix sockets, pipes, subprocesses,
     `sock_*`, `sendfile`, executors, signals, debug mode.
 
-    `native`: the data of connected sockets is moved by native transports, which behave as CPython's. False: by CPython's
+    `native`: the data of sockets and pipes is moved by native transports, which behave as CPython's. False: by CPython's
     own. As a guest: `loop_factory=lambda: EventLoop(native=False)`.
     """
 

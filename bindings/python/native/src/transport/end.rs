@@ -5,25 +5,23 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{in_debug, logger, Side, StreamTransport};
+use super::{in_debug, logger, Side, Transport};
 use crate::call::{call_with, method, method1, method_with};
 
-type Transport<'py> = Bound<'py, StreamTransport>;
-
 /// `transport.close()`: what is queued is sent first.
-pub fn close(transport: &Transport<'_>) -> PyResult<()> {
+pub fn close(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     if std::mem::replace(&mut this.state().closing, true) {
         return Ok(());
     }
-    this.stop_watching(py, Side::Read)?;
     let at_once = {
         let mut state = this.state();
-        if state.queue.is_empty() {
-            state.conn_lost += 1;
-        }
-        state.queue.is_empty()
+        state.lost |= state.queue.is_empty();
+        state.lost
     };
+    if at_once || this.kind.reads {
+        this.stop_watching(py, Side::Read)?;
+    }
     if at_once {
         this.stop_watching(py, Side::Write)?;
         lose_soon(transport, py.None().bind(py))?;
@@ -32,31 +30,30 @@ pub fn close(transport: &Transport<'_>) -> PyResult<()> {
 }
 
 /// What is queued is given up.
-pub fn force_close(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+pub fn force_close(transport: &Bound<'_, Transport>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let (queue, was_closing) = {
         let mut state = this.state();
-        if state.conn_lost > 0 {
+        if std::mem::replace(&mut state.lost, true) {
             return Ok(());
         }
-        state.conn_lost = 1;
-        (std::mem::take(&mut state.queue), std::mem::replace(&mut state.closing, true))
+        (state.queue.take(), std::mem::replace(&mut state.closing, true))
     };
     if !queue.is_empty() {
         this.stop_watching(py, Side::Write)?;
     }
-    if !was_closing {
+    if !was_closing || !this.kind.reads {
         this.stop_watching(py, Side::Read)?;
     }
     lose_soon(transport, error)
 }
 
-/// Reports what is no OSError, and gives the connection up.
-pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult<()> {
+/// Reports what is no ordinary end, and gives the connection up.
+pub fn fatal(transport: &Bound<'_, Transport>, error: PyErr, message: &str) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let event_loop = this.event_loop(py);
     let value = error.into_value(py).into_bound(py).into_any();
-    if value.is_instance_of::<PyOSError>() {
+    if is_harmless(this, &value)? {
         if in_debug(&event_loop)? {
             let options = PyDict::new(py);
             options.set_item("exc_info", &value)?;
@@ -74,18 +71,26 @@ pub fn fatal(transport: &Transport<'_>, error: PyErr, message: &str) -> PyResult
     force_close(transport, &value)
 }
 
-fn lose_soon(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+fn is_harmless(this: &Transport, error: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match this.kind.harmless {
+        _ if !error.is_instance_of::<PyOSError>() => Ok(false),
+        Some(number) => error.getattr(intern!(error.py(), "errno"))?.eq(number),
+        None => Ok(true),
+    }
+}
+
+fn lose_soon(transport: &Bound<'_, Transport>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = transport.py();
     let lost = transport.getattr(intern!(py, "_call_connection_lost"))?;
     method_with(&transport.get().event_loop(py), intern!(py, "call_soon"), (lost, error)).map(drop)
 }
 
 /// Tells the protocol, and lets go of everything.
-pub fn connection_lost(transport: &Transport<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+pub fn connection_lost(transport: &Bound<'_, Transport>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let protocol = {
         let mut state = this.state();
-        state.conn_lost = state.conn_lost.max(1);
+        state.lost = true;
         state.protocol.as_ref().map(|protocol| protocol.bind(py).clone())
     };
     let Some(protocol) = protocol else { return Ok(()) };

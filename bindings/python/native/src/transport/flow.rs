@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use super::{is_exit, StreamTransport};
+use super::{is_exit, Transport};
 use crate::call::{method, method1};
 
 /// Bytes: asyncio's limits, until others are set.
@@ -21,7 +21,7 @@ fn is_at_most(py: Python<'_>, size: usize, limit: Option<Py<PyAny>>, otherwise: 
 }
 
 /// More is queued than before.
-pub fn maybe_pause(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+pub fn maybe_pause(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let py = transport.py();
     let (size, high) = {
         let state = transport.get().state();
@@ -34,7 +34,7 @@ pub fn maybe_pause(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
 }
 
 /// Less is queued than before.
-pub fn maybe_resume(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+pub fn maybe_resume(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let py = transport.py();
     let (paused, size, low) = {
         let state = transport.get().state();
@@ -46,7 +46,7 @@ pub fn maybe_resume(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     tell(transport, intern!(py, "resume_writing"))
 }
 
-fn tell(transport: &Bound<'_, StreamTransport>, name: &Bound<'_, PyString>) -> PyResult<()> {
+fn tell(transport: &Bound<'_, Transport>, name: &Bound<'_, PyString>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let Err(error) = method(&this.protocol(py), name) else { return Ok(()) };
     if is_exit(py, &error) {

@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{is_exit, StreamTransport};
+use super::{is_exit, Transport};
 use crate::call::{copy_context, method1};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
@@ -24,7 +24,7 @@ pub enum Side {
 /// One watching.
 #[pyclass(frozen, module = "asyncguest._native")]
 pub struct TransportHandle {
-    transport: Py<StreamTransport>,
+    transport: Py<Transport>,
     /// The transport has none any more when its `connection_lost` has been called, and has raised.
     event_loop: Py<PyAny>,
     side: Side,
@@ -34,7 +34,7 @@ pub struct TransportHandle {
 
 impl TransportHandle {
     /// With a copy of the current context.
-    pub fn new(transport: &Bound<'_, StreamTransport>, side: Side) -> PyResult<TransportHandle> {
+    pub fn new(transport: &Bound<'_, Transport>, side: Side) -> PyResult<TransportHandle> {
         let context = copy_context(transport.py())?;
         Ok(TransportHandle {
             transport: transport.clone().unbind(),
@@ -63,6 +63,11 @@ impl TransportHandle {
         }
     }
 
+    /// For people.
+    fn callback_name(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("{}.{}()", self.transport.bind(py).get_type().name()?, self.name()))
+    }
+
     /// `ready`, and the loop is told what that leaves to it: what an `asyncio.Handle` does by `_run`.
     pub fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
@@ -71,7 +76,7 @@ impl TransportHandle {
             return Err(error);
         }
         let context = PyDict::new(py);
-        context.set_item("message", format!("Exception in callback SocketTransport.{}()", this.name()))?;
+        context.set_item("message", format!("Exception in callback {}", this.callback_name(py)?))?;
         context.set_item("exception", error.into_value(py))?;
         context.set_item("handle", slf)?;
         method1(this.event_loop.bind(py), intern!(py, "call_exception_handler"), &context)?;
@@ -123,9 +128,9 @@ impl TransportHandle {
         pyo3::types::PyTuple::empty(py)
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let cancelled = if self.is_cancelled() { "cancelled " } else { "" };
-        format!("<Handle {cancelled}SocketTransport.{}()>", self.name())
+        Ok(format!("<Handle {cancelled}{}>", self.callback_name(py)?))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

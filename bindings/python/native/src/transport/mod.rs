@@ -1,24 +1,33 @@
-//! Native transports: asyncio's transport of a connected socket, in Rust.
+//! Native transports: asyncio's transports of sockets and pipes, in Rust.
 //!
 //! ```text
-//!  stream       StreamTransport, with asyncio's names
-//!  state queue  what it knows; what it could not send yet
-//!  read write   its data, in and out
+//!  base kind    what they have in common; what they differ in
+//!  stream       the class for connected sockets, with asyncio's names
+//!  datagram     the one for datagrams; address: where they come from and go to
+//!  pipe         the two for the ends of a pipe
+//!  state queue  what one knows; what it could not send yet
+//!  read write   the data of a stream, in and out
 //!  flow end     pause_writing and resume_writing; close, abort, errors, connection_lost
 //!  handle       what the loop runs when its fd is ready
 //!  read_buffer  where the transports of a loop receive
 //! ```
 //!
-//! It behaves as `_SelectorSocketTransport` of CPython's asyncio does, of which the Python class around it
-//! (`asyncguest._transport.SocketTransport`) takes what is neither frequent nor needs the state. Differences, each where
-//! asyncio's own behaviour is an error: `connection_lost` is called once, also if `resume_writing` closes; what was written
-//! is counted in bytes, whatever the items of a memoryview are; data that its owner may change is copied before it waits.
+//! They behave as `_SelectorSocketTransport` of CPython's asyncio and its sisters do, of which the Python classes around them
+//! (`_transport.py`) take what is neither frequent nor needs the state. Differences, each where asyncio's own behaviour is an
+//! error: `connection_lost` is called once, whatever the protocol and others do meanwhile; what was written is counted in
+//! bytes, whatever the items of a memoryview are, and not any more when it has gone; data that its owner may change is copied
+//! before it waits; what is sent after the end goes nowhere, also where it has an address of its own.
 //!
 //! Everything here is for the loop's thread, except the properties, which any thread may read.
 
+mod address;
+mod base;
+mod datagram;
 mod end;
 mod flow;
 mod handle;
+mod kind;
+mod pipe;
 mod queue;
 mod read;
 mod read_buffer;
@@ -28,18 +37,21 @@ mod write;
 
 use std::io::Error;
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::call::{method, method_with};
+pub use base::Transport;
+pub use datagram::DatagramTransport;
 pub use handle::{Side, TransportHandle};
+pub use pipe::{ReadPipeTransport, WritePipeTransport};
 pub use read_buffer::ReadBuffer;
 pub use stream::StreamTransport;
 
 /// From here on the loop runs the transport when its fd is ready for `side`.
-fn watch(transport: &Bound<'_, StreamTransport>, side: Side) -> PyResult<()> {
+fn watch(transport: &Bound<'_, Transport>, side: Side) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let handle = TransportHandle::new(transport, side)?;
     let watch = intern!(py, "watch_transport");
@@ -64,7 +76,7 @@ fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     LOGGER.import(py, "asyncio.log", "logger")
 }
 
-fn log_debug<'py>(py: Python<'py>, what: (&str, &Bound<'py, StreamTransport>)) -> PyResult<()> {
+fn log_debug<'py>(py: Python<'py>, what: (&str, &Bound<'py, Transport>)) -> PyResult<()> {
     method_with(logger(py)?, intern!(py, "debug"), what).map(drop)
 }
 
@@ -73,12 +85,13 @@ fn minus_one(py: Python<'_>) -> &Bound<'_, PyAny> {
     MINUS_ONE.get_or_init(py, || pyo3::types::PyInt::new(py, -1).into_any().unbind()).bind(py)
 }
 
-/// The fd of a socket, asked for each time: its owner may have closed it, and the number can be another file's by now.
-fn fd_of(sock: &Bound<'_, PyAny>) -> PyResult<i32> {
-    let py = sock.py();
-    match method(sock, intern!(py, "fileno"))?.extract()? {
-        ..0 => Err(os_error(py, &Error::from_raw_os_error(libc::EBADF))),
-        fd => Ok(fd),
+/// The fd of a socket or a file, asked for each time: its owner may have closed it, and the number can be another file's by now.
+fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
+    let py = file.py();
+    match method(file, intern!(py, "fileno")).and_then(|fd| fd.extract()) {
+        Ok(fd @ 0..) => Ok(fd),
+        Err(error) if !error.is_instance_of::<PyValueError>(py) => Err(error), // files have that one when they are closed
+        _ => Err(os_error(py, &Error::from_raw_os_error(libc::EBADF))),
     }
 }
 

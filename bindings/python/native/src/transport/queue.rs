@@ -1,10 +1,11 @@
 //! What a transport could not send yet.
 //!
-//! Owns: references to bytes objects, which nobody can change. Guarded by the transport's lock, under which no object may
-//! end: what is done with is handed out.
+//! Owns: references to bytes objects, which nobody can change, and to the addresses of datagrams. Guarded by the transport's
+//! lock, under which no object may end: what is done with is handed out.
 
 use std::collections::VecDeque;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -17,6 +18,8 @@ const PLENTY: usize = 8 << 20;
 pub struct Chunk {
     pub bytes: Py<PyBytes>,
     pub start: usize,
+    /// Where a datagram goes; None: where the socket is connected to.
+    pub to: Option<Py<PyAny>>,
 }
 
 impl Chunk {
@@ -24,8 +27,13 @@ impl Chunk {
         &self.bytes.as_bytes(py)[self.start..]
     }
 
+    pub fn of(bytes: Py<PyBytes>) -> Chunk {
+        Chunk { bytes, start: 0, to: None }
+    }
+
     fn again(&self, py: Python<'_>) -> Chunk {
-        Chunk { bytes: self.bytes.clone_ref(py), start: self.start }
+        let to = self.to.as_ref().map(|to| to.clone_ref(py));
+        Chunk { bytes: self.bytes.clone_ref(py), start: self.start, to }
     }
 }
 
@@ -33,6 +41,8 @@ impl Chunk {
 #[derive(Default)]
 pub struct Queue {
     chunks: VecDeque<Chunk>,
+    /// Bytes that each chunk counts for beside its own.
+    pub header: usize,
     /// Of all together.
     length: usize,
 }
@@ -47,10 +57,33 @@ impl Queue {
         self.length
     }
 
-    /// `chunk` is not empty.
+    /// `chunk` is not empty, unless it is a datagram.
     pub fn push(&mut self, py: Python<'_>, chunk: Chunk) {
-        self.length += chunk.rest(py).len();
+        self.length += chunk.rest(py).len() + self.header;
         self.chunks.push_back(chunk);
+    }
+
+    /// The first datagram.
+    pub fn first(&self, py: Python<'_>) -> Option<Chunk> {
+        self.chunks.front().map(|chunk| chunk.again(py))
+    }
+
+    /// The first datagram has gone.
+    pub fn pop(&mut self, py: Python<'_>) -> Option<Chunk> {
+        let first = self.chunks.pop_front()?;
+        self.length -= first.rest(py).len() + self.header;
+        Some(first)
+    }
+
+    /// Forgets everything. Returns what was there.
+    pub fn take(&mut self) -> VecDeque<Chunk> {
+        self.length = 0;
+        std::mem::take(&mut self.chunks)
+    }
+
+    /// For Python's garbage collector.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.chunks.iter().try_for_each(|chunk| visit.call(&chunk.to))
     }
 
     /// What one call of the system can take, and little more than it ever does take.

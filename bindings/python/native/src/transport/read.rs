@@ -9,12 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::end;
-use super::{in_debug, is_exit, log_debug, StreamTransport};
+use super::{in_debug, is_exit, log_debug, Transport};
 use crate::call::{method, method1};
 use crate::memory::{new_bytes, with_memory};
 use crate::socket;
 
-const READ: &str = "Fatal read error on socket transport";
 const GET_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";
 const BUFFER_UPDATED: &str = "Fatal error: protocol.buffer_updated() call failed.";
 const DATA_RECEIVED: &str = "Fatal error: protocol.data_received() call failed.";
@@ -25,18 +24,18 @@ const EOF_RECEIVED: &str = "Fatal error: protocol.eof_received() call failed.";
 const MUCH: usize = 64 * 1024;
 
 /// What a transport needs to read.
-struct Reading<'py> {
-    sock: Bound<'py, PyAny>,
-    protocol: Bound<'py, PyAny>,
+pub struct Reading<'py> {
+    pub sock: Bound<'py, PyAny>,
+    pub protocol: Bound<'py, PyAny>,
     buffered: bool,
-    max_size: usize,
+    pub max_size: usize,
 }
 
 /// None: the connection is lost.
-fn begin<'py>(transport: &Bound<'py, StreamTransport>) -> Option<Reading<'py>> {
+pub fn begin<'py>(transport: &Bound<'py, Transport>) -> Option<Reading<'py>> {
     let py = transport.py();
     let state = transport.get().state();
-    if state.conn_lost > 0 {
+    if state.lost {
         return None;
     }
     Some(Reading {
@@ -48,7 +47,7 @@ fn begin<'py>(transport: &Bound<'py, StreamTransport>) -> Option<Reading<'py>> {
 }
 
 /// The socket is readable. In the context that the protocol is called in: nothing is received where that cannot be entered.
-pub fn ready(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+pub fn ready(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let py = transport.py();
     let Some(reading) = begin(transport) else { return Ok(()) };
     if reading.buffered {
@@ -63,11 +62,11 @@ pub fn ready(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
         }
         Ok(Some(_)) => eof(transport),
         Ok(None) => Ok(()),
-        Err(error) => fatal_unless_exit(transport, error, READ),
+        Err(error) => fatal_unless_exit(transport, error, transport.get().kind.read_error),
     }
 }
 
-fn ready_buffered(transport: &Bound<'_, StreamTransport>, reading: &Reading<'_>) -> PyResult<()> {
+fn ready_buffered(transport: &Bound<'_, Transport>, reading: &Reading<'_>) -> PyResult<()> {
     let py = transport.py();
     let protocol = &reading.protocol;
     let buffer = method1(protocol, intern!(py, "get_buffer"), super::minus_one(py)).and_then(|buffer| {
@@ -94,12 +93,13 @@ fn ready_buffered(transport: &Bound<'_, StreamTransport>, reading: &Reading<'_>)
             }
         }
         Ok(None) => Ok(()),
-        Err(error) => fatal_unless_exit(transport, error, READ),
+        Err(error) => fatal_unless_exit(transport, error, transport.get().kind.read_error),
     }
 }
 
-fn receive<'py>(
-    transport: &Bound<'py, StreamTransport>,
+/// What there is, at most `max_size`; None: nothing now. No bytes are the end.
+pub fn receive<'py>(
+    transport: &Bound<'py, Transport>,
     reading: &Reading<'py>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (py, this) = (transport.py(), transport.get());
@@ -107,7 +107,7 @@ fn receive<'py>(
     if this.expects_much.load(Relaxed) {
         let much = socket::received(fd).min(reading.max_size).min(MUCH);
         if much >= MUCH / 2 {
-            let (data, count) = new_bytes(py, much, |room| socket::receive(fd, room))?;
+            let (data, count) = new_bytes(py, much, |room| this.kind.receive(py, fd, room))?;
             let count = count.map_err(|error| super::os_error(py, &error))?;
             return Ok(count.map(|count| match count < much {
                 true => PyBytes::new(py, &data.as_bytes()[..count]).into_any(), // somebody else reads it, too
@@ -115,14 +115,16 @@ fn receive<'py>(
             }));
         }
     }
-    let data = this.read_buffer().receive(py, fd, reading.max_size);
-    let data = data.map_err(|error| super::os_error(py, &error))?;
+    let data = this
+        .read_buffer()
+        .receive(py, reading.max_size, |room| Ok(this.kind.receive(py, fd, room)?.map(|count| (count, ()))));
+    let data = data.map_err(|error| super::os_error(py, &error))?.map(|(data, ())| data);
     this.expects_much.store(data.as_ref().is_some_and(|data| data.as_bytes().len() >= MUCH / 2), Relaxed);
     Ok(data.map(Bound::into_any))
 }
 
 /// The peer sends no more.
-fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
+fn eof(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     if in_debug(&this.event_loop(py))? {
         log_debug(py, ("%r received EOF", transport))?;
@@ -134,7 +136,7 @@ fn eof(transport: &Bound<'_, StreamTransport>) -> PyResult<()> {
     }
 }
 
-fn fatal_unless_exit(transport: &Bound<'_, StreamTransport>, error: PyErr, message: &str) -> PyResult<()> {
+pub fn fatal_unless_exit(transport: &Bound<'_, Transport>, error: PyErr, message: &str) -> PyResult<()> {
     if is_exit(transport.py(), &error) {
         return Err(error);
     }

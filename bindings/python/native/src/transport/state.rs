@@ -12,20 +12,25 @@ use super::queue::Queue;
 pub struct State {
     /// These four until `connection_lost` has been called.
     pub event_loop: Option<Py<PyAny>>,
+    /// Of a pipe its file object, asyncio's `_pipe`.
     pub sock: Option<Py<PyAny>>,
     pub protocol: Option<Py<PyAny>>,
     pub server: Option<Py<PyAny>>,
     pub extra: Option<Py<PyAny>>,
     /// Done when the queue is empty: somebody sends a file past the transport.
     pub empty_waiter: Option<Py<PyAny>>,
+    /// The one that datagrams may be sent to; None: any, or the one that the socket is connected to.
+    pub address: Option<Py<PyAny>>,
     /// None: asyncio's own limit.
     pub high_water: Option<Py<PyAny>>,
     pub low_water: Option<Py<PyAny>>,
     pub queue: Queue,
     /// Bytes that one look at the socket takes.
     pub max_size: usize,
-    /// `connection_lost` is scheduled or has been called; above 1, how often `write` was called since.
-    pub conn_lost: u32,
+    /// `connection_lost` is scheduled or has been called.
+    pub lost: bool,
+    /// How much was written that went nowhere, a pipe's own failure included.
+    pub lost_writes: u32,
     pub closing: bool,
     pub paused: bool,
     pub eof: bool,
@@ -44,27 +49,30 @@ impl State {
             &self.server,
             &self.extra,
             &self.empty_waiter,
+            &self.address,
             &self.high_water,
             &self.low_water,
         ] {
             visit.call(object)?;
         }
-        Ok(())
+        self.queue.traverse(visit)
     }
 
     /// Keeps nothing of Python's any more, and has nothing to do any more. Returns what it had.
-    pub fn clear(&mut self) -> impl Drop {
-        self.conn_lost = self.conn_lost.max(1);
+    pub fn clear(&mut self) -> impl Sized {
+        self.lost = true;
         self.closing = true;
-        vec![
+        let objects = [
             self.event_loop.take(),
             self.sock.take(),
             self.protocol.take(),
             self.server.take(),
             self.extra.take(),
             self.empty_waiter.take(),
+            self.address.take(),
             self.high_water.take(),
             self.low_water.take(),
-        ]
+        ];
+        (objects, self.queue.take())
     }
 }

@@ -1,4 +1,4 @@
-//! Writing: what the socket takes is sent at once, the rest is queued and sent when it is writable again.
+//! Writing: what the system takes is sent at once, the rest is queued and sent when the fd is writable again.
 //!
 //! A bytes object is queued as it is. All else is copied, since its owner may change it after `write` has returned.
 
@@ -10,19 +10,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::queue::Chunk;
-use super::{end, flow, is_exit, Side, StreamTransport};
+use super::{end, flow, is_exit, Side, Transport};
 use crate::call::{method1, method_with};
 use crate::memory::with_bytes;
-use crate::socket;
 
-const WRITE: &str = "Fatal write error on socket transport";
 /// `asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES`.
 const QUIET_WRITES: u32 = 5;
 
-type Transport<'py> = Bound<'py, StreamTransport>;
-
 /// Raises what forbids a call of `name`.
-fn check(transport: &Transport<'_>, name: &str) -> PyResult<()> {
+fn check(transport: &Bound<'_, Transport>, name: &str) -> PyResult<()> {
     let state = transport.get().state();
     if state.eof {
         return Err(PyRuntimeError::new_err(format!("Cannot call {name}() after write_eof()")));
@@ -34,25 +30,22 @@ fn check(transport: &Transport<'_>, name: &str) -> PyResult<()> {
 }
 
 /// Whether the connection is lost, so that what is written goes nowhere. Says so in the log, from the fifth time on.
-fn is_lost(transport: &Transport<'_>) -> PyResult<bool> {
-    let before = {
-        let mut state = transport.get().state();
-        let before = state.conn_lost;
-        if before > 0 {
-            state.conn_lost = before.saturating_add(1);
-        }
-        before
-    };
+pub fn is_lost(transport: &Bound<'_, Transport>) -> PyResult<bool> {
+    let this = transport.get();
+    let before = this.conn_lost();
+    if before == 0 && (this.kind.is_socket || !this.state().closing) {
+        return Ok(false);
+    }
+    this.state().lost_writes += 1;
     if before >= QUIET_WRITES {
         let (logger, warning) = (super::logger(transport.py())?, intern!(transport.py(), "warning"));
-        method_with(logger, warning, ("socket.send() raised exception.",))?;
+        method_with(logger, warning, (this.kind.lost_write,))?;
     }
-    Ok(before > 0)
+    Ok(true)
 }
 
-/// `transport.write(data)`.
-pub fn write(transport: &Transport<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = transport.py();
+/// The data of a `write`, if it is a bytes object; None: it is something like it.
+pub fn bytes_of<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyBytes>>> {
     let bytes = data.cast::<PyBytes>().ok();
     if bytes.is_none() && !data.is_instance_of::<PyByteArray>() && !data.is_instance_of::<PyMemoryView>() {
         return Err(PyTypeError::new_err(format!(
@@ -60,12 +53,23 @@ pub fn write(transport: &Transport<'_>, data: &Bound<'_, PyAny>) -> PyResult<()>
             data.get_type().name()?
         )));
     }
+    Ok(bytes)
+}
+
+/// Whether nothing is to be written.
+pub fn is_empty(data: &Bound<'_, PyAny>, bytes: Option<&Bound<'_, PyBytes>>) -> PyResult<bool> {
+    match bytes {
+        Some(bytes) => Ok(bytes.as_bytes().is_empty()),
+        None => Ok(!data.is_truthy()?),
+    }
+}
+
+/// `transport.write(data)`.
+pub fn write(transport: &Bound<'_, Transport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = transport.py();
+    let bytes = bytes_of(data)?;
     check(transport, "write")?;
-    let is_empty = match bytes {
-        Some(bytes) => bytes.as_bytes().is_empty(),
-        None => !data.is_truthy()?,
-    };
-    if is_empty || is_lost(transport)? {
+    if is_empty(data, bytes)? || is_lost(transport)? {
         return Ok(());
     }
     let sent = match bytes {
@@ -78,11 +82,11 @@ pub fn write(transport: &Transport<'_>, data: &Bound<'_, PyAny>) -> PyResult<()>
     };
     let chunk = match (sent, bytes) {
         (Err(error), _) if is_exit(py, &error) => return Err(error),
-        (Err(error), _) => return end::fatal(transport, error, WRITE),
+        (Err(error), _) => return fail(transport, error),
         (Ok((sent, _)), Some(bytes)) if sent < bytes.as_bytes().len() => {
-            Chunk { bytes: bytes.clone().unbind(), start: sent }
+            Chunk { start: sent, ..Chunk::of(bytes.clone().unbind()) }
         }
-        (Ok((_, Some(rest))), _) => Chunk { bytes: rest.unbind(), start: 0 },
+        (Ok((_, Some(rest))), _) => Chunk::of(rest.unbind()),
         _ => return Ok(()),
     };
     if transport.get().state().queue.is_empty() {
@@ -92,8 +96,8 @@ pub fn write(transport: &Transport<'_>, data: &Bound<'_, PyAny>) -> PyResult<()>
     flow::maybe_pause(transport)
 }
 
-/// How much the socket takes now: nothing if something waits already.
-fn send_now(transport: &Transport<'_>, bytes: &[u8]) -> PyResult<usize> {
+/// How much the system takes now: nothing if something waits already.
+fn send_now(transport: &Bound<'_, Transport>, bytes: &[u8]) -> PyResult<usize> {
     let py = transport.py();
     let sock = {
         let state = transport.get().state();
@@ -102,12 +106,16 @@ fn send_now(transport: &Transport<'_>, bytes: &[u8]) -> PyResult<usize> {
             _ => return Ok(0),
         }
     };
-    let sent = socket::send(py, super::fd_of(&sock)?, bytes).map_err(|error| super::os_error(py, &error))?;
+    let sent = transport
+        .get()
+        .kind
+        .send(py, super::fd_of(&sock)?, bytes)
+        .map_err(|error| super::os_error(py, &error))?;
     Ok(sent.unwrap_or(0))
 }
 
 /// `transport.writelines(list_of_data)`: as few system calls as can be.
-pub fn write_lines(transport: &Transport<'_>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+pub fn write_lines(transport: &Bound<'_, Transport>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = transport.py();
     check(transport, "writelines")?;
     if !list_of_data.is_truthy()? {
@@ -121,7 +129,7 @@ pub fn write_lines(transport: &Transport<'_>, list_of_data: &Bound<'_, PyAny>) -
             Err(other) => with_bytes(&other.into_inner(), |bytes| PyBytes::new(py, bytes))?,
         };
         if !bytes.as_bytes().is_empty() {
-            chunks.push(Chunk { bytes: bytes.unbind(), start: 0 });
+            chunks.push(Chunk::of(bytes.unbind()));
         }
     }
     if chunks.is_empty() || is_lost(transport)? {
@@ -149,10 +157,10 @@ pub fn write_lines(transport: &Transport<'_>, list_of_data: &Bound<'_, PyAny>) -
     flow::maybe_pause(transport)
 }
 
-/// The socket is writable.
-pub fn ready(transport: &Transport<'_>) -> PyResult<()> {
+/// The fd is writable.
+pub fn ready(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
-    if this.state().conn_lost > 0 {
+    if this.state().lost {
         return Ok(());
     }
     match flush(transport) {
@@ -163,7 +171,15 @@ pub fn ready(transport: &Transport<'_>) -> PyResult<()> {
         }
         Ok(()) => {}
     }
-    flow::maybe_resume(transport)?; // it may write
+    went(transport)
+}
+
+/// Some of what was queued has gone: the protocol is told, and what was to come after all of it comes.
+pub fn went(transport: &Bound<'_, Transport>) -> PyResult<()> {
+    let (py, this) = (transport.py(), transport.get());
+    if this.kind.is_socket || this.state().queue.is_empty() {
+        flow::maybe_resume(transport)?; // it may write. asyncio's pipes tell when all has gone, whatever the limit is
+    }
     if !this.state().queue.is_empty() {
         return Ok(());
     }
@@ -171,21 +187,33 @@ pub fn ready(transport: &Transport<'_>) -> PyResult<()> {
     if let Some(waiter) = this.undone_waiter(py)? {
         method1(&waiter, intern!(py, "set_result"), py.None().bind(py))?;
     }
-    let (ends, eof) = {
+    let (lost, closing, eof) = {
         let state = this.state();
-        (state.closing && state.conn_lost == 0, state.eof)
+        (state.lost, state.closing, state.eof)
     };
-    if ends {
+    if lost {
+        Ok(())
+    } else if closing {
+        if !this.kind.reads {
+            this.stop_watching(py, Side::Read)?;
+        }
         end::connection_lost(transport, py.None().bind(py))
-    } else if eof && this.state().conn_lost == 0 {
+    } else if eof {
         shut_down(transport)
     } else {
         Ok(())
     }
 }
 
-/// Sends of what is queued what the socket takes in one call.
-fn flush(transport: &Transport<'_>) -> PyResult<()> {
+/// It cannot be written any more.
+fn fail(transport: &Bound<'_, Transport>, error: PyErr) -> PyResult<()> {
+    let this = transport.get();
+    this.state().lost_writes += u32::from(!this.kind.is_socket);
+    end::fatal(transport, error, this.kind.write_error)
+}
+
+/// Sends of what is queued what the system takes in one call.
+fn flush(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
     let (head, sock) = {
         let state = this.state();
@@ -194,10 +222,10 @@ fn flush(transport: &Transport<'_>) -> PyResult<()> {
     let Some(sock) = sock.filter(|_| !head.is_empty()) else { return Ok(()) };
     let fd = super::fd_of(&sock)?;
     let sent = match &head[..] {
-        [only] => socket::send(py, fd, only.rest(py)),
+        [only] => this.kind.send(py, fd, only.rest(py)),
         many => {
             let pieces: Vec<_> = many.iter().map(|chunk| IoSlice::new(chunk.rest(py))).collect();
-            socket::send_pieces(py, fd, &pieces)
+            this.kind.send_pieces(py, fd, &pieces)
         }
     };
     if let Some(sent) = sent.map_err(|error| super::os_error(py, &error))? {
@@ -207,13 +235,13 @@ fn flush(transport: &Transport<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The socket takes no more for good.
-fn drop_queue(transport: &Transport<'_>, error: PyErr) -> PyResult<()> {
+/// The fd takes no more for good.
+fn drop_queue(transport: &Bound<'_, Transport>, error: PyErr) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
-    let queue = std::mem::take(&mut this.state().queue);
+    let queue = this.state().queue.take();
     drop(queue);
     let value = error.value(py).clone();
-    end::fatal(transport, error, WRITE)?;
+    fail(transport, error)?;
     if let Some(waiter) = this.undone_waiter(py)? {
         method1(&waiter, intern!(py, "set_exception"), &value)?;
     }
@@ -221,7 +249,7 @@ fn drop_queue(transport: &Transport<'_>, error: PyErr) -> PyResult<()> {
 }
 
 /// `transport.write_eof()`.
-pub fn write_eof(transport: &Transport<'_>) -> PyResult<()> {
+pub fn write_eof(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let at_once = {
         let mut state = transport.get().state();
         if state.closing || state.eof {
@@ -237,7 +265,7 @@ pub fn write_eof(transport: &Transport<'_>) -> PyResult<()> {
     }
 }
 
-fn shut_down(transport: &Transport<'_>) -> PyResult<()> {
+fn shut_down(transport: &Bound<'_, Transport>) -> PyResult<()> {
     const SHUT_WR: i32 = 1;
     let py = transport.py();
     method_with(&transport.get().sock(py), intern!(py, "shutdown"), (SHUT_WR,)).map(drop)
