@@ -1,5 +1,6 @@
 // The headers among names that other people's headers take for themselves; compiled only, with warnings that a user may have.
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <netdb.h>

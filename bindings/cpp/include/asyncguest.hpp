@@ -4,6 +4,7 @@
 //     asyncguest::guest      a reactor in somebody else's main loop: timers, fds, signals, children, work, names, posts
 //     asyncguest::host       how it reaches that loop; asyncguest/qt.hpp, glib.hpp, ... are ready ones
 //     asyncguest::source     a registration, closed when its handle is destroyed
+//     asyncguest::stream     a connection; asyncguest::listener takes those of others; asyncguest::datagram_socket, UDP
 //     asyncguest::poster     the right to post from any thread
 //     asyncguest::error      what a failed call throws
 //     asyncguest::task       a coroutine (C++20); asyncguest::scope owns those that run
@@ -16,6 +17,7 @@
 #include "asyncguest/host.hpp"
 #include "asyncguest/outcome.hpp"
 #include "asyncguest/poster.hpp"
+#include "asyncguest/sockets.hpp"
 #include "asyncguest/source.hpp"
 #include "asyncguest/time.hpp"
 

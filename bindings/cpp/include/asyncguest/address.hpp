@@ -32,6 +32,9 @@ public:
     const sockaddr *data() const noexcept { return reinterpret_cast<const sockaddr *>(raw_.sockaddr); }
     socklen_t size() const noexcept { return static_cast<socklen_t>(raw_.length); }
 
+    /// For calls of asyncguest.h.
+    const guest_address_t &raw() const noexcept { return raw_; }
+
     /// In host byte order; 0 if the family has none.
     unsigned port() const noexcept {
         if (raw_.family == AF_INET)

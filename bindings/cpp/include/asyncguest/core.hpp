@@ -15,6 +15,12 @@
 #include <mutex>
 #include <utility>
 
+#if defined(__cpp_impl_coroutine) && defined(__cpp_concepts) // -std=c++17 -fcoroutines has no concepts
+#define ASYNCGUEST_HAS_COROUTINES 1
+#else
+#define ASYNCGUEST_HAS_COROUTINES 0
+#endif
+
 namespace asyncguest {
 
 enum class stall : unsigned {

@@ -10,6 +10,7 @@
 
 #include "await.hpp"
 #include "scope.hpp"
+#include "socket_await.hpp"
 #include "task.hpp"
 #include "when_all.hpp"
 

@@ -5,16 +5,11 @@
 
 #include "address.hpp"
 #include "callable.hpp"
+#include "datagram.hpp"
+#include "listener.hpp"
 #include "poster.hpp"
 #include "source.hpp"
-
-#include <optional>
-
-#if defined(__cpp_impl_coroutine) && defined(__cpp_concepts) // -std=c++17 -fcoroutines has no concepts
-#define ASYNCGUEST_HAS_COROUTINES 1
-#else
-#define ASYNCGUEST_HAS_COROUTINES 0
-#endif
+#include "stream.hpp"
 
 namespace asyncguest {
 
@@ -24,6 +19,7 @@ class sleeping;
 class fd_waiting;
 class resolving;
 class child_waiting;
+class connecting;
 template <class F> class working;
 #endif
 
@@ -245,13 +241,41 @@ public:
         });
     }
 
-#if ASYNCGUEST_HAS_COROUTINES // see task.hpp and await.hpp
+    /// Connects by TCP to the first address of a name that answers; calls `f(outcome<void>)` when the connection stands or
+    /// could not be made, with a resolve_error or the system's. The stream can be written to and read from at once.
+    template <class F, class = detail::enable_callback<F, outcome<void>>>
+    [[nodiscard]] stream connect(const std::string &node, const service &port, F &&f, stream_options o = {});
+    /// The same for addresses that are known,
+    template <class F, class = detail::enable_callback<F, outcome<void>>>
+    [[nodiscard]] stream connect(const std::vector<address> &to, F &&f, stream_options o = {});
+    /// and for a Unix socket.
+    template <class F, class = detail::enable_callback<F, outcome<void>>>
+    [[nodiscard]] stream connect_unix(const std::string &path, F &&f, stream_options o = {});
+    /// Makes a stream of a connected socket, which belongs to it from then on.
+    [[nodiscard]] stream adopt_stream(guest_os_fd_t fd, stream_options o = {});
+
+    /// Listens by TCP at an address in numbers; an empty one is all of this machine's, port 0 one that the system chooses.
+    [[nodiscard]] listener listen(const std::string &node, const service &port, listen_options o = {});
+    /// Listens at a path, which stays when the listener has gone, and is yours to remove.
+    [[nodiscard]] listener listen_unix(const std::string &path, listen_options o = {});
+    /// Makes a listener of a socket that listens, which belongs to it from then on.
+    [[nodiscard]] listener adopt_listener(guest_os_fd_t fd, listen_options o = {});
+
+    /// Binds a UDP socket to an address in numbers, as in listen().
+    [[nodiscard]] datagram_socket bind_udp(const std::string &node, const service &port, datagram_options o = {});
+    /// Makes one of a socket for datagrams, which belongs to it from then on.
+    [[nodiscard]] datagram_socket adopt_udp(guest_os_fd_t fd, datagram_options o = {});
+
+#if ASYNCGUEST_HAS_COROUTINES // see task.hpp, await.hpp and socket_await.hpp
     template <class Rep, class Period> sleeping sleep(std::chrono::duration<Rep, Period> delay);
     fd_waiting readable(guest_os_fd_t fd);
     fd_waiting writable(guest_os_fd_t fd);
     resolving resolve(std::string node, service port, resolve_hints hints = {});
     child_waiting child(int pid);
     template <class F> working<std::decay_t<F>> work(F &&job);
+    connecting connect(std::string node, service port, stream_options o = {});
+    connecting connect(std::vector<address> to, stream_options o = {});
+    connecting connect_unix(std::string path, stream_options o = {});
 
     template <class T> void spawn(task<T> work);
     template <class T, class F, class = detail::enable_callback<F, outcome<T>>> void spawn(task<T> work, F &&on_end);

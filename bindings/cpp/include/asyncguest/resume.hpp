@@ -58,11 +58,7 @@ inline void resume(root *r, std::coroutine_handle<> h);
 /// Hands what a task has thrown to the next delivery: it must not pass through the code that resumed the task.
 inline void throw_later(core &c, std::exception_ptr thrown) noexcept {
     try {
-        auto box = boxed([thrown = std::move(thrown)] { std::rethrow_exception(thrown); });
-        using type = typename decltype(box)::element_type;
-        enrol(std::move(box), [&](void *data, guest_drop_fn drop, guest_id_t *) {
-            return guest_post(c.live(), [](guest_t *, void *held) { type::of(held)(); }, data, drop);
-        });
+        later(c, [thrown = std::move(thrown)] { std::rethrow_exception(thrown); });
     } catch (...) { // no guest, or it takes nothing new
         std::fputs("asyncguest: an exception left a task after the end of its guest, and nobody took it: set "
                    "options::on_exception\n",
