@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncguest
 import pytest
 from asyncguest._detect import TOOLKITS
+from asyncguest.sources.find import ROWS
 
 PACKAGE = Path(asyncguest.__file__).parent
 
@@ -52,8 +53,9 @@ def arrows(package: Path) -> dict[str, set[str]]:
             found[name] |= inner & known.keys()
             if module in known and not (names and inner <= known.keys()):
                 found[name].add(module)
-    # By names that its table knows.
+    # By names that their tables know.
     found["asyncguest._detect"] |= {f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS}
+    found["asyncguest.sources.find"] |= {f"asyncguest.sources.{row.module}" for row in ROWS}
     return found
 
 
@@ -82,6 +84,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
         ("hosts.trio", "hosts.base"),
         ("demo.app", "hosts.tk"),  # by its full name
         ("_detect", "hosts.qt"),  # by name
+        ("sources.find", "sources._qt"),
     ],
 )
 def test_each_way_to_import_is_seen(importer: str, imported: str) -> None:

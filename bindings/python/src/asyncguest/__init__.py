@@ -11,7 +11,8 @@ of one's choice, and `start_guest_run` for any host that can run a function soon
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
-from ._errors import GuestClosed, GuestError, NestingLimit, WrongThread
+from ._errors import GuestClosed, GuestError, NestingLimit, SourceGone, WrongThread
+from ._events import event, events
 from ._guest import Guest, StallReport
 from ._host import CallbackHost, Host
 from ._hostcheck import Finding, Harness, HostReport, hostcheck
@@ -35,10 +36,13 @@ __all__ = [
     "HostReport",
     "NestingLimit",
     "ProcessStats",
+    "SourceGone",
     "StallReport",
     "WrongThread",
     "__version__",
     "current_guest",
+    "event",
+    "events",
     "hostcheck",
     "run",
     "start",

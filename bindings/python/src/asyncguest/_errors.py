@@ -20,3 +20,7 @@ class WrongThread(GuestError):
 
 class NestingLimit(GuestError):
     """Nested host loops stand deeper than the guest was told to follow."""
+
+
+class SourceGone(GuestError):
+    """What would have sent the event was destroyed first, or what would have run belongs to a window that was."""

@@ -42,6 +42,7 @@ _LACKS = {
     "click": "the host has no handlers of its own",
     "dialog": "the host has no dialogs",
     "later": "the host has no timers",
+    "kit": "the host has no events that the package connects to",
     "destroy": "nothing is left to be destroyed when the loop has ended",
     "idles": "a loop that draws all the time is never idle",
     "ctrl_c": "Ctrl-C is the host's own affair",

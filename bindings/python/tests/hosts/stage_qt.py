@@ -7,15 +7,18 @@ import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import kits
 import stages
 from extra_qt import EXTRA
 from extra_qt_ends import ENDS
+from extra_qt_events import EVENTS
 
 
 class Qt(stages.Stage):
     """A window with a label, a button, and a widget in which a bar moves."""
 
-    extra = EXTRA | ENDS
+    extra = EXTRA | ENDS | EVENTS
+    kit = kits.Qt
     forks = False
     binding: ClassVar[str]
     #: Of the environment, before the application is made.

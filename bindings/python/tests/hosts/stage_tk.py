@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter
 from collections.abc import Callable
 
+import kits
 import stages
 
 
@@ -13,6 +14,7 @@ class Tk(stages.Stage):
 
     name = "tk"
     imports = ("tkinter", "asyncguest.hosts.tk")
+    kit = kits.Tk
 
     def __init__(self, drive: str) -> None:
         from asyncguest.hosts.tk import TkHost

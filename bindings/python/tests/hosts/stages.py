@@ -71,6 +71,8 @@ class Stage:
     later: Callable[[float, Callable[[], object]], object] | None = None
     #: `dialog(seconds)`: the toolkit's own modal dialog, closed by the toolkit's own timer; returns then.
     dialog: Callable[[float], object] | None = None
+    #: A class of `kits.py`: what the package knows of this toolkit's events.
+    kit: Callable[[Any], Any] | None = None
     #: Destroys window and application, after the loop.
     destroy: Callable[[], object] | None = None
 

@@ -1,4 +1,4 @@
-"""All adapters that `asyncguest.start` may ask for, by names that only its table knows."""
+"""All adapters that `asyncguest.start` may ask for, and modules of `asyncguest.sources`: by names that only tables know."""
 
 from PyInstaller import isolated
 
@@ -8,8 +8,10 @@ def _adapters() -> list[str]:
     import sys
 
     from asyncguest._detect import TOOLKITS
+    from asyncguest.sources.find import ROWS
 
-    return [f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS if row.system in (None, sys.platform)]
+    hosts = [f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS if row.system in (None, sys.platform)]
+    return [*hosts, *(f"asyncguest.sources.{row.module}" for row in ROWS)]
 
 
 hiddenimports = _adapters()

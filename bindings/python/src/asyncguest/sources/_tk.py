@@ -1,0 +1,131 @@
+"""Tk's events, and tkinter's variables."""
+
+from __future__ import annotations
+
+import itertools
+import tkinter
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from .base import Disconnect, Receiver, Toolkit, gone_already
+
+_numbers = itertools.count(1)
+
+
+class Tk(Toolkit):
+    """tkinter."""
+
+    def knows(self, source: Any, name: Any) -> bool:
+        if isinstance(source, tkinter.Variable):
+            return name in (None, "write", "read", "unset", "array")
+        return isinstance(source, tkinter.Misc) and isinstance(name, str)
+
+    def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
+        if isinstance(source, tkinter.Variable):
+            return _trace(source, name or "write", receiver)
+        return _bind(source, name, receiver)
+
+
+def _bind(widget: tkinter.Misc, sequence: str, receiver: Receiver) -> Disconnect:
+    def arrived(event: tkinter.Event[Any]) -> str | None:
+        return "break" if receiver.arrived((event,)) else None
+
+    bindings = _Bindings(widget)
+    try:
+        bindings.add(sequence, arrived)
+        bindings.add_destroyed(receiver.gone)
+    except BaseException:
+        bindings.end()
+        raise
+    return bindings.end
+
+
+def _trace(variable: tkinter.Variable, mode: Any, receiver: Receiver) -> Disconnect:
+    """A variable ends when its program lets it go, or with all of its Tk."""
+    alive = weakref.ref(variable, lambda _: receiver.gone())
+
+    def arrived(*_: object) -> None:
+        variable: Any = alive()
+        if variable is not None:
+            receiver.arrived((variable.get(),))
+
+    bindings = _Bindings(variable._root)  # type: ignore[attr-defined]
+    try:
+        bindings.add_destroyed(receiver.gone)
+        name = variable.trace_add(mode, arrived)
+    except BaseException:
+        bindings.end()
+        raise
+
+    def end() -> None:
+        bindings.end()
+        variable = alive()
+        with _if_it_lives():
+            if variable is not None:
+                variable.trace_remove(mode, name)
+
+    return end
+
+
+class _Bindings:
+    """Bindings of our own: nobody else's `unbind` takes them away, and `end` not theirs.
+
+    Up to CPython 3.12 `widget.unbind(sequence, id)` takes them all away. So a widget gets a bindtag of its own for us,
+    right behind the one that `widget.bind` is for. Not so a window: what its widgets get arrives by the tag of its name.
+    Nothing here keeps the widget alive but the commands that Tcl holds until `end`.
+    """
+
+    def __init__(self, widget: tkinter.Misc) -> None:
+        self._widget = weakref.ref(widget)
+        self._root = weakref.ref(widget.nametowidget("."))  # to which tkinter gives commands for bindtags
+        self._tk: Any = widget.tk
+        self._name = self._tag = str(widget)
+        self._bound: list[tuple[str, str]] = []
+        try:
+            if widget.winfo_toplevel() is not widget:
+                self._tag = f"asyncguest{next(_numbers)}"
+                tags = list(widget.bindtags())
+                tags.insert(tags.index(self._name) + 1 if self._name in tags else 0, self._tag)
+                widget.bindtags(tuple(tags))
+        except tkinter.TclError as error:
+            raise gone_already(error) from error
+
+    def add(self, sequence: str, function: Callable[[tkinter.Event[Any]], str | None]) -> None:
+        widget = self._widget()
+        assert widget is not None
+        # For a sequence that Tk does not know, tkinter's bind leaves a command behind. This tag is nobody's.
+        self._tk.call("bind", "asyncguest", sequence, "#")
+        self._bound.append((sequence, widget.bind_class(self._tag, sequence, function, add="+")))
+
+    def add_destroyed(self, gone: Callable[[], object]) -> None:
+        def destroyed(event: tkinter.Event[Any]) -> None:
+            if str(event.widget) == self._name:  # those of a window's widgets come here too
+                gone()
+
+        self.add("<Destroy>", destroyed)
+
+    def end(self) -> None:
+        for sequence, command in self._bound:
+            with _if_it_lives():
+                script = str(self._tk.call("bind", self._tag, sequence))
+                others = [line for line in script.split("\n") if f"[{command} " not in line]
+                self._tk.call("bind", self._tag, sequence, "\n".join(others) if any(others) else "")
+            root = self._root()
+            with _if_it_lives():
+                if root is not None:
+                    root.deletecommand(command)
+        self._bound.clear()
+        widget = self._widget()
+        if widget is not None and self._tag != self._name:
+            with _if_it_lives():
+                widget.bindtags(tuple(tag for tag in widget.bindtags() if tag != self._tag))
+
+
+def _if_it_lives() -> suppress:
+    """For the last steps: the widget, or all of Tk, may be gone."""
+    return suppress(tkinter.TclError)
+
+
+TOOLKIT = Tk()

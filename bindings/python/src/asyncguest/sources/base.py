@@ -1,0 +1,48 @@
+"""What a toolkit does for `event` and its sisters, each in its own way.
+
+Owns: nothing. Host thread only, except `Receiver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .._errors import SourceGone
+
+#: Takes back what was connected; harmless if the toolkit's object is gone.
+Disconnect = Callable[[], object]
+
+
+class Receiver(Protocol):
+    """Who waits for events. Any thread: a toolkit calls it on the one on which the event is sent."""
+
+    def arrived(
+        self, args: tuple[Any, ...], copied: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
+    ) -> bool:
+        """An event, inside its emission; raises nothing. `copied(args)`: those that outlive it, None if all do.
+
+        True: the toolkit is to go no further with it.
+        """
+
+    def gone(self) -> None:
+        """There will be no event any more: the sender was destroyed."""
+
+
+class Toolkit:
+    """One of them."""
+
+    def knows(self, source: Any, name: Any) -> bool:
+        """Whether it can connect to that."""
+        raise NotImplementedError
+
+    def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
+        """Of what `knows` says True to. Raises SourceGone if the sender is gone already."""
+        raise NotImplementedError
+
+
+def gone_already(error: Exception | None = None) -> SourceGone:
+    """For a sender that was destroyed before anybody has waited for it."""
+    told = SourceGone("the sender was destroyed before this began to wait for it: wait while its window lives")
+    told.__cause__ = error
+    return told

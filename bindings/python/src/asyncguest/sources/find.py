@@ -1,0 +1,62 @@
+"""Which toolkit an object is of.
+
+Owns: the one table of them. Any thread. A module of this folder is imported once the program has imported its toolkit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from .base import Toolkit
+
+
+class Row(NamedTuple):
+    """A toolkit."""
+
+    #: Any of these in `sys.modules` shows that the program has imported it. None needed: it is no toolkit's own.
+    shown_by: tuple[str, ...]
+    #: The module of this folder.
+    module: str
+    #: What `event` takes of it.
+    form: str
+
+
+#: In the order in which they are asked.
+ROWS = (
+    Row(
+        tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")), "_qt", "Qt: event(button.clicked)"
+    ),
+    Row(("tkinter",), "_tk", 'Tk: event(widget, "<Button-1>"), event(variable)'),
+    Row((), "_connectable", "any object with connect(function) and disconnect(function): event(signal)"),
+)
+
+
+def known_forms() -> str:
+    """All that `event` takes, for an error."""
+    return "; ".join(row.form for row in ROWS)
+
+
+def toolkits() -> Iterator[Toolkit]:
+    """Those whose objects can be there."""
+    for row in ROWS:
+        if not row.shown_by or any(name in sys.modules for name in row.shown_by):
+            yield _toolkit(row.module)
+
+
+def toolkit_of(source: Any, name: Any) -> Toolkit:
+    """The one that can connect to that; TypeError if none can."""
+    for toolkit in toolkits():
+        if toolkit.knows(source, name):
+            return toolkit
+    what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
+    raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
+
+
+@cache
+def _toolkit(module: str) -> Toolkit:
+    found: Toolkit = importlib.import_module(f"{__package__}.{module}").TOOLKIT
+    return found

@@ -1,0 +1,97 @@
+"""What the scenarios about a toolkit's events need of it: a widget that can be clicked, a window, a dialog.
+
+Owns: nothing but what it makes in a stage's window. Host thread only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["Kit", "Qt", "Tk"]
+
+
+class Kit:
+    """On a stage."""
+
+    #: What an await of a click gives, by type.
+    value: type = type(None)
+
+    def __init__(self, stage: Any) -> None:
+        self.stage = stage
+
+    def make_button(self) -> Any:
+        """In the stage's window."""
+        raise NotImplementedError
+
+    def clicks(self, button: Any) -> tuple[Any, ...]:
+        """What `event` takes."""
+        raise NotImplementedError
+
+    def click(self, button: Any) -> None:
+        """The toolkit emits it, inside of this call."""
+        raise NotImplementedError
+
+    def connect(self, button: Any, function: Any) -> None:
+        """By the toolkit's own means."""
+        raise NotImplementedError
+
+    def destroy(self, widget: Any) -> None:
+        """By the toolkit's own means."""
+        raise NotImplementedError
+
+
+class Qt(Kit):
+    """Each binding."""
+
+    @property
+    def value(self) -> type:  # type: ignore[override]
+        return type(None) if self.stage.binding.startswith("PySide") else bool  # clicked() and clicked(bool)
+
+    def make_button(self) -> Any:
+        return self.stage.QtWidgets.QPushButton("Button", self.stage.window)
+
+    def clicks(self, button: Any) -> tuple[Any, ...]:
+        return (button.clicked,)
+
+    def click(self, button: Any) -> None:
+        button.click()
+
+    def connect(self, button: Any, function: Any) -> None:
+        button.clicked.connect(function)
+
+    def destroy(self, widget: Any) -> None:
+        if self.stage.binding.startswith("PyQt"):
+            importlib.import_module(f"{self.stage.binding}.sip").delete(widget)
+        else:
+            importlib.import_module(self.stage.binding.replace("PySide", "shiboken")).delete(widget)
+
+
+class Tk(Kit):
+    """tkinter."""
+
+    @property
+    def value(self) -> type:  # type: ignore[override]
+        import tkinter
+
+        return tkinter.Event
+
+    def make_button(self) -> Any:
+        import tkinter
+
+        button = tkinter.Button(self.stage.root, text="Button")
+        button.place(x=0, y=0)
+        self.stage.root.update_idletasks()  # what has no window yet gets no events
+        return button
+
+    def clicks(self, button: Any) -> tuple[Any, ...]:
+        return button, "<<Click>>"
+
+    def click(self, button: Any) -> None:
+        button.event_generate("<<Click>>")
+
+    def connect(self, button: Any, function: Any) -> None:
+        button.bind("<<Click>>", lambda _: function() and None, add="+")
+
+    def destroy(self, widget: Any) -> None:
+        widget.destroy()

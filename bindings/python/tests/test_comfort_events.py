@@ -1,0 +1,414 @@
+"""`event` and `events`: the promises that are the same for each source. Here it is a signal of no toolkit's.
+
+Those of the toolkits are played on their stages: hosts/scenarios_comfort.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+import traceback
+import weakref
+from typing import Any
+
+import asyncguest
+import pytest
+from asyncguest import SourceGone, event, events
+from helpers import Run, host_until, run_guest, settle
+
+
+class Signal:
+    """Holds what is connected, as Qt's do."""
+
+    def __init__(self) -> None:
+        self.slots: list[Any] = []
+
+    def connect(self, slot: Any) -> None:
+        self.slots.append(slot)
+
+    def disconnect(self, slot: Any) -> None:
+        self.slots.remove(slot)
+
+    def emit(self, *args: Any) -> None:
+        for slot in list(self.slots):
+            slot(*args)
+
+
+class WeakSignal(Signal):
+    """Holds it weakly, as blinker's do."""
+
+    def connect(self, slot: Any) -> None:
+        self.slots.append(weakref.WeakMethod(slot.__call__, self.slots.remove))
+
+    def disconnect(self, slot: Any) -> None:
+        self.slots.remove(weakref.WeakMethod(slot.__call__))
+
+    def emit(self, *args: Any) -> None:
+        for slot in list(self.slots):
+            slot()(*args)
+
+
+def soon(function: Any, *args: Any) -> None:
+    """The host's own code calls it: the task that says so waits by then."""
+    asyncguest.current_guest().host.post(lambda: function(*args))
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(("args", "value"), [((), None), ((1,), 1), ((None,), None), ((1, "a"), (1, "a")), (((),), ())])
+def test_none_the_value_or_a_tuple(args, value):
+    async def main():
+        signal = Signal()
+        soon(signal.emit, *args)
+        one = await event(signal)
+        with events(signal) as stream:
+            signal.emit(*args)
+            return one, await stream.next()
+
+    assert run_guest(main) == (value, value)
+
+
+def test_event_connects_when_awaited_and_for_one_emission():
+    signal = Signal()
+
+    async def main():
+        waiting = event(signal)
+        assert not signal.slots
+        signal.emit("missed")
+        soon(signal.emit, "first")
+        soon(signal.emit, "second")
+        assert await waiting == "first"
+        assert not signal.slots
+
+    run_guest(main)
+
+
+def test_with_connects_at_once_so_that_nothing_is_missed():
+    signal = Signal()
+
+    async def main():
+        with events(signal) as stream:
+            signal.emit(1)
+            signal.emit(2)
+            soon(signal.emit, 3)
+            assert [await stream.next() for _ in range(3)] == [1, 2, 3]
+        assert not signal.slots
+
+    run_guest(main)
+
+
+def test_the_latest_alone():
+    signal = Signal()
+
+    async def main():
+        with events(signal, keep="latest") as stream:
+            for number in range(100):
+                signal.emit(number)
+            assert await stream.next() == 99
+            soon(signal.emit, "next")
+            assert await stream.next() == "next"
+
+    run_guest(main)
+
+
+# ---- the filter
+
+
+def test_the_waiter_goes_on_in_the_next_delivery_and_the_filter_runs_inside_the_emission():
+    signal = Signal()
+    order = []
+
+    def click():
+        order.append("emits")
+        signal.emit(1)
+        order.append("has emitted")
+
+    async def main():
+        soon(click)
+        await event(signal, filter=lambda number: order.append("filter") or True)
+        order.append("waiter")
+
+    run_guest(main)
+    assert order == ["emits", "filter", "has emitted", "waiter"]
+
+
+def test_what_the_filter_refuses_is_not_taken():
+    signal = Signal()
+
+    async def main():
+        for number in range(10):
+            soon(signal.emit, number)
+        assert await event(signal, filter=lambda number: number == 3) == 3
+        with events(signal, filter=lambda number: number % 2) as stream:
+            for number in range(6):
+                signal.emit(number)
+            return [await stream.next() for _ in range(3)]
+
+    assert run_guest(main) == [1, 3, 5]
+
+
+def test_a_filter_is_not_asked_again_once_it_has_taken_one():
+    signal = Signal()
+    asked = []
+
+    async def main():
+        soon(lambda: [signal.emit(number) for number in range(3)])
+        await event(signal, filter=lambda number: asked.append(number) or True)
+
+    run_guest(main)
+    assert asked == [0]
+
+
+@pytest.mark.parametrize("kind", [ValueError, StopIteration, asyncio.CancelledError])
+def test_what_the_filter_raises_is_raised_by_the_await_and_not_by_the_emission(kind):
+    signal = Signal()
+
+    def refuse(*_):
+        raise kind("of the filter")
+
+    async def main():
+        soon(signal.emit)
+        # As everywhere in a coroutine, a StopIteration becomes a RuntimeError.
+        with pytest.raises(RuntimeError if kind is StopIteration else kind):
+            await event(signal, filter=refuse)
+        with events(signal, filter=refuse) as stream:
+            signal.emit()
+            with pytest.raises(RuntimeError if kind is StopIteration else kind):
+                await stream.next()
+        assert not signal.slots
+
+    run_guest(main)
+
+
+# ---- cancellation, several waiters
+
+
+def test_a_cancelled_wait_disconnects():
+    signal = Signal()
+
+    async def main():
+        task = asyncio.create_task(event(signal))
+        await asyncio.sleep(0)
+        assert signal.slots
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled() and not signal.slots
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await event(signal)
+        assert not signal.slots
+
+    run_guest(main)
+
+
+def test_a_cancelled_wait_loses_nothing_of_a_stream():
+    signal = Signal()
+
+    async def main():
+        with events(signal) as stream:
+            task = asyncio.create_task(stream.next())
+            await asyncio.sleep(0)
+            signal.emit(1)
+            task.cancel()  # in the same delivery
+            await asyncio.wait([task])
+            assert task.cancelled()
+            return await stream.next()
+
+    assert run_guest(main) == 1
+
+
+def test_a_second_waiter_on_one_stream_is_refused():
+    async def main():
+        signal = Signal()
+        with events(signal) as stream:
+            task = asyncio.create_task(stream.next())
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="another task waits for this stream"):
+                await stream.next()
+            signal.emit(1)
+            return await task
+
+    assert run_guest(main) == 1
+
+
+def test_two_streams_of_one_source():
+    async def main():
+        signal = Signal()
+        with events(signal) as one, events(signal) as other:
+            signal.emit(1)
+            return await one.next(), await other.next()
+
+    assert run_guest(main) == (1, 1)
+
+
+# ---- the end
+
+
+def test_a_sender_that_goes_is_told():
+    signal = Signal()
+
+    async def main():
+        soon(signal.slots.clear)
+        with pytest.raises(SourceGone, match="destroyed while its event was waited for"):
+            await event(signal)
+        with events(signal) as stream:
+            signal.emit(1)
+            signal.emit(2)
+            signal.slots.clear()
+            assert [value async for value in stream] == [1, 2]
+            for _ in range(2):
+                with pytest.raises(SourceGone):
+                    await stream.next()
+
+    run_guest(main)
+
+
+def test_a_sender_that_goes_on_another_thread():
+    signal = Signal()
+
+    async def main():
+        thread = threading.Thread(target=signal.slots.clear)
+        soon(thread.start)
+        with pytest.raises(SourceGone):
+            await event(signal)
+        thread.join()
+
+    run_guest(main)
+
+
+def test_what_is_held_weakly_is_held_while_it_is_waited_for():
+    signal = WeakSignal()
+
+    async def main():
+        soon(gc.collect)
+        soon(signal.emit, 1)
+        assert await event(signal) == 1
+        with events(signal) as stream:
+            gc.collect()
+            signal.emit(2)
+            assert await stream.next() == 2
+        assert not signal.slots
+
+    run_guest(main)
+
+
+def test_outside_of_its_block_a_stream_says_so():
+    signal = Signal()
+
+    async def main():
+        stream = events(signal)
+        with pytest.raises(asyncguest.GuestError, match="as long as its block"):
+            await stream.next()
+        with stream:
+            signal.emit(1)
+            task = asyncio.create_task(stream.next())
+            await task
+            task = asyncio.create_task(stream.next())
+            await asyncio.sleep(0)
+        await asyncio.wait([task])  # it is not left to wait for ever
+        assert "as long as its block" in str(task.exception())
+        signal.emit(2)
+        with pytest.raises(asyncguest.GuestError, match="as long as its block"):
+            await stream.next()
+        with pytest.raises(asyncguest.GuestError, match="make another"):
+            stream.__enter__()
+
+    run_guest(main)
+
+
+# ---- threads, loops
+
+
+def test_an_emission_on_another_thread_arrives_on_the_hosts():
+    signal = Signal()
+    threads = []
+
+    async def main():
+        thread = threading.Thread(target=signal.emit, args=(1,))
+        with events(signal, filter=lambda _: threads.append(threading.get_ident()) or True) as stream:
+            thread.start()
+            assert await stream.next() == 1
+        thread.join()
+        assert threads == [thread.ident]
+
+    run_guest(main)
+
+
+def test_an_emission_on_another_thread_after_the_end():
+    signal = Signal()
+    slots = []
+
+    async def main():
+        with events(signal):
+            slots.extend(signal.slots)
+
+    run_guest(main)
+    thread = threading.Thread(target=slots[0], args=(1,))
+    thread.start()
+    thread.join()
+
+
+def test_two_guests_wait_for_one_source(drive):
+    signal = Signal()
+    one, other = (Run(drive) for _ in range(2))
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        value = await event(signal)
+        return value, asyncio.get_running_loop() is loop
+
+    for run in (one, other):
+        run.start(main)
+    settle(one)
+    settle(other)
+    signal.emit(7)
+    for run in (one, other):
+        host_until(run, lambda run=run: run.done)
+        assert run.finish() == (7, True)
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("source", [3, "clicked", None, object(), Signal().emit])
+@pytest.mark.parametrize("wait", [event, events])
+def test_an_unknown_source_lists_the_forms_at_the_callers_line(source, wait):
+    with pytest.raises(
+        TypeError, match=r"nothing can be waited for at .*event\(button\.clicked\).*event\(signal\)"
+    ) as found:
+        wait(source)
+    assert traceback.extract_tb(found.tb)[0].line == "wait(source)"
+
+
+def test_a_known_source_with_a_name_that_it_has_not():
+    with pytest.raises(TypeError, match="with 'clicked'"):
+        event(Signal(), "clicked")
+
+
+def test_bad_arguments_say_what_to_do():
+    async def wanted(*_: object) -> bool:
+        return True
+
+    with pytest.raises(ValueError, match='keep must be "all" or "latest"'):
+        events(Signal(), keep="newest")
+    for wait in (event, events):
+        for filter in (wanted, 3):
+            with pytest.raises(TypeError, match="filter must be a function"):
+                wait(Signal(), filter=filter)
+
+
+def test_without_a_guest_it_says_so():
+    signal = Signal()
+    with pytest.raises(asyncguest.GuestError, match="no guest runs here"), events(signal):
+        pass
+
+    async def main():
+        await event(signal)
+
+    with pytest.raises(asyncguest.GuestError, match="no guest runs here"):
+        asyncio.run(main())
+    assert not signal.slots
