@@ -19,6 +19,8 @@ from ._hostcheck import Finding, Harness, HostReport, hostcheck
 from ._loop import EventLoop, run
 from ._native import __version__
 from ._process import ProcessStats, stats
+from ._scope import Scope
+from ._slot import slot
 from ._start import current_guest, start, start_guest_run
 from ._stats import GuestStats, Histogram
 
@@ -36,6 +38,7 @@ __all__ = [
     "HostReport",
     "NestingLimit",
     "ProcessStats",
+    "Scope",
     "SourceGone",
     "StallReport",
     "WrongThread",
@@ -45,6 +48,7 @@ __all__ = [
     "events",
     "hostcheck",
     "run",
+    "slot",
     "start",
     "start_guest_run",
     "stats",

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from asyncguest import event, events
+from asyncguest import Scope, SourceGone, event, events, slot
 
 
 def values_outlive_their_emission(stage: Any) -> None:
@@ -114,6 +114,30 @@ def a_filter_that_raises_is_raised_where_it_is_waited_for(stage: Any) -> None:
     stage.play(main)
 
 
+def a_window_that_the_program_lets_go_ends_its_scope(stage: Any) -> None:
+    """Nobody else holds it: a scope, its tasks, a slot and who waits for its signals do not."""
+
+    class Window(stage.QtWidgets.QWidget):  # type: ignore[misc, name-defined]
+        async def clicked(self) -> None:
+            raise AssertionError("nobody has clicked")
+
+    async def main() -> None:
+        window = Window()
+        button = stage.QtWidgets.QPushButton(window)
+        scope = Scope(window, closes=True)
+        button.clicked.connect(slot(window.clicked, scope=scope))
+        tasks = [scope.start_soon(asyncio.sleep, 3600), scope.start_soon(event, button.clicked)]
+        window.show()
+        await asyncio.sleep(0.01)
+        del window, button
+        gc.collect()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() or isinstance(task.exception(), SourceGone) for task in tasks)
+        assert scope.empty
+
+    stage.play(main)
+
+
 EVENTS: dict[str, Callable[[Any], None]] = {
     function.__name__: function
     for function in (
@@ -122,5 +146,6 @@ EVENTS: dict[str, Callable[[Any], None]] = {
         an_overload_is_chosen_by_its_type,
         emitted_on_another_thread,
         a_filter_that_raises_is_raised_where_it_is_waited_for,
+        a_window_that_the_program_lets_go_ends_its_scope,
     )
 }

@@ -40,6 +40,18 @@ class Kit:
         """By the toolkit's own means."""
         raise NotImplementedError
 
+    def make_window(self) -> Any:
+        """A second one, on the screen."""
+        raise NotImplementedError
+
+    def close(self, window: Any) -> None:
+        """As its close button."""
+        raise NotImplementedError
+
+    def is_open(self, window: Any) -> bool:
+        """It is on the screen."""
+        raise NotImplementedError
+
 
 class Qt(Kit):
     """Each binding."""
@@ -65,6 +77,21 @@ class Qt(Kit):
             importlib.import_module(f"{self.stage.binding}.sip").delete(widget)
         else:
             importlib.import_module(self.stage.binding.replace("PySide", "shiboken")).delete(widget)
+
+    def make_window(self) -> Any:
+        window = self.stage.QtWidgets.QWidget()
+        window.setAttribute(self.stage.QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.show()
+        return window
+
+    def close(self, window: Any) -> None:
+        window.close()
+
+    def is_open(self, window: Any) -> bool:
+        try:
+            return bool(window.isVisible())
+        except RuntimeError:
+            return False
 
 
 class Tk(Kit):
@@ -95,3 +122,20 @@ class Tk(Kit):
 
     def destroy(self, widget: Any) -> None:
         widget.destroy()
+
+    def make_window(self) -> Any:
+        import tkinter
+
+        window = tkinter.Toplevel(self.stage.root)
+        window.update_idletasks()
+        return window
+
+    def close(self, window: Any) -> None:
+        handler = window.protocol("WM_DELETE_WINDOW")
+        if handler:
+            window.tk.eval(handler)
+        else:
+            window.destroy()
+
+    def is_open(self, window: Any) -> bool:
+        return bool(window.winfo_exists())

@@ -116,6 +116,29 @@ def the_sender_is_destroyed(stage: Stage) -> None:
 
 
 @scenario("kit")
+def destroyed_and_cancelled_in_one_go(stage: Stage) -> None:
+    """Before the toolkit has told of the end, which PyQt does a round later: it crashes if it is asked to disconnect."""
+
+    async def main(kit: Any) -> None:
+        button = kit.make_button()
+        tasks = [asyncio.create_task(event(*kit.clicks(button))) for _ in range(3)]
+        with events(*kit.clicks(button)) as stream:
+            await asyncio.sleep(0)
+            kit.destroy(button)
+            del button
+            for task in tasks:
+                task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() or isinstance(task.exception(), SourceGone) for task in tasks)
+        del stream
+        for _ in range(3):
+            gc.collect()
+            await asyncio.sleep(0.001)
+
+    play(stage, main)
+
+
+@scenario("kit")
 def a_source_that_was_destroyed_before(stage: Stage) -> None:
     async def main(kit: Any) -> None:
         button = kit.make_button()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from .base import Disconnect, Receiver, Toolkit
@@ -46,17 +47,18 @@ class Connection:
     """Of a slot that the sender alone holds: when it lets go, it is gone."""
 
     def __init__(self, source: Any, slot: Slot, receiver: Receiver) -> None:
-        self._source = source
+        self.source = source
         self._slot: weakref.ref[Slot] | None = weakref.ref(slot, lambda _: receiver.gone())
 
     def end(self) -> None:
         watch, self._slot = self._slot, None  # that it goes means nothing any more
         slot = None if watch is None else watch()
         if slot is not None:
-            try:
-                self._source.disconnect(slot)
-            except (TypeError, RuntimeError):
-                pass  # the sender is just being destroyed
+            with suppress(TypeError, RuntimeError):  # the sender is just being destroyed
+                self.disconnect(slot)
+
+    def disconnect(self, slot: Slot) -> None:
+        self.source.disconnect(slot)
 
 
 TOOLKIT = Connectable()

@@ -27,6 +27,33 @@ class Tk(Toolkit):
             return _trace(source, name or "write", receiver)
         return _bind(source, name, receiver)
 
+    def until_destroyed(self, owner: Any, gone: Callable[[], object]) -> bool:
+        if not isinstance(owner, tkinter.Misc):
+            return False
+        bindings = _Bindings(owner)
+
+        def destroyed() -> None:
+            gone()
+            bindings.end()
+
+        bindings.add_destroyed(destroyed)
+        return True
+
+    def hold_open(self, window: Any, may_close: Callable[[], bool]) -> Callable[[], object] | None:
+        if not isinstance(window, tkinter.Wm):
+            return None
+        alive = weakref.ref(window)
+        before = window.protocol("WM_DELETE_WINDOW")
+
+        def close() -> None:
+            window: Any = alive()
+            with _if_it_lives():
+                if window is not None and window.winfo_exists():
+                    window.tk.eval(before) if before else window.destroy()
+
+        window.protocol("WM_DELETE_WINDOW", lambda: close() if may_close() else None)
+        return close
+
 
 def _bind(widget: tkinter.Misc, sequence: str, receiver: Receiver) -> Disconnect:
     def arrived(event: tkinter.Event[Any]) -> str | None:

@@ -40,6 +40,20 @@ class Toolkit:
         """Of what `knows` says True to. Raises SourceGone if the sender is gone already."""
         raise NotImplementedError
 
+    def until_destroyed(self, owner: Any, gone: Callable[[], object]) -> bool:
+        """Has `gone()` called when `owner` is destroyed, if that is one of its objects. Does not keep it alive.
+
+        Raises SourceGone if it is gone already.
+        """
+        return False
+
+    def hold_open(self, window: Any, may_close: Callable[[], bool]) -> Callable[[], object] | None:
+        """Has `may_close()` asked when the user closes `window`, if that is one of its windows; if False it stays.
+
+        Returns what closes it, as the user would have.
+        """
+        return None
+
 
 def gone_already(error: Exception | None = None) -> SourceGone:
     """For a sender that was destroyed before anybody has waited for it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -34,6 +34,9 @@ ROWS = (
     Row((), "_connectable", "any object with connect(function) and disconnect(function): event(signal)"),
 )
 
+#: What has an end that is told.
+LIVES = "a QObject of Qt or a widget of Tk"
+
 
 def known_forms() -> str:
     """All that `event` takes, for an error."""
@@ -54,6 +57,24 @@ def toolkit_of(source: Any, name: Any) -> Toolkit:
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
     raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
+
+
+def until_destroyed(owner: Any, gone: Callable[[], object]) -> None:
+    """Has `gone()` called when `owner` is destroyed; TypeError if it has no end that could be told."""
+    if not any(toolkit.until_destroyed(owner, gone) for toolkit in toolkits()):
+        raise TypeError(
+            f"nobody tells of the end of {owner!r}: a scope can belong to {LIVES}; without an owner, Scope(), it ends by "
+            "its cancel()"
+        )
+
+
+def hold_open(window: Any, may_close: Callable[[], bool]) -> Callable[[], object]:
+    """Has `may_close()` asked when the user closes `window`; TypeError if it is none. Returns what closes it."""
+    for toolkit in toolkits():
+        close = toolkit.hold_open(window, may_close)
+        if close is not None:
+            return close
+    raise TypeError(f"closes=True is for a window with a close button, not for {window!r}: leave it out")
 
 
 @cache
