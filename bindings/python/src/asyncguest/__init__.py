@@ -11,11 +11,13 @@ of one's choice, and `start_guest_run` for any host that can run a function soon
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
+from ._dialog import dialog
 from ._errors import GuestClosed, GuestError, NestingLimit, SourceGone, WrongThread
 from ._events import event, events
 from ._guest import Guest, StallReport
 from ._host import CallbackHost, Host
 from ._hostcheck import Finding, Harness, HostReport, hostcheck
+from ._in_thread import Report, in_thread
 from ._loop import EventLoop, run
 from ._native import __version__
 from ._process import ProcessStats, stats
@@ -38,15 +40,18 @@ __all__ = [
     "HostReport",
     "NestingLimit",
     "ProcessStats",
+    "Report",
     "Scope",
     "SourceGone",
     "StallReport",
     "WrongThread",
     "__version__",
     "current_guest",
+    "dialog",
     "event",
     "events",
     "hostcheck",
+    "in_thread",
     "run",
     "slot",
     "start",

@@ -92,7 +92,7 @@ class _Receiver:
         raise NotImplementedError
 
 
-class _Next(_Receiver):
+class Next(_Receiver):
     """One emission."""
 
     def __init__(self, filter: Filter | None) -> None:
@@ -109,13 +109,16 @@ class _Next(_Receiver):
         self._error = error
         self._put(None)
 
-    def check(self) -> None:
-        """Raises what has come instead of an emission."""
-        if self._error is not None:
-            try:
+    async def value(self) -> Any:
+        """What has come; raises what has come instead."""
+        try:
+            value = await self.future
+            if self._error is not None:
                 raise self._error
-            finally:
-                self._error = None  # which leads here
+            return value
+        finally:
+            self.is_open = False
+            self._error = None  # which leads here
 
 
 @overload
@@ -145,15 +148,12 @@ def event(source: Any, name: Any = None, *, filter: Filter | None = None) -> Cor
 
     async def one() -> Any:
         nonlocal source
-        receiver = _Next(filter)
+        receiver = Next(filter)
         disconnect = toolkit.connect(source, name, receiver)
         source = None  # whoever waits keeps nobody alive
         try:
-            value = await receiver.future
-            receiver.check()
-            return value
+            return await receiver.value()
         finally:
-            receiver.is_open = False
             disconnect()
 
     return one()

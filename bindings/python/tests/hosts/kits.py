@@ -49,7 +49,22 @@ class Kit:
         raise NotImplementedError
 
     def is_open(self, window: Any) -> bool:
+        """It has not been closed."""
+        raise NotImplementedError
+
+    def is_shown(self, window: Any) -> bool:
         """It is on the screen."""
+        return self.is_open(window)
+
+    #: What awaiting the dialog gives when the user has agreed.
+    agreed: Any = 1
+
+    def make_dialog(self) -> Any:
+        """Not shown yet."""
+        raise NotImplementedError
+
+    def agree(self, dialog: Any) -> None:
+        """As its OK button."""
         raise NotImplementedError
 
 
@@ -92,6 +107,12 @@ class Qt(Kit):
             return bool(window.isVisible())
         except RuntimeError:
             return False
+
+    def make_dialog(self) -> Any:
+        return self.stage.QtWidgets.QDialog(self.stage.window)
+
+    def agree(self, dialog: Any) -> None:
+        dialog.accept()
 
 
 class Tk(Kit):
@@ -139,3 +160,19 @@ class Tk(Kit):
 
     def is_open(self, window: Any) -> bool:
         return bool(window.winfo_exists())
+
+    def is_shown(self, window: Any) -> bool:
+        return bool(window.winfo_exists() and window.winfo_viewable())
+
+    agreed = "yes"
+
+    def make_dialog(self) -> Any:
+        import tkinter
+
+        window = tkinter.Toplevel(self.stage.root)
+        window.withdraw()
+        return window
+
+    def agree(self, dialog: Any) -> None:
+        dialog.result = "yes"
+        dialog.destroy()

@@ -68,7 +68,7 @@ class Tk(stages.Stage):
         before = window.grab_current()  # the dialog below this one
         window.grab_set()
         self.root.wait_window(window)
-        if before is not None:
+        if before is not None and before.winfo_exists():
             before.grab_set()
 
     def destroy(self) -> None:

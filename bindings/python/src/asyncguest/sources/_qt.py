@@ -67,6 +67,24 @@ class Qt(Toolkit):
 
         return close
 
+    def is_dialog(self, dialog: Any) -> bool:
+        return _binding_of(dialog) is not None and bool(dialog.inherits("QDialog"))
+
+    def show(self, dialog: Any, receiver: Receiver) -> Disconnect:
+        try:
+            disconnect = self.connect(dialog.finished, None, receiver)
+        except RuntimeError as error:
+            raise gone_already(error) from error
+        dialog.open()
+
+        def close() -> None:
+            disconnect()
+            with suppress(RuntimeError):  # it is gone
+                if dialog.isVisible():
+                    dialog.done(0)
+
+        return close
+
 
 class PyQtSlot(Slot):
     """PyQt hands out references into the emission: what is not a pointer has to be copied."""

@@ -54,6 +54,33 @@ class Tk(Toolkit):
         window.protocol("WM_DELETE_WINDOW", lambda: close() if may_close() else None)
         return close
 
+    def is_dialog(self, dialog: Any) -> bool:
+        return isinstance(dialog, tkinter.Toplevel)
+
+    def show(self, dialog: Any, receiver: Receiver) -> Disconnect:
+        def grab(*_: object) -> None:
+            if dialog.winfo_viewable():
+                dialog.grab_set()
+
+        bindings = _Bindings(dialog)
+        bindings.add_destroyed(lambda: receiver.arrived((getattr(dialog, "result", None),)))
+        bindings.add("<Map>", grab)  # before, Tk refuses
+        before: Any = None  # the dialog below this one
+        with suppress(KeyError):  # it is none of tkinter's
+            before = dialog.grab_current()
+        dialog.deiconify()
+        grab()
+
+        def close() -> None:
+            bindings.end()
+            with _if_it_lives():
+                dialog.destroy()
+            with _if_it_lives():
+                if before is not None and before.winfo_viewable():
+                    before.grab_set()
+
+        return close
+
 
 def _bind(widget: tkinter.Misc, sequence: str, receiver: Receiver) -> Disconnect:
     def arrived(event: tkinter.Event[Any]) -> str | None:

@@ -54,6 +54,14 @@ class Toolkit:
         """
         return None
 
+    def is_dialog(self, dialog: Any) -> bool:
+        """Whether it can show that."""
+        return False
+
+    def show(self, dialog: Any, receiver: Receiver) -> Disconnect:
+        """Shows a dialog; `receiver.arrived((result,))` at its end. The Disconnect closes it if it is still open."""
+        raise NotImplementedError
+
 
 def gone_already(error: Exception | None = None) -> SourceGone:
     """For a sender that was destroyed before anybody has waited for it."""

@@ -36,6 +36,8 @@ ROWS = (
 
 #: What has an end that is told.
 LIVES = "a QObject of Qt or a widget of Tk"
+#: What `dialog` takes.
+DIALOGS = "a QDialog or a tkinter.Toplevel"
 
 
 def known_forms() -> str:
@@ -57,6 +59,14 @@ def toolkit_of(source: Any, name: Any) -> Toolkit:
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
     raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
+
+
+def toolkit_of_dialog(dialog: Any) -> Toolkit:
+    """The one that can show that; TypeError if none can."""
+    for toolkit in toolkits():
+        if toolkit.is_dialog(dialog):
+            return toolkit
+    raise TypeError(f"{dialog!r} is no dialog that can be waited for: {DIALOGS} is one")
 
 
 def until_destroyed(owner: Any, gone: Callable[[], object]) -> None:

@@ -1,0 +1,32 @@
+"""A toolkit's dialog as something to await. Host thread."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from ._events import Next
+from .sources.find import toolkit_of_dialog
+
+
+def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
+    """Shows a dialog and waits for its end: `answer = await dialog(box)`. Nobody's code stands still meanwhile.
+
+    `dialog`: Qt: a QDialog, by its `open()`; gives the result that `finished` tells. Tk: a Toplevel, which gets the grab;
+    gives its attribute `result`, or None, when it is destroyed. If the task is cancelled, the dialog is closed; it is kept alive
+    while it is waited for.
+
+    Raises SourceGone if it is destroyed without a result, GuestError outside of a guest, TypeError at once for what is
+    no dialog. Host thread.
+    """
+    toolkit = toolkit_of_dialog(dialog)
+
+    async def one() -> Any:
+        receiver = Next(None)
+        close = toolkit.show(dialog, receiver)
+        try:
+            return await receiver.value()
+        finally:
+            close()
+
+    return one()
