@@ -208,6 +208,29 @@ def test_the_guests_fds_are_closed_in_the_child_wherever_it_was_forked(drive):
     assert statuses == [0, 0, 0, 0]
 
 
+def test_the_child_goes_on_in_the_queue_host_and_takes_no_wakeup_of_the_parents():
+    """With a guest of its own there."""
+    run = Run("fd")
+    host = run.host
+
+    def child():
+        guest = asyncguest.Guest(host, done_callback=host.stop)
+        task = guest.start(asyncio.sleep, 0.001, "guest")
+        host.run()
+        assert task.result() == "guest"
+        while host._wake_fd in dict(host._poll.poll(0)):
+            host.run_once(0)
+
+    async def main():
+        host._waiting = True  # as a post of another thread finds it
+        host.post(bool)
+        assert fork(child) == 0
+        return host._wake_fd in dict(host._poll.poll(0))
+
+    run.start(main)
+    assert run.finish(), "the host would not be woken"
+
+
 def test_a_grandchild(drive):
     run = Run(drive)
 

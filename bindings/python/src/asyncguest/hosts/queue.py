@@ -33,6 +33,9 @@ class QueueHost(Host):
         self._ready: dict[int, Callable[[], bool]] = {}
         self._stopped = False
         self._waiting = False
+        self._open()
+
+    def _open(self) -> None:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
         self._poll.register(self._wake_fd, select.EPOLLIN)
@@ -84,6 +87,14 @@ class QueueHost(Host):
             if not self._jobs:
                 break  # a nested loop has run them
             self._jobs.popleft()()
+
+    def forked(self, guest: object) -> None:
+        """The child goes on with fds of its own: by these it would take its parent's wake-ups, and change what it watches."""
+        if not self._poll.closed:
+            self._ready.clear()
+            self._poll.close()
+            os.close(self._wake_fd)
+            self._open()
 
     def end_child(self, error: BaseException) -> NoReturn:
         """Comes out of `run`, as what a job raises."""
