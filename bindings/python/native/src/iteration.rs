@@ -59,7 +59,7 @@ pub fn queue_found(slf: &Bound<'_, LoopState>, found: &Found) -> PyResult<()> {
             let entry = Entry::of(handle);
             if entry.is_cancelled(py)? {
                 call(&slf.getattr(remove)?, (fd,))?;
-            } else {
+            } else if !entry.goes_again() {
                 slf.get().ready.get().push(py, entry);
             }
         }
@@ -175,6 +175,9 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
     if outcome.is_err() {
         core.left.store(0, Relaxed); // the next iteration is a whole one
     }
+    if core.left.load(Relaxed) == 0 {
+        ready.queue_again(py);
+    }
     let queued = core.queue_after(slf);
     outcome.and(queued).map(|()| now)
 }
@@ -188,17 +191,16 @@ fn run(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
     if let Some(before) = core.running.replace(py, Some(entry.clone_ref(py))) {
         before.release(py);
     }
-    if core.is_debug() {
-        run_timed(slf, entry)?;
-    } else {
-        entry.run(py)?;
+    let again = if core.is_debug() { run_timed(slf, entry)? } else { entry.run(py)? };
+    if again {
+        core.ready.get().push_again(py, entry);
     }
     Ok(true)
 }
 
 /// In debug mode: asyncio's exception handler asks where the handle was made, and what takes long is told.
 #[cold]
-fn run_timed(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<()> {
+fn run_timed(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
     static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let (py, began) = (slf.py(), monotonic());
     let current = intern!(py, "_current_handle");
@@ -206,10 +208,10 @@ fn run_timed(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<()> {
     slf.setattr(current, entry.object())?;
     let outcome = entry.run(py);
     slf.setattr(current, before)?;
-    outcome?;
+    let again = outcome?;
     let took = monotonic() - began;
     if took >= slf.getattr(intern!(py, "slow_callback_duration"))?.extract()? {
         call(REPORT.import(py, "asyncguest._compat", "report_slow")?, (entry.object(), took))?;
     }
-    Ok(())
+    Ok(again)
 }

@@ -41,13 +41,27 @@ impl Entry {
         }
     }
 
+    /// Returns whether it is known to be ready again.
     #[inline]
-    pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn run(&self, py: Python<'_>) -> PyResult<bool> {
         match self {
-            Entry::Own(handle) => Handle::run(handle.bind(py)),
+            Entry::Own(handle) => Handle::run(handle.bind(py)).map(|()| false),
             Entry::Transport(handle) => TransportHandle::run(handle.bind(py)),
-            Entry::Foreign(handle) => method(handle.bind(py), intern!(py, "_run")).map(drop),
+            Entry::Foreign(handle) => method(handle.bind(py), intern!(py, "_run")).map(|_| false),
         }
+    }
+
+    /// Whether it is in the ring since it was known to be ready again: what is found of it says the same.
+    pub fn goes_again(&self) -> bool {
+        matches!(self, Entry::Transport(handle) if handle.get().goes_again())
+    }
+
+    /// It is taken out of the ring, and may not be run.
+    fn left(self, py: Python<'_>) -> Py<PyAny> {
+        if let Entry::Transport(handle) = &self {
+            handle.get().leave_ring();
+        }
+        self.object().clone_ref(py)
     }
 
     #[inline]
@@ -100,12 +114,29 @@ impl Entry {
 #[derive(Default)]
 pub struct Ready {
     entries: Guarded<VecDeque<Entry>>,
+    /// For the next iteration, after all that this one queues: where asyncio's poller would find them.
+    again: Guarded<Vec<Entry>>,
 }
 
 impl Ready {
     #[inline]
     pub fn push(&self, py: Python<'_>, entry: Entry) {
         self.entries.with(py, |entries| entries.push_back(entry));
+    }
+
+    /// Keeps one that was run and is known to be ready again, until the iteration has ended.
+    pub fn push_again(&self, py: Python<'_>, entry: &Entry) {
+        if let Entry::Transport(handle) = entry {
+            handle.get().go_again();
+            self.again.with(py, |again| again.push(entry.clone_ref(py)));
+        }
+    }
+
+    /// An iteration has ended.
+    #[inline]
+    pub fn queue_again(&self, py: Python<'_>) {
+        let again = self.again.with(py, std::mem::take);
+        self.entries.with(py, |entries| entries.extend(again));
     }
 
     pub fn push_first(&self, py: Python<'_>, entry: Entry) {
@@ -129,6 +160,7 @@ impl Ready {
 
     /// Empties it. The caller drops what was in it.
     pub fn take_all(&self, py: Python<'_>) -> VecDeque<Entry> {
+        self.queue_again(py);
         self.entries.with(py, std::mem::take)
     }
 
@@ -183,16 +215,16 @@ impl Ready {
     }
 
     fn popleft(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.take(py).map(|entry| entry.object().clone_ref(py)).ok_or_else(empty)
+        self.take(py).map(|entry| entry.left(py)).ok_or_else(empty)
     }
 
     fn pop(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let last = self.entries.with(py, VecDeque::pop_back);
-        last.map(|entry| entry.object().clone_ref(py)).ok_or_else(empty)
+        last.map(|entry| entry.left(py)).ok_or_else(empty)
     }
 
     fn clear(&self, py: Python<'_>) {
-        drop(self.take_all(py));
+        drop(self.take_all(py).into_iter().map(|entry| entry.left(py)).collect::<Vec<_>>());
     }
 
     fn extend(&self, handles: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -204,9 +236,11 @@ impl Ready {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.entries
-            .visited(|entries| entries.iter().try_for_each(|entry| visit.call(entry.object())))
-            .unwrap_or(Ok(()))
+        let entries =
+            self.entries.visited(|entries| entries.iter().try_for_each(|entry| visit.call(entry.object())));
+        entries.unwrap_or(Ok(()))?;
+        let again = self.again.visited(|again| again.iter().try_for_each(|entry| visit.call(entry.object())));
+        again.unwrap_or(Ok(()))
     }
 
     fn __clear__(&self, py: Python<'_>) {

@@ -15,9 +15,11 @@ import sys
 from asyncio import base_events, constants, futures, selector_events, trsock, unix_events
 from typing import TYPE_CHECKING, Any
 
-from . import _native
 from ._cpython_loop import CPythonLoop
-from ._native import Reactor, ReadBuffer, TransportHandle
+from ._native import DatagramTransport as NativeDatagramTransport
+from ._native import Reactor, ReadBuffer, StreamTransport, Transport, TransportHandle
+from ._native import ReadPipeTransport as NativeReadPipeTransport
+from ._native import WritePipeTransport as NativeWritePipeTransport
 from ._selector import GuestSelector
 from ._tls import TLSProtocol
 
@@ -48,10 +50,10 @@ class _Reads:
 
     __slots__ = ()
 
-    is_reading = _native.Transport._is_reading
-    pause_reading = _native.Transport._pause_reading
-    resume_reading = _native.Transport._resume_reading
-    max_size = _native.Transport._max_size
+    is_reading = Transport._is_reading
+    pause_reading = Transport._pause_reading
+    resume_reading = Transport._resume_reading
+    max_size = Transport._max_size
 
 
 class _Writes:
@@ -59,8 +61,8 @@ class _Writes:
 
     __slots__ = ()
 
-    abort = _native.Transport._abort
-    get_write_buffer_size = _native.Transport._get_write_buffer_size
+    abort = Transport._abort
+    get_write_buffer_size = Transport._get_write_buffer_size
     get_write_buffer_limits = _SelectorTransport.get_write_buffer_limits
     set_write_buffer_limits = _SelectorTransport.set_write_buffer_limits
     _set_write_buffer_limits = _SelectorTransport._set_write_buffer_limits
@@ -86,7 +88,7 @@ def _introduce(transport: Any, loop: TransportLoop, sock: socket.socket) -> None
     loop._transports[transport._sock_fd] = transport
 
 
-class SocketTransport(_Reads, _Writes, _native.StreamTransport):
+class SocketTransport(_Reads, _Writes, StreamTransport):
     """What `_SelectorSocketTransport` is."""
 
     __slots__ = ()
@@ -121,7 +123,7 @@ class SocketTransport(_Reads, _Writes, _native.StreamTransport):
             server._detach()
 
 
-class DatagramTransport(_Reads, _Writes, _native.DatagramTransport):
+class DatagramTransport(_Reads, _Writes, NativeDatagramTransport):
     """What `_SelectorDatagramTransport` is."""
 
     __slots__ = ()
@@ -154,8 +156,8 @@ class _Pipe:
 
     __slots__ = ()
 
-    _pipe = _native.Transport._sock
-    _fileno = _native.Transport._sock_fd
+    _pipe = Transport._sock
+    _fileno = Transport._sock_fd
 
     def _open(self: Any, loop: TransportLoop, pipe: Any, protocol: Any, waiter: Any, watches: bool = True) -> None:
         self._extra["pipe"] = pipe
@@ -163,7 +165,7 @@ class _Pipe:
         _begin(self, loop, protocol, waiter, watches)
 
 
-class ReadPipeTransport(_Reads, _Pipe, _native.ReadPipeTransport):
+class ReadPipeTransport(_Reads, _Pipe, NativeReadPipeTransport):
     """What `_UnixReadPipeTransport` is."""
 
     __slots__ = ()
@@ -183,7 +185,7 @@ class ReadPipeTransport(_Reads, _Pipe, _native.ReadPipeTransport):
     __del__ = _ReadPipeTransport.__del__
 
 
-class WritePipeTransport(_Writes, _Pipe, _native.WritePipeTransport):
+class WritePipeTransport(_Writes, _Pipe, NativeWritePipeTransport):
     """What `_UnixWritePipeTransport` is."""
 
     __slots__ = ()

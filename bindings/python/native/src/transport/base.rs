@@ -21,7 +21,7 @@ use crate::call::{method, method_with};
 pub struct Transport {
     state: Mutex<State>,
     read_buffer: Py<ReadBuffer>,
-    /// The last read was a large one.
+    /// The last read was a large one; of datagrams: there were others behind the last one.
     pub expects_much: AtomicBool,
     pub fd: i32,
     pub kind: &'static Kind,
@@ -244,6 +244,12 @@ impl Transport {
     #[getter]
     fn _sock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.sock(py)
+    }
+
+    #[setter(_sock)]
+    fn set_sock(&self, sock: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut self.state().sock, sock);
+        drop(before);
     }
 
     #[getter]

@@ -1,6 +1,9 @@
 //! The transport of datagrams, with asyncio's names: of Internet and Unix sockets, connected or not.
 //!
-//! One datagram is received at a time, and its callback called, as asyncio does it.
+//! One datagram is received at a time, and its callback called. If there is another one then, the loop runs the transport again
+//! in its next iteration, where asyncio's comes to it by way of the system's poller.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyValueError};
 use pyo3::intern;
@@ -96,10 +99,10 @@ impl DatagramTransport {
         flow::maybe_pause(transport)
     }
 
-    /// What the protocol raises is for the loop's exception handler, and the socket stays open.
-    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// What the protocol raises is for the loop's exception handler, and the socket stays open. Returns whether there is more.
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, transport) = (slf.py(), slf.as_super());
-        let Some(reading) = read::begin(transport) else { return Ok(()) };
+        let Some(reading) = read::begin(transport) else { return Ok(false) };
         let received = super::fd_of(&reading.sock).and_then(|fd| {
             let buffer = transport.get().read_buffer();
             let received = buffer.receive(py, reading.max_size, |room| socket::receive_from(fd, room));
@@ -108,10 +111,18 @@ impl DatagramTransport {
         match received {
             Ok(Some((data, from))) => {
                 let from = address::to_python(py, &from)?;
-                method2(&reading.protocol, intern!(py, "datagram_received"), data.as_any(), &from).map(drop)
+                method2(&reading.protocol, intern!(py, "datagram_received"), data.as_any(), &from)?;
+                let more = &transport.get().expects_much;
+                if !more.load(Relaxed) {
+                    more.store(super::fd_of(&reading.sock).is_ok_and(|fd| socket::received(fd) > 0), Relaxed);
+                }
+                Ok(more.load(Relaxed))
             }
-            Ok(None) => Ok(()),
-            Err(error) => failed(transport, error, DATAGRAM.read_error),
+            Ok(None) => {
+                transport.get().expects_much.store(false, Relaxed); // from here on it is asked for again
+                Ok(false)
+            }
+            Err(error) => failed(transport, error, DATAGRAM.read_error).map(|()| false),
         }
     }
 

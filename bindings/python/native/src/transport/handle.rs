@@ -30,6 +30,8 @@ pub struct TransportHandle {
     side: Side,
     context: Py<PyAny>,
     cancelled: AtomicBool,
+    /// It was put into the ring since there is more to be read, and need not be found.
+    again: AtomicBool,
 }
 
 impl TransportHandle {
@@ -42,18 +44,19 @@ impl TransportHandle {
             side,
             context: context.unbind(),
             cancelled: AtomicBool::new(false),
+            again: AtomicBool::new(false),
         })
     }
 
     /// The fd is ready for this side. What the protocol raises is told to it or to the loop; SystemExit and KeyboardInterrupt
-    /// come out, and so does what asyncio has its handles report.
-    pub fn ready(&self, py: Python<'_>) -> PyResult<()> {
+    /// come out, and so does what asyncio has its handles report. Returns whether it is known to be ready still.
+    pub fn ready(&self, py: Python<'_>) -> PyResult<bool> {
         let (transport, context) = (self.transport.bind(py), self.context.bind(py));
         let ready = match self.side {
             Side::Read => intern!(py, "_read_ready"),
             Side::Write => intern!(py, "_write_ready"),
         };
-        method1(context, intern!(py, "run"), &transport.getattr(ready)?).map(drop)
+        method1(context, intern!(py, "run"), &transport.getattr(ready)?)?.is_truthy()
     }
 
     fn name(&self) -> &'static str {
@@ -69,9 +72,13 @@ impl TransportHandle {
     }
 
     /// `ready`, and the loop is told what that leaves to it: what an `asyncio.Handle` does by `_run`.
-    pub fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub fn run(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
-        let Err(error) = this.ready(py) else { return Ok(()) };
+        this.leave_ring();
+        let error = match this.ready(py) {
+            Ok(more) => return Ok(more && !this.is_cancelled()),
+            Err(error) => error,
+        };
         if is_exit(py, &error) {
             return Err(error);
         }
@@ -80,7 +87,20 @@ impl TransportHandle {
         context.set_item("exception", error.into_value(py))?;
         context.set_item("handle", slf)?;
         method1(this.event_loop.bind(py), intern!(py, "call_exception_handler"), &context)?;
-        Ok(())
+        Ok(false)
+    }
+
+    /// It is put into the ring without having been found.
+    pub fn go_again(&self) {
+        self.again.store(true, Relaxed);
+    }
+
+    pub fn goes_again(&self) -> bool {
+        self.again.load(Relaxed)
+    }
+
+    pub fn leave_ring(&self) {
+        self.again.store(false, Relaxed);
     }
 
     pub fn context(&self) -> &Py<PyAny> {
@@ -95,7 +115,7 @@ impl TransportHandle {
 #[pymethods]
 impl TransportHandle {
     fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::run(slf)
+        Self::run(slf).map(drop)
     }
 
     /// Never runs any more.
