@@ -3,6 +3,9 @@
 // Errors have a `code`: the library's ("GUEST_ECLOSED", ...), Node's ("ERR_INVALID_ARG_TYPE"), or the system's
 // ("ECONNREFUSED").
 
+/// <reference types="node" />
+import type { Duplex } from 'node:stream';
+
 export interface StartOptions {
   /**
    * How the guest gets its turns. 'fd' (default but on Windows, in Bun and in Deno): libuv watches one fd of the guest's, no thread.
@@ -44,22 +47,31 @@ export interface Watch {
   close(): boolean;
 }
 
-/** A connected stream socket. Its fd is closed by close() and by the end of its guest. */
-export interface Socket extends AsyncIterable<Uint8Array> {
-  /** The next bytes, at most `most` (default 65536); null at the end of the stream. One read at a time. */
-  read(most?: number, options?: Abortable): Promise<Uint8Array | null>;
-  /** Resolves when the system has taken all of it. Need not be awaited to keep the order. Text is sent as UTF-8. */
-  write(data: Uint8Array | string): Promise<void>;
-  /** Ends the stream after what was written. Reading goes on. */
-  end(): Promise<void>;
-  /** Closes it at once; what waits on it is rejected with GUEST_ECLOSED. Whether it was open. */
-  close(): boolean;
+export interface SocketOptions {
+  /** As in node:net: false (default) ends the writing side when the other one has ended; true leaves that to end(). */
+  allowHalfOpen?: boolean;
 }
 
-/** A listening socket. */
+/**
+ * A connection, as node:stream has them: write and end, 'data' and 'end', pipe, for await, destroy. It reads while
+ * somebody does, and write() says false when the peer takes less than is written. An 'error' has the system's `code`
+ * (ECONNRESET, EPIPE, ...). The end of its guest destroys it, without an 'error'.
+ */
+export interface Socket extends Duplex {
+  /** The names of both ends, and what has passed; undefined when it has ended. */
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly bytesRead: number | undefined;
+  readonly bytesWritten: number | undefined;
+}
+
+/** A listening socket. Connections that come while nobody waits for one are kept, unread. */
 export interface Server extends AsyncIterable<Socket> {
   readonly address: string;
   readonly port: number;
+  /** The next connection. An error (EMFILE, ...) says that none can be accepted just now: it goes on when one can. */
   accept(options?: Abortable): Promise<Socket>;
   close(): boolean;
 }
@@ -106,10 +118,10 @@ export interface Guest {
   /** Looks a name up on the guest's pool. `port`: a number or a name such as 'http'. */
   resolve(host: string | null, port?: number | string | null,
     options?: { family?: 0 | 4 | 6 } & Abortable): Promise<Address[]>;
-  /** Connects to the first address of `host` (default 'localhost') that answers. */
-  connect(port: number | string, host?: string, options?: { family?: 0 | 4 | 6 } & Abortable): Promise<Socket>;
+  /** Connects to the first address of `host` (default 'localhost') that answers: each has 250 ms before the next is tried, too. */
+  connect(port: number | string, host?: string, options?: { family?: 0 | 4 | 6 } & SocketOptions & Abortable): Promise<Socket>;
   /** Listens on the first address of `host` (default 'localhost'); port 0 (default) takes a free one. */
-  listen(port?: number | string, host?: string, options?: { family?: 0 | 4 | 6; backlog?: number }): Promise<Server>;
+  listen(port?: number | string, host?: string, options?: { family?: 0 | 4 | 6; backlog?: number } & SocketOptions): Promise<Server>;
 
   /** Asks the guest to end, with whatever it has open. May be repeated. Returns `done`. */
   cancel(): Promise<void>;

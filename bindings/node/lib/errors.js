@@ -13,4 +13,8 @@ function system(errno, syscall) {
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno, syscall });
 }
 
-module.exports = { closed, system };
+function memory(syscall) {
+  return Object.assign(new Error(`${syscall}: there is no memory for the bytes, so that the connection had to end`), { code: 'GUEST_ENOMEM', syscall });
+}
+
+module.exports = { closed, memory, system };

@@ -5,7 +5,7 @@ const { NativeGuest } = require('./native.js');
 const errors = require('./errors.js');
 const exit = require('./exit.js');
 const runtime = require('./runtime.js');
-const { Socket, Server, wanted } = require('./socket.js');
+const { Socket, Server } = require('./socket.js');
 
 const DRIVES = { thread: 0, fd: 1 };
 const ENDED = 'the guest has ended';
@@ -15,6 +15,7 @@ class Guest {
   #done;
   #ended = false;
   #pending = new Set(); // what to reject when the guest ends
+  #open = new Set(); // sockets and servers, which end with it
 
   constructor(options) {
     const { drive = runtime.drives[0], budget = 0, stallAfter = 0, workThreads = 0 } = options;
@@ -33,6 +34,7 @@ class Guest {
     const onDone = (status) => {
       this.#ended = true;
       exit.ended(this.#native);
+      this.#closeAll();
       for (const reject of [...this.#pending]) reject(errors.closed(ENDED));
       if (status === 0) resolveDone();
       else rejectDone(Object.assign(new Error(`the guest has failed with status ${status}`), { status }));
@@ -69,34 +71,33 @@ class Guest {
     return this.#lookup(host, port, family, 0, signal);
   }
 
-  async connect(port, host = 'localhost', { family = 0, signal } = {}) {
-    let failure;
-    for (const address of await this.#lookup(host, port, family, 0, signal)) {
-      let socket;
-      try {
-        socket = new Socket(this.#native, this.#waiter, wanted('open')(...where(address), -1));
-        await socket.connected(signal);
-        return socket;
-      } catch (error) {
-        socket?.close();
-        if (signal?.aborted || error.code === 'GUEST_ECLOSED') throw error;
-        failure = Object.assign(error, { address: address.address, port: address.port });
-      }
+  async connect(port, host = 'localhost', { family = 0, signal, ...options } = {}) {
+    const addresses = await this.#lookup(host, port, family, 0, signal);
+    try {
+      return await this.#waiter(signal, (resolve, reject) => {
+        const begin = (callback) => this.#native.connectStream(addresses.map(({ sockaddr }) => sockaddr), callback);
+        const socket = new Socket(this.#native, this.#open, begin, options);
+        socket.connects({ resolve, reject });
+        return () => socket.connects(null).destroy();
+      });
+    } catch (error) {
+      throw signal?.aborted || error.code === 'GUEST_ECLOSED' ? error : Object.assign(error, { address: host, port: Number(port) });
     }
-    throw failure;
   }
 
-  async listen(port = 0, host = 'localhost', { family = 0, backlog = 128 } = {}) {
-    const [address] = await this.#lookup(host, port, family, 1);
-    return new Server(this.#native, this.#waiter, wanted('open')(...where(address), backlog), address.address);
+  async listen(port = 0, host = 'localhost', { family = 0, ...options } = {}) {
+    const [{ address }] = await this.#lookup(host, port, family, 1);
+    return new Server(this.#native, this.#open, this.#waiter, address, port, options);
   }
 
   cancel() {
+    this.#closeAll();
     this.#native.cancel();
     return this.#done;
   }
 
   shutdown(timeout = 1000) {
+    this.#closeAll();
     this.#native.shutdown(timeout);
     return this.#done;
   }
@@ -113,6 +114,10 @@ class Guest {
 
   stats() {
     return this.#native.stats();
+  }
+
+  #closeAll() {
+    for (const one of [...this.#open]) one.destroy();
   }
 
   async #lookup(host, port, family, passive, signal) {
@@ -185,7 +190,7 @@ class Watch {
 
   constructor(native, fd, events, callback) {
     this.#native = native;
-    this.#id = native.addFd(fd, events, bound(callback, 'asyncguest.Watch'), false);
+    this.#id = native.addFd(fd, events, bound(callback, 'asyncguest.Watch'));
   }
 
   modify(events) {
@@ -203,11 +208,7 @@ function bound(callback, type) {
   return typeof callback === 'function' ? AsyncResource.bind(callback, type) : callback;
 }
 
-function where({ domain, socktype, protocol, sockaddr }) {
-  return [domain, socktype, protocol, sockaddr];
-}
-
-// What only open_socket needs is kept, out of sight of console.log and comparisons.
+// What only connectStream needs is kept, out of sight of console.log and comparisons.
 function tidy({ address, port, family, ...rest }) {
   const visible = { address, port, family };
   for (const [name, value] of Object.entries(rest)) Object.defineProperty(visible, name, { value });

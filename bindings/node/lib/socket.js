@@ -1,212 +1,203 @@
 'use strict';
-// Stream sockets over a guest: promises over non-blocking system calls. The native source owns the fd and closes
-// it however the guest ends.
-const native = require('./native.js');
+// Connections of a guest as node:stream has them: a Duplex over a native stream, which is paused but while somebody reads.
+const { AsyncResource } = require('node:async_hooks');
+const { Duplex } = require('node:stream');
 const errors = require('./errors.js');
-const exit = require('./exit.js');
 
-const READABLE = 1;
-const WRITABLE = 2;
-const EAGAIN = -require('node:os').constants.errno.EAGAIN;
-const ECONNABORTED = -require('node:os').constants.errno.ECONNABORTED;
+const OPENED = 0; // as in src/streams.cpp
+const DATA = 1;
+const END = 2;
+const CLOSED = 3;
 
-/** The system call `name`, which throws instead of returning an error; EAGAIN excepted. */
-function wanted(name) {
-  const call = native.sockets?.[name];
-  if (!call) {
-    throw Object.assign(new Error('sockets of a guest are not available on this system; use node:net'), { code: 'GUEST_ENOTSUP' });
-  }
-  return (...args) => {
-    const result = call(...args);
-    if (result < 0 && result !== EAGAIN) throw errors.system(result, name);
-    return result;
-  };
+/** How a native call ended: null or an error in Node's shape. */
+function problem(status, errno, syscall) {
+  return status === 0 ? null : errno > 0 ? errors.system(-errno, syscall) : errors.memory(syscall);
 }
 
-// Calls that never have to wait would keep the loop from its turn for ever: promises alone do not go back to it.
-// After 4 ms of them, as long as one batch may last, the next one lets the loop have its turn first.
-const BUDGET = 4;
-let began = 0; // when the present turn was first asked about
-async function fairly(result) {
-  if (began === 0) {
-    began = performance.now();
-    setImmediate(() => (began = 0));
-  }
-  if (performance.now() - began > BUDGET) await new Promise((resolve) => setImmediate(resolve));
-  return result;
-}
-
-/** One owned fd; at most one waiter for each direction. */
-class Descriptor {
-  #guest;
-  #wait;
+class Socket extends Duplex {
+  #native;
+  #open; // the guest's set of what is open
   #id;
-  #waiting = { [READABLE]: null, [WRITABLE]: null };
-  #armed = 0;
-  fd;
+  #reads = false; // whether the native stream is not paused
+  #settle = null; // of the promise of the connection, until it stands or has failed
+  #writing = null; // who waits for the end of a write
 
-  constructor(guest, wait, fd) {
-    this.#guest = guest;
-    this.#wait = wait;
-    this.#id = guest.addFd(fd, 0, (events) => this.#ready(events), true);
-    this.fd = fd;
+  /** `begin(callback)` makes the native stream, and returns its id. */
+  constructor(native, open, begin, { allowHalfOpen = false } = {}) {
+    super({ allowHalfOpen });
+    this.#native = native;
+    this.#open = open;
+    this.#id = begin(AsyncResource.bind((kind, value, errno) => this.#tell(kind, value, errno), 'asyncguest.Socket'));
+    open.add(this);
   }
 
-  /** Until it is readable or writable. `signal` may be undefined. */
-  until(direction, signal) {
-    return this.#wait(signal, (resolve, reject) => {
-      this.check();
-      if (this.#waiting[direction]) throw new Error('another call waits for the same already: await that first');
-      this.#waiting[direction] = { resolve, reject };
-      this.#arm();
-      return () => {
-        this.#waiting[direction] = null;
-        this.#arm();
-      };
-    });
+  /** For Guest.connect alone: who is told whether it stands; or null, nobody any more. */
+  connects(settle) {
+    this.#settle = settle;
+    return this;
   }
 
-  check() {
-    if (this.fd < 0) throw errors.closed('the socket was closed');
-    if (!exit.lives(this.#guest)) throw errors.closed('the guest has ended'); // the number may be another file's by now
+  get remoteAddress() {
+    return this.#info().remoteAddress;
   }
 
-  close() {
-    if (this.fd < 0) return false;
-    this.fd = -1;
-    for (const direction of [READABLE, WRITABLE]) {
-      this.#waiting[direction]?.reject(errors.closed('the socket was closed'));
-      this.#waiting[direction] = null;
+  get remotePort() {
+    return this.#info().remotePort;
+  }
+
+  get localAddress() {
+    return this.#info().localAddress;
+  }
+
+  get localPort() {
+    return this.#info().localPort;
+  }
+
+  get bytesRead() {
+    return this.#info().bytesRead;
+  }
+
+  get bytesWritten() {
+    return this.#info().bytesWritten;
+  }
+
+  _read() {
+    this.#flow(true);
+  }
+
+  _write(chunk, encoding, callback) {
+    this.#send([chunk], callback);
+  }
+
+  _writev(chunks, callback) {
+    this.#send(chunks.map(({ chunk }) => chunk), callback);
+  }
+
+  _final(callback) {
+    if (this.#id !== null) this.#native.shutdownStream(this.#id);
+    callback();
+  }
+
+  _destroy(error, callback) {
+    this.#open.delete(this);
+    if (this.#id !== null) this.#native.closeSource(this.#id);
+    this.#id = null;
+    const [writing, settle] = [this.#writing, this.#settle];
+    this.#writing = this.#settle = null;
+    writing?.(error ?? errors.closed('the socket was destroyed'));
+    settle?.reject(error ?? errors.closed('the socket was destroyed'));
+    callback(settle ? null : error); // who waits for the connection has the error
+  }
+
+  #tell(kind, value, errno) {
+    if (kind === OPENED) {
+      const { resolve } = this.#settle;
+      this.#settle = null;
+      resolve(this);
+    } else if (kind === DATA) {
+      if (!this.push(value)) this.#flow(false);
+    } else if (kind === END) {
+      this.push(null);
+    } else if (kind === CLOSED) {
+      this.#id = null; // both ends have said that they are through, or it is broken
+      const error = problem(value, errno, this.#settle ? 'connect' : 'read');
+      if (error) this.destroy(error);
     }
-    return this.#guest.closeSource(this.#id);
   }
 
-  #ready(events) {
-    for (const direction of [READABLE, WRITABLE]) {
-      const other = READABLE + WRITABLE - direction;
-      if (events & ~other) { // errors and hang-ups concern both
-        this.#waiting[direction]?.resolve();
-        this.#waiting[direction] = null;
-      }
-    }
-    this.#arm();
+  #flow(on) {
+    if (this.#id === null || this.#reads === on) return;
+    this.#reads = on;
+    this.#native.pauseStream(this.#id, !on);
   }
 
-  #arm() {
-    const events = (this.#waiting[READABLE] ? READABLE : 0) | (this.#waiting[WRITABLE] ? WRITABLE : 0);
-    if (this.fd >= 0 && events !== this.#armed) this.#guest.modifyFd(this.#id, events);
-    this.#armed = events;
-  }
-}
-
-class Socket {
-  #descriptor;
-  #reading = false;
-  #writes = Promise.resolve();
-
-  constructor(guest, wait, fd) {
-    this.#descriptor = new Descriptor(guest, wait, fd);
-  }
-
-  // For Guest.connect alone.
-  async connected(signal) {
-    await this.#descriptor.until(WRITABLE, signal);
-    this.#descriptor.check();
-    const error = wanted('pendingError')(this.#descriptor.fd);
-    if (error !== 0) throw errors.system(-error, 'connect');
-  }
-
-  async read(most = 65536, { signal } = {}) {
-    if (!Number.isInteger(most) || most < 1) {
-      throw Object.assign(new RangeError('most must be an integer of 1 or more'), { code: 'ERR_OUT_OF_RANGE' });
-    }
-    if (this.#reading) throw new Error('another read waits already: await that first');
-    this.#reading = true;
+  #send(chunks, callback) {
+    const done = AsyncResource.bind((error) => {
+      this.#writing = null;
+      callback(error);
+    }, 'asyncguest.Write');
     try {
-      const bytes = Buffer.allocUnsafe(most);
-      for (;;) {
-        this.#descriptor.check();
-        const count = wanted('receive')(this.#descriptor.fd, bytes);
-        if (count >= 0) return await fairly(count === 0 ? null : bytes.subarray(0, count));
-        await this.#descriptor.until(READABLE, signal);
-      }
-    } finally {
-      this.#reading = false;
+      if (this.#id === null) throw errors.closed('the connection has ended');
+      this.#native.writeStream(this.#id, chunks, (status, errno) => this.#writing?.(problem(status, errno, 'write')));
+      this.#writing = done;
+    } catch (error) {
+      callback(error);
     }
   }
 
-  write(data) {
-    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
-      const error = new TypeError('data must be a string, a Uint8Array or a Buffer');
-      return Promise.reject(Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' }));
-    }
-    return this.#after(() => this.#writeAll(typeof data === 'string' ? Buffer.from(data) : data));
-  }
-
-  end() {
-    return this.#after(() => {
-      this.#descriptor.check();
-      wanted('endWriting')(this.#descriptor.fd);
-    });
-  }
-
-  close() {
-    return this.#descriptor.close();
-  }
-
-  async *[Symbol.asyncIterator]() {
-    for (let bytes; (bytes = await this.read()) !== null; ) yield bytes;
-  }
-
-  // One after the other; one that fails does not keep the next from telling why it fails, too.
-  #after(step) {
-    const result = this.#writes.then(step);
-    this.#writes = result.catch(() => {});
-    return result;
-  }
-
-  async #writeAll(bytes) {
-    this.#descriptor.check();
-    await fairly();
-    for (let sent = 0; sent < bytes.length; ) {
-      this.#descriptor.check();
-      const count = wanted('transmit')(this.#descriptor.fd, sent === 0 ? bytes : bytes.subarray(sent));
-      if (count >= 0) sent += count;
-      else await this.#descriptor.until(WRITABLE);
-    }
+  #info() {
+    return this.#id === null ? {} : this.#native.streamInfo(this.#id);
   }
 }
 
 class Server {
-  #guest;
+  #native;
+  #open;
   #wait;
-  #descriptor;
+  #options;
+  #id;
+  #kept = []; // connections that nobody has asked for yet
+  #accepting = null;
 
-  constructor(guest, wait, fd, address) {
-    this.#guest = guest;
+  constructor(native, open, wait, address, port, { backlog = 128, ...options }) {
+    this.#native = native;
+    this.#open = open;
     this.#wait = wait;
-    this.#descriptor = new Descriptor(guest, wait, fd);
-    this.address = address;
-    this.port = wanted('localPort')(fd);
+    this.#options = options;
+    const offered = AsyncResource.bind((status, errno) => this.#offered(status, errno), 'asyncguest.Server');
+    this.#id = native.listenStream(address, String(port), backlog, offered);
+    const { localAddress, localPort } = native.listenerInfo(this.#id);
+    this.address = localAddress;
+    this.port = localPort;
+    open.add(this);
   }
 
-  async accept({ signal } = {}) {
-    for (;;) {
-      this.#descriptor.check();
-      const fd = native.sockets.accept(this.#descriptor.fd);
-      if (fd >= 0) return await fairly(new Socket(this.#guest, this.#wait, fd));
-      if (fd === EAGAIN) await this.#descriptor.until(READABLE, signal);
-      else if (fd !== ECONNABORTED) throw errors.system(fd, 'accept');
-    }
+  accept({ signal } = {}) {
+    return this.#wait(signal, (resolve, reject) => {
+      if (this.#accepting) throw new Error('another accept waits already: await that first');
+      if (this.#kept.length === 0 && this.#id === null) throw errors.closed('the server was closed');
+      if (this.#kept.length > 0) resolve(this.#kept.shift());
+      else this.#accepting = { resolve, reject };
+      return () => {
+        this.#accepting = null;
+      };
+    });
   }
 
+  /** Whether it was open. */
   close() {
-    return this.#descriptor.close();
+    if (this.#id === null) return false;
+    const id = this.#id;
+    this.#id = null;
+    this.#open.delete(this);
+    for (const socket of this.#kept.splice(0)) socket.destroy();
+    this.#take()?.reject(errors.closed('the server was closed'));
+    return this.#native.closeSource(id);
+  }
+
+  /** The end of the guest. */
+  destroy() {
+    this.close();
   }
 
   async *[Symbol.asyncIterator]() {
     for (;;) yield await this.accept();
   }
+
+  #offered(status, errno) {
+    const error = problem(status, errno, 'accept');
+    if (error) return this.#take()?.reject(error); // it tries again by itself
+    const begin = (callback) => this.#native.acceptStream(this.#id, callback);
+    const socket = new Socket(this.#native, this.#open, begin, this.#options);
+    if (this.#accepting) this.#take().resolve(socket);
+    else this.#kept.push(socket);
+  }
+
+  #take() {
+    const waits = this.#accepting;
+    this.#accepting = null;
+    return waits;
+  }
 }
 
-module.exports = { Socket, Server, wanted };
+module.exports = { Socket, Server };

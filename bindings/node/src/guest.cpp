@@ -204,8 +204,6 @@ void Guest::drop_source(void *data)
 {
     auto *source = static_cast<Source *>(data);
     napi_delete_reference(source->guest->env_, source->callback);
-    if (source->fd >= 0)
-        close_socket(source->fd);
     delete source;
 }
 

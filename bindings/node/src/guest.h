@@ -22,7 +22,6 @@ namespace agn {
 struct Source {
     Guest *guest;
     napi_ref callback;
-    int fd = -1; // closed with it, if it is not -1: so no way of ending leaks a socket
 };
 
 class Guest {
@@ -87,10 +86,8 @@ private:
     guest_stats_t last_stats_ = {};
 };
 
-// The class, and the functions for sockets, as properties of `exports`. Throw and return false.
+// The class as a property of `exports`. Throws and returns false.
 bool define_guest(napi_env env, napi_value exports);
-bool define_sockets(napi_env env, napi_value exports);
-void close_socket(int fd);
 napi_value stats_object(napi_env env, const guest_stats_t &stats);
 
 } // namespace agn

@@ -1,6 +1,6 @@
 // The class that JavaScript sees (lib/guest.js wraps it): methods, argument checks, callbacks of sources.
 // JavaScript thread only.
-#include "guest.h"
+#include "call.h"
 
 #ifndef _WIN32
 #include <netdb.h>
@@ -17,36 +17,6 @@ napi_value construct(napi_env env, napi_callback_info info)
     if (a.read(env, info))
         Guest::start(env, a.self, a.at[0], a.at[1]);
     return a.self;
-}
-
-// The arguments and the living guest, or an exception.
-struct Call {
-    Arguments a;
-    Guest *guest = nullptr;
-    guest_t *g = nullptr;
-
-    bool read(napi_env env, napi_callback_info info)
-    {
-        return a.read(env, info) && (guest = Guest::of(env, a.self)) && (g = guest->living());
-    }
-};
-
-// The id of what was registered; if that failed, the source is given back and an exception thrown.
-napi_value registered(napi_env env, guest_status_t status, const char *call, Source *source, guest_id_t id)
-{
-    if (status != GUEST_OK) {
-        napi_value thrown = throw_status(env, status, call);
-        Guest::drop_source(source);
-        return thrown;
-    }
-    napi_value result = nullptr;
-    napi_create_bigint_uint64(env, id, &result);
-    return result;
-}
-
-napi_value checked(napi_env env, guest_status_t status, const char *call)
-{
-    return status == GUEST_OK ? undefined(env) : throw_status(env, status, call);
 }
 
 // A timer's expirations, or an fd's events.
@@ -75,9 +45,6 @@ napi_value address_object(napi_env env, const guest_address_t &address)
     set(env, object, "address", text(env, host));
     set(env, object, "port", number(env, atoi(port)));
     set(env, object, "family", number(env, address.family == AF_INET6 ? 6 : 4));
-    set(env, object, "domain", number(env, address.family));
-    set(env, object, "socktype", number(env, address.socktype));
-    set(env, object, "protocol", number(env, address.protocol));
     set(env, object, "sockaddr", raw);
     return object;
 }
@@ -170,25 +137,17 @@ napi_value modify_timer(napi_env env, napi_callback_info info)
     return checked(env, guest_timer_modify(c.g, id, delay, period), "guest_timer_modify");
 }
 
-// addFd(fd, events, callback, own): id. `own`: the fd is closed with the source, or at once if this fails.
+// addFd(fd, events, callback): id
 napi_value add_fd(napi_env env, napi_callback_info info)
 {
     Call c;
     int64_t fd = 0, events = 0;
-    bool own = false;
-    if (!c.a.read(env, info) || !read_integer(env, c.a.at[0], "fd", 0, INT32_MAX, &fd) ||
-        !ok(env, napi_get_value_bool(env, c.a.at[3], &own)))
+    if (!c.read(env, info) || !read_integer(env, c.a.at[0], "fd", 0, INT32_MAX, &fd) ||
+        !read_integer(env, c.a.at[1], "events", 0, UINT32_MAX, &events))
         return nullptr;
-    Source *source = nullptr;
-    if (!(c.guest = Guest::of(env, c.a.self)) || !(c.g = c.guest->living()) ||
-        !read_integer(env, c.a.at[1], "events", 0, UINT32_MAX, &events) ||
-        !(source = c.guest->make_source(c.a.at[2]))) {
-        if (own)
-            close_socket(int(fd));
+    Source *source = c.guest->make_source(c.a.at[2]);
+    if (!source)
         return nullptr;
-    }
-    if (own)
-        source->fd = int(fd);
     guest_id_t id = 0;
     guest_status_t status =
         guest_fd_add(c.g, guest_os_fd_t(fd), uint32_t(events), on_number<uint32_t>, source, Guest::drop_source, &id);
@@ -287,16 +246,47 @@ napi_value native(napi_env env, napi_callback_info info)
 
 } // namespace
 
+napi_value registered(napi_env env, guest_status_t status, const char *call, Source *source, guest_id_t id)
+{
+    if (status != GUEST_OK) {
+        napi_value thrown = throw_status(env, status, call);
+        Guest::drop_source(source);
+        return thrown;
+    }
+    napi_value result = nullptr;
+    napi_create_bigint_uint64(env, id, &result);
+    return result;
+}
+
+napi_value checked(napi_env env, guest_status_t status, const char *call)
+{
+    return status == GUEST_OK ? undefined(env) : throw_status(env, status, call);
+}
+
 bool define_guest(napi_env env, napi_value exports)
 {
     const napi_property_descriptor methods[] = {
 #define METHOD(name, function) {name, nullptr, function, nullptr, nullptr, nullptr, napi_default_method, nullptr}
-        METHOD("addTimer", add_timer),   METHOD("modifyTimer", modify_timer),
-        METHOD("addFd", add_fd),         METHOD("modifyFd", modify_fd),
-        METHOD("resolve", resolve),      METHOD("closeSource", close_source),
-        METHOD("cancel", cancel),        METHOD("shutdown", shutdown),
-        METHOD("keepAlive", keep_alive), METHOD("leave", leave),
-        METHOD("stats", stats),          METHOD("native", native),
+        METHOD("addTimer", add_timer),
+        METHOD("modifyTimer", modify_timer),
+        METHOD("addFd", add_fd),
+        METHOD("modifyFd", modify_fd),
+        METHOD("resolve", resolve),
+        METHOD("closeSource", close_source),
+        METHOD("cancel", cancel),
+        METHOD("shutdown", shutdown),
+        METHOD("keepAlive", keep_alive),
+        METHOD("leave", leave),
+        METHOD("stats", stats),
+        METHOD("native", native),
+        METHOD("connectStream", connect_stream),
+        METHOD("acceptStream", accept_stream),
+        METHOD("writeStream", write_stream),
+        METHOD("pauseStream", pause_stream),
+        METHOD("shutdownStream", shutdown_stream),
+        METHOD("streamInfo", stream_info),
+        METHOD("listenStream", listen_stream),
+        METHOD("listenerInfo", listener_info),
 #undef METHOD
     };
     napi_value guest_class = nullptr;

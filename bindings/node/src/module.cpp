@@ -69,7 +69,7 @@ extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, n
     if (guest_version() / 1000 != GUEST_VERSION_MAJOR * 1000 + GUEST_VERSION_MINOR)
         return agn::throw_error(env, "ERR_ASYNCGUEST_VERSION",
                                 "built with the header of another version of the library");
-    if (!agn::define_guest(env, exports) || !agn::define_sockets(env, exports) ||
+    if (!agn::define_guest(env, exports) ||
         !agn::ok(env, napi_create_function(env, "live", NAPI_AUTO_LENGTH, agn::live, nullptr, &live)))
         return nullptr;
     agn::set(env, exports, "live", live);

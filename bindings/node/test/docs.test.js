@@ -22,6 +22,12 @@ test('the README\'s program', async () => {
   assert.ok(run.out.split('\n').filter((line) => line === 'tick').length >= 4, run.out);
 });
 
+test('the README\'s echo', async () => {
+  const text = snippets(pages[0])[1];
+  const run = await program('fd', `{ ${text.replace("'asyncguest'", JSON.stringify(root))} }`);
+  assert.deepEqual([run.code, run.out], [0, 'said and heard\nGUEST_ECLOSED'], run.err);
+});
+
 test('the program of docs/hosts/node.md', async () => {
   const [text] = snippets(pages[1]);
   const body = text.replace("'asyncguest'", JSON.stringify(root)).replace("require('./my_addon.node').run(", '((native) => typeof native)(');

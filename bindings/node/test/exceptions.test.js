@@ -45,3 +45,21 @@ test('an error has the library\'s code, its number and the remedy', async () => 
   assert.throws(() => guest.watch(987654, asyncguest.READABLE, () => {}), { code: 'GUEST_EOS', status: -11, errno: -9 });
   await guest.cancel();
 });
+
+each('one of a socket, and the socket goes on', async (drive) => {
+  const run = await program(drive, `
+    const guest = start();
+    process.on('uncaughtException', (error) => console.log('uncaught', error.message));
+    (async () => {
+      const server = await guest.listen();
+      const [near, far] = await Promise.all([guest.connect(server.port), server.accept()]);
+      near.on('data', (bytes) => {
+        console.log(String(bytes));
+        if (String(bytes) === 'second') return guest.cancel();
+        far.write('second');
+        throw new Error('mine');
+      });
+      far.write('first');
+    })();`);
+  assert.deepEqual([run.code, run.out], [0, 'first\nuncaught mine\nsecond'], run.err);
+});

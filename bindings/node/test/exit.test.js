@@ -11,7 +11,7 @@ const busy = `
   (async () => {
     const server = await other.listen();
     const socket = await other.connect(server.port);
-    for await (const peer of server) for (;;) { await socket.write('x'); await peer.read(); }
+    for await (const peer of server) { peer.pipe(peer); socket.pipe(socket); socket.write('x'); }
   })().catch(() => {});
 `;
 

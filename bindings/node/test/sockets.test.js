@@ -1,116 +1,162 @@
 'use strict';
-// Streams over the guest: whole data, back-pressure, every way to end.
+// Sockets over the guest: whole data, back-pressure, every way to end.
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const net = require('node:net');
-const { constants } = require('node:os');
-const { asyncguest, assert, each, noHandles, nothingLives, openFds, until } = require('./common.js');
-const native = require('../lib/native.js');
+const { once } = require('node:events');
+const { Transform } = require('node:stream');
+const { pipeline } = require('node:stream/promises');
+const { AsyncLocalStorage } = require('node:async_hooks');
+const { asyncguest, assert, collect, each, noHandles, nothingLives, openFds, turn, until } = require('./common.js');
 
-async function pair(guest) {
-  const server = await guest.listen();
-  const [near, far] = await Promise.all([guest.connect(server.port), server.accept()]);
+async function pair(guest, options) {
+  const server = await guest.listen(0, '127.0.0.1', options);
+  const [near, far] = await Promise.all([guest.connect(server.port, '127.0.0.1', options), server.accept()]);
   server.close();
   return [near, far];
 }
 
-each('five megabytes arrive whole, against back-pressure, and Node\'s sockets are the other end', async (drive) => {
-  const guest = asyncguest.start({ drive });
-  const data = crypto.randomBytes(5 << 20);
-  const echo = net.createServer((socket) => socket.pipe(socket));
-  await new Promise((resolve) => echo.listen(0, '127.0.0.1', resolve));
-  const socket = await guest.connect(echo.address().port, '127.0.0.1');
-  const written = socket.write(data).then(() => socket.end());
+/** All that comes; unlike for await, it leaves the socket open. */
+function all(socket) {
   const parts = [];
-  for await (const part of socket) parts.push(part);
-  await written;
-  assert.ok(Buffer.concat(parts).equals(data));
-  echo.close();
+  return new Promise((resolve, reject) => {
+    socket.on('data', (bytes) => parts.push(bytes)).on('end', () => resolve(Buffer.concat(parts))).on('error', reject);
+    socket.on('close', () => reject(Object.assign(new Error('closed before its end'), { code: 'closed early' })));
+  });
+}
+
+const closed = (socket) => new Promise((resolve) => (socket.closed ? resolve() : socket.once('close', resolve)));
+
+each('16 MiB in both directions arrive whole', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest);
+  const bytes = crypto.randomBytes(16 << 20);
+  far.pipe(far);
+  near.end(bytes);
+  assert.ok(bytes.equals(await all(near)));
   await guest.cancel();
   await nothingLives();
 });
 
-each('writes keep their order without being awaited', async (drive) => {
+each('talks to node:net, and pipes into it', async (drive) => {
   const guest = asyncguest.start({ drive });
-  const [near, far] = await pair(guest);
-  const big = Buffer.alloc(2 << 20, 'b');
-  const all = Promise.all([near.write('a'), near.write(big), near.write('c'), near.end()]);
-  let length = 0;
-  let first;
-  let last;
-  for await (const part of far) {
-    first ??= part[0];
-    last = part[part.length - 1];
-    length += part.length;
-  }
-  await all;
-  assert.deepEqual([length, first, last], [big.length + 2, 97, 99]);
+  const server = net.createServer((socket) => socket.pipe(socket));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const socket = await guest.connect(server.address().port, '127.0.0.1');
+  assert.deepEqual([socket.remoteAddress, socket.remotePort], ['127.0.0.1', server.address().port]);
+  assert.equal(socket.localAddress, '127.0.0.1');
+  socket.write('grüße ');
+  socket.end(new Uint8Array([33]));
+  assert.equal(String(await all(socket)), 'grüße !');
+  assert.equal(socket.remotePort, undefined);
+  server.close();
   await guest.cancel();
 });
 
-each('a socket whose guest has ended does not touch its fd, which may be another file by now', async (drive) => {
+each('write says when the peer takes less, and drain when it takes more', async (drive) => {
   const guest = asyncguest.start({ drive });
   const [near, far] = await pair(guest);
-  await guest.shutdown();
-  const next = asyncguest.start({ drive });
-  const others = await Promise.all([pair(next), pair(next), pair(next)]); // have the same numbers
-  for (const socket of [near, far]) {
-    await assert.rejects(socket.write('x'), { code: 'GUEST_ECLOSED' });
-    await assert.rejects(socket.end(), { code: 'GUEST_ECLOSED' });
-    await assert.rejects(socket.read(), { code: 'GUEST_ECLOSED' });
-    assert.equal(socket.close(), false);
-  }
-  for (const [one, other] of others) {
-    await one.write('own');
-    assert.equal(String(await other.read()), 'own');
-  }
-  await next.cancel();
-});
-
-each('an address that is refused at once is not the last', async (drive) => {
-  const guest = asyncguest.start({ drive });
-  const server = await guest.listen();
-  const { open } = native.sockets;
-  const { resolve } = native.NativeGuest.prototype;
-  native.NativeGuest.prototype.resolve = function (host, port, family, passive, callback) {
-    return resolve.call(this, host, port, family, passive, (problem, found) => callback(problem, [found[0], ...found]));
-  };
-  let refused = 0;
-  native.sockets.open = (...args) => (refused++ === 0 ? -constants.errno.ENETUNREACH : open(...args));
-  try {
-    const [near] = await Promise.all([guest.connect(server.port), server.accept()]);
-    near.close();
-  } finally {
-    native.sockets.open = open;
-    native.NativeGuest.prototype.resolve = resolve;
-  }
-  assert.equal(refused, 2);
+  const part = Buffer.alloc(1 << 20, 'p');
+  let written = 0;
+  let told = 0;
+  while (near.write(part, () => told++)) written++;
+  for (let i = 0; i < 15; i++) near.write(part, () => told++);
+  written += 16;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(told < written, 'a peer that reads nothing takes nothing');
+  assert.equal(far.bytesRead, 0); // nobody reads: nothing is taken from the system
+  let received = 0;
+  far.on('data', (bytes) => (received += bytes.length));
+  await once(near, 'drain');
+  await until(() => received === written * part.length, 'all has come');
+  await until(() => told === written, 'each write is told');
+  far.pause();
+  near.write(Buffer.alloc(8 << 20));
+  await until(() => far.readableLength > 0, 'some is read ahead');
+  const [ahead, read] = [far.readableLength, far.bytesRead];
+  await guest.sleep(5);
+  assert.deepEqual([far.readableLength, far.bytesRead], [ahead, read], 'a paused socket reads on');
+  assert.ok(ahead <= far.readableHighWaterMark + (1 << 16), `${ahead} bytes were read ahead`);
   await guest.cancel();
 });
 
-each('only bytes and text are written, and a read asks for some', async (drive) => {
+each('what was written may be changed at once', async (drive) => {
   const guest = asyncguest.start({ drive });
-  const [near] = await pair(guest);
-  for (const data of [undefined, null, 1, {}, [1], new ArrayBuffer(4), new DataView(new ArrayBuffer(4)), new Uint16Array(2)])
-    await assert.rejects(near.write(data), { code: 'ERR_INVALID_ARG_TYPE' });
-  for (const most of [0, -1, 1.5, '1', null]) await assert.rejects(near.read(most), { code: 'ERR_OUT_OF_RANGE' });
+  const [near, far] = await pair(guest);
+  const bytes = Buffer.alloc(8 << 20, 'a'); // more than the system takes
+  near.end(bytes);
+  bytes.fill('b');
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  assert.ok((await all(far)).equals(Buffer.alloc(8 << 20, 'a')));
   await guest.cancel();
 });
 
-each('the ways in which a socket ends', async (drive) => {
+each('half-open: one side may end and read on', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest, { allowHalfOpen: true });
+  near.end('question');
+  assert.equal(String(await all(far)), 'question');
+  assert.deepEqual([far.writable, near.readable], [true, true]);
+  far.end('answer');
+  assert.equal(String(await all(near)), 'answer');
+  const [one, other] = await pair(guest); // and by default the other follows
+  const ends = [closed(one), closed(other)];
+  one.resume().end('x');
+  other.resume();
+  await Promise.all(ends);
+  await guest.cancel();
+});
+
+each('destroyed inside its own data, and with all in flight', async (drive) => {
   const guest = asyncguest.start({ drive });
   const [near, far] = await pair(guest);
-  const waiting = near.read();
-  await assert.rejects(near.read(), /another read/);
-  near.close();
-  await assert.rejects(waiting, { code: 'GUEST_ECLOSED', message: 'the socket was closed' });
-  await assert.rejects(near.write('x'), { code: 'GUEST_ECLOSED' });
-  await assert.rejects(near.end(), { code: 'GUEST_ECLOSED' });
-  assert.equal(near.close(), false);
-  assert.equal(await far.read(), null);
-  await assert.rejects((async () => {
-    for (;;) await far.write(Buffer.alloc(65536));
-  })(), (error) => ['EPIPE', 'ECONNRESET'].includes(error.code) && error.syscall === 'transmit');
+  let calls = 0;
+  near.on('data', () => {
+    calls++;
+    near.destroy();
+  });
+  far.resume().on('error', () => {}); // a reset, as near has not read all
+  far.write(Buffer.alloc(1 << 20));
+  await closed(near);
+  assert.equal(calls, 1);
+  await closed(far);
+
+  const [one, other] = await pair(guest);
+  const writes = [];
+  for (let i = 0; i < 3; i++) one.write(Buffer.alloc(4 << 20), (error) => writes.push(error?.code));
+  one.on('error', assert.fail);
+  one.destroy();
+  assert.equal(one.destroyed, true);
+  await closed(one);
+  await turn();
+  assert.equal(writes.length, 3);
+  assert.ok(writes.every((code) => ['GUEST_ECLOSED', 'ERR_STREAM_DESTROYED'].includes(code)), writes.join()); // the last two are Node's to tell
+  other.resume().on('error', () => {});
+  await closed(other);
+
+  const [third] = await pair(guest);
+  third.destroy(new Error('mine'));
+  assert.equal((await once(third, 'error'))[0].message, 'mine');
+  await guest.cancel();
+  await nothingLives();
+});
+
+each('a connection that breaks: the code and the call', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest);
+  far.write('unread');
+  await until(() => far.bytesWritten === 6, 'it is sent');
+  far.destroy();
+  near.destroy(); // with bytes that nobody has read: a reset
+  const [one, other] = await pair(guest);
+  other.destroy();
+  const failed = once(one, 'error');
+  (function more(problem) {
+    if (!problem) one.write(Buffer.alloc(65536), more);
+  })();
+  const [error] = await failed;
+  assert.ok(['EPIPE', 'ECONNRESET'].includes(error.code), error.code);
+  assert.equal(error.syscall, 'write');
   await guest.cancel();
 });
 
@@ -122,44 +168,176 @@ each('a refused connection, an unknown name, an abort', async (drive) => {
   await assert.rejects(guest.connect(server.port), { code: 'ECONNREFUSED', syscall: 'connect', port: server.port });
   await assert.rejects(guest.resolve('not a name', 1), { code: 'GUEST_ERESOLVE', hostname: 'not a name' });
   await assert.rejects(guest.connect(1, 'localhost', { signal: AbortSignal.abort() }), { name: 'AbortError' });
-  const [near] = await pair(guest);
+  const door = await guest.listen();
   const abort = new AbortController();
-  const waiting = near.read(10, { signal: abort.signal });
+  const waiting = door.accept({ signal: abort.signal });
+  await assert.rejects(door.accept(), /another accept/);
   setImmediate(() => abort.abort());
   await assert.rejects(waiting, { name: 'AbortError' });
+  const [late, socket] = await Promise.all([guest.connect(door.port), door.accept()]); // it goes on
+  late.end();
+  await all(socket);
+  assert.deepEqual([door.close(), door.close()], [true, false]);
+  await assert.rejects(door.accept(), { code: 'GUEST_ECLOSED' });
+  await guest.cancel();
+  await nothingLives();
+});
+
+each('an abort while it connects closes it', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const door = await guest.listen(0, '127.0.0.1');
+  const abort = new AbortController();
+  const { prototype } = require('../lib/native.js').NativeGuest;
+  const { connectStream } = prototype;
+  prototype.connectStream = function (...args) {
+    queueMicrotask(() => abort.abort()); // before it can stand
+    return connectStream.apply(this, args);
+  };
+  try {
+    await assert.rejects(guest.connect(door.port, '127.0.0.1', { signal: abort.signal }), { name: 'AbortError' });
+  } finally {
+    prototype.connectStream = connectStream;
+  }
+  door.close();
+  await until(() => guest.stats().liveSources === 0, 'nothing is open');
   await guest.cancel();
 });
 
-each('the end of the guest ends what waits on its sockets, and closes their fds', async (drive) => {
+each('connections that nobody has asked for are kept, and closed with the server', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const server = await guest.listen(0, '127.0.0.1');
+  const clients = [];
+  for (let i = 0; i < 4; i++) clients.push(await guest.connect(server.port, '127.0.0.1'));
+  clients.forEach((socket, i) => socket.end(`${i}`));
+  const ports = [];
+  for await (const socket of server) {
+    ports.push([socket.remotePort, String(await all(socket))]);
+    if (ports.length === 3) break;
+  }
+  assert.deepEqual(ports.map(([, text]) => text), ['0', '1', '2']);
+  clients[3].resume().on('error', () => {}); // it may be a reset
+  server.close();
+  await closed(clients[3]);
+  await guest.cancel();
+});
+
+each('the end of the guest destroys its sockets, and closes their fds', async (drive) => {
   await asyncguest.start({ drive }).cancel();
   const fds = openFds();
-  const guest = asyncguest.start({ drive });
-  const [near] = await pair(guest);
-  const [full] = await pair(guest);
-  const server = await guest.listen();
-  const waiting = [near.read(), server.accept(), full.write(Buffer.alloc(8 << 20)), guest.sleep(10000)].map((promise) =>
-    promise.catch((error) => error.code));
-  await guest.sleep(5);
-  await guest.cancel();
-  assert.deepEqual(await Promise.all(waiting), Array(4).fill('GUEST_ECLOSED'));
+  for (const end of ['cancel', 'shutdown']) {
+    const guest = asyncguest.start({ drive });
+    const [near, far] = await pair(guest);
+    const [full] = await pair(guest);
+    const server = await guest.listen(0, '127.0.0.1');
+    const unasked = await guest.connect(server.port, '127.0.0.1');
+    await server.accept();
+    const waiting = [
+      server.accept().catch((error) => error.code),
+      all(near).catch((error) => error.code),
+      far[Symbol.asyncIterator]().next().catch((error) => error.code),
+      new Promise((resolve) => full.write(Buffer.alloc(8 << 20), (error) => resolve(error.code))),
+    ];
+    const ends = [near, far, full, unasked].map(closed);
+    await guest[end]();
+    assert.deepEqual(await Promise.all(waiting), ['GUEST_ECLOSED', 'closed early', 'ERR_STREAM_PREMATURE_CLOSE', 'GUEST_ECLOSED']);
+    await Promise.all(ends);
+    await assert.rejects(server.accept(), { code: 'GUEST_ECLOSED' });
+    assert.equal(server.close(), false);
+    near.destroy();
+    near.write('x', (error) => assert.equal(error.code, 'ERR_STREAM_DESTROYED'));
+    await assert.rejects(guest.connect(1, '127.0.0.1'), { code: 'GUEST_ECLOSED' });
+  }
   await nothingLives();
   assert.equal(openFds(), fds);
+});
+
+each('the end of the guest inside data', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest);
+  let calls = 0;
+  near.on('data', () => {
+    calls++;
+    guest.shutdown();
+  });
+  far.write(Buffer.alloc(1 << 20), () => {});
+  await guest.done;
+  assert.equal(calls, 1);
+  await nothingLives();
+});
+
+each('another add-on ends the guest: its sockets go with it', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near] = await pair(guest);
+  const end = closed(near);
+  require('../lib/exit.js').living().forEach((native) => native.cancel()); // past lib/guest.js
+  await Promise.all([guest.done, end]);
+  await nothingLives();
+});
+
+each('sockets stay while they are open, and can be collected after that', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const refs = [];
+  await (async () => {
+    for (let i = 0; i < 10; i++) {
+      const [near, far] = await pair(guest);
+      const received = new Promise((resolve) => near.on('data', (bytes) => near.end() && resolve(String(bytes))));
+      refs.push(new WeakRef(near));
+      setImmediate(() => {
+        collect(); // near is held by nobody
+        far.resume().end(`${i}`);
+      });
+      assert.equal(await received, `${i}`);
+      await closed(far);
+    }
+  })();
+  for (let i = 0; i < 20 && refs.some((ref) => ref.deref()); i++) {
+    await turn();
+    collect();
+  }
+  assert.ok(refs.filter((ref) => ref.deref()).length <= 2, 'sockets stay in memory');
+  await guest.cancel();
+});
+
+each('events come in the context that the socket was made in', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const storage = new AsyncLocalStorage();
+  const [near, far] = await storage.run('made', () => pair(guest));
+  const seen = [];
+  near.once('data', () => seen.push(storage.getStore()));
+  far.on('end', () => seen.push(storage.getStore()));
+  storage.run('written', () => far.write('x', () => seen.push(storage.getStore())));
+  await until(() => seen.length === 2, 'both are told');
+  far.resume();
+  near.end();
+  await closed(far);
+  assert.deepEqual(seen.sort(), ['made', 'made', 'written']);
+  await guest.cancel();
 });
 
 each('a socket that is always ready leaves the loop its turn', async (drive) => {
   const guest = asyncguest.start({ drive });
   const [near, far] = await pair(guest);
   let rounds = 0;
-  let going = true;
-  const loop = (async () => {
-    for (; going; rounds++) {
-      await near.write('x');
-      await far.read();
-    }
-  })();
+  far.on('data', (bytes) => far.write(bytes));
+  near.on('data', () => rounds++ >= 0 && near.write('x'));
+  near.write('x');
   await until(() => rounds > 50, 'timers of Node run beside 50 rounds');
-  going = false;
-  await loop;
+  await guest.cancel();
+});
+
+each('pipeline carries an error to both ends', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest);
+  const upper = new Transform({ transform: (bytes, encoding, done) => done(null, String(bytes).toUpperCase()) });
+  near.end('shout');
+  await pipeline(far, upper, far);
+  assert.equal(String(await all(near)), 'SHOUT');
+  const [one, other] = await pair(guest);
+  const broken = new Transform({ transform: (bytes, encoding, done) => done(new Error(`no ${bytes}`)) });
+  one.write('more');
+  const gone = closed(one.resume().on('error', () => {}));
+  await assert.rejects(pipeline(other, broken, other), /no more/);
+  await gone;
   await guest.cancel();
 });
 
