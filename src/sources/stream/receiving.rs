@@ -51,7 +51,9 @@ impl StreamState {
             return Ok(());
         }
         match to.read_ahead()? {
-            Some(reader) => reader.add(id, socket, self.read_ahead, self.interest.get() & READABLE != 0),
+            Some(reader) => {
+                reader.add(id, socket, self.read_ahead as usize, self.interest.get() & READABLE != 0)
+            }
             None => Ok(()),
         }
     }

@@ -46,7 +46,7 @@ pub(in crate::sources) struct StreamState {
     no_delay: bool,
     keep_alive: bool,
     /// So much is read ahead; 0 also where there is nobody to do so.
-    pub(super) read_ahead: usize,
+    pub(super) read_ahead: u32,
     pub(super) interest: Cell<Interest>,
     pub(super) received: Cell<u64>,
     /// Why nothing can be sent any more.
@@ -71,9 +71,9 @@ pub(in crate::sources) struct StreamState {
     _alive: Alive<SOURCES>,
 }
 
-/// As much as fits into memory at most.
-fn limit(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+/// Not more than 4 GiB: each stream has this number.
+fn limit(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 impl StreamState {

@@ -345,6 +345,7 @@ mod tests {
         let error = Socket::adopt(listener.as_raw_fd(), STREAM, false).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(Socket::adopt(listener.as_raw_fd(), DATAGRAM, true).is_err());
+        // SAFETY: no memory is involved.
         let flags = |of: &std::net::TcpListener| unsafe { libc::fcntl(of.as_raw_fd(), libc::F_GETFL) };
         let before = flags(&listener);
         let adopted = Socket::adopt(listener.as_raw_fd(), STREAM, true).unwrap();
