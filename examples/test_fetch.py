@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the examples against the demo server: every host, good and bad URLs, the dialog, the picture, the endings.
 
-    examples/test_fetch.py [--build DIR] [--library FILE] [unittest's arguments]
+    examples/test_fetch.py [--build DIR] [unittest's arguments]
 
 DIR (default build) is CMake's build directory with ASYNCGUEST_BUILD_EXAMPLES=ON.
 """
@@ -9,7 +9,6 @@ DIR (default build) is CMake's build directory with ASYNCGUEST_BUILD_EXAMPLES=ON
 import argparse
 import functools
 import hashlib
-import os
 import re
 import resource
 import shutil
@@ -22,71 +21,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from support import Display, Server, environment
+
 HERE = Path(__file__).resolve().parent
 WINDOWED = ("fetch_gtk", "fetch_tk")
 HOSTS = ("fetch_poll", *WINDOWED)
 ARGUMENTS = None
-
-
-def environment(display):
-    """The caller's, with the tests' own display or none, and without proxies for this machine."""
-    hidden = {"DISPLAY", "WAYLAND_DISPLAY", "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTPS_PROXY"}
-    shown = {name: value for name, value in os.environ.items() if name not in hidden}
-    if display is not None:
-        # GTK: there is no graphics card and no accessibility bus, so do not look for them.
-        shown.update(DISPLAY=display, GDK_BACKEND="x11", GSK_RENDERER="cairo", GTK_A11Y="none")
-    return shown
-
-
-class Display:
-    """An X server in memory; it picks a free number by itself."""
-
-    def __init__(self):
-        command = "Xvfb -displayfd 1 -noreset -nolisten tcp -screen 0 1024x768x24"
-        self.process = subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.name = ":" + self.process.stdout.readline().strip()
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(10)
-        self.process.stdout.close()
-
-
-class Server:
-    """examples/demo/server.py in a process of its own, which ends with us."""
-
-    def __init__(self, seconds, *options):
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "demo/server.py", "--seconds", str(seconds), *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.files = []
-        for line in self.process.stdout:
-            what, value = line.split()
-            if what == "url":
-                self.files.append(value)
-            elif what == "ready":
-                self.base = value
-                return
-        raise RuntimeError("the demo server does not start")
-
-    def url(self, path):
-        return f"{self.base}/{path}"
-
-    def file(self, name, seconds=None):
-        """The URL of a file with its checksum."""
-        url = next(url for url in self.files if f"/{name}#" in url)
-        return url if seconds is None else url.replace("#", f"?seconds={seconds}#")
-
-    def wait_for_request(self):
-        self.process.stdout.readline()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(10)
 
 
 class Run:
@@ -378,29 +318,10 @@ class FetchTest(unittest.TestCase):
         ended = self.run_command([*valgrind, *command])
         self.assertEqual(ended.returncode, 1, ended.stdout)
 
-    # The other language.
-
-    def check_other_language(self, program, *arguments):
-        ended = self.run_command([sys.executable, HERE / "python" / program, ARGUMENTS.library, *arguments])
-        self.assertEqual(
-            ended.stdout.splitlines(), ["timer: sending a byte", "socket: received b'!'", "done, status 0"]
-        )
-        self.assertEqual(ended.returncode, 0)
-
-    def test_ctypes_min(self):
-        self.check_other_language("ctypes_min.py")
-
-    def test_cffi_min_in_abi_mode(self):
-        self.check_other_language("cffi_min.py")
-
-    def test_cffi_min_in_api_mode(self):
-        self.check_other_language("cffi_min.py", HERE.parent / "include")
-
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=Path, default=HERE.parent / "build")
-    parser.add_argument("--library", type=Path, default=HERE.parent / "target/release/libasyncguest.so")
     ARGUMENTS, rest = parser.parse_known_args()
     ARGUMENTS.build = ARGUMENTS.build.resolve()
     unittest.main(argv=[sys.argv[0], *rest])

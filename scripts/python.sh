@@ -244,7 +244,7 @@ do_types() {
 
 do_examples() {
     venv examples "$(command -v python3)" examples/python/requirements.txt || return
-    "$out/venv-examples/bin/python" examples/test_fetch.py "$@"
+    "$out/venv-examples/bin/python" examples/test_fetch.py "$@" && "$out/venv-examples/bin/python" examples/test_get.py "$@"
 }
 
 do_docs() {
