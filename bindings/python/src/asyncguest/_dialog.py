@@ -12,9 +12,10 @@ from .sources.find import toolkit_of_dialog
 def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
     """Shows a dialog and waits for its end: `answer = await dialog(box)`. Nobody's code stands still meanwhile.
 
-    `dialog`: Qt: a QDialog, by its `open()`; gives the result that `finished` tells. Tk: a Toplevel, which gets the grab;
-    gives its attribute `result`, or None, when it is destroyed. If the task is cancelled, the dialog is closed; it is kept alive
-    while it is waited for.
+    `dialog`: Qt: a QDialog, by its `open()`; gives the result that `finished` tells. GTK: a Dialog or a NativeDialog; gives
+    its response, and is hidden. Tk: a Toplevel, which gets the grab; gives its attribute `result`, or None, when it is
+    destroyed. wx: a Dialog; gives what ShowModal does, which runs in wx's own code. If the task is cancelled, the dialog is
+    closed; it is kept alive while it is waited for.
 
     Raises SourceGone if it is destroyed without a result, GuestError outside of a guest, TypeError at once for what is
     no dialog. Host thread.

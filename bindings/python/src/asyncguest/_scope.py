@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Scope:
     """Tasks that are cancelled when `owner` is destroyed: `scope = Scope(window)`, `scope.start_soon(work)`.
 
-    `owner`: a Qt object or a widget; None: it ends by `cancel` alone. `closes`: when the user closes the window, it stays
+    `owner`: a widget, or any QObject, GObject or wx.EvtHandler; None: it ends by `cancel` alone. `closes`: when the user closes the window, it stays
     until the tasks have been cancelled and have cleaned up, for at most `deadline` seconds; then it is closed.
 
     Nothing here keeps `owner` alive, and tasks keep their scope. What a task raises is reported at once by the loop's

@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncguest
 import stages
+from extra_gtk_events import EVENTS
 from extra_threads import another_thread_cannot_start_a_guest_here
 from scenarios_end import stay
 
@@ -227,5 +228,5 @@ LOOP = _named(
     another_thread_cannot_start_a_guest_here,
     a_context_that_its_thread_has_not_pushed,
 )
-GTK3 = _named(asking_for_pending_events_comes_to_an_end, a_menu_is_up, ctrl_c_between_guests_ends_the_loop)
+GTK3 = EVENTS | _named(asking_for_pending_events_comes_to_an_end, a_menu_is_up, ctrl_c_between_guests_ends_the_loop)
 APPLICATION = _named(the_application_is_run_without_the_wrapper, what_ends_the_clean_up_comes_out_of_run)

@@ -12,6 +12,7 @@ from typing import Any
 
 import stages
 import xclick
+from asyncguest import event, events
 from extra_threads import another_thread_cannot_start_a_guest_here, nothing_is_found_on_another_thread
 
 __all__ = ["ALL"]
@@ -137,9 +138,41 @@ def bad_arguments_say_what_to_do(stage: Any) -> None:
             raise AssertionError(f"{arguments} were taken")
 
 
+def a_clone_outlives_its_event_and_a_filter_may_veto(stage: Any) -> None:
+    """With "break", or by itself; an event of a program's own keeps its attributes."""
+    wx = stage.wx
+    from wx.lib.newevent import NewEvent
+
+    Told, EVT_TOLD = NewEvent()
+
+    def veto(event: Any) -> bool:
+        event.Veto()
+        return True
+
+    async def main() -> None:
+        window = wx.Frame(stage.frame_window)
+        window.Show()
+        with events(window, EVT_TOLD) as stream:
+            for number in range(5):
+                window.ProcessEvent(Told(number=number))
+            for number in range(5):
+                assert (await stream.next()).number == number
+        for filter in (veto, lambda _: "break"):
+            with events(window, wx.EVT_CLOSE, filter=filter) as stream:
+                assert not window.Close()
+                assert isinstance(await stream.next(), wx.CloseEvent)
+                assert window.IsShown()
+        asyncio.get_running_loop().call_soon(window.Close)
+        await event(window, wx.EVT_CLOSE)
+        assert not window or not window.IsShown()
+
+    stage.play(main)
+
+
 ALL = {
     function.__name__: function
     for function in (
+        a_clone_outlives_its_event_and_a_filter_may_veto,
         yielding_comes_to_an_end,
         a_menu_is_up,
         posted_events_alone,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Kit", "Qt", "Tk"]
+from asyncguest import SourceGone
+
+__all__ = ["Gtk3", "Gtk4", "Kit", "Qt", "Tk", "Wx"]
 
 
 class Kit:
@@ -40,6 +42,12 @@ class Kit:
         """By the toolkit's own means."""
         raise NotImplementedError
 
+    def dead(self) -> tuple[Any, ...]:
+        """A source whose sender has been destroyed. Raises RuntimeError if the toolkit itself gives none."""
+        button = self.make_button()
+        self.destroy(button)
+        return self.clicks(button)
+
     def make_window(self) -> Any:
         """A second one, on the screen."""
         raise NotImplementedError
@@ -58,6 +66,8 @@ class Kit:
 
     #: What awaiting the dialog gives when the user has agreed.
     agreed: Any = 1
+    #: The same when it is destroyed; SourceGone: it raises that.
+    destroyed: Any = SourceGone
 
     def make_dialog(self) -> Any:
         """Not shown yet."""
@@ -165,6 +175,7 @@ class Tk(Kit):
         return bool(window.winfo_exists() and window.winfo_viewable())
 
     agreed = "yes"
+    destroyed = None
 
     def make_dialog(self) -> Any:
         import tkinter
@@ -176,3 +187,118 @@ class Tk(Kit):
     def agree(self, dialog: Any) -> None:
         dialog.result = "yes"
         dialog.destroy()
+
+
+class Gtk3(Kit):
+    """PyGObject."""
+
+    @property
+    def agreed(self) -> int:  # type: ignore[override]
+        return int(self.stage.gtk.ResponseType.OK)
+
+    def make_button(self) -> Any:
+        button = self.stage.gtk.Button(label="Button")
+        self.stage.window.get_child().pack_start(button, True, True, 0)
+        button.show()
+        return button
+
+    def clicks(self, button: Any) -> tuple[Any, ...]:
+        return button, "clicked"
+
+    def click(self, button: Any) -> None:
+        button.emit("clicked")
+
+    def connect(self, button: Any, function: Any) -> None:
+        button.connect("clicked", function)
+
+    def destroy(self, widget: Any) -> None:
+        widget.destroy()
+
+    def dead(self) -> tuple[Any, ...]:
+        window = self.stage.gtk.Window()  # of other widgets it cannot be known
+        window.destroy()
+        return window, "notify::title"
+
+    def make_window(self) -> Any:
+        window = self.stage.gtk.Window(title="second")
+        window.show()
+        return window
+
+    def close(self, window: Any) -> None:
+        window.close()
+
+    def is_open(self, window: Any) -> bool:
+        return bool(window.get_visible())
+
+    def make_dialog(self) -> Any:
+        return self.stage.gtk.Dialog(title="dialog", transient_for=self.stage.window)
+
+    def agree(self, dialog: Any) -> None:
+        dialog.response(self.stage.gtk.ResponseType.OK)
+
+
+class Gtk4(Gtk3):
+    """A widget alone is never destroyed there: its window is."""
+
+    def make_button(self) -> Any:
+        window = self.stage.gtk.Window()
+        button = self.stage.gtk.Button(label="Button")
+        window.set_child(button)
+        return button
+
+    def destroy(self, widget: Any) -> None:
+        widget.get_root().destroy()
+
+
+class Wx(Kit):
+    """wxPython."""
+
+    @property
+    def value(self) -> type:  # type: ignore[override]
+        found: type = self.stage.wx.CommandEvent
+        return found
+
+    @property
+    def agreed(self) -> int:  # type: ignore[override]
+        return int(self.stage.wx.ID_OK)
+
+    @property
+    def destroyed(self) -> int:  # type: ignore[override]
+        return int(self.stage.wx.ID_CANCEL)
+
+    def make_button(self) -> Any:
+        return self.stage.wx.Button(self.stage.frame_window, label="Button")
+
+    def clicks(self, button: Any) -> tuple[Any, ...]:
+        return button, self.stage.wx.EVT_BUTTON
+
+    def click(self, button: Any) -> None:
+        event = self.stage.wx.CommandEvent(self.stage.wx.EVT_BUTTON.typeId, button.GetId())
+        event.SetEventObject(button)
+        button.ProcessEvent(event)
+
+    def connect(self, button: Any, function: Any) -> None:
+        button.Bind(self.stage.wx.EVT_BUTTON, lambda event: (event.Skip(), function(event)) and None)
+
+    def destroy(self, widget: Any) -> None:
+        widget.Destroy()
+
+    def make_window(self) -> Any:
+        window = self.stage.wx.Frame(self.stage.frame_window, title="second")
+        window.Show()
+        return window
+
+    def close(self, window: Any) -> None:
+        window.Close()
+
+    def is_open(self, window: Any) -> bool:
+        return bool(window) and not window.IsBeingDeleted() and window.IsShown()
+
+    def make_dialog(self) -> Any:
+        return self.stage.wx.Dialog(self.stage.frame_window, title="dialog")
+
+    def is_shown(self, window: Any) -> bool:
+        return bool(window) and (window.IsModal() if isinstance(window, self.stage.wx.Dialog) else window.IsShown())
+
+    def agree(self, dialog: Any) -> None:
+        dialog.EndModal(self.stage.wx.ID_OK)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import extra_glib
+import kits
 import stages
 import xclick
+from extra_gtk_events import EVENTS
 
 
 def repository(**versions: str) -> Any:
@@ -86,6 +88,7 @@ class Gtk3(GLibStage):
     """A window of GTK 3, and Gtk.main."""
 
     name = "gtk3"
+    kit: Any = kits.Gtk3
     versions = {"Gtk": "3.0", "Gdk": "3.0"}
     extra = extra_glib.GTK3
 
@@ -153,8 +156,9 @@ class Gtk4(Gtk3):
     """A window of GTK 4, and a GLib.MainLoop."""
 
     name = "gtk4"
+    kit = kits.Gtk4
     versions = {"Gtk": "4.0", "Gdk": "4.0"}
-    extra = {}
+    extra = EVENTS
 
     def set_up(self) -> None:
         os.environ.setdefault("GSK_RENDERER", "cairo")  # there is no GPU in a test

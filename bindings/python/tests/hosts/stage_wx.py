@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import extra_wx
+import kits
 import stages
 import xclick
 
@@ -14,6 +15,7 @@ class Wx(stages.Stage):
     """A frame with a text, a button, and a panel on which a bar moves."""
 
     name = "wx"
+    kit = kits.Wx
     python = "system"
     extra = extra_wx.ALL
     again = False  # wx allows one wx.App per process

@@ -31,13 +31,15 @@ ROWS = (
         tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")), "_qt", "Qt: event(button.clicked)"
     ),
     Row(("tkinter",), "_tk", 'Tk: event(widget, "<Button-1>"), event(variable)'),
+    Row(("gi.repository.GObject",), "_gobject", 'GObject and GTK: event(button, "clicked")'),
+    Row(("wx",), "_wx", "wx: event(button, wx.EVT_BUTTON)"),
     Row((), "_connectable", "any object with connect(function) and disconnect(function): event(signal)"),
 )
 
 #: What has an end that is told.
-LIVES = "a QObject of Qt or a widget of Tk"
+LIVES = "a QObject of Qt, a GObject, a widget of Tk or an EvtHandler of wx"
 #: What `dialog` takes.
-DIALOGS = "a QDialog or a tkinter.Toplevel"
+DIALOGS = "a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a tkinter.Toplevel"
 
 
 def known_forms() -> str:
