@@ -165,6 +165,7 @@ fn stream_of_many_small_writes() {
 /// A listener on loopback with so much of a backlog, and its address.
 fn listener(backlog: i32) -> (TcpListener, Address) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: no memory is involved.
     must(unsafe { libc::listen(listener.as_raw_fd(), backlog) });
     listener.set_nonblocking(true).unwrap();
     let mut bytes = [0; 128];
