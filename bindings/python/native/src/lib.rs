@@ -29,9 +29,9 @@
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
 //! guards all of it: it is kept in each call, and let go of where the library waits (`Reactor.poll` with a time limit), where
-//! it joins its thread (`Reactor.close`), and where a transport sends much or uses a pipe, with nothing borrowed. So no other thread is ever
-//! in the middle of one of these functions, and no signal handler of Python's is either: there is nothing to be locked, and
-//! nothing that a fork could leave locked.
+//! it joins its thread (`Reactor.close`), and where a transport sends much or uses a pipe, with nothing borrowed. So no other
+//! thread is ever in the middle of one of these functions, and no signal handler of Python's is either: there is nothing to be
+//! locked, and nothing that a fork could leave locked.
 
 mod abi;
 mod call;

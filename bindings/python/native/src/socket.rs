@@ -1,9 +1,9 @@
-//! The system's calls for the data of a socket or a pipe. None of them waits, and none raises SIGPIPE: on a pipe so long as its
-//! fd is not made to, which other processes can do that have it too, and since Python ignores the signal.
+//! The system's calls for the data of a socket or a pipe. None of them waits, unless it is a pipe that another process has
+//! made blocking, which has it too; and none raises SIGPIPE, unless it is a pipe and somebody has undone that Python ignores it.
 //!
 //! Owns: nothing; the fd is the caller's. The interpreter lock is kept for sockets, but for a large send, which takes longer
-//! than to let go of it and to come back; and let go of for pipes, where a call that does wait is one for other threads' sake.
-//! Host thread.
+//! than to let go of it and to come back. For pipes it is let go of: what such a call waits for may have to come from another
+//! thread. Host thread.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +28,7 @@ pub struct Room<'a> {
     lent: PhantomData<&'a mut [u8]>,
 }
 
-// SAFETY: it is what a `&mut [u8]` is, but for what is in it.
+// SAFETY: what it stands for is a `&mut [u8]`, which another thread may have too.
 unsafe impl Send for Room<'_> {}
 
 impl<'a> Room<'a> {

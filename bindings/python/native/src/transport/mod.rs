@@ -85,7 +85,7 @@ fn minus_one(py: Python<'_>) -> &Bound<'_, PyAny> {
     MINUS_ONE.get_or_init(py, || pyo3::types::PyInt::new(py, -1).into_any().unbind()).bind(py)
 }
 
-/// The fd of a socket or a file, asked for each time: its owner may have closed it, and the number can be another file's by now.
+/// The fd of a socket or a file, asked for each time: its owner may have closed it, and the number can be another one's by now.
 fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
     let py = file.py();
     match method(file, intern!(py, "fileno")).and_then(|fd| fd.extract()) {

@@ -24,7 +24,7 @@ impl ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// The bytes of which `take` says how many it has written, at most `most`, and what else it says; None: there is nothing now.
+    /// The bytes of which `take` says how many it has written, at most `most`, and what else it says; None: nothing now.
     pub fn receive<'py, A>(
         &self,
         py: Python<'py>,

@@ -40,6 +40,10 @@ pub struct State {
 }
 
 impl State {
+    pub fn count_lost_write(&mut self) {
+        self.lost_writes = self.lost_writes.saturating_add(1);
+    }
+
     /// For Python's garbage collector.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         for object in [

@@ -36,7 +36,7 @@ pub fn is_lost(transport: &Bound<'_, Transport>) -> PyResult<bool> {
     if before == 0 && (this.kind.is_socket || !this.state().closing) {
         return Ok(false);
     }
-    this.state().lost_writes += 1;
+    this.state().count_lost_write();
     if before >= QUIET_WRITES {
         let (logger, warning) = (super::logger(transport.py())?, intern!(transport.py(), "warning"));
         method_with(logger, warning, (this.kind.lost_write,))?;
@@ -208,7 +208,9 @@ pub fn went(transport: &Bound<'_, Transport>) -> PyResult<()> {
 /// It cannot be written any more.
 fn fail(transport: &Bound<'_, Transport>, error: PyErr) -> PyResult<()> {
     let this = transport.get();
-    this.state().lost_writes += u32::from(!this.kind.is_socket);
+    if !this.kind.is_socket {
+        this.state().count_lost_write();
+    }
     end::fatal(transport, error, this.kind.write_error)
 }
 
