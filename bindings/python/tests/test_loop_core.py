@@ -677,3 +677,23 @@ def test_asyncios_own_iteration_counts_cancelled_timers_down() -> None:
     loop._timer_cancelled_count -= 1
     assert loop._timer_cancelled_count == 0
     loop.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_callback_is_run_by_its_context_with_all_of_its_arguments(count: int) -> None:
+    """Also by one that only looks like a context: asyncio asks for a method `run`."""
+    ran: list[object] = []
+
+    class Seeming:
+        def run(self, callback: Any, *args: object) -> None:
+            ran.append("seeming")
+            callback(*args)
+
+    args = tuple(range(count))
+    loop = asyncguest.EventLoop()
+    for context in (contextvars.copy_context(), Seeming()):
+        loop.call_soon(lambda *got: ran.append(got), *args, context=context)  # type: ignore[arg-type]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    assert ran == [args, "seeming", args]

@@ -15,7 +15,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 type Object = *mut ffi::PyObject;
 
@@ -47,6 +47,14 @@ fn call_method_obj_args() -> unsafe extern "C-unwind" fn(Object, Object, ...) ->
     let declared: unsafe extern "C" fn(Object, Object, ...) -> Object = ffi::PyObject_CallMethodObjArgs;
     // SAFETY: the two differ in nothing but in that. The compiler must not see which function it is: PyO3 declares it as one
     // that cannot be unwound, and what keeps the thread would be taken out.
+    unsafe { transmute(black_box(declared)) }
+}
+
+/// `PyObject_CallFunctionObjArgs`, which may be unwound.
+#[inline]
+fn call_function_obj_args() -> unsafe extern "C-unwind" fn(Object, ...) -> Object {
+    let declared: unsafe extern "C" fn(Object, ...) -> Object = ffi::PyObject_CallFunctionObjArgs;
+    // SAFETY: as above.
     unsafe { transmute(black_box(declared)) }
 }
 
@@ -160,17 +168,34 @@ pub fn run_in<'py>(
     context: &Bound<'py, PyAny>,
     callback: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
-) -> PyResult<()> {
-    let (py, run) = (context.py(), intern!(context.py(), "run"));
-    let result = match args.len() {
-        0 => method1(context, run, callback),
-        1 => method2(context, run, callback, &*args.get_borrowed_item(0)?),
-        _ => {
-            let all = std::iter::once(callback.clone()).chain(args.iter()).collect::<Vec<_>>();
-            call_with(&context.getattr(run)?, &PyTuple::new(py, all)?, None)
+) -> PyResult<Bound<'py, PyAny>> {
+    static CONTEXT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = context.py();
+    // The method is looked up once. Whatever else has one is looked up each time.
+    let run = match context.is_exact_instance(CONTEXT.import(py, "contextvars", "Context")?) {
+        true => RUN.get_or_try_init(py, || context.get_type().getattr("run").map(Bound::unbind))?.bind(py),
+        false => {
+            return call_with(&context.getattr(intern!(py, "run"))?, &with_first(callback, args)?, None)
         }
     };
-    result.map(|result| let_go(py, result.unbind()))
+    let (run_ptr, of, callback_ptr) = (run.as_ptr(), context.as_ptr(), callback.as_ptr());
+    let end: Object = ptr::null_mut();
+    match args.len() {
+        // SAFETY: all of them are objects that live during the call; NULL ends the list.
+        0 => returned(py, || unsafe { call_function_obj_args()(run_ptr, of, callback_ptr, end) }),
+        1 => {
+            let argument = args.get_borrowed_item(0)?;
+            let argument = argument.as_ptr();
+            // SAFETY: as above.
+            returned(py, || unsafe { call_function_obj_args()(run_ptr, of, callback_ptr, argument, end) })
+        }
+        _ => call_with(run, &with_first(context, &with_first(callback, args)?)?, None),
+    }
+}
+
+fn with_first<'py>(first: &Bound<'py, PyAny>, rest: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(first.py(), std::iter::once(first.clone()).chain(rest.iter()).collect::<Vec<_>>())
 }
 
 /// `contextvars.copy_context()`

@@ -90,7 +90,11 @@ impl Handle {
             Some((callback.into_bound(py), state.args.as_ref()?.clone_ref(py).into_bound(py)))
         });
         let Some((callback, args)) = wanted else { return Ok(()) };
-        run_in(handle.context.bind(py), &callback, &args).or_else(|error| failed(this, error))
+        match run_in(handle.context.bind(py), &callback, &args) {
+            Ok(result) => let_go(py, result.unbind()),
+            Err(error) => failed(this, error)?,
+        }
+        Ok(())
     }
 
     /// As `cancel`; whether it was not cancelled before.

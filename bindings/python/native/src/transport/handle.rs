@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::{is_exit, Transport};
-use crate::call::{copy_context, method1};
+use crate::call::{copy_context, method1, run_in};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl TransportHandle {
             Side::Read => intern!(py, "_read_ready"),
             Side::Write => intern!(py, "_write_ready"),
         };
-        method1(context, intern!(py, "run"), &transport.getattr(ready)?)?.is_truthy()
+        run_in(context, &transport.getattr(ready)?, &PyTuple::empty(py))?.is_truthy()
     }
 
     fn name(&self) -> &'static str {
@@ -144,8 +144,8 @@ impl TransportHandle {
     }
 
     #[getter]
-    fn _args<'py>(&self, py: Python<'py>) -> Bound<'py, pyo3::types::PyTuple> {
-        pyo3::types::PyTuple::empty(py)
+    fn _args<'py>(&self, py: Python<'py>) -> Bound<'py, PyTuple> {
+        PyTuple::empty(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
