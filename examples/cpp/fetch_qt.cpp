@@ -27,6 +27,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 using namespace std::chrono_literals;

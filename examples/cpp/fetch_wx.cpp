@@ -23,6 +23,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 using namespace std::chrono_literals;
 using asyncguest::guest;

@@ -22,6 +22,7 @@
 #include "stage.hpp"
 #include "system.h"
 
+#include <optional>
 #include <thread>
 
 template <class Fixture> struct scenarios {
