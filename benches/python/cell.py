@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import designs
+from emissions import EMISSIONS
 from work import WORK
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     size = [float(text) if "." in text else int(text) for text in sizes]
 
     def start(host: Any) -> Coroutine[Any, Any, Any]:
-        return WORK[work](host, *size)
+        return (WORK | EMISSIONS)[work](host, *size)
 
     gc.freeze()  # what was imported is not the subject
     try:

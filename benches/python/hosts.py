@@ -181,7 +181,9 @@ class Qt(BenchHost):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         if binding == "PySide6" and sys.version_info < (3, 12):
             raise ImportError("PySide6 6.12 aborts on CPython 3.11 after some thousand events")
-        core: Any = importlib.import_module(f"{binding}.QtCore")
+        #: Its QtCore.
+        self.core: Any = importlib.import_module(f"{binding}.QtCore")
+        core = self.core
         self.application: Any = importlib.import_module(f"{binding}.QtWidgets").QApplication(["bench"])
         self._drive = drive
         self._single_shot = core.QTimer.singleShot  # a precise one

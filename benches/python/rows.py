@@ -33,6 +33,11 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "storm": ((1.5,), (0.05,)),
     "calm": ((1.5,), (0.05,)),
     "burst": ((20_000, 10), (200, 1)),
+    "by_hand": ((10_000,), (200,)),
+    "awaited": ((10_000,), (200,)),
+    "created": ((30_000,), (500,)),
+    "slots": ((30_000,), (500,)),
+    "flood": ((1.5,), (0.05,)),
 }
 
 
@@ -70,6 +75,7 @@ def rows() -> Iterator[Row]:
     yield from _transports()
     yield from _idle()
     yield from _host_timers()
+    yield from _emissions()
 
 
 def _ticks() -> Iterator[Row]:
@@ -182,6 +188,19 @@ def _host_timers() -> Iterator[Row]:
         yield Row(
             "host timer late, p99: beside sleep(0) without end, and beside nothing", "late_ms", ours, nothing, None
         )
+
+
+def _emissions() -> Iterator[Row]:
+    for work, by_hand, title, goal in (
+        ("awaited", "by_hand", "await event(signal), against a future by hand", 1.2),
+        ("slots", "created", "a slot's start, against create_task", 1.5),
+    ):
+        for host in ("queue", "qt", "qt-pyside"):
+            peer = Cell(by_hand, "asyncguest", host)
+            yield Row(title, "cpu_us", Cell(work, "asyncguest", host), peer, goal)
+    for host in ("tk", "qt", "qt-pyside"):
+        ours = Cell("flood", "asyncguest", host)
+        yield Row("10 000 emissions a second, the latest kept: host timer late, p99", "late_ms", ours, None, 5.0)
 
 
 _WINDOWS = ("tk", "tk-thread", "qt", "qt-thread", "qt-pyside", "gtk", "gtk-thread")

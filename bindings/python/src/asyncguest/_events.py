@@ -217,7 +217,7 @@ class events(Generic[T]):
 
     @overload
     def __init__(
-        self: events[T],
+        self,
         source: Variable[T],
         name: str | None = None,
         *,

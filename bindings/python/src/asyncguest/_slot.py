@@ -90,21 +90,19 @@ class _Slot:
             return
         guest = self._find_guest()
         self._running += 1
-        task = None
         try:
             start: Any = guest.start_soon if self._scope is None else self._scope.start_soon
             task = start(async_fn, *self._args, *args)
-        except SourceGone:
-            return  # as a connection to an object that is gone
-        except GuestError:
-            raise
-        except Exception as error:  # it does not take these arguments, or is no async function
+        except BaseException as error:
+            self._running -= 1
+            if isinstance(error, SourceGone):
+                return  # as a connection to an object that is gone
+            if isinstance(error, GuestError) or not isinstance(error, Exception):
+                raise
+            # It does not take these arguments, or is no async function.
             message = f"a slot could not call {async_fn!r}"
             guest.loop.call_exception_handler({"message": message, "exception": error})
             return
-        finally:
-            if task is None:
-                self._running -= 1
         self._task = task
         task.add_done_callback(self._done if self._scope is None else self._done_in_scope)
         if self._busy == "restart" and self._waiting:

@@ -104,7 +104,8 @@ class WxSlot(Slot):
 
     __slots__ = ()
 
-    def __call__(self, event: Any) -> None:
+    def __call__(self, *args: Any) -> None:
+        (event,) = args
         stops = self.receiver.arrived((event,), lambda args: (args[0].Clone(),))
         is_veto = isinstance(event, _wx().CloseEvent) and event.CanVeto()
         if stops and is_veto:

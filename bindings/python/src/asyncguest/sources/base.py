@@ -24,9 +24,11 @@ class Receiver(Protocol):
 
         True: the toolkit is to go no further with it.
         """
+        raise NotImplementedError
 
     def gone(self) -> None:
         """There will be no event any more: the sender was destroyed."""
+        raise NotImplementedError
 
 
 class Toolkit:
