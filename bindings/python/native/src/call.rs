@@ -175,9 +175,7 @@ pub fn run_in<'py>(
     // The method is looked up once. Whatever else has one is looked up each time.
     let run = match context.is_exact_instance(CONTEXT.import(py, "contextvars", "Context")?) {
         true => RUN.get_or_try_init(py, || context.get_type().getattr("run").map(Bound::unbind))?.bind(py),
-        false => {
-            return call_with(&context.getattr(intern!(py, "run"))?, &with_first(callback, args)?, None)
-        }
+        false => return call_with(&context.getattr(intern!(py, "run"))?, &with_first(callback, args)?, None),
     };
     let (run_ptr, of, callback_ptr) = (run.as_ptr(), context.as_ptr(), callback.as_ptr());
     let end: Object = ptr::null_mut();
