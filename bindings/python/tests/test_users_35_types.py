@@ -22,7 +22,9 @@ GOOD = """
 from __future__ import annotations
 
 import asyncio
+import tkinter
 from collections.abc import Callable
+from typing import Any, assert_type
 
 import asyncguest
 from asyncguest.hosts.queue import QueueHost
@@ -38,6 +40,22 @@ class Window(asyncguest.Host):
 
     def post(self, job: Callable[[], object]) -> None:
         job()
+
+
+def compute(report: asyncguest.Report, path: str) -> float:
+    report(1, path)
+    return 0.5
+
+
+async def widgets(button: tkinter.Button, text: tkinter.StringVar) -> None:
+    word: str = await asyncguest.event(text)
+    with asyncguest.events(button, "<Key>", keep="latest") as keys:
+        async for key in keys:
+            assert_type(key, tkinter.Event[Any])
+    assert_type(await asyncguest.in_thread(compute, word, on_progress=print), float)
+    scope = asyncguest.Scope(button, deadline=1.0)
+    fetched: asyncio.Task[bytes] = scope.start_soon(fetch, "url", 1)
+    print(fetched, await asyncguest.dialog(button))
 
 
 def done(task: asyncio.Task[bytes]) -> None:
@@ -65,6 +83,8 @@ def main() -> None:
     )
     found.cancel()
     Window()
+    clicked: Callable[..., None] = asyncguest.slot(fetch, "url", busy="drop")
+    clicked(3)
     host.run()
     print(task, body, state, ended, percentile, started, current, asyncguest.run(fetch("url", 1)))
 """
@@ -92,6 +112,11 @@ asyncguest.start(fetch, "url", done_calback=print)  # [call-arg]
 asyncguest.start(fetch, "url", done_callback="print")  # [arg-type]
 asyncguest.start(fetch, "url", batch_budget="soon")  # [arg-type]
 asyncguest.start(fetch, 7)  # [arg-type]
+asyncguest.slot(print)  # [arg-type]
+asyncguest.slot(fetch, busy="wait")  # [arg-type]
+asyncguest.Scope(closing=True)  # [call-arg]
+asyncguest.events(guest, "x", keep="newest")  # [call-overload]
+asyncguest.in_thread(len, "x")  # [arg-type]
 """
 
 

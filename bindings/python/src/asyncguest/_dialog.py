@@ -26,8 +26,12 @@ def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
         receiver = Next(None)
         close = toolkit.show(dialog, receiver)
         try:
-            return await receiver.value()
+            result = await receiver.future
+            if receiver.error is not None:
+                raise receiver.error
+            return result
         finally:
+            receiver.close()
             close()
 
     return one()

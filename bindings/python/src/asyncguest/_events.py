@@ -43,9 +43,8 @@ class _Receiver:
     """Takes what one connection tells. `_put` and `_end` are called on the host thread."""
 
     def __init__(self, filter: Filter | None) -> None:
-        guest = current_guest()
-        self._loop: asyncio.AbstractEventLoop = guest.loop
-        self._thread = guest.host_thread
+        self._loop = current_guest().loop
+        self._thread = threading.get_ident()
         self._filter = filter
         #: False: nothing is taken any more.
         self.is_open = True
@@ -98,7 +97,8 @@ class Next(_Receiver):
     def __init__(self, filter: Filter | None) -> None:
         super().__init__(filter)
         self.future: asyncio.Future[Any] = self._loop.create_future()
-        self._error: BaseException | None = None
+        #: What has come instead of an emission.
+        self.error: BaseException | None = None
 
     def _put(self, value: Any) -> None:
         self.is_open = False
@@ -106,19 +106,13 @@ class Next(_Receiver):
             self.future.set_result(value)
 
     def _end(self, error: BaseException) -> None:
-        self._error = error
+        self.error = error
         self._put(None)
 
-    async def value(self) -> Any:
-        """What has come; raises what has come instead."""
-        try:
-            value = await self.future
-            if self._error is not None:
-                raise self._error
-            return value
-        finally:
-            self.is_open = False
-            self._error = None  # which leads here
+    def close(self) -> None:
+        """Nobody waits any more."""
+        self.is_open = False
+        self.error = None  # which leads here
 
 
 @overload
@@ -152,8 +146,12 @@ def event(source: Any, name: Any = None, *, filter: Filter | None = None) -> Cor
         disconnect = toolkit.connect(source, name, receiver)
         source = None  # whoever waits keeps nobody alive
         try:
-            return await receiver.value()
+            value = await receiver.future
+            if receiver.error is not None:
+                raise receiver.error
+            return value
         finally:
+            receiver.close()
             disconnect()
 
     return one()
@@ -292,5 +290,5 @@ class events(Generic[T]):
 
 def check_filter(filter: object) -> None:
     """A coroutine function would be true for each emission, and never run."""
-    if filter is not None and not callable(filter) or inspect.iscoroutinefunction(filter):
+    if filter is not None and (not callable(filter) or inspect.iscoroutinefunction(filter)):
         raise TypeError(f"filter must be a function, which runs inside the emission, and no async one: not {filter!r}")

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._errors import SourceGone
@@ -84,7 +85,8 @@ class Scope:
 
     def _owner_is_gone(self) -> None:
         if threading.get_ident() != self.guest.host_thread:
-            self.guest.loop.call_soon_threadsafe(self._owner_is_gone)
+            with suppress(RuntimeError):  # the run is over, and its tasks with it
+                self.guest.loop.call_soon_threadsafe(self._owner_is_gone)
             return
         self._ended = "the owner of this scope was destroyed: nothing can be started in it any more"
         self.cancel()

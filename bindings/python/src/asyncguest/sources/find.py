@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -41,6 +42,9 @@ LIVES = "a QObject of Qt, a GObject, a widget of Tk or an EvtHandler of wx"
 #: What `dialog` takes.
 DIALOGS = "a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a tkinter.Toplevel"
 
+#: The one that has known the last object of a type.
+_last: weakref.WeakKeyDictionary[type, Toolkit] = weakref.WeakKeyDictionary()
+
 
 def known_forms() -> str:
     """All that `event` takes, for an error."""
@@ -56,8 +60,12 @@ def toolkits() -> Iterator[Toolkit]:
 
 def toolkit_of(source: Any, name: Any) -> Toolkit:
     """The one that can connect to that; TypeError if none can."""
+    last = _last.get(type(source))
+    if last is not None and last.knows(source, name):
+        return last
     for toolkit in toolkits():
         if toolkit.knows(source, name):
+            _last[type(source)] = toolkit
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
     raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
