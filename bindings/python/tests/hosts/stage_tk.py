@@ -63,8 +63,8 @@ class Tk(stages.Stage):
 
     def dialog(self, seconds: float) -> None:
         window = tkinter.Toplevel(self.root)
-        window.after(round(seconds * 1000), window.destroy)
         window.wait_visibility()
+        window.after(round(seconds * 1000), window.destroy)
         before = window.grab_current()  # the dialog below this one
         window.grab_set()
         self.root.wait_window(window)
