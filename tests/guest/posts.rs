@@ -137,12 +137,21 @@ fn posts_race_with_a_cancel() {
         let toy = Toy::start(Drive::Fd);
         let dropped = Arc::new(AtomicU32::new(0));
         let (poster, canceller, counter) = (toy.poster.clone(), toy.poster.clone(), dropped.clone());
-        let (begin, begun) = std::sync::mpsc::channel();
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = begun.clone();
+        let cancelling = std::thread::spawn(move || {
+            while !begun.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+            canceller.cancel();
+        });
+        let waiting = cancelling.thread().clone();
         let posting = std::thread::spawn(move || {
             let mut made = 0;
             while made < 1000 {
                 if made == round {
-                    begin.send(()).unwrap();
+                    begins.store(true, Ordering::SeqCst);
+                    waiting.unpark();
                 }
                 made += 1;
                 let counted = Counted(counter.clone());
@@ -151,10 +160,6 @@ fn posts_race_with_a_cancel() {
                 }
             }
             made
-        });
-        let cancelling = std::thread::spawn(move || {
-            begun.recv().unwrap();
-            canceller.cancel();
         });
         while toy.done() == 0 {
             toy.deliver(0);

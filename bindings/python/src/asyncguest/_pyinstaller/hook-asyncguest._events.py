@@ -1,3 +1,3 @@
-"""Like the adapters, this is no reason to bring a toolkit along."""
+"""The type of a Tk event is no reason to bring tkinter along."""
 
 excludedimports = ["tkinter"]

@@ -1,3 +1,3 @@
-"""Like the adapters, this is no reason to bring a toolkit along."""
+"""Like an adapter, a module that knows a toolkit is no reason to bring that along. Tk's alone imports it by its name."""
 
 excludedimports = ["tkinter"]
