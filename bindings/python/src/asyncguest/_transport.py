@@ -93,7 +93,7 @@ class SocketTransport(_Reads, _Writes, StreamTransport):
 
     __slots__ = ()
 
-    __class__ = _passes_for(_SelectorSocketTransport, "SocketTransport")
+    __class__ = _passes_for(_SelectorSocketTransport, "SocketTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
@@ -128,7 +128,7 @@ class DatagramTransport(_Reads, _Writes, NativeDatagramTransport):
 
     __slots__ = ()
 
-    __class__ = _passes_for(_SelectorDatagramTransport, "DatagramTransport")
+    __class__ = _passes_for(_SelectorDatagramTransport, "DatagramTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class ReadPipeTransport(_Reads, _Pipe, NativeReadPipeTransport):
 
     __slots__ = ()
 
-    __class__ = _passes_for(_ReadPipeTransport, "ReadPipeTransport")
+    __class__ = _passes_for(_ReadPipeTransport, "ReadPipeTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __new__(cls, loop: TransportLoop, pipe: Any, *rest: Any) -> Self:
         mode = os.fstat(pipe.fileno()).st_mode
@@ -190,7 +190,7 @@ class WritePipeTransport(_Writes, _Pipe, NativeWritePipeTransport):
 
     __slots__ = ()
 
-    __class__ = _passes_for(_WritePipeTransport, "WritePipeTransport")
+    __class__ = _passes_for(_WritePipeTransport, "WritePipeTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __new__(cls, loop: TransportLoop, pipe: Any, *rest: Any) -> Self:
         mode = os.fstat(pipe.fileno()).st_mode
