@@ -23,7 +23,12 @@ fn main() {
         );
         return;
     }
+    // cargo hands what is for the linker on to the shared library of a crate that depends on this one.
+    let embedded = std::env::var_os("CARGO_FEATURE_EMBEDDED").is_some();
     if os == "windows" {
+        if embedded {
+            return;
+        }
         match version_resource() {
             Ok(object) => println!("cargo:rustc-cdylib-link-arg={}", object.display()),
             Err(why) => println!("cargo:warning=asyncguest.dll has no version resource: {why}"),
@@ -31,8 +36,7 @@ fn main() {
         return;
     }
     let major = cargo_says("CARGO_PKG_VERSION_MAJOR");
-    // cargo hands these on to the shared library of a crate that depends on this one.
-    if std::env::var_os("CARGO_FEATURE_EMBEDDED").is_none() {
+    if !embedded {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libasyncguest.so.{major}");
     }
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");

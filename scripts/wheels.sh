@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The files of a release for PyPI: a wheel for each Linux, the sdist, what the auditing tools say of them, and each wheel
+# The files of a release for PyPI: a wheel for each Linux and for Windows, the sdist, what the auditing tools say of them, and each wheel
 # started once. `make wheels`; the products are in build/wheels.
 #
 #   scripts/wheels.sh               all
@@ -7,7 +7,8 @@
 #
 # maturin and zig come from PyPI; zig is the linker, and knows the symbols of a glibc from 2012. Other targets than this
 # machine's need rustup, which fetches their standard library. A wheel for another processor is started with Debian's
-# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's.
+# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's; the one for Windows by
+# scripts/portability.sh, which has wine.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,22 +19,50 @@ machine=$(uname -m)
 host=$(rustc -vV | sed -n 's/^host: //p')
 tools=$out/venv-wheels/bin
 
-# One wheel. Both tags are what every distribution and pip of these years can take.
+# One wheel. The tags for Linux are what every distribution and pip of these years can take.
 build() { # TARGET
+    local options=(--zig --compatibility "$(policy "$1")")
     if [ "$1" != "$host" ] && ! add_target "$1"; then
         echo "its standard library is missing: rustup target add $1"
         return 77
     fi
     (
-        cd "$package" && PATH=$tools:$PATH CARGO_TARGET_DIR=$root/target/wheels \
-            logged "wheels-$1" maturin build --release --locked --zig --target "$1" --compatibility "$(policy "$1")" --out "$wheels"
+        PATH=$tools:$PATH
+        if [[ $1 == *-windows-gnu ]]; then
+            link_for_windows
+            options=()
+        fi
+        cd "$package" && CARGO_TARGET_DIR=$root/target/wheels \
+            logged "wheels-$1" maturin build --release --locked --target "$1" --out "$wheels" "${options[@]}"
     )
+}
+
+# zig as maturin wraps it, but not by --zig: for Windows that has the linker export the module by its name with the dot, which
+# no symbol has.
+link_for_windows() {
+    local folder=$out/zig-windows
+    mkdir -p "$folder"
+    ln -sf "$tools/maturin" "$folder/x86_64-w64-mingw32-dlltool" # what it is depends on the name
+    printf '#!/bin/sh\nexec maturin zig cc -- -target x86_64-windows-gnu "$@"\n' >"$folder/zigcc"
+    chmod +x "$folder/zigcc"
+    PATH=$folder:$PATH
+    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$folder/zigcc CARGO_ZIGBUILD_TARGET=x86_64-windows-gnu
+    export CARGO_ZIGBUILD_ZIG_COMMAND=$tools/python3 CARGO_ZIGBUILD_ZIG_COMMAND_ARGS='-m ziglang'
+    CARGO_ZIGBUILD_ZIG_VERSION=$("$tools/python3" -m ziglang version)
+    export CARGO_ZIGBUILD_ZIG_VERSION
 }
 
 policy() { # TARGET
     case $1 in
         *-musl) echo musllinux_1_2 ;;
         *) echo manylinux_2_17 ;;
+    esac
+}
+
+tag() { # TARGET
+    case $1 in
+        x86_64-pc-windows-*) echo win_amd64 ;;
+        *) echo "$(policy "$1")_${1%%-*}" ;;
     esac
 }
 
@@ -49,7 +78,10 @@ is_musl() { # this machine's Python
 # Starts one, installed as pip does that there; says with which Python, or why not.
 start() { # TARGET TAG
     local folder=$wheels/started/$1 arch=${1%%-*} runner=("$python")
-    if [[ $1 == *-musl ]] && ! is_musl; then
+    if [[ $1 == *-windows-* ]]; then
+        echo "started by: scripts/portability.sh python"
+        return
+    elif [[ $1 == *-musl ]] && ! is_musl; then
         echo "not started: no Python with musl here"
         return
     elif [ "$arch" != "$machine" ]; then
@@ -90,18 +122,20 @@ if [ -z "$python" ]; then
     exit 1
 fi
 venv wheels "$python" "$package/build_support/wheels.txt" && venv audit "$python" "$package/build_support/audit.txt" || exit
-[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl}
+[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl} x86_64-pc-windows-gnu
 rm -rf "$wheels"
 mkdir -p "$wheels"
 failed=0
 for target in "$@"; do
     said=$(build "$target")
     status=$?
-    tag=$(policy "$target")_${target%%-*}
+    tag=$(tag "$target")
     file=$(echo "$wheels"/*"$tag.whl")
     if [ "$status" = 0 ]; then
-        # auditwheel opens the libc of the machine that it runs on; where that is glibc, maturin alone judges musl's wheel.
+        # auditwheel knows Linux alone, and opens the libc of the machine that it runs on; where that is glibc, maturin alone
+        # judges musl's wheel.
         judged=$tag
+        [[ $target != *-windows-* ]] || judged=unknown
         [[ $target != *-musl ]] || is_musl || judged=unknown
         said=$(audit "$file" "$judged" && start "$target" "$tag")
         status=$?

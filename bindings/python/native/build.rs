@@ -4,15 +4,16 @@
 fn main() {
     println!("cargo:rerun-if-changed=native/build.rs");
     println!("cargo:rerun-if-changed=native/exports.map");
+    println!("cargo:rerun-if-changed=native/exports.def");
     println!("cargo:rerun-if-env-changed=CARGO_ZIGBUILD_TARGET");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        // rustc gives the linker a list of its own, in which the library's functions are. Binutils and lld can leave
-        // them out of it, but know no second list; zig (scripts/wheels.sh) is the other way round.
-        if std::env::var_os("CARGO_ZIGBUILD_TARGET").is_some() {
-            let list = concat!(env!("CARGO_MANIFEST_DIR"), "/native/exports.map");
-            println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={list}");
-        } else {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
-        }
+    // rustc gives the linker a list of its own, in which the library's functions are. Binutils and lld can leave them out
+    // of it, but know no second list; zig (scripts/wheels.sh) is the other way round.
+    let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/native");
+    match (os.as_str(), std::env::var_os("CARGO_ZIGBUILD_TARGET").is_some()) {
+        ("linux", true) => println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={folder}/exports.map"),
+        ("linux", false) => println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL"),
+        ("windows", true) => println!("cargo:rustc-cdylib-link-arg={folder}/exports.def"),
+        _ => {}
     }
 }

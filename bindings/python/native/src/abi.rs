@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 mod found;
+#[cfg(windows)]
+mod handle;
 mod process;
 
 use std::ffi::c_void;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use asyncguest::error::GUEST_OK;
 use asyncguest::ffi::types::{self, GuestEvent, GuestHost, GuestOptions};
 use asyncguest::ffi::{fd, lifecycle, post, pull, signal, timer};
+pub use asyncguest::OsFd;
 use pyo3::{PyResult, Python};
 
 use crate::error::error;
@@ -25,8 +28,8 @@ use crate::host::HostCalls;
 
 pub use asyncguest::error::{
     GUEST_ECLOSED as ECLOSED, GUEST_EEXIST as EEXIST, GUEST_EINLINE as EINLINE, GUEST_EINVAL as EINVAL,
-    GUEST_ENOMEM as ENOMEM, GUEST_ENULL as ENULL, GUEST_EOS as EOS, GUEST_ESTALE as ESTALE,
-    GUEST_ETHREAD as ETHREAD,
+    GUEST_ENOMEM as ENOMEM, GUEST_ENOTSUP as ENOTSUP, GUEST_ENULL as ENULL, GUEST_EOS as EOS,
+    GUEST_ESTALE as ESTALE, GUEST_ETHREAD as ETHREAD,
 };
 pub use found::{Found, EVENTS};
 pub use process::{last_error, live, now, signal_arrivals, version, VERSION};
@@ -113,7 +116,7 @@ impl Guest {
         let (g, user_data) = (self.g.load(Relaxed).cast(), ptr::without_provenance_mut(fd as usize));
         let mut id = 0;
         // SAFETY: NULL or a guest; what the library has of the user data is its value.
-        let status = unsafe { fd::guest_fd_add(g, fd, events, None, user_data, None, &mut id) };
+        let status = unsafe { fd::guest_fd_add(g, fd as OsFd, events, None, user_data, None, &mut id) };
         done(status, id)
     }
 
@@ -201,8 +204,8 @@ impl Guest {
         unsafe { post::guest_poster_wake(self.poster.load(Relaxed).cast()) };
     }
 
-    pub fn fd(&self, _py: Python<'_>) -> Result<i32, Status> {
-        let mut fd = -1;
+    pub fn fd(&self, _py: Python<'_>) -> Result<OsFd, Status> {
+        let mut fd = 0;
         // SAFETY: NULL or a guest.
         let status = unsafe { lifecycle::guest_fd(self.g.load(Relaxed).cast(), &mut fd) };
         done(status, fd)

@@ -1,5 +1,7 @@
 //! What a status of the library means in Python. Host thread, or that of the call that failed.
 
+use std::io;
+
 use pyo3::exceptions::{PyKeyError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -41,7 +43,7 @@ pub fn error(py: Python<'_>, status: Status) -> PyErr {
     }
     let (os_error, message) = abi::last_error();
     match status {
-        abi::EOS => os_failure(py, os_error, &message).unwrap_or_else(|failure| failure),
+        abi::EOS => of_system(py, os_error, &format!(" ({message})")),
         abi::ECLOSED => GuestClosed::new_err(message),
         abi::ETHREAD => WrongThread::new_err(message),
         abi::EEXIST => PyKeyError::new_err(message),
@@ -51,7 +53,16 @@ pub fn error(py: Python<'_>, status: Status) -> PyErr {
     }
 }
 
-fn os_failure(py: Python<'_>, os_error: i32, message: &str) -> PyResult<PyErr> {
-    let text: String = py.import("os")?.call_method1("strerror", (os_error,))?.extract()?;
-    Ok(PyOSError::new_err((os_error, format!("{text} ({message})"))))
+/// The OSError for a number of the system's, with its words and some more.
+pub fn of_system(py: Python<'_>, number: i32, more: &str) -> PyErr {
+    if cfg!(windows) {
+        // Not errno's, which Python makes of it.
+        let text = format!("{}{more}", io::Error::from_raw_os_error(number));
+        return PyOSError::new_err((number, text, py.None(), number));
+    }
+    let text = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
+    match text {
+        Ok(text) => PyOSError::new_err((number, format!("{text}{more}"))),
+        Err(failure) => failure,
+    }
 }

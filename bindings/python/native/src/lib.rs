@@ -122,13 +122,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NO_TIME", abi::FOREVER)?;
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
     module.add_class::<reactor::Reactor>()?;
-    module.add_class::<transport::ReadBuffer>()?;
-    module.add_class::<transport::Transport>()?;
-    module.add_class::<transport::StreamTransport>()?;
-    module.add_class::<transport::DatagramTransport>()?;
-    module.add_class::<transport::ReadPipeTransport>()?;
-    module.add_class::<transport::WritePipeTransport>()?;
-    module.add_class::<transport::TransportHandle>()?;
+    transport::add(module)?;
     module.add_class::<loop_state::LoopState>()?;
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<handle::Handle>()?;

@@ -34,8 +34,8 @@ pub struct Reactor {
     /// The host's thread is that of the run, for good.
     hosted: bool,
     threaded: bool,
-    /// Not in drive THREAD.
-    fd: Option<i32>,
+    /// Not in drive THREAD, and not on a system where nobody can wait for it.
+    fd: Option<abi::OsFd>,
     /// Seconds as bits.
     alarm_at: AtomicU64,
     signals: Mutex<HashMap<i32, GuestId>>,
@@ -131,6 +131,7 @@ impl Reactor {
             true => None,
             false => match guest.fd(py) {
                 Ok(fd) => Some(fd),
+                Err(abi::ENOTSUP) if !hosted => None,
                 Err(status) => {
                     let failure = error(py, status);
                     guest.free(py, true);
@@ -201,6 +202,14 @@ impl Reactor {
     fn watch(&self, py: Python<'_>, fd: i32, events: u32) -> PyResult<GuestId> {
         self.adopt(py)?;
         self.guest.fd_add(py, fd, events).map_err(|status| error(py, status))
+    }
+
+    /// Watches a borrowed handle that is no socket, as EVENT_READ for as long as it is signalled; returns the id of the watch.
+    #[cfg(windows)]
+    #[pyo3(signature = (handle, /))]
+    fn watch_handle(&self, py: Python<'_>, handle: usize) -> PyResult<GuestId> {
+        self.adopt(py)?;
+        self.guest.handle_add(py, handle).map_err(|status| error(py, status))
     }
 
     /// Watches for something else; 0 pauses.
@@ -288,9 +297,9 @@ impl Reactor {
 
     // ---- the rest
 
-    /// Readable whenever anything is due. Not in drive THREAD.
+    /// Readable whenever anything is due; on Windows a handle. Not in drive THREAD.
     #[getter]
-    fn fd(&self) -> PyResult<i32> {
+    fn fd(&self) -> PyResult<abi::OsFd> {
         self.fd.ok_or_else(|| PyAssertionError::new_err("a guest in drive THREAD has no fd"))
     }
 

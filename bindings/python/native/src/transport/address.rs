@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::call::call;
-use crate::socket::Sender;
+use crate::socket::datagram::Sender;
 
 /// Where a datagram came from.
 pub fn to_python<'py>(py: Python<'py>, sender: &Sender) -> PyResult<Bound<'py, PyAny>> {

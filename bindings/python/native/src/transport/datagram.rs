@@ -10,15 +10,28 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::kind::DATAGRAM;
-use super::queue::Chunk;
+use super::kind::{Kind, SOCKET_LOST};
+use super::queue::{Chunk, Queue};
 use super::{address, flow, or_none, os_error, read, watch, write, Side, Transport};
 use crate::call::{call, method1, method2, method_with};
 use crate::memory::with_bytes;
 use crate::socket;
+use crate::socket::datagram::{receive_from, send_to};
 
 /// Bytes that count for a datagram that waits, beside its own. From CPython 3.13 on, which sends empty ones, too.
 const HEADER: usize = 8;
+
+static DATAGRAM: Kind = Kind {
+    read_error: "Fatal read error on datagram transport",
+    write_error: "Fatal write error on datagram transport",
+    lost_write: SOCKET_LOST,
+    is_socket: true,
+    reads: true,
+    harmless: None,
+    receive: |_, fd, room| socket::receive(fd, room),
+    send: socket::send,
+    send_pieces: socket::send_pieces,
+};
 
 /// A datagram socket.
 #[pyclass(frozen, subclass, extends = Transport, module = "asyncguest._native")]
@@ -105,7 +118,7 @@ impl DatagramTransport {
         let Some(reading) = read::begin(transport) else { return Ok(false) };
         let received = super::fd_of(&reading.sock).and_then(|fd| {
             let buffer = transport.get().read_buffer();
-            let received = buffer.receive(py, reading.max_size, |room| socket::receive_from(fd, room));
+            let received = buffer.receive(py, reading.max_size, |room| receive_from(fd, room));
             received.map_err(|error| os_error(py, &error))
         });
         match received {
@@ -149,6 +162,20 @@ impl DatagramTransport {
     }
 }
 
+impl Queue {
+    /// The first datagram.
+    fn first(&self, py: Python<'_>) -> Option<Chunk> {
+        self.chunks.front().map(|chunk| chunk.again(py))
+    }
+
+    /// The first datagram has gone.
+    fn pop(&mut self, py: Python<'_>) -> Option<Chunk> {
+        let first = self.chunks.pop_front()?;
+        self.length -= first.rest(py).len() + self.header;
+        Some(first)
+    }
+}
+
 /// Sends a datagram, or asks the socket object to do it. Whether there was room for it.
 fn send(
     slf: &Bound<'_, DatagramTransport>,
@@ -164,7 +191,7 @@ fn send(
     let sent = if is_connected {
         with_bytes(data, |bytes| socket::send(py, fd, bytes).map(|sent| sent.is_some()))?
     } else if let Some(to) = to.and_then(|to| address::from_python(slf.get().family, to)) {
-        with_bytes(data, |bytes| socket::send_to(fd, bytes, &to))?
+        with_bytes(data, |bytes| send_to(fd, bytes, &to))?
     } else {
         return match method_with(&sock, intern!(py, "sendto"), (data, to)) {
             Err(error) if error.is_instance_of::<PyBlockingIOError>(py) => Ok(false),

@@ -18,15 +18,20 @@
 //! bytes, whatever the items of a memoryview are, and not any more when it has gone; data that its owner may change is copied
 //! before it waits; what is sent after the end goes nowhere, also where it has an address of its own.
 //!
+//! On Windows there is none for datagrams and pipes: there the data of both goes through CPython's proactor.
+//!
 //! Everything here is for the loop's thread, except the properties, which any thread may read.
 
+#[cfg(unix)]
 mod address;
 mod base;
+#[cfg(unix)]
 mod datagram;
 mod end;
 mod flow;
 mod handle;
 mod kind;
+#[cfg(unix)]
 mod pipe;
 mod queue;
 mod read;
@@ -37,18 +42,30 @@ mod write;
 
 use std::io::Error;
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::call::{method, method_with};
+use crate::error::of_system;
 pub use base::Transport;
-pub use datagram::DatagramTransport;
 pub use handle::{Side, TransportHandle};
-pub use pipe::{ReadPipeTransport, WritePipeTransport};
 pub use read_buffer::ReadBuffer;
-pub use stream::StreamTransport;
+
+/// The classes.
+pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ReadBuffer>()?;
+    module.add_class::<Transport>()?;
+    module.add_class::<stream::StreamTransport>()?;
+    #[cfg(unix)]
+    {
+        module.add_class::<datagram::DatagramTransport>()?;
+        module.add_class::<pipe::ReadPipeTransport>()?;
+        module.add_class::<pipe::WritePipeTransport>()?;
+    }
+    module.add_class::<TransportHandle>()
+}
 
 /// From here on the loop runs the transport when its fd is ready for `side`.
 fn watch(transport: &Bound<'_, Transport>, side: Side) -> PyResult<()> {
@@ -96,10 +113,5 @@ fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
 }
 
 fn os_error(py: Python<'_>, error: &Error) -> PyErr {
-    let number = error.raw_os_error().unwrap_or(0);
-    let text = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
-    match text {
-        Ok(text) => PyOSError::new_err((number, text.unbind())),
-        Err(failure) => failure,
-    }
+    of_system(py, error.raw_os_error().unwrap_or(0), "")
 }

@@ -4,9 +4,36 @@ use pyo3::exceptions::{PyAssertionError, PyBrokenPipeError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::kind::{READ_PIPE, WRITE_PIPE};
+use super::kind::Kind;
 use super::{end, in_debug, logger, read, write, Transport};
 use crate::call::{method1, method_with};
+use crate::socket::pipe;
+
+const PIPE_LOST: &str = "pipe closed by peer or os.write(pipe, data) raised exception.";
+
+static READ_PIPE: Kind = Kind {
+    read_error: "Fatal read error on pipe transport",
+    write_error: "",
+    lost_write: PIPE_LOST,
+    is_socket: false,
+    reads: true,
+    harmless: Some(libc::EIO), // the end of a terminal
+    receive: pipe::read,
+    send: pipe::write,
+    send_pieces: pipe::write_pieces,
+};
+
+static WRITE_PIPE: Kind = Kind {
+    read_error: "",
+    write_error: "Fatal write error on pipe transport",
+    lost_write: PIPE_LOST,
+    is_socket: false,
+    reads: false,
+    harmless: None,
+    receive: pipe::read,
+    send: pipe::write,
+    send_pieces: pipe::write_pieces,
+};
 
 /// The end that is read.
 #[pyclass(frozen, subclass, extends = Transport, module = "asyncguest._native")]

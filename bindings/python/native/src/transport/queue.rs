@@ -31,7 +31,7 @@ impl Chunk {
         Chunk { bytes, start: 0, to: None }
     }
 
-    fn again(&self, py: Python<'_>) -> Chunk {
+    pub fn again(&self, py: Python<'_>) -> Chunk {
         let to = self.to.as_ref().map(|to| to.clone_ref(py));
         Chunk { bytes: self.bytes.clone_ref(py), start: self.start, to }
     }
@@ -40,11 +40,11 @@ impl Chunk {
 /// First in, first out.
 #[derive(Default)]
 pub struct Queue {
-    chunks: VecDeque<Chunk>,
+    pub(super) chunks: VecDeque<Chunk>,
     /// Bytes that each chunk counts for beside its own.
     pub header: usize,
     /// Of all together.
-    length: usize,
+    pub(super) length: usize,
 }
 
 impl Queue {
@@ -61,18 +61,6 @@ impl Queue {
     pub fn push(&mut self, py: Python<'_>, chunk: Chunk) {
         self.length += chunk.rest(py).len() + self.header;
         self.chunks.push_back(chunk);
-    }
-
-    /// The first datagram.
-    pub fn first(&self, py: Python<'_>) -> Option<Chunk> {
-        self.chunks.front().map(|chunk| chunk.again(py))
-    }
-
-    /// The first datagram has gone.
-    pub fn pop(&mut self, py: Python<'_>) -> Option<Chunk> {
-        let first = self.chunks.pop_front()?;
-        self.length -= first.rest(py).len() + self.header;
-        Some(first)
     }
 
     /// Forgets everything. Returns what was there.

@@ -107,7 +107,7 @@ pub fn receive<'py>(
     if this.expects_much.load(Relaxed) {
         let much = socket::received(fd).min(reading.max_size).min(MUCH);
         if much >= MUCH / 2 {
-            let (data, count) = new_bytes(py, much, |room| this.kind.receive(py, fd, room))?;
+            let (data, count) = new_bytes(py, much, |room| (this.kind.receive)(py, fd, room))?;
             let count = count.map_err(|error| super::os_error(py, &error))?;
             return Ok(count.map(|count| match count < much {
                 true => PyBytes::new(py, &data.as_bytes()[..count]).into_any(), // somebody else reads it, too
@@ -115,9 +115,9 @@ pub fn receive<'py>(
             }));
         }
     }
-    let data = this
-        .read_buffer()
-        .receive(py, reading.max_size, |room| Ok(this.kind.receive(py, fd, room)?.map(|count| (count, ()))));
+    let data = this.read_buffer().receive(py, reading.max_size, |room| {
+        Ok((this.kind.receive)(py, fd, room)?.map(|count| (count, ())))
+    });
     let data = data.map_err(|error| super::os_error(py, &error))?.map(|(data, ())| data);
     this.expects_much.store(data.as_ref().is_some_and(|data| data.as_bytes().len() >= MUCH / 2), Relaxed);
     Ok(data.map(Bound::into_any))

@@ -5,9 +5,22 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::kind::STREAM;
+use super::kind::{Kind, SOCKET_LOST};
 use super::{or_none, read, write, Transport};
 use crate::call::{method, method1};
+use crate::socket;
+
+static STREAM: Kind = Kind {
+    read_error: "Fatal read error on socket transport",
+    write_error: "Fatal write error on socket transport",
+    lost_write: SOCKET_LOST,
+    is_socket: true,
+    reads: true,
+    harmless: None,
+    receive: |_, fd, room| socket::receive(fd, room),
+    send: socket::send,
+    send_pieces: socket::send_pieces,
+};
 
 /// A connected stream socket.
 #[pyclass(frozen, subclass, extends = Transport, module = "asyncguest._native")]

@@ -106,12 +106,8 @@ fn send_now(transport: &Bound<'_, Transport>, bytes: &[u8]) -> PyResult<usize> {
             _ => return Ok(0),
         }
     };
-    let sent = transport
-        .get()
-        .kind
-        .send(py, super::fd_of(&sock)?, bytes)
-        .map_err(|error| super::os_error(py, &error))?;
-    Ok(sent.unwrap_or(0))
+    let sent = (transport.get().kind.send)(py, super::fd_of(&sock)?, bytes);
+    Ok(sent.map_err(|error| super::os_error(py, &error))?.unwrap_or(0))
 }
 
 /// `transport.writelines(list_of_data)`: as few system calls as can be.
@@ -224,10 +220,10 @@ fn flush(transport: &Bound<'_, Transport>) -> PyResult<()> {
     let Some(sock) = sock.filter(|_| !head.is_empty()) else { return Ok(()) };
     let fd = super::fd_of(&sock)?;
     let sent = match &head[..] {
-        [only] => this.kind.send(py, fd, only.rest(py)),
+        [only] => (this.kind.send)(py, fd, only.rest(py)),
         many => {
             let pieces: Vec<_> = many.iter().map(|chunk| IoSlice::new(chunk.rest(py))).collect();
-            this.kind.send_pieces(py, fd, &pieces)
+            (this.kind.send_pieces)(py, fd, &pieces)
         }
     };
     if let Some(sent) = sent.map_err(|error| super::os_error(py, &error))? {
