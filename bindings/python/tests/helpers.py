@@ -18,12 +18,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import asyncguest
+import pytest
 from asyncguest.hosts.queue import QueueHost
 
 DRIVES = ("fd", "thread")
 
 # The counts are those of a quick look; ASYNCGUEST_FULL=1 asks for the full ones.
 FULL = os.environ.get("ASYNCGUEST_FULL") == "1"
+
+
+def unix_only(reason: str) -> pytest.MarkDecorator:
+    """Marks a test of what Windows does not have, or has in a way of its own."""
+    return pytest.mark.skipif(sys.platform == "win32", reason=reason)
 
 
 class Run:
@@ -70,8 +76,10 @@ def run_guest(async_fn: Callable[..., Any], *args: Any, drive: str = "fd", **opt
 
 
 def open_fds() -> dict[int, str]:
-    """This process's fds and what they are."""
-    found = {}
+    """This process's fds and what they are; on Windows, where nobody lists them, none."""
+    found: dict[int, str] = {}
+    if sys.platform == "win32":
+        return found
     for name in os.listdir("/proc/self/fd"):
         try:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
@@ -111,7 +119,8 @@ def process_state() -> dict[str, Any]:
         if threading.current_thread() is threading.main_thread():
             fd = signal.set_wakeup_fd(-1)
             signal.set_wakeup_fd(fd)
-            handlers = {sig: signal.getsignal(sig) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+            names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGBREAK")
+            handlers = {name: signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)}
     return {
         "running loop": asyncio._get_running_loop(),
         "asyncgen hooks": sys.get_asyncgen_hooks(),

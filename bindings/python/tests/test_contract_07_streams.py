@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from helpers import run_anywhere
+from helpers import run_anywhere, unix_only
 
 DATA = Path(__file__).parent / "data"  # a self-signed certificate for localhost, good for a hundred years
 
@@ -57,6 +57,7 @@ def test_tcp(where: str) -> None:
     run_anywhere(where, main)
 
 
+@unix_only("asyncio has no Unix sockets there")
 def test_unix_sockets(where: str, tmp_path: Path) -> None:
     async def main() -> None:
         path = str(tmp_path / "socket")
@@ -113,6 +114,7 @@ def test_start_tls(where: str) -> None:
     run_anywhere(where, main)
 
 
+@unix_only("a socket takes what is written at once, however much")
 def test_a_slow_reader_holds_the_writer_back(where: str) -> None:
     """drain() waits while the peer does not read, and goes on when it does."""
     release = asyncio.Event
@@ -147,6 +149,7 @@ def test_a_slow_reader_holds_the_writer_back(where: str) -> None:
     assert run_anywhere(where, main) == 16 << 20
 
 
+@unix_only("asyncio has no Unix sockets there")
 def test_what_goes_wrong_is_what_plain_asyncio_says(where: str) -> None:
     async def main() -> None:
         with pytest.raises(ConnectionRefusedError):

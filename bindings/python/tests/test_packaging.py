@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncguest
@@ -26,15 +27,26 @@ ENVIRONMENT = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathse
 # ---- the module is what its stub says
 
 
+def of_this_system(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Without what the stub declares for other systems."""
+    for node in body:
+        if isinstance(node, ast.If):
+            holds = eval(compile(ast.Expression(node.test), "_native.pyi", "eval"), {"sys": sys})
+            yield from of_this_system(node.body if holds else node.orelse)
+        else:
+            yield node
+
+
 def stub() -> dict[str, ast.stmt]:
     """What the stub declares, by name; a class's members by `Class.member`."""
     found: dict[str, ast.stmt] = {}
     tree = ast.parse((Path(asyncguest.__file__).parent / "_native.pyi").read_text())
+    top = list(of_this_system(tree.body))
     for prefix, body in [
-        ("", tree.body),
-        *((f"{node.name}.", node.body) for node in tree.body if isinstance(node, ast.ClassDef)),
+        ("", top),
+        *((f"{node.name}.", node.body) for node in top if isinstance(node, ast.ClassDef)),
     ]:
-        for node in body:
+        for node in of_this_system(body):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 found[prefix + node.name] = node
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

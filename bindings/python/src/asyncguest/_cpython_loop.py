@@ -1,4 +1,4 @@
-"""CPython's selector loop with its engine room in the native module: see `LoopCore`, and native/src.
+"""CPython's loop of this system with its engine room in the native module: see `LoopCore`, and native/src.
 
 Owns: what of the loop belongs to neither. The loop's own thread only.
 Its private names are those of CPython 3.11 to 3.13, used as in `_compat.py`.
@@ -13,14 +13,15 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ._native import LoopCore
+from ._system import AsyncioLoop
 
 if TYPE_CHECKING:
     from ._native import Reactor
     from ._selector import GuestSelector
 
 
-class CPythonLoop(LoopCore, asyncio.SelectorEventLoop):  # what LoopCore has replaces asyncio's
-    """CPython's selector loop with its engine room in the native module.
+class CPythonLoop(LoopCore, AsyncioLoop):  # what LoopCore has replaces asyncio's
+    """CPython's loop of this system with its engine room in the native module.
 
     What it inherits from asyncio (transports, servers, subprocesses, executors, name resolution, sendfile) calls the
     public methods; what `LoopCore` has in the place of asyncio's is one iteration and what leads to it: an iteration can

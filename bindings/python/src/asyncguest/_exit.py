@@ -6,7 +6,6 @@ Owns: the set of runs that have not ended, which also keeps them alive. The hook
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from . import _running_loop, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
 from ._native import close_exit_guard, note_fork, open_reactors
 from ._reports import log, warn
+from ._system import after_fork
 
 if TYPE_CHECKING:
     from ._run import Run
@@ -77,4 +77,4 @@ def _in_child() -> None:
 
 before_threads_end(_at_exit)
 atexit.register(_after_threads)
-os.register_at_fork(after_in_child=_in_child)
+after_fork(_in_child)

@@ -52,7 +52,7 @@ class Host:
         """Calls `ready()` on the host thread whenever `fd` is readable, until `unwatch`.
 
         `ready` returns True when the guest has more to do and only its time was over: a host whose file events come
-        before its paint and timers lets those have their turn then.
+        before its paint and timers lets those have their turn then. On Windows `fd` is a handle, for WaitForMultipleObjects.
         """
         raise NotImplementedError
 

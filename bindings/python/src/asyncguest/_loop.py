@@ -1,4 +1,4 @@
-"""The event loop: CPython's selector loop, waiting in the library.
+"""The event loop: CPython's selector loop, on Windows with its proactor, waiting in the library.
 
 Owns: what of the loop users see, beside `call_soon` and its like, which are `LoopCore`'s. Everything here runs on the loop's
 own thread. How a host drives it is in `_delivery.py`.
@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import select
 import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from . import _options
-from ._children import Children
 from ._compat import running_loop
 from ._native import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
+from ._system import Children, is_ready
 from ._transport import TransportLoop
 from ._wakeup_fd import WakeupFd
 
@@ -51,7 +50,8 @@ class EventLoop(TransportLoop):
     any code on the host thread at any time, also between the guest's deliveries; the guest notices by itself.
 
     What it can do is what CPython's selector loop can: streams, TLS, UDP, Unix sockets, pipes, subprocesses,
-    `sock_*`, `sendfile`, executors, signals, debug mode.
+    `sock_*`, `sendfile`, executors, signals, debug mode. On Windows it is CPython's proactor loop, with named pipes, and has
+    `add_reader` and `add_writer` for sockets as well, and `add_signal_handler` for SIGINT and SIGBREAK.
 
     `native`: the data of sockets and pipes is moved by native transports, which behave as CPython's. False: by CPython's
     own. As a guest: `loop_factory=lambda: EventLoop(native=False)`.
@@ -173,9 +173,8 @@ class EventLoop(TransportLoop):
         if when is not None:
             until = max(0.0, when - self.time())
             timeout = until if timeout is None else min(timeout, until)
-        fds = select.poll()
-        fds.register(self.reactor.fd, select.POLLIN)
-        return bool(fds.poll(None if timeout is None else math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)))
+        milliseconds = None if timeout is None else math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)
+        return is_ready(self.reactor.fd, milliseconds)
 
     def process_events(self, events: bool) -> None:
         """Takes what is ready up and queues its callbacks, timers included: the second step of one iteration.

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import Context
@@ -46,6 +47,9 @@ class Reactor:
     def adopt(self) -> None: ...
     def take_over(self) -> None: ...
     def watch(self, fd: int, events: int, /) -> int: ...
+    if sys.platform == "win32":
+        def watch_handle(self, handle: int, /) -> int: ...
+
     def rewatch(self, watch: int, events: int, /) -> None: ...
     def unwatch(self, watch: int, /) -> None: ...
     def watch_signal(self, signum: int, /) -> None: ...
@@ -103,40 +107,41 @@ class StreamTransport(Transport):
     def write_eof(self) -> None: ...
     def can_write_eof(self) -> bool: ...
 
-class DatagramTransport(Transport):
-    def __new__(
-        cls,
-        loop: Any,
-        sock: socket.socket,
-        protocol: asyncio.DatagramProtocol,
-        address: Any = None,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Self: ...
-    def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None: ...
+if sys.platform != "win32":
+    class DatagramTransport(Transport):
+        def __new__(
+            cls,
+            loop: Any,
+            sock: socket.socket,
+            protocol: asyncio.DatagramProtocol,
+            address: Any = None,
+            waiter: asyncio.Future[None] | None = None,
+            extra: dict[str, Any] | None = None,
+        ) -> Self: ...
+        def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None: ...
 
-class ReadPipeTransport(Transport):
-    def __new__(
-        cls,
-        loop: Any,
-        pipe: Any,
-        protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Self: ...
+    class ReadPipeTransport(Transport):
+        def __new__(
+            cls,
+            loop: Any,
+            pipe: Any,
+            protocol: asyncio.BaseProtocol,
+            waiter: asyncio.Future[None] | None = None,
+            extra: dict[str, Any] | None = None,
+        ) -> Self: ...
 
-class WritePipeTransport(Transport):
-    def __new__(
-        cls,
-        loop: Any,
-        pipe: Any,
-        protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Self: ...
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
-    def write_eof(self) -> None: ...
-    def can_write_eof(self) -> bool: ...
+    class WritePipeTransport(Transport):
+        def __new__(
+            cls,
+            loop: Any,
+            pipe: Any,
+            protocol: asyncio.BaseProtocol,
+            waiter: asyncio.Future[None] | None = None,
+            extra: dict[str, Any] | None = None,
+        ) -> Self: ...
+        def write(self, data: bytes | bytearray | memoryview) -> None: ...
+        def write_eof(self) -> None: ...
+        def can_write_eof(self) -> bool: ...
 
 @final
 class TransportHandle:

@@ -6,6 +6,7 @@ Owns: the map from fd to what is registered for it. Host thread only.
 from __future__ import annotations
 
 import selectors
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,13 @@ class GuestSelector(selectors.BaseSelector):
         self._ids[fd] = self.reactor.watch(fd, events)
         key = self.keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
         return key
+
+    if sys.platform == "win32":
+
+        def register_handle(self, handle: int, data: Any) -> None:
+            """Registers a handle that is no socket, which is readable for as long as it is signalled."""
+            self._ids[handle] = self.reactor.watch_handle(handle)
+            self.keys[handle] = selectors.SelectorKey(handle, handle, selectors.EVENT_READ, data)
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         fd = self.fd_of(fileobj)

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ._native import signal_arrivals
+from ._system import HANDLERS_CHAIN, restart_calls
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class SignalHandlers:
                 signal.signal(sig, _on_signal)
             except (OSError, ValueError) as error:
                 raise RuntimeError(f"sig {sig} cannot be caught") from error
-            signal.siginterrupt(sig, False)
+            restart_calls(sig)
             # Python has put its own C handler over the library's, if this loop watches the signal already (Ctrl-C).
             self._reactor.unwatch_signal(sig)
         _listeners.setdefault(sig, weakref.WeakSet()).add(self)
@@ -199,7 +200,7 @@ class CtrlC:
         self._reactor: Reactor | None = None
 
     def enter(self, reactor: Reactor) -> None:
-        """Takes SIGINT, if it is free. The reactor watches it too: then it wakes the guest in any loop."""
+        """Takes SIGINT, if it is free. The reactor watches it too, where it leaves Python its own: that wakes the guest in any loop."""
         if not on_main_thread():
             return
         handler = signal.getsignal(signal.SIGINT)
@@ -208,8 +209,9 @@ class CtrlC:
             if handler is signal.default_int_handler:
                 signal.signal(signal.SIGINT, _on_sigint)
             _interruptible.append(self)
-            self._reactor = reactor
-            reactor.watch_signal(signal.SIGINT)
+            if HANDLERS_CHAIN:
+                self._reactor = reactor
+                reactor.watch_signal(signal.SIGINT)
             _is_missed(signal.SIGINT)  # counts from here on
 
     def watch_again(self) -> None:

@@ -17,14 +17,16 @@ import threading
 from contextvars import Context
 from typing import TYPE_CHECKING
 
+from ._system import drain, file_of, new_pipe
+
 if TYPE_CHECKING:
     from ._native import Reactor
 
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None
 
-#: Which file they are: device and inode.
-_file = (0, 0)
+#: Which files they are.
+_file: tuple[object, ...] = ()
 
 #: The runs of the main thread that have not ended.
 _users: list[WakeupFd] = []
@@ -68,29 +70,17 @@ class WakeupFd:
 def _made() -> tuple[int, int]:
     global _pipe, _file
     if _pipe is None or not _is_open(_pipe):
-        _pipe = _new()
-        _file = _file_of(_pipe[0])
+        _pipe = new_pipe()
+        _file = tuple(map(file_of, _pipe))
     return _pipe
 
 
 def _is_open(pipe: tuple[int, int]) -> bool:
     """Nobody has closed it, as a program does that becomes a daemon: the numbers may be those of other files by now."""
     try:
-        return all(_file_of(fd) == _file for fd in pipe)
+        return tuple(map(file_of, pipe)) == _file
     except OSError:
         return False
-
-
-def _file_of(fd: int) -> tuple[int, int]:
-    status = os.fstat(fd)
-    return status.st_dev, status.st_ino
-
-
-def _new() -> tuple[int, int]:
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    return reading, writing
 
 
 def _put_back(fd: int) -> None:
@@ -104,7 +94,7 @@ def _put_back(fd: int) -> None:
 
 def _drain(reading: int) -> None:
     try:
-        os.read(reading, 4096)
+        drain(reading)
     except BlockingIOError:
         pass  # another loop has
 
@@ -115,9 +105,9 @@ def renew_in_child() -> None:
     _users.clear()
     if _pipe is None or not _is_open(_pipe):
         return
-    new = _new()
+    new = new_pipe()
     for ours, inherited in zip(new, _pipe):
         os.dup2(ours, inherited, inheritable=False)
         os.close(ours)
-    _file = _file_of(_pipe[0])
+    _file = tuple(map(file_of, _pipe))
     _put_back(signal.set_wakeup_fd(-1))

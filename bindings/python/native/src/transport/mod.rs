@@ -13,10 +13,11 @@
 //! ```
 //!
 //! They behave as `_SelectorSocketTransport` of CPython's asyncio and its sisters do, of which the Python classes around them
-//! (`_transport.py`) take what is neither frequent nor needs the state. Differences, each where asyncio's own behaviour is an
-//! error: `connection_lost` is called once, whatever the protocol and others do meanwhile; what was written is counted in
-//! bytes, whatever the items of a memoryview are, and not any more when it has gone; data that its owner may change is copied
-//! before it waits; what is sent after the end goes nowhere, also where it has an address of its own.
+//! (`_transport.py`, `_unix_transports.py`) take what is neither frequent nor needs the state. Differences, each where
+//! asyncio's own behaviour is an error: `connection_lost` is called once, whatever the protocol and others do meanwhile; what
+//! was written is counted in bytes, whatever the items of a memoryview are, and not any more when it has gone; data that its
+//! owner may change is copied before it waits; what is sent after the end goes nowhere, also where it has an address of its
+//! own.
 //!
 //! On Windows there is none for datagrams and pipes: there the data of both goes through CPython's proactor.
 //!

@@ -33,10 +33,12 @@ def watches(drive: str | None, can_watch: bool = True, why_not: str = "this host
     """Whether the host is to watch the guest's fd: what an adapter sets `watches_fds` to.
 
     `drive`: what the adapter's user has asked for, "fd", "thread", or None for the better one. `can_watch`: whether the
-    toolkit can. Raises ValueError for another drive, and, with `why_not`, for "fd" where it cannot be.
+    toolkit can; on Windows none can, as what a guest has there is a handle. Raises ValueError for another drive, and, with `why_not`, for "fd" where it cannot be.
     """
     if drive not in ("fd", "thread", None):
         raise ValueError(f'drive must be "fd", "thread" or None, not {drive!r}')
+    if sys.platform == "win32":
+        can_watch, why_not = False, "on Windows a guest has a handle, and this host can watch sockets at the most"
     if drive == "fd" and not can_watch:
         raise ValueError(f'{why_not}: use drive="thread", or None')
     return can_watch and drive != "thread"

@@ -1,17 +1,16 @@
-"""The smallest main loop that there is: jobs from a queue, and fds, on one thread.
+"""The smallest main loop that there is: jobs from a queue, and fds (on Windows handles), on one thread.
 
 Owns: the queue. For worker threads that have no loop of their own, for tests, and as the model of an adapter.
 """
 
 from __future__ import annotations
 
-import os
-import select
 from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
 from .._host import Host
+from ._event import READABLE, Poll, clear_event, close_event, new_event, set_event
 
 __all__ = ["QueueHost"]
 
@@ -36,18 +35,18 @@ class QueueHost(Host):
         self._open()
 
     def _open(self) -> None:
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.epoll()
-        self._poll.register(self._wake_fd, select.EPOLLIN)
+        self._wake_fd = new_event()
+        self._poll = Poll()
+        self._poll.register(self._wake_fd, READABLE)
 
     def post(self, job: Callable[[], object]) -> None:
         self._jobs.append(job)
         if self._waiting:
-            os.eventfd_write(self._wake_fd, 1)
+            set_event(self._wake_fd, 1)
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self._ready[fd] = ready
-        self._poll.register(fd, select.EPOLLIN)
+        self._poll.register(fd, READABLE)
 
     def unwatch(self, fd: int) -> None:
         del self._ready[fd]
@@ -57,7 +56,7 @@ class QueueHost(Host):
     def stop(self, *_: object) -> None:
         """Makes `run` return after the job that is running. Takes any arguments, to serve as a `done_callback`."""
         self._stopped = True
-        os.eventfd_write(self._wake_fd, 1)
+        set_event(self._wake_fd, 1)
 
     def run(self) -> None:
         """Runs jobs until `stop`. May be called inside a job: a nested loop. What a job raises comes out of here."""
@@ -78,7 +77,7 @@ class QueueHost(Host):
         for fd, _ in events:
             if fd == self._wake_fd:
                 try:
-                    os.eventfd_read(self._wake_fd)
+                    clear_event(self._wake_fd)
                 except BlockingIOError:
                     pass  # a nested loop has done it
             elif fd in self._ready:
@@ -93,7 +92,7 @@ class QueueHost(Host):
         if not self._poll.closed:
             self._ready.clear()
             self._poll.close()
-            os.close(self._wake_fd)
+            close_event(self._wake_fd)
             self._open()
 
     def end_child(self, error: BaseException) -> NoReturn:
@@ -106,4 +105,4 @@ class QueueHost(Host):
             self._poll.close()
             self._waiting = True
             wake_fd, self._wake_fd = self._wake_fd, -1
-            os.close(wake_fd)
+            close_event(wake_fd)

@@ -1,0 +1,76 @@
+"""What the transports of sockets and pipes have in common, in `_transport.py` and `_unix_transports.py`.
+
+Owns: nothing. The loop's own thread only. The private names are those of CPython 3.11 to 3.13, used as in `_compat.py`.
+"""
+
+from __future__ import annotations
+
+import socket
+from asyncio import futures, selector_events, trsock
+from typing import TYPE_CHECKING, Any
+
+from ._native import Transport
+
+if TYPE_CHECKING:
+    from ._transport import TransportLoop
+
+__all__ = ["Reads", "SelectorTransport", "Writes", "begin", "introduce", "passes_for"]
+
+SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
+
+
+def passes_for(asyncios: type, name: str) -> Any:
+    """The `__class__` of a native transport. One cannot derive from asyncio's and from a native class, and asyncio's own code
+    asks, as users do, whether a transport is one of asyncio's: by `isinstance`, which this answers. `type()` tells."""
+    passed = type(name, (asyncios,), {})
+    return property(lambda self: passed)
+
+
+class Reads:
+    """What is public of a transport that reads."""
+
+    __slots__ = ()
+
+    is_reading = Transport._is_reading
+    pause_reading = Transport._pause_reading
+    resume_reading = Transport._resume_reading
+    max_size = Transport._max_size
+
+
+class Writes:
+    """What is public of a transport that writes."""
+
+    __slots__ = ()
+
+    abort = Transport._abort
+    get_write_buffer_size = Transport._get_write_buffer_size
+    get_write_buffer_limits = SelectorTransport.get_write_buffer_limits
+    set_write_buffer_limits = SelectorTransport.set_write_buffer_limits
+    _set_write_buffer_limits = SelectorTransport._set_write_buffer_limits
+
+
+def begin(transport: Any, loop: TransportLoop, protocol: Any, waiter: Any, watches: bool = True) -> None:
+    """The protocol is told, and then the fd is watched."""
+    transport.set_protocol(protocol)
+    loop.call_soon(protocol.connection_made, transport)
+    if watches:
+        loop.call_soon(transport._start_reading)
+    if waiter is not None:
+        loop.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
+
+
+def introduce(transport: Any, loop: TransportLoop, sock: socket.socket) -> None:
+    """What asyncio knows of a socket's transport."""
+    extra = transport._extra
+    extra["socket"] = trsock.TransportSocket(sock)
+    extra["sockname"] = _name(sock.getsockname)
+    if "peername" not in extra:
+        extra["peername"] = _name(sock.getpeername)
+    loop._transports[transport._sock_fd] = transport
+
+
+def _name(ask: Any) -> Any:
+    try:
+        return ask()
+    except OSError:
+        return None

@@ -1,0 +1,441 @@
+"""Windows: the proactor's loop and the selector's in one, alone and as a guest; in Windows' own message loops too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncguest
+import pytest
+from helpers import Dialog, Run, host_until, run_anywhere, run_guest
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "win32", reason="completion ports and message loops are Windows' own"),
+    pytest.mark.once,
+]
+
+# How many operations the test of cancels has.
+OPERATIONS = int(os.environ.get("ASYNCGUEST_TEST_OPERATIONS", "2000"))
+
+
+@asynccontextmanager
+async def echo_server() -> AsyncIterator[tuple[str, int]]:
+    """The address of a server that sends back what comes."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[:2]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    ends = socket.socketpair()
+    for end in ends:
+        end.setblocking(False)
+    return ends
+
+
+# ---- what the loop can do
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_streams(where: str, native: bool) -> None:
+    async def main() -> int:
+        async with echo_server() as address:
+            reader, writer = await asyncio.open_connection(*address)
+            sent = os.urandom(1_000_000)
+            writer.write(sent)
+            writer.write_eof()
+            assert await reader.read(-1) == sent
+            writer.close()
+            await writer.wait_closed()
+            return 7
+
+    assert run_anywhere(where, main, loop_factory=lambda: asyncguest.EventLoop(native=native)) == 7
+
+
+def test_a_subprocess_with_pipes_and_its_exit_code(where: str) -> None:
+    async def main() -> tuple[bytes, int | None]:
+        code = "import sys; print(sys.stdin.read().upper(), end=''); sys.exit(7)"
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        out, _ = await child.communicate(b"hello")
+        return out, child.returncode
+
+    assert run_anywhere(where, main) == (b"HELLO", 7)
+
+
+def test_a_program_that_does_not_exist(where: str) -> None:
+    async def main() -> None:
+        await asyncio.create_subprocess_exec("no such program.exe")
+
+    with pytest.raises(FileNotFoundError):
+        run_anywhere(where, main)
+
+
+def test_named_pipes_both_ways(where: str) -> None:
+    name = rf"\\.\pipe\asyncguest-{os.getpid()}-{where}"
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+
+    class Client(asyncio.Protocol):
+        def __init__(self, expected: int) -> None:
+            self.left = expected
+            self.done = asyncio.get_running_loop().create_future()
+
+        def data_received(self, data: bytes) -> None:
+            self.left -= len(data)
+            if self.left == 0:
+                self.done.set_result(None)
+
+    async def main() -> int:
+        loop: Any = asyncio.get_running_loop()
+        [server] = await loop.start_serving_pipe(Echo, name)
+        transport, client = await loop.create_pipe_connection(lambda: Client(300_000), name)
+        transport.write(b"x" * 300_000)
+        await client.done
+        transport.close()
+        server.close()
+        await asyncio.sleep(0)
+        return int(client.left)
+
+    assert run_anywhere(where, main) == 0
+
+
+def test_datagrams(where: str) -> None:
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        got = loop.create_future()
+
+        class Receiver(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, address: Any) -> None:
+                if not got.done():
+                    got.set_result(data)
+
+        receiver, _ = await loop.create_datagram_endpoint(Receiver, ("127.0.0.1", 0))
+        sender, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, remote_addr=receiver.get_extra_info("sockname")
+        )
+        sender.sendto(b"datagram")
+        try:
+            return bytes(await got)
+        finally:
+            sender.close()
+            receiver.close()
+
+    assert run_anywhere(where, main) == b"datagram"
+
+
+def test_readers_and_a_subprocess_in_one_loop(where: str) -> None:
+    """CPython makes one choose between the two."""
+
+    async def main() -> tuple[bytes, int]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, asyncio.ProactorEventLoop)
+        ours, theirs = pair()
+        writable, readable = asyncio.Event(), asyncio.Event()
+        loop.add_writer(theirs, writable.set)
+        await writable.wait()
+        assert loop.remove_writer(theirs)
+        loop.add_reader(ours, readable.set)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", "raise SystemExit(3)")
+        theirs.send(b"ready")
+        await readable.wait()
+        assert loop.remove_reader(ours)
+        try:
+            return ours.recv(99), await child.wait()
+        finally:
+            ours.close()
+            theirs.close()
+
+    assert run_anywhere(where, main) == (b"ready", 3)
+
+
+def test_what_is_no_socket_cannot_be_watched(where: str) -> None:
+    async def main() -> None:
+        with open(os.devnull, "rb") as file, pytest.raises(OSError, match="socket"):
+            asyncio.get_running_loop().add_reader(file, print)
+
+    run_anywhere(where, main)
+
+
+def test_threads_and_timers(where: str) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert await asyncio.to_thread(threading.get_ident) != threading.get_ident()
+        soon = asyncio.Event()
+        threading.Thread(target=loop.call_soon_threadsafe, args=(soon.set,)).start()
+        await soon.wait()
+        for seconds in (0.0, 0.001, 0.0153, 0.02):
+            began = time.monotonic()
+            await asyncio.sleep(seconds)
+            assert time.monotonic() - began >= seconds - time.get_clock_info("monotonic").resolution
+
+    run_anywhere(where, main)
+
+
+# ---- hand-off and cancels
+
+
+def test_no_operation_is_lost_whatever_is_cancelled(where: str) -> None:
+    """What the proactor has begun is cancelled at random, from callbacks, while its port is waited for by another thread."""
+    chance = random.Random(13)
+
+    async def main() -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(False)  # where each future was made is what would take the time
+        problems: list[Any] = []
+        loop.set_exception_handler(lambda loop, context: problems.append(context))
+        done = cancelled = 0
+        pairs = [pair() for _ in range(8)]
+        while done + cancelled < OPERATIONS:
+            receiving = [asyncio.ensure_future(loop.sock_recv(end, 4096)) for end, _ in pairs]
+            await asyncio.sleep(0)
+            given_up = [task for task in receiving if chance.random() < 1 / 3 and task.cancel()]
+            for _, other in pairs:
+                await loop.sock_sendall(other, b"x" * chance.randrange(1, 64))
+            results = await asyncio.wait_for(asyncio.gather(*receiving, return_exceptions=True), 30)
+            failed = [result for result in results if isinstance(result, BaseException)]
+            assert all(isinstance(result, asyncio.CancelledError) for result in failed), failed
+            assert len(failed) <= len(given_up)
+            cancelled += len(failed)
+            done += len(results) - len(failed)
+        for ends in pairs:
+            for end in ends:
+                end.close()
+        assert not problems, problems
+        return done, cancelled
+
+    done, cancelled = run_anywhere(where, main)
+    assert cancelled and done + cancelled >= OPERATIONS
+
+
+def test_operations_of_the_hosts_own_code_between_deliveries(drive: str) -> None:
+    """R3: what a button's handler begins wakes the guest when it completes, however long that has been asleep."""
+    ours, theirs = pair()
+    got: list[bytes] = []
+
+    async def main() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def receive(loop: Any) -> None:
+        got.append(await loop.sock_recv(ours, 99))
+
+    run = Run(drive)
+    task = run.start(main)
+    loop = run.guest.loop
+    host_until(run, lambda: loop.idle)
+    receiving = loop.create_task(receive(loop))
+    host_until(run, lambda: loop.idle)
+    theirs.send(b"late")
+    host_until(run, receiving.done)
+    assert got == [b"late"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()
+    ours.close()
+    theirs.close()
+
+
+def test_operations_complete_while_a_callback_stands_in_a_dialog(drive: str) -> None:
+    ours, theirs = pair()
+    order: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        dialog = Dialog(run.host)  # type: ignore[arg-type]
+
+        async def beside() -> None:
+            await loop.sock_recv(ours, 99)
+            order.append("received")
+            dialog.close()
+
+        task = loop.create_task(beside())
+        await asyncio.sleep(0)
+        timer = threading.Timer(0.01, theirs.send, (b"x",))
+        timer.start()
+        dialog.show()
+        order.append("closed")
+        timer.join()
+        await task
+
+    run = Run(drive)
+    run.start(main)
+    run.finish()
+    assert order == ["received", "closed"]
+    ours.close()
+    theirs.close()
+
+
+def test_the_end_with_operations_pending(where: str) -> None:
+    """Each is cancelled, and has come back before its memory goes."""
+    pairs = [pair() for _ in range(100)]
+    outcomes: list[str] = []
+
+    async def receive(end: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().sock_recv(end, 99)
+        except asyncio.CancelledError:
+            outcomes.append("cancelled")
+            raise
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(receive(end)) for end, _ in pairs]
+        await asyncio.sleep(0)
+        assert len(tasks) == 100
+
+    run_anywhere(where, main)
+    assert outcomes == ["cancelled"] * 100
+    for ends in pairs:
+        for end in ends:
+            end.close()
+
+
+# ---- signals
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGBREAK"])
+def test_signal_handlers(where: str, name: str) -> None:
+    number = getattr(signal, name)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        loop.add_signal_handler(number, arrived.set)
+        signal.raise_signal(number)
+        await arrived.wait()
+        assert loop.remove_signal_handler(number)
+
+    run_anywhere(where, main)
+
+
+def test_a_signal_that_windows_does_not_send() -> None:
+    async def main() -> None:
+        with pytest.raises((OSError, RuntimeError, ValueError)):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+
+    asyncguest.run(main())
+
+
+def test_ctrl_c_ends_a_run(drive: str) -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append("cleaned up")
+
+    with pytest.raises(asyncio.CancelledError):
+        run_guest(main, drive=drive)
+    assert ended == ["cleaned up"]
+
+
+def test_the_wake_up_fd_of_the_program_stays(where: str) -> None:
+    ours, theirs = pair()
+    before = signal.set_wakeup_fd(ours.fileno())
+    try:
+        run_anywhere(where, lambda: asyncio.sleep(0))
+        assert signal.set_wakeup_fd(-1) == ours.fileno()
+    finally:
+        signal.set_wakeup_fd(before)
+        ours.close()
+        theirs.close()
+
+
+# ---- the message loops
+
+
+def test_a_message_box_over_work_that_goes_on() -> None:
+    """A modal loop of Windows' own, opened by a callback of the guest, which closes it from inside."""
+    import ctypes
+
+    from asyncguest.hosts.win32 import Win32Host
+
+    windows: Any = ctypes
+    user32 = windows.windll.user32
+    title = f"asyncguest {os.getpid()}"
+    host = Win32Host()
+    echoes: list[int] = []
+
+    async def main() -> int:
+        async with echo_server() as address:
+            reader, writer = await asyncio.open_connection(*address)
+
+            async def beside() -> None:
+                while True:
+                    writer.write(b"x" * 1000)
+                    await reader.readexactly(1000)
+                    echoes.append(0)
+                    if len(echoes) >= 20 and (window := user32.FindWindowW(None, title)):
+                        user32.PostMessageW(window, 0x0010, 0, 0)  # WM_CLOSE
+                        return
+
+            task = asyncio.ensure_future(beside())
+            user32.MessageBoxW(None, "text", title, 0)
+            inside = len(echoes)
+            await task
+            writer.close()
+            await writer.wait_closed()
+            return inside
+
+    results: list[int] = []
+    guest = asyncguest.Guest(host, done_callback=lambda task: (results.append(task.result()), host.quit()))
+    guest.start(main)
+    assert host.run() == 0
+    assert results[0] >= 20
+
+
+def test_tk() -> None:
+    tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    root = tkinter.Tk()
+    ticks = [0]
+
+    def tick() -> None:
+        ticks[0] += 1
+        root.after(5, tick)
+
+    async def main() -> int:
+        async with echo_server() as address:
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(b"x" * 1000)
+                await reader.readexactly(1000)
+                writer.close()
+                await writer.wait_closed()
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", "raise SystemExit(5)")
+        return await child.wait()
+
+    results: list[int] = []
+
+    def done(task: asyncio.Task[int]) -> None:
+        results.append(task.result())
+        root.destroy()
+
+    tick()
+    asyncguest.start(main, done_callback=done)
+    root.mainloop()
+    assert results == [5] and ticks[0] > 1
