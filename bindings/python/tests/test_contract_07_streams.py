@@ -114,7 +114,6 @@ def test_start_tls(where: str) -> None:
     run_anywhere(where, main)
 
 
-@unix_only("a socket takes what is written at once, however much")
 def test_a_slow_reader_holds_the_writer_back(where: str) -> None:
     """drain() waits while the peer does not read, and goes on when it does."""
     release = asyncio.Event

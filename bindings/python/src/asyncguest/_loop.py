@@ -19,7 +19,7 @@ from ._compat import running_loop
 from ._native import Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
-from ._system import Children, is_ready
+from ._system import NATIVE_TRANSPORTS, Children, is_ready
 from ._transport import TransportLoop
 from ._wakeup_fd import WakeupFd
 
@@ -53,14 +53,15 @@ class EventLoop(TransportLoop):
     `sock_*`, `sendfile`, executors, signals, debug mode. On Windows it is CPython's proactor loop, with named pipes, and has
     `add_reader` and `add_writer` for sockets as well, and `add_signal_handler` for SIGINT and SIGBREAK.
 
-    `native`: the data of sockets and pipes is moved by native transports, which behave as CPython's. False: by CPython's
-    own. As a guest: `loop_factory=lambda: EventLoop(native=False)`.
+    `native`: the data of sockets and pipes, on Windows of connected sockets alone, is moved by native transports, which behave
+    as those of CPython's selector loop. False, the default on Windows: by CPython's own. As a guest:
+    `loop_factory=lambda: EventLoop(native=False)`.
     """
 
     #: The run that this loop belongs to, or None. For the package itself.
     hosted_run: Run | None
 
-    def __init__(self, *, native: bool = True) -> None:
+    def __init__(self, *, native: bool = NATIVE_TRANSPORTS) -> None:
         reactor = Reactor(**_options.for_new_loop())
         self._handlers = SignalHandlers(self, reactor)
         self._children = Children(self)

@@ -9,6 +9,7 @@
 | `is_ready` | waits for a reactor's fd |
 | `HANDLERS_CHAIN` | the library's handler of a signal calls the one that was there before: Python's |
 | `restart_calls` | system calls go on after a signal's handler |
+| `NATIVE_TRANSPORTS` | connected sockets have native transports, unless it is said otherwise |
 | `after_fork` | registers a function for the child of a fork |
 """
 
@@ -17,6 +18,7 @@ import sys
 if sys.platform == "win32":
     from ._windows import (
         HANDLERS_CHAIN,
+        NATIVE_TRANSPORTS,
         AsyncioLoop,
         Children,
         TransportHooks,
@@ -30,6 +32,7 @@ if sys.platform == "win32":
 else:
     from ._unix import (
         HANDLERS_CHAIN,
+        NATIVE_TRANSPORTS,
         AsyncioLoop,
         Children,
         TransportHooks,
@@ -43,6 +46,7 @@ else:
 
 __all__ = [
     "HANDLERS_CHAIN",
+    "NATIVE_TRANSPORTS",
     "AsyncioLoop",
     "Children",
     "TransportHooks",

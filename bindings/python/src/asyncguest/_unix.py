@@ -13,6 +13,7 @@ from ._unix_transports import TransportHooks
 
 __all__ = [
     "HANDLERS_CHAIN",
+    "NATIVE_TRANSPORTS",
     "AsyncioLoop",
     "Children",
     "TransportHooks",
@@ -27,6 +28,8 @@ __all__ = [
 AsyncioLoop = asyncio.SelectorEventLoop
 
 HANDLERS_CHAIN = True
+
+NATIVE_TRANSPORTS = True
 
 
 def new_pipe() -> tuple[int, int]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HANDLERS_CHAIN",
+    "NATIVE_TRANSPORTS",
     "AsyncioLoop",
     "Children",
     "TransportHooks",
@@ -37,6 +38,9 @@ __all__ = [
 
 #: A handler of the console's that has taken Ctrl-C is the last one. The wake-up fd wakes the loop for Python's own.
 HANDLERS_CHAIN = False
+
+#: A socket takes whatever is written at once, so that they have little to hold back; the proactor counts it until it is sent.
+NATIVE_TRANSPORTS = False
 
 _SelectorLoop: Any = asyncio.SelectorEventLoop
 
