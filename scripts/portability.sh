@@ -9,13 +9,14 @@
 # ASYNCGUEST_PORTABILITY names. It is made once (4 GB; some minutes) and kept between runs, with what was built in it.
 # Tests run as they are, each program with a limit of time; what a system leaves out stands with its reason on the line of
 # its cfg or #ifndef in the tests, and is listed below the table. Logs are in build/logs/portability. What is for Windows alone
-# is in scripts/portability.
+# is in scripts/portability. The Python package's row, `python`, also wants what scripts/wheels.sh does: PyPI, and rustup.
 #
 # Ends with 77 where it cannot run; the last line says why. Else the last line counts: "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/chroot.sh
 . scripts/portability/windows.sh
+. scripts/portability/python.sh
 
 root=$PWD
 chroot=$(realpath -m -- "${ASYNCGUEST_PORTABILITY:-${XDG_CACHE_HOME:-$HOME/.cache}/asyncguest/portability}")
@@ -89,7 +90,8 @@ inside() { # SECONDS COMMAND
 # the time that it has here may be before that of what was built of another checkout.
 copy_sources() {
     mkdir -p "$chroot/crate"
-    git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp cmake CMakeLists.txt \
+    git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp \
+        bindings/python/tests bindings/python/pyproject.toml cmake CMakeLists.txt \
         scripts/portability build.rs 'Cargo.*' cbindgen.toml '*.md' |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         sort -z >"$chroot/sources"
@@ -184,10 +186,11 @@ main() {
         exit
     fi
     : >"$logs/times"
-    [ $# != 0 ] || set -- windows x86_64-pc-windows-msvc aarch64 aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android
+    [ $# != 0 ] || set -- windows python x86_64-pc-windows-msvc aarch64 aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android
     for name in "$@"; do
         case $name in
             windows | x86_64-pc-windows-gnu) windows ;;
+            python) python_package ;;
             aarch64 | aarch64-unknown-linux-gnu) aarch64 ;;
             *) checked "$name" ;;
         esac
