@@ -1,11 +1,10 @@
-"""Windows: the proactor's loop and the selector's in one, alone and as a guest; in Windows' own message loops too."""
+"""Windows: the proactor's loop and the selector's in one, alone and as a guest."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import asyncguest
 import pytest
-from helpers import Dialog, Run, host_until, run_anywhere, run_guest
+from helpers import Dialog, Run, host_until, run_anywhere
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "win32", reason="completion ports and message loops are Windows' own"),
@@ -311,131 +310,3 @@ def test_the_end_with_operations_pending(where: str) -> None:
     for ends in pairs:
         for end in ends:
             end.close()
-
-
-# ---- signals
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGBREAK"])
-def test_signal_handlers(where: str, name: str) -> None:
-    number = getattr(signal, name)
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        arrived = asyncio.Event()
-        loop.add_signal_handler(number, arrived.set)
-        signal.raise_signal(number)
-        await arrived.wait()
-        assert loop.remove_signal_handler(number)
-
-    run_anywhere(where, main)
-
-
-def test_a_signal_that_windows_does_not_send() -> None:
-    async def main() -> None:
-        with pytest.raises((OSError, RuntimeError, ValueError)):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
-
-    asyncguest.run(main())
-
-
-def test_ctrl_c_ends_a_run(drive: str) -> None:
-    ended: list[str] = []
-
-    async def main() -> None:
-        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            ended.append("cleaned up")
-
-    with pytest.raises(asyncio.CancelledError):
-        run_guest(main, drive=drive)
-    assert ended == ["cleaned up"]
-
-
-def test_the_wake_up_fd_of_the_program_stays(where: str) -> None:
-    ours, theirs = pair()
-    before = signal.set_wakeup_fd(ours.fileno())
-    try:
-        run_anywhere(where, lambda: asyncio.sleep(0))
-        assert signal.set_wakeup_fd(-1) == ours.fileno()
-    finally:
-        signal.set_wakeup_fd(before)
-        ours.close()
-        theirs.close()
-
-
-# ---- the message loops
-
-
-def test_a_message_box_over_work_that_goes_on() -> None:
-    """A modal loop of Windows' own, opened by a callback of the guest, which closes it from inside."""
-    import ctypes
-
-    from asyncguest.hosts.win32 import Win32Host
-
-    windows: Any = ctypes
-    user32 = windows.windll.user32
-    title = f"asyncguest {os.getpid()}"
-    host = Win32Host()
-    echoes: list[int] = []
-
-    async def main() -> int:
-        async with echo_server() as address:
-            reader, writer = await asyncio.open_connection(*address)
-
-            async def beside() -> None:
-                while True:
-                    writer.write(b"x" * 1000)
-                    await reader.readexactly(1000)
-                    echoes.append(0)
-                    if len(echoes) >= 20 and (window := user32.FindWindowW(None, title)):
-                        user32.PostMessageW(window, 0x0010, 0, 0)  # WM_CLOSE
-                        return
-
-            task = asyncio.ensure_future(beside())
-            user32.MessageBoxW(None, "text", title, 0)
-            inside = len(echoes)
-            await task
-            writer.close()
-            await writer.wait_closed()
-            return inside
-
-    results: list[int] = []
-    guest = asyncguest.Guest(host, done_callback=lambda task: (results.append(task.result()), host.quit()))
-    guest.start(main)
-    assert host.run() == 0
-    assert results[0] >= 20
-
-
-def test_tk() -> None:
-    tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
-    root = tkinter.Tk()
-    ticks = [0]
-
-    def tick() -> None:
-        ticks[0] += 1
-        root.after(5, tick)
-
-    async def main() -> int:
-        async with echo_server() as address:
-            for _ in range(20):
-                reader, writer = await asyncio.open_connection(*address)
-                writer.write(b"x" * 1000)
-                await reader.readexactly(1000)
-                writer.close()
-                await writer.wait_closed()
-        child = await asyncio.create_subprocess_exec(sys.executable, "-c", "raise SystemExit(5)")
-        return await child.wait()
-
-    results: list[int] = []
-
-    def done(task: asyncio.Task[int]) -> None:
-        results.append(task.result())
-        root.destroy()
-
-    tick()
-    asyncguest.start(main, done_callback=done)
-    root.mainloop()
-    assert results == [5] and ticks[0] > 1
