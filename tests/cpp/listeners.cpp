@@ -1,18 +1,35 @@
-// Hazards of listeners and sockets for datagrams: what comes while nobody waits is lost, or kept for ever; callables that are
+// Hazards of listeners and sockets for datagrams: what comes while nobody waits is lost, or kept without a limit; callables that are
 // called inside, or after their end.
 #include "sockets.hpp"
 
-// Connections that come while nobody waits, in order; the end of the listener closes those that nobody has taken.
-TEST(listener_keeps_what_nobody_waits_for) {
-    guest g;
-    listener door = g.listen("127.0.0.1", 0);
-    std::vector<stream> clients, taken;
+// Clients of a listener, each of which stands before the next begins and says its number.
+static std::vector<stream> clients_of(guest &g, const listener &door, int count) {
+    std::vector<stream> clients;
     int standing = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < count; i++) {
         clients.push_back(g.connect("127.0.0.1", int(door.local().port()), [&] { standing++; }));
         clients.back().send(std::to_string(i));
-        run_until(g, [&] { return standing == i + 1 && door.info().accepted == uint64_t(i) + 1; });
+        run_until(g, [&] { return standing == i + 1; });
     }
+    return clients;
+}
+
+// What was ready has been told, and only so many were taken from the system.
+static void still_offered(guest &g, uint64_t count, const listener &door) {
+    for (int i = 0; i < 3; i++) {
+        bool turn = false;
+        g.post([&] { turn = true; });
+        run_until(g, [&] { return turn; });
+    }
+    ASSERT_EQ_U64(count, door.info().accepted);
+}
+
+// Connections that come while nobody waits: one is kept, the rest stays in the system, and all come in order.
+TEST(listener_leaves_in_the_system_what_nobody_waits_for) {
+    guest g;
+    listener door = g.listen("127.0.0.1", 0);
+    std::vector<stream> taken, clients = clients_of(g, door, 5);
+    still_offered(g, 1, door);
     auto take = [&](outcome<stream> o) { taken.push_back(o.get()); };
     door.accept([&](outcome<stream> o) {
         take(std::move(o));
@@ -22,7 +39,8 @@ TEST(listener_keeps_what_nobody_waits_for) {
         });
     });
     ASSERT(taken.empty());
-    run_until(g, [&] { return taken.size() == 3; });
+    run_until(g, [&] { return taken.size() == 3 && door.info().accepted == 4; });
+    still_offered(g, 4, door);
     for (size_t i = 0; i < 3; i++) {
         ASSERT_EQ_STR(std::to_string(i).c_str(), wait_for(g, [&](auto f) { taken[i].read(f); }).c_str());
         ASSERT_EQ_U64(clients[i].local().port(), taken[i].peer().port());
@@ -32,12 +50,26 @@ TEST(listener_keeps_what_nobody_waits_for) {
     run_until(g, [&] { return waiting.drops == 1; });
     ASSERT_TALLY(1, 1, waiting);
     ASSERT_EQ_STR("GUEST_EOS", wait_for(g, [&](auto f) { clients[3].read(f); }).c_str()); // closed with bytes that nobody read
+    still_offered(g, 4, door);
+    door.accept(take);
+    run_until(g, [&] { return taken.size() == 4; });
+    ASSERT_EQ_STR("4", wait_for(g, [&](auto f) { taken[3].read(f); }).c_str());
     tally last;
     door.accept(counting(last));
     ASSERT_THROWS(status::order, door.accept(counting(last)));
     door.close();
     ASSERT_TALLY(0, 2, last);
     ASSERT_EQ_STR("2", (taken[2].send("2"), wait_for(g, [&](auto f) { clients[2].read(f); }).c_str())); // what it gave goes on
+}
+
+TEST(listener_closes_with_it_what_nobody_has_taken) {
+    guest g;
+    listener door = g.listen("127.0.0.1", 0);
+    std::vector<stream> clients = clients_of(g, door, 3);
+    still_offered(g, 1, door);
+    door.close();
+    for (stream &client : clients)
+        ASSERT_EQ_STR("GUEST_EOS", wait_for(g, [&](auto f) { client.read(f); }).c_str());
 }
 
 TEST(listener_at_a_path_and_of_an_fd) {

@@ -13,16 +13,17 @@ using asyncguest::datagram_socket;
 using asyncguest::incomplete_read;
 using asyncguest::listener;
 using asyncguest::stream;
+using asyncguest::stream_options;
 
 struct ends {
     int far;
     stream near;
 
-    explicit ends(guest &g) {
+    explicit ends(guest &g, stream_options o = {}) {
         int fds[2];
         MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
         far = fds[0];
-        near = g.adopt_stream(fds[1]);
+        near = g.adopt_stream(fds[1], o);
         MUST(fcntl(far, F_SETFL, O_NONBLOCK));
     }
     ends(const ends &) = delete;

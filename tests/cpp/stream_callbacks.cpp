@@ -57,6 +57,25 @@ TEST(stream_is_paused_while_nobody_reads) {
     ASSERT_EQ_U64(300, e.near.info().received + some.size());
 }
 
+// A host that is away while a read waits: the I/O thread reads ahead, up to the limit, and all is told in order.
+TEST(stream_is_read_ahead_while_the_host_is_away) {
+    queue_host host;
+    guest g(host);
+    stream_options options;
+    options.read_ahead = 1000;
+    ends e(g, options);
+    std::string said, heard;
+    for (int i = 0; said.size() < 3000; i++)
+        said += std::to_string(i);
+    e.near.read_exactly(said.size(), [&](outcome<std::string> o) { heard = told(std::move(o)); });
+    e.say(said);
+    for (uint64_t stop = guest_now() + limit(SECONDS(10)); e.near.info().read_ahead < options.read_ahead; std::this_thread::yield())
+        ASSERT(guest_now() < stop);
+    ASSERT_EQ_U64(options.read_ahead, e.near.info().read_ahead);
+    host.run_until([&] { return !heard.empty(); });
+    ASSERT_EQ_STR(said.c_str(), heard.c_str());
+}
+
 TEST(stream_writes_are_told_once_and_in_order) {
     guest g;
     ends e(g);

@@ -45,6 +45,9 @@ public:
             held->lost++;
     }
 
+    /// It has never stopped, but may have ended.
+    void ask() const { live(); }
+
     guest_udp_info_t info() const {
         guest_udp_info_t info{};
         info.struct_size = sizeof info;

@@ -9,7 +9,8 @@
 namespace asyncguest {
 namespace detail {
 
-/// A source of T; S: what derives from it.
+/// A source of T. S: what derives from it; its `ask` is called before somebody waits, lets a source that has stopped go on, and
+/// throws if it has ended.
 template <class S, class T> class inlet : public shared_state<S> {
 public:
     using value = T;
@@ -27,7 +28,7 @@ public:
             came = take();
             return false;
         }
-        this->live();
+        self().ask();
         waits.join(w);
         return true;
     }
@@ -37,7 +38,7 @@ public:
         auto w = std::make_unique<calling<waiter<T>, T, std::decay_t<F>>>(std::forward<F>(f));
         waits.vacant();
         if (kept_.empty())
-            this->live();
+            self().ask();
         else
             later(*this->home, [held = this->shared_from_this()] { held->serve(); });
         waits.join(*w.release());
@@ -52,6 +53,8 @@ protected:
     std::size_t kept() const noexcept { return kept_.size(); }
 
 private:
+    S &self() noexcept { return static_cast<S &>(*this); }
+
     void serve() {
         if (waits.get() && !kept_.empty())
             waits.tell(take());

@@ -1,4 +1,4 @@
-// listener: takes connections, and keeps them until somebody asks. Host thread only.
+// listener: takes connections for those who ask. Host thread only.
 #ifndef ASYNCGUEST_LISTENER_HPP
 #define ASYNCGUEST_LISTENER_HPP
 
@@ -32,7 +32,11 @@ public:
         held->arrived(stream(stream_state::make(held->home, held->streams_, [&](auto *options, void *state, guest_drop_fn drop, guest_id_t *id) {
             return guest_stream_accept(g, listener, options, state, drop, id);
         })));
+        if (held->kept()) // nobody waits: the next ones stay in the system
+            demand(guest_listener_pause(g, listener));
     }
+
+    void ask() { demand(guest_listener_resume(live(), id)); }
 
     guest_listener_info_t info() const {
         guest_listener_info_t info{};
@@ -47,8 +51,8 @@ private:
 
 } // namespace detail
 
-/// Made by guest::listen and its sisters. Connections that come while nobody waits are kept, and are not read until they
-/// are; destroying the listener closes those. What it has given goes on.
+/// Made by guest::listen and its sisters. Of the connections that come while nobody waits, one is kept, unread, and the rest
+/// stays in the system, up to the backlog; destroying the listener closes them all. What it has given goes on.
 class listener : public detail::handle<detail::listener_state> {
 public:
     using handle::handle;

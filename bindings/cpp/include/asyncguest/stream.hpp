@@ -18,6 +18,7 @@ namespace asyncguest {
 struct stream_options {
     bool no_delay = false;   ///< TCP: small writes are not held back
     bool keep_alive = false; ///< TCP: the system asks a silent peer now and then whether it is still there
+    uint64_t read_ahead = 0; ///< bytes that may be read while a read waits and the host is away; drive::thread alone
 };
 
 /// The end of the stream (status::closed), or the limit of read_until (status::size), came before all that was asked for.
@@ -133,6 +134,7 @@ struct stream_state : shared_state<stream_state> {
         raw.opened = &on_opened;
         raw.read = &on_read;
         raw.closed = &on_closed;
+        raw.read_ahead = o.read_ahead;
         raw.flags = GUEST_STREAM_PAUSED | (o.no_delay ? GUEST_STREAM_NODELAY : 0u) | (o.keep_alive ? GUEST_STREAM_KEEPALIVE : 0u);
         made->enrol_by([&](void *data, guest_drop_fn drop, guest_id_t *id) { return call(&raw, data, drop, id); });
         return made;
