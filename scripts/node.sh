@@ -68,7 +68,7 @@ case ${1:-} in
         # Node frees little at its end: leaks are what test/memory.test.js counts.
         export LD_PRELOAD ASAN_OPTIONS=detect_leaks=0:new_delete_type_mismatch=0
         LD_PRELOAD=$(${CC:-cc} -print-file-name=libasan.so)
-        node "$package/test/run.js" lifetime misuse memory native sockets workers exceptions scheduling
+        node "$package/test/run.js" lifetime misuse memory native sockets resolve workers exceptions scheduling
         ;;
     *)
         echo "usage: scripts/node.sh build|test|example|address" >&2

@@ -50,6 +50,11 @@ export interface Watch {
 export interface SocketOptions {
   /** As in node:net: false (default) ends the writing side when the other one has ended; true leaves that to end(). */
   allowHalfOpen?: boolean;
+  /**
+   * Bytes that may be read, with drive 'thread', while somebody reads and JavaScript is busy, so that the peer can go on.
+   * Default 0, at most 4294967295.
+   */
+  readAhead?: number;
 }
 
 /**
@@ -67,7 +72,10 @@ export interface Socket extends Duplex {
   readonly bytesWritten: number | undefined;
 }
 
-/** A listening socket. Connections that come while nobody waits for one are kept, unread. */
+/**
+ * A listening socket. Of the connections that come while nobody waits for one, the first is kept, unread, and the next ones
+ * stay in the system, up to the `backlog`.
+ */
 export interface Server extends AsyncIterable<Socket> {
   readonly address: string;
   readonly port: number;
@@ -91,6 +99,8 @@ export interface Stats {
   ioWakeups: number;
   liveSources: number;
   livePosts: number;
+  /** Bytes that were read ahead: see SocketOptions. */
+  readAhead: number;
   /** Bucket i counts durations from 2^i up to 2^(i+1) - 1 ns. */
   deliveryLatency: number[];
   deliveryDuration: number[];

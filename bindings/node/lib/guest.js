@@ -71,11 +71,11 @@ class Guest {
     return this.#lookup(host, port, family, 0, signal);
   }
 
-  async connect(port, host = 'localhost', { family = 0, signal, ...options } = {}) {
+  async connect(port, host = 'localhost', { family = 0, signal, readAhead = 0, ...options } = {}) {
     const addresses = await this.#lookup(host, port, family, 0, signal);
     try {
       return await this.#waiter(signal, (resolve, reject) => {
-        const begin = (callback) => this.#native.connectStream(addresses.map(({ sockaddr }) => sockaddr), callback);
+        const begin = (callback) => this.#native.connectStream(addresses.map(({ sockaddr }) => sockaddr), readAhead, callback);
         const socket = new Socket(this.#native, this.#open, begin, options);
         socket.connects({ resolve, reject });
         return () => socket.connects(null).destroy();

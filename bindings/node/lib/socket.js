@@ -134,18 +134,20 @@ class Server {
   #native;
   #open;
   #wait;
+  #readAhead;
   #options;
   #id;
-  #kept = []; // connections that nobody has asked for yet
+  #kept = null; // a connection that nobody has asked for yet; the next ones stay in the system
   #accepting = null;
 
-  constructor(native, open, wait, address, port, { backlog = 128, ...options }) {
+  constructor(native, open, wait, address, port, { backlog = 128, readAhead = 0, ...options }) {
     this.#native = native;
     this.#open = open;
     this.#wait = wait;
+    this.#readAhead = readAhead;
     this.#options = options;
     const offered = AsyncResource.bind((status, errno) => this.#offered(status, errno), 'asyncguest.Server');
-    this.#id = native.listenStream(address, String(port), backlog, offered);
+    this.#id = native.listenStream(address, String(port), backlog, readAhead, offered);
     const { localAddress, localPort } = native.listenerInfo(this.#id);
     this.address = localAddress;
     this.port = localPort;
@@ -155,9 +157,14 @@ class Server {
   accept({ signal } = {}) {
     return this.#wait(signal, (resolve, reject) => {
       if (this.#accepting) throw new Error('another accept waits already: await that first');
-      if (this.#kept.length === 0 && this.#id === null) throw errors.closed('the server was closed');
-      if (this.#kept.length > 0) resolve(this.#kept.shift());
-      else this.#accepting = { resolve, reject };
+      if (this.#id === null) throw errors.closed('the server was closed');
+      if (this.#kept) {
+        resolve(this.#kept);
+        this.#kept = null;
+      } else {
+        this.#native.pauseListener(this.#id, false);
+        this.#accepting = { resolve, reject };
+      }
       return () => {
         this.#accepting = null;
       };
@@ -170,7 +177,8 @@ class Server {
     const id = this.#id;
     this.#id = null;
     this.#open.delete(this);
-    for (const socket of this.#kept.splice(0)) socket.destroy();
+    this.#kept?.destroy();
+    this.#kept = null;
     this.#take()?.reject(errors.closed('the server was closed'));
     return this.#native.closeSource(id);
   }
@@ -187,10 +195,11 @@ class Server {
   #offered(status, errno) {
     const error = problem(status, errno, 'accept');
     if (error) return this.#take()?.reject(error); // it tries again by itself
-    const begin = (callback) => this.#native.acceptStream(this.#id, callback);
+    const begin = (callback) => this.#native.acceptStream(this.#id, this.#readAhead, callback);
     const socket = new Socket(this.#native, this.#open, begin, this.#options);
-    if (this.#accepting) this.#take().resolve(socket);
-    else this.#kept.push(socket);
+    if (this.#accepting) return this.#take().resolve(socket);
+    this.#kept = socket;
+    this.#native.pauseListener(this.#id, true);
   }
 
   #take() {

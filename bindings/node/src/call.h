@@ -29,6 +29,7 @@ napi_value pause_stream(napi_env env, napi_callback_info info);
 napi_value shutdown_stream(napi_env env, napi_callback_info info);
 napi_value stream_info(napi_env env, napi_callback_info info);
 napi_value listen_stream(napi_env env, napi_callback_info info);
+napi_value pause_listener(napi_env env, napi_callback_info info);
 napi_value listener_info(napi_env env, napi_callback_info info);
 
 } // namespace agn

@@ -286,6 +286,7 @@ bool define_guest(napi_env env, napi_value exports)
         METHOD("shutdownStream", shutdown_stream),
         METHOD("streamInfo", stream_info),
         METHOD("listenStream", listen_stream),
+        METHOD("pauseListener", pause_listener),
         METHOD("listenerInfo", listener_info),
 #undef METHOD
     };

@@ -53,7 +53,8 @@ napi_value stats_object(napi_env env, const guest_stats_t &stats)
                     {"stalls", stats.stalls},
                     {"ioWakeups", stats.io_wakeups},
                     {"liveSources", stats.live_sources},
-                    {"livePosts", stats.live_posts}};
+                    {"livePosts", stats.live_posts},
+                    {"readAhead", stats.read_ahead}};
     for (const auto &counter : counters)
         set(env, object, counter.name, number(env, double(counter.value)));
     set(env, object, "deliveryLatency", histogram(env, stats.delivery_latency));

@@ -56,15 +56,20 @@ void on_closed(guest_t *, guest_id_t, guest_status_t status, int32_t os_error, v
     tell(source, CLOSED, number(source->guest->env(), status), os_error);
 }
 
-guest_stream_options_t options()
+// With `ahead`, the value of readAhead. Throws and returns false if that is none.
+bool read_options(napi_env env, napi_value ahead, guest_stream_options_t *out)
 {
-    guest_stream_options_t options = {};
-    options.struct_size = sizeof options;
-    options.opened = on_opened;
-    options.read = on_read;
-    options.closed = on_closed;
-    options.flags = GUEST_STREAM_PAUSED | GUEST_STREAM_NODELAY; // an answer should not wait for a timer
-    return options;
+    int64_t bytes = 0;
+    if (!read_integer(env, ahead, "readAhead", 0, UINT32_MAX, &bytes))
+        return false;
+    *out = {};
+    out->struct_size = sizeof *out;
+    out->opened = on_opened;
+    out->read = on_read;
+    out->closed = on_closed;
+    out->flags = GUEST_STREAM_PAUSED | GUEST_STREAM_NODELAY; // an answer should not wait for a timer
+    out->read_ahead = uint64_t(bytes);
+    return true;
 }
 
 // The address as text, its port as a number; `prefix` begins the names of the properties.
@@ -110,12 +115,14 @@ void on_offer(guest_t *, guest_id_t, guest_status_t status, int32_t os_error, vo
 
 } // namespace
 
-// connectStream(addresses, callback): id. `addresses`: an array of what resolve() calls `sockaddr`.
+// connectStream(addresses, readAhead, callback): id. `addresses`: an array of what resolve() calls `sockaddr`.
 napi_value connect_stream(napi_env env, napi_callback_info info)
 {
     Call c;
     uint32_t count = 0;
-    if (!c.read(env, info) || !ok(env, napi_get_array_length(env, c.a.at[0], &count)))
+    guest_stream_options_t o;
+    if (!c.read(env, info) || !ok(env, napi_get_array_length(env, c.a.at[0], &count)) ||
+        !read_options(env, c.a.at[1], &o))
         return nullptr;
     std::vector<guest_address_t> addresses(count);
     for (uint32_t i = 0; i < count; i++) {
@@ -130,26 +137,25 @@ napi_value connect_stream(napi_env env, napi_callback_info info)
         addresses[i].length = uint32_t(size);
         addresses[i].family = reinterpret_cast<struct sockaddr *>(addresses[i].sockaddr)->sa_family;
     }
-    Source *source = c.guest->make_source(c.a.at[1]);
+    Source *source = c.guest->make_source(c.a.at[2]);
     if (!source)
         return nullptr;
     guest_id_t id = 0;
-    guest_stream_options_t o = options();
     guest_status_t status = guest_stream_connect_to(c.g, addresses.data(), count, &o, source, Guest::drop_source, &id);
     return registered(env, status, "guest_stream_connect_to", source, id);
 }
 
-// acceptStream(listener, callback): id. Inside the listener's callback.
+// acceptStream(listener, readAhead, callback): id. Inside the listener's callback.
 napi_value accept_stream(napi_env env, napi_callback_info info)
 {
     Call c;
     guest_id_t listener = 0, id = 0;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &listener))
+    guest_stream_options_t o;
+    if (!c.read(env, info) || !read_id(env, c.a.at[0], &listener) || !read_options(env, c.a.at[1], &o))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[1]);
+    Source *source = c.guest->make_source(c.a.at[2]);
     if (!source)
         return nullptr;
-    guest_stream_options_t o = options();
     guest_status_t status = guest_stream_accept(c.g, listener, &o, source, Guest::drop_source, &id);
     return registered(env, status, "guest_stream_accept", source, id);
 }
@@ -231,18 +237,20 @@ napi_value stream_info(napi_env env, napi_callback_info info)
     return object;
 }
 
-// listenStream(address in numbers, port, backlog, callback): id. Calls back with (status, error number) for each
-// connection that is offered, and when none can be accepted.
+// listenStream(address in numbers, port, backlog, readAhead, callback): id. Calls back with (status, error number) for
+// each connection that is offered, and when none can be accepted. `readAhead` is acceptStream's, which cannot say to its
+// caller that it is wrong.
 napi_value listen_stream(napi_env env, napi_callback_info info)
 {
     Call c;
     std::string node, service;
     int64_t backlog = 0;
+    guest_stream_options_t of_streams;
     if (!c.read(env, info) || !read_text(env, c.a.at[0], "host", &node) ||
         !read_text(env, c.a.at[1], "port", &service) ||
-        !read_integer(env, c.a.at[2], "backlog", 1, INT32_MAX, &backlog))
+        !read_integer(env, c.a.at[2], "backlog", 1, INT32_MAX, &backlog) || !read_options(env, c.a.at[3], &of_streams))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[3]);
+    Source *source = c.guest->make_source(c.a.at[4]);
     if (!source)
         return nullptr;
     guest_id_t id = 0;
@@ -252,6 +260,18 @@ napi_value listen_stream(napi_env env, napi_callback_info info)
     guest_status_t status =
         guest_listener_tcp(c.g, node.c_str(), service.c_str(), &o, on_offer, source, Guest::drop_source, &id);
     return registered(env, status, "guest_listener_tcp", source, id);
+}
+
+// pauseListener(id, yes)
+napi_value pause_listener(napi_env env, napi_callback_info info)
+{
+    Call c;
+    guest_id_t id = 0;
+    bool yes = false;
+    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) || !ok(env, napi_get_value_bool(env, c.a.at[1], &yes)))
+        return nullptr;
+    return yes ? checked(env, guest_listener_pause(c.g, id), "guest_listener_pause")
+               : checked(env, guest_listener_resume(c.g, id), "guest_listener_resume");
 }
 
 // listenerInfo(id): where it listens

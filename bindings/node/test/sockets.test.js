@@ -1,7 +1,6 @@
 'use strict';
 // Sockets over the guest: whole data, back-pressure, every way to end.
 const crypto = require('node:crypto');
-const fs = require('node:fs');
 const net = require('node:net');
 const { once } = require('node:events');
 const { Transform } = require('node:stream');
@@ -203,22 +202,55 @@ each('an abort while it connects closes it', async (drive) => {
   await guest.cancel();
 });
 
-each('connections that nobody has asked for are kept, and closed with the server', async (drive) => {
+each('of connections that nobody asks for one is kept, the others stay in the system, all end with the server', async (drive) => {
   const guest = asyncguest.start({ drive });
   const server = await guest.listen(0, '127.0.0.1');
   const clients = [];
-  for (let i = 0; i < 4; i++) clients.push(await guest.connect(server.port, '127.0.0.1'));
-  clients.forEach((socket, i) => socket.end(`${i}`));
-  const ports = [];
+  for (let i = 0; i < 6; i++) clients.push(await guest.connect(server.port, '127.0.0.1'));
+  const offered = () => guest.stats().liveSources - clients.length - 1;
+  const offers = async (count) => {
+    await until(() => offered() >= count, `${count} are offered`);
+    for (let i = 0; i < 3; i++) await guest.sleep(0);
+    await turn();
+    assert.equal(offered(), count);
+  };
+  await offers(1);
+  const taken = [await server.accept()]; // the one that was kept
+  await offers(1);
+  taken.push(await server.accept());
+  await offers(3);
   for await (const socket of server) {
-    ports.push([socket.remotePort, String(await all(socket))]);
-    if (ports.length === 3) break;
+    if (taken.push(socket) === 4) break;
   }
-  assert.deepEqual(ports.map(([, text]) => text), ['0', '1', '2']);
-  clients[3].resume().on('error', () => {}); // it may be a reset
+  await offers(5);
+  clients.forEach((socket, i) => socket.resume().on('error', () => {}).end(`${i}`)); // the last two are reset
+  const ends = clients.map(closed);
+  assert.deepEqual((await Promise.all(taken.map(all))).map(String), ['0', '1', '2', '3']);
   server.close();
-  await closed(clients[3]);
+  await Promise.all(ends);
+  await assert.rejects(server.accept(), { code: 'GUEST_ECLOSED' });
   await guest.cancel();
+  await nothingLives();
+});
+
+each('a host that is away while somebody reads: the thread reads ahead', async (drive) => {
+  const guest = asyncguest.start({ drive });
+  const [near, far] = await pair(guest, { readAhead: 1000 });
+  const bytes = crypto.randomBytes(5000);
+  const [there, here] = [all(far), all(near)];
+  await turn(); // both are read
+  near.end(bytes);
+  far.end(bytes);
+  const stop = Date.now() + 10000;
+  while (drive === 'thread' && guest.stats().readAhead < 2000) assert.ok(Date.now() < stop, 'nothing is read ahead');
+  assert.equal(guest.stats().readAhead, drive === 'thread' ? 2000 : 0);
+  assert.deepEqual([bytes.equals(await there), bytes.equals(await here)], [true, true]);
+  for (const [readAhead, code] of [[-1, 'ERR_OUT_OF_RANGE'], [2 ** 33, 'ERR_OUT_OF_RANGE'], ['1', 'ERR_INVALID_ARG_TYPE']]) {
+    await assert.rejects(guest.listen(0, '127.0.0.1', { readAhead }), { code });
+    await assert.rejects(guest.connect(1, '127.0.0.1', { readAhead }), { code });
+  }
+  await guest.cancel();
+  await nothingLives();
 });
 
 each('the end of the guest destroys its sockets, and closes their fds', async (drive) => {
@@ -269,7 +301,9 @@ each('another add-on ends the guest: its sockets go with it', async (drive) => {
   const guest = asyncguest.start({ drive });
   const [near] = await pair(guest);
   const end = closed(near);
+  const server = await guest.listen(0, '127.0.0.1');
   require('../lib/exit.js').living().forEach((native) => native.cancel()); // past lib/guest.js
+  await assert.rejects(server.accept(), { code: 'GUEST_ECLOSED' });
   await Promise.all([guest.done, end]);
   await nothingLives();
 });
@@ -338,23 +372,6 @@ each('pipeline carries an error to both ends', async (drive) => {
   const gone = closed(one.resume().on('error', () => {}));
   await assert.rejects(pipeline(other, broken, other), /no more/);
   await gone;
-  await guest.cancel();
-});
-
-each('resolve answers for numbers and names, and for one family', async (drive) => {
-  const guest = asyncguest.start({ drive });
-  assert.deepEqual(await guest.resolve('127.0.0.1', 80), [{ address: '127.0.0.1', port: 80, family: 4 }]);
-  assert.deepEqual(await guest.resolve('::1', '80', { family: 6 }), [{ address: '::1', port: 80, family: 6 }]);
-  assert.ok((await guest.resolve('localhost', 1)).length >= 1);
-  await guest.cancel();
-});
-
-const services = fs.existsSync('/etc/services') ? fs.readFileSync('/etc/services', 'utf8') : '';
-const noHttp = !/^http\s+80\/tcp/m.test(services) && 'the system has no entry for "http" in /etc/services (Debian: netbase)';
-
-each('resolve answers for the name of a service', { skip: noHttp }, async (drive) => {
-  const guest = asyncguest.start({ drive });
-  assert.deepEqual(await guest.resolve('127.0.0.1', 'http'), [{ address: '127.0.0.1', port: 80, family: 4 }]);
   await guest.cancel();
 });
 

@@ -11,10 +11,10 @@ export async function main(): Promise<number> {
   await guest.sleep(1, { signal: AbortSignal.timeout(10) });
   const watch = guest.watch(0, asyncguest.READABLE | asyncguest.WRITABLE, (events) => watch.modify(events));
   const [first] = await guest.resolve('localhost', 'http', { family: 4 });
-  const socket: Socket = await guest.connect(first!.port, first!.address);
+  const socket: Socket = await guest.connect(first!.port, first!.address, { readAhead: 65536 });
   const room: boolean = socket.write('text', (error) => console.log(error?.message));
   socket.on('data', (bytes: Buffer) => socket.end(bytes)).on('error', (error: Error) => console.log(error));
-  for await (const peer of await guest.listen(0, 'localhost', { allowHalfOpen: true, backlog: 1 })) {
+  for await (const peer of await guest.listen(0, 'localhost', { allowHalfOpen: true, backlog: 1, readAhead: 1 })) {
     peer.pipe(peer);
     break;
   }
@@ -25,6 +25,8 @@ export async function main(): Promise<number> {
 
   // @ts-expect-error there is no such drive
   start({ drive: 'steam' });
+  // @ts-expect-error a number of bytes
+  guest.listen(0, 'localhost', { readAhead: true });
   // @ts-expect-error a callback is needed
   guest.setTimer(5);
   // @ts-expect-error the port is undefined when the connection has ended
