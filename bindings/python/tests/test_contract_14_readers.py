@@ -158,3 +158,68 @@ def test_a_reader_changed_while_it_stands_in_a_dialog(drive, change):
     a.close()
     b.close()
     assert heard == ([b"x"] if change == "replace" else [])
+
+
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_an_fd_whose_turn_comes_in_a_later_delivery_is_called_once(drive, side):
+    """Its iteration is cut: each delivery looks again, and finds it ready still."""
+    run = Run(drive, batch_budget=1e-9)  # one callback each
+    called = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        pairs = [socket.socketpair() for _ in range(5)]
+        all_called = asyncio.Event()
+        add, remove = getattr(loop, f"add_{side}"), getattr(loop, f"remove_{side}")
+
+        def ready(number):
+            called.append(number)
+            if side == "reader":
+                pairs[number][0].recv(1)  # would wait
+            else:
+                remove(pairs[number][0])
+            if len(called) == len(pairs):
+                all_called.set()
+
+        for number, (ours, theirs) in enumerate(pairs):
+            theirs.send(b"x")
+            add(ours, ready, number)
+        await all_called.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        for ours, theirs in pairs:
+            remove(ours)
+            ours.close()
+            theirs.close()
+
+    run.start(main)
+    run.finish()
+    assert sorted(called) == [0, 1, 2, 3, 4]
+
+
+def test_a_loop_that_an_iteration_opens_in_its_middle_hears_of_fds(drive):
+    """The rest of the iteration runs there, and the fds are looked at after it."""
+    run = Run(drive)
+    dialog = Dialog(run.host)
+    a, b = socket.socketpair()
+    order = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+
+        def on_readable():
+            order.append(b.recv(1))
+            loop.remove_reader(b)
+            dialog.close()
+
+        loop.add_reader(b, on_readable)
+        loop.call_soon(lambda: (a.send(b"x"), dialog.show(), order.append("closed")))
+        loop.call_soon(order.append, "the rest")
+        while "closed" not in order:
+            await asyncio.sleep(0)
+
+    run.start(main)
+    run.finish()
+    a.close()
+    b.close()
+    assert order == ["the rest", b"x", "closed"]

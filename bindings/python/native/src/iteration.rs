@@ -36,12 +36,18 @@ pub fn look(slf: &Bound<'_, LoopState>, wait: u64) -> PyResult<bool> {
 }
 
 /// Queues the callbacks of what a look has found, in order.
+///
+/// No fd's while part of an iteration is left: it may be in that part already, and the callback that has run twice for once
+/// would find nothing the second time. Once that part has run, a look finds it again.
 pub fn queue_found(slf: &Bound<'_, LoopState>, found: &Found) -> PyResult<()> {
     let py = slf.py();
     for event in found.numbers().chunks_exact(2) {
         let (fd, flags) = (event[0], event[1]);
         if fd < 0 {
             call(&slf.getattr(intern!(py, "signal_arrived"))?, (-fd, flags))?;
+            continue;
+        }
+        if slf.get().is_cut() {
             continue;
         }
         let keys = slf.get().keys(py);

@@ -110,6 +110,11 @@ impl LoopState {
         self.ready.get().count(py) != 0 || self.after_iteration.with(py, |callback| callback.is_some())
     }
 
+    /// Whether part of an iteration is left, by its budget or since a callback of it stands in a nested host loop.
+    pub fn is_cut(&self) -> bool {
+        self.left.load(Relaxed) != 0
+    }
+
     /// When the earliest timer that was not cancelled is due, in the time of `time()`.
     pub fn next_deadline(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         self.timers.prune(py)?;

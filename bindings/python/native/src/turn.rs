@@ -70,7 +70,7 @@ fn work(slf: &Bound<'_, LoopState>, found: &Found, budget: f64) -> PyResult<bool
     queue_found(slf, found)?;
     let mut now = monotonic();
     core.share.begin(now);
-    let (until, mut look_at) = (now + budget, now + LOOK_EVERY);
+    let (until, mut look_at) = (now + budget, if core.is_cut() { now } else { now + LOOK_EVERY });
     loop {
         now = iterate(slf, until)?.max(now);
         if now >= until || core.stopping.load(Relaxed) {
