@@ -230,6 +230,28 @@ def test_the_child_goes_on_in_the_queue_host_and_takes_no_wakeup_of_the_parents(
     assert run.finish(), "the host would not be woken"
 
 
+def test_what_the_program_itself_watches_in_the_queue_host_goes_on_in_the_child():
+    run = Run("fd")
+    host = run.host
+    read, write = os.pipe()
+    called = []
+    host.watch(read, lambda: called.append(os.read(read, 1)))
+
+    def child():
+        os.write(write, b"c")
+        host.run_once()
+        assert called == [b"c"]
+        host.unwatch(read)
+
+    async def main():
+        return fork(child)
+
+    run.start(main)
+    assert run.finish() == 0
+    os.close(read)
+    os.close(write)
+
+
 def test_a_grandchild(drive):
     run = Run(drive)
 

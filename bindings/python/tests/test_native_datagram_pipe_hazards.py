@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import socket
 import threading
 import warnings
@@ -17,6 +18,7 @@ import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
 from helpers import Run, nothing_left_behind, run_guest
+from scripts import run_script
 from test_native_transport_hazards import callbacks, play
 from transport_stage import Datagrams, Plain, Stage
 
@@ -333,3 +335,85 @@ def test_nothing_is_left_of_subprocesses_and_datagrams(mode: str) -> None:
 
     with nothing_left_behind():
         asyncguest.run(main()) if mode == "alone" else run_guest(main, drive=mode)
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_signal_interrupts_a_pipe_that_another_process_has_made_blocking(mode: str, raises: bool) -> None:
+    """Its handler runs, as beside Python's own calls, and the call goes on, unless the handler raises."""
+
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        reader = await stage.write_pipe(protocol)
+        transport = protocol.transport
+        fd = transport.get_extra_info("pipe").fileno()
+        try:
+            while os.write(fd, bytes(4096)):
+                pass
+        except BlockingIOError:
+            pass  # it is full
+
+        def handler(number: int, frame: object) -> None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if raises:
+                raise KeyboardInterrupt
+            reader.read()
+
+        before = signal.signal(signal.SIGALRM, handler)
+        os.set_blocking(fd, True)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)  # again, if it came before the call
+            if raises:
+                with pytest.raises(KeyboardInterrupt):
+                    transport.write(b"x")
+            else:
+                transport.write(b"x")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            os.set_blocking(fd, False)
+        assert transport.get_write_buffer_size() == 0
+        transport.abort()
+        await stage.heard("connection_lost")
+
+    play(scene, mode)
+
+
+def test_data_with_gaps_is_refused_while_other_data_waits(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        protocol = Plain(stage, "a")
+        await stage.write_pipe(protocol)
+        protocol.transport.write(bytes(1 << 20))
+        waits = protocol.transport.get_write_buffer_size()
+        with pytest.raises(BufferError):
+            protocol.transport.write(memoryview(bytes(8))[::2])
+        assert (protocol.transport.get_write_buffer_size(), protocol.transport.is_closing()) == (waits, False)
+        protocol.transport.abort()
+        await stage.heard("connection_lost")
+
+    play(scene, mode)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_an_error_at_the_end_of_the_interpreter_is_the_systems(mode: str, native: bool) -> None:
+    """Nothing can be imported any more."""
+    ended = run_script(
+        """
+        import builtins
+        class Says(asyncio.DatagramProtocol):
+            def connection_made(self, transport):
+                self.transport = transport
+            def error_received(self, error, write=os.write):
+                write(1, type(error).__name__.encode())
+            def __del__(self):
+                self.transport.sendto(b"bye", ("127.0.0.1", 0))
+        async def main():
+            loop = asyncio.get_running_loop()
+            return (await loop.create_datagram_endpoint(Says, local_addr=("127.0.0.1", 0)))[1]
+        builtins.loop = asyncguest.EventLoop(native=sys.argv[1] == "True")
+        builtins.kept = builtins.loop.run_until_complete(main())
+        """,
+        native,
+        options=(),
+    )
+    assert "ImportError" not in ended.stderr
+    assert ended.lines == ["OSError"]

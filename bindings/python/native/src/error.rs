@@ -5,6 +5,7 @@ use std::io;
 use pyo3::exceptions::{PyKeyError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::PyTypeInfo;
 
 use crate::abi::{self, Status};
@@ -16,6 +17,7 @@ import_exception!(asyncguest._errors, WrongThread);
 /// Looks the classes up, while the package is being imported. When the interpreter ends, and destructors meet a loop of another
 /// thread, it is too late. Who has this module without the package has to wait until one is needed.
 pub fn load(py: Python<'_>) -> PyResult<()> {
+    strerror(py)?;
     let modules = py.import("sys")?.getattr("modules")?;
     if modules.contains("asyncguest._errors")? {
         let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
@@ -53,6 +55,12 @@ pub fn error(py: Python<'_>, status: Status) -> PyErr {
     }
 }
 
+/// `os.strerror`: looked up once, since nothing can be imported when the interpreter ends.
+fn strerror(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static STRERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    STRERROR.import(py, "os", "strerror")
+}
+
 /// The OSError for a number of the system's, with its words and some more.
 pub fn of_system(py: Python<'_>, number: i32, more: &str) -> PyErr {
     if cfg!(windows) {
@@ -60,9 +68,10 @@ pub fn of_system(py: Python<'_>, number: i32, more: &str) -> PyErr {
         let text = format!("{}{more}", io::Error::from_raw_os_error(number));
         return PyOSError::new_err((number, text, py.None(), number));
     }
-    let text = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
-    match text {
-        Ok(text) => PyOSError::new_err((number, format!("{text}{more}"))),
+    // The object at once: what makes it later wants an interpreter that is not at its end.
+    let error = strerror(py).and_then(|strerror| strerror.call1((number,)));
+    match error.and_then(|text| py.get_type::<PyOSError>().call1((number, format!("{text}{more}")))) {
+        Ok(error) => PyErr::from_value(error),
         Err(failure) => failure,
     }
 }

@@ -35,8 +35,10 @@ pub struct Room<'a> {
     lent: PhantomData<&'a mut [u8]>,
 }
 
-// SAFETY: what it stands for is a `&mut [u8]`, which another thread may have too.
+// SAFETY: what it stands for is a `&mut [u8]`, which another thread may have too; a `&Room` lends nothing.
 unsafe impl Send for Room<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Room<'_> {}
 
 impl<'a> Room<'a> {
     /// # Safety
@@ -87,15 +89,21 @@ pub fn send_pieces(py: Python<'_>, fd: i32, pieces: &[IoSlice<'_>]) -> Result<Op
 /// `call`: what it has moved, or a number below 0 for the system's last error.
 fn without_waiting(mut call: impl FnMut() -> isize) -> Result<Option<usize>> {
     loop {
-        let count = call();
-        if count >= 0 {
-            return Ok(Some(count as usize));
+        match once(&mut call) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
-        let error = Error::last_os_error();
-        match error.kind() {
-            ErrorKind::WouldBlock => return Ok(None),
-            ErrorKind::Interrupted => {}
-            _ => return Err(error),
-        }
+    }
+}
+
+fn once(call: impl FnOnce() -> isize) -> Result<Option<usize>> {
+    let count = call();
+    if count >= 0 {
+        return Ok(Some(count as usize));
+    }
+    let error = Error::last_os_error();
+    match error.kind() {
+        ErrorKind::WouldBlock => Ok(None),
+        _ => Err(error),
     }
 }

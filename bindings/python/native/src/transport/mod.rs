@@ -113,6 +113,10 @@ fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
     }
 }
 
+/// What a call of the system has failed by; it may be what a signal handler has raised meanwhile.
 fn os_error(py: Python<'_>, error: &Error) -> PyErr {
+    if let Some(raised) = error.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>()) {
+        return raised.clone_ref(py);
+    }
     of_system(py, error.raw_os_error().unwrap_or(0), "")
 }

@@ -74,11 +74,17 @@ pub fn write(transport: &Bound<'_, Transport>, data: &Bound<'_, PyAny>) -> PyRes
     }
     let sent = match bytes {
         Some(bytes) => send_now(transport, bytes.as_bytes()).map(|sent| (sent, None)),
-        None => with_bytes(data, |bytes| {
-            let sent = send_now(transport, bytes)?;
-            Ok((sent, (sent < bytes.len()).then(|| PyBytes::new(py, &bytes[sent..]))))
-        })
-        .and_then(|sent| sent),
+        None => {
+            let sent = with_bytes(data, |bytes| {
+                let sent = send_now(transport, bytes)?;
+                Ok((sent, (sent < bytes.len()).then(|| PyBytes::new(py, &bytes[sent..]))))
+            });
+            match sent {
+                // Its items do not lie side by side: while others' data waits, that is the caller's affair alone.
+                Err(error) if !transport.get().state().queue.is_empty() => return Err(error),
+                sent => sent.and_then(|sent| sent),
+            }
+        }
     };
     let chunk = match (sent, bytes) {
         (Err(error), _) if is_exit(py, &error) => return Err(error),

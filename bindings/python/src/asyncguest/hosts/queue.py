@@ -90,10 +90,14 @@ class QueueHost(Host):
     def forked(self, guest: object) -> None:
         """The child goes on with fds of its own: by these it would take its parent's wake-ups, and change what it watches."""
         if not self._poll.closed:
-            self._ready.clear()
             self._poll.close()
             close_event(self._wake_fd)
             self._open()
+            for fd in list(self._ready):
+                try:
+                    self._poll.register(fd, READABLE)
+                except OSError:
+                    del self._ready[fd]  # a guest's, which is closed here; its number may be the new set's by now
 
     def end_child(self, error: BaseException) -> NoReturn:
         """Comes out of `run`, as what a job raises."""
