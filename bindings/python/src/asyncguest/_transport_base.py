@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import socket
 from asyncio import futures, selector_events, trsock
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ._native import Transport
 
-if TYPE_CHECKING:
-    from ._transport import TransportLoop
+__all__ = ["Loop", "Reads", "SelectorTransport", "Writes", "begin", "introduce", "passes_for"]
 
-__all__ = ["Reads", "SelectorTransport", "Writes", "begin", "introduce", "passes_for"]
+#: A `TransportLoop`, which stands above, and imports what is here.
+Loop: TypeAlias = Any
 
 SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
 
@@ -49,7 +49,7 @@ class Writes:
     _set_write_buffer_limits = SelectorTransport._set_write_buffer_limits
 
 
-def begin(transport: Any, loop: TransportLoop, protocol: Any, waiter: Any, watches: bool = True) -> None:
+def begin(transport: Any, loop: Loop, protocol: Any, waiter: Any, watches: bool = True) -> None:
     """The protocol is told, and then the fd is watched."""
     transport.set_protocol(protocol)
     loop.call_soon(protocol.connection_made, transport)
@@ -59,7 +59,7 @@ def begin(transport: Any, loop: TransportLoop, protocol: Any, waiter: Any, watch
         loop.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
 
 
-def introduce(transport: Any, loop: TransportLoop, sock: socket.socket) -> None:
+def introduce(transport: Any, loop: Loop, sock: socket.socket) -> None:
     """What asyncio knows of a socket's transport."""
     extra = transport._extra
     extra["socket"] = trsock.TransportSocket(sock)

@@ -18,12 +18,11 @@ from ._native import DatagramTransport as NativeDatagramTransport
 from ._native import ReadPipeTransport as NativeReadPipeTransport
 from ._native import Transport
 from ._native import WritePipeTransport as NativeWritePipeTransport
-from ._transport_base import Reads, SelectorTransport, Writes, begin, introduce, passes_for
+from ._transport_base import Loop, Reads, SelectorTransport, Writes, begin, introduce, passes_for
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from ._transport import TransportLoop
 
 #: The addresses that native transports of datagrams know.
 _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
@@ -42,7 +41,7 @@ class DatagramTransport(Reads, Writes, NativeDatagramTransport):
 
     def __init__(
         self,
-        loop: TransportLoop,
+        loop: Loop,
         sock: socket.socket,
         protocol: asyncio.DatagramProtocol,
         address: Any = None,
@@ -69,7 +68,7 @@ class _Pipe:
     _pipe = Transport._sock
     _fileno = Transport._sock_fd
 
-    def _open(self: Any, loop: TransportLoop, pipe: Any, protocol: Any, waiter: Any, watches: bool = True) -> None:
+    def _open(self: Any, loop: Loop, pipe: Any, protocol: Any, waiter: Any, watches: bool = True) -> None:
         self._extra["pipe"] = pipe
         os.set_blocking(self._fileno, False)
         begin(self, loop, protocol, waiter, watches)
@@ -82,13 +81,13 @@ class ReadPipeTransport(Reads, _Pipe, NativeReadPipeTransport):
 
     __class__ = passes_for(_ReadPipeTransport, "ReadPipeTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    def __new__(cls, loop: TransportLoop, pipe: Any, *rest: Any) -> Self:
+    def __new__(cls, loop: Loop, pipe: Any, *rest: Any) -> Self:
         mode = os.fstat(pipe.fileno()).st_mode
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
             raise ValueError("Pipe transport is for pipes/sockets only.")
         return super().__new__(cls, loop, pipe, *rest)
 
-    def __init__(self, loop: TransportLoop, pipe: Any, protocol: Any, waiter: Any = None, extra: Any = None) -> None:
+    def __init__(self, loop: Loop, pipe: Any, protocol: Any, waiter: Any = None, extra: Any = None) -> None:
         self._open(loop, pipe, protocol, waiter)
 
     __repr__ = _ReadPipeTransport.__repr__
@@ -102,13 +101,13 @@ class WritePipeTransport(Writes, _Pipe, NativeWritePipeTransport):
 
     __class__ = passes_for(_WritePipeTransport, "WritePipeTransport")  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    def __new__(cls, loop: TransportLoop, pipe: Any, *rest: Any) -> Self:
+    def __new__(cls, loop: Loop, pipe: Any, *rest: Any) -> Self:
         mode = os.fstat(pipe.fileno()).st_mode
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
             raise ValueError("Pipe transport is only for pipes, sockets and character devices")
         return super().__new__(cls, loop, pipe, *rest)
 
-    def __init__(self, loop: TransportLoop, pipe: Any, protocol: Any, waiter: Any = None, extra: Any = None) -> None:
+    def __init__(self, loop: Loop, pipe: Any, protocol: Any, waiter: Any = None, extra: Any = None) -> None:
         # A device that can be read, a terminal, is so whether or not anybody listens.
         self._open(loop, pipe, protocol, waiter, watches=not stat.S_ISCHR(os.fstat(self._fileno).st_mode))
 

@@ -1,0 +1,17 @@
+"""Unix's part of `_event`: an eventfd, and an epoll set."""
+
+import os
+import select
+
+__all__ = ["READABLE", "Poll", "clear_event", "close_event", "new_event", "set_event"]
+
+READABLE = select.EPOLLIN
+Poll = select.epoll
+set_event = os.eventfd_write
+clear_event = os.eventfd_read
+close_event = os.close
+
+
+def new_event() -> int:
+    """It stays set until it is cleared, and never blocks."""
+    return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
