@@ -2,7 +2,8 @@
 //!
 //! Owns: the fd of one socket, closed when it is dropped. Host thread. Imports libc only.
 //!
-//! No call raises SIGPIPE, and none is interrupted for its caller: what a signal has cut short is done again.
+//! No call raises SIGPIPE, and none is interrupted for its caller: what a signal has cut short is done again. That it does not
+//! block each call asks for itself: O_NONBLOCK is the open file's, and who shares an adopted one may take it away.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -33,6 +34,9 @@ pub(crate) enum SocketOption {
     /// UDP: may send to all hosts of a network at once.
     Broadcast,
 }
+
+/// How everything is sent.
+const SEND: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 
 impl Socket {
     /// A socket of that family and kind, [`STREAM`] or [`DATAGRAM`].
@@ -110,7 +114,14 @@ impl Socket {
         // SAFETY: `into` and `from` are writable for their whole lengths.
         let size = again(|| unsafe {
             let (bytes, name) = (into.as_mut_ptr().cast(), from.as_mut_ptr().cast());
-            libc::recvfrom(self.fd(), bytes, into.len(), libc::MSG_TRUNC, name, &mut length)
+            libc::recvfrom(
+                self.fd(),
+                bytes,
+                into.len(),
+                libc::MSG_TRUNC | libc::MSG_DONTWAIT,
+                name,
+                &mut length,
+            )
         })?;
         if size > into.len() {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
@@ -122,9 +133,7 @@ impl Socket {
     pub(crate) fn send(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
         if let [slice] = slices {
             // SAFETY: the slice is readable for its whole length.
-            return again(|| unsafe {
-                libc::send(self.fd(), slice.as_ptr().cast(), slice.len(), libc::MSG_NOSIGNAL)
-            });
+            return again(|| unsafe { libc::send(self.fd(), slice.as_ptr().cast(), slice.len(), SEND) });
         }
         self.send_to(slices, None)
     }
@@ -141,7 +150,7 @@ impl Socket {
         message.msg_iov = slices.as_ptr().cast::<libc::iovec>().cast_mut();
         message.msg_iovlen = slices.len();
         // SAFETY: the message and what it refers to outlive the call.
-        again(|| unsafe { libc::sendmsg(self.fd(), &message, libc::MSG_NOSIGNAL) })
+        again(|| unsafe { libc::sendmsg(self.fd(), &message, SEND) })
     }
 
     /// The peer is told that no more comes.
@@ -218,7 +227,7 @@ impl Socket {
 /// [`Socket::receive`], by an fd that the caller knows to be open.
 pub(crate) fn receive(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
     // SAFETY: `into` is writable for its whole length.
-    again(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
+    again(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), libc::MSG_DONTWAIT) })
 }
 
 /// The address of a Unix socket; `None` if the path is empty or too long for one.
@@ -322,35 +331,4 @@ fn get(fd: RawFd, level: c_int, name: c_int) -> io::Result<c_int> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_fits_or_is_refused() {
-        let short = unix_address(c"/tmp/x").unwrap();
-        assert_eq!((short.family, short.length), (libc::AF_UNIX, 2 + 7));
-        let long = std::ffi::CString::new(vec![b'x'; 108]).unwrap();
-        assert!(unix_address(&long).is_none() && unix_address(c"").is_none());
-        let longest = std::ffi::CString::new(vec![b'x'; 107]).unwrap();
-        assert_eq!(unix_address(&longest).unwrap().length, 110);
-    }
-
-    #[test]
-    fn only_what_is_of_the_kind_is_adopted() {
-        assert_eq!(Socket::adopt(-1, STREAM, false).err().and_then(|e| e.raw_os_error()), Some(libc::EBADF));
-        let file = std::fs::File::open("/dev/null").unwrap();
-        let error = Socket::adopt(file.as_raw_fd(), STREAM, false).err().unwrap();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = Socket::adopt(listener.as_raw_fd(), STREAM, false).err().unwrap();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(Socket::adopt(listener.as_raw_fd(), DATAGRAM, true).is_err());
-        // SAFETY: no memory is involved.
-        let flags = |of: &std::net::TcpListener| unsafe { libc::fcntl(of.as_raw_fd(), libc::F_GETFL) };
-        let before = flags(&listener);
-        let adopted = Socket::adopt(listener.as_raw_fd(), STREAM, true).unwrap();
-        assert_ne!(flags(&listener), before);
-        adopted.give_back();
-        assert_eq!(flags(&listener), before, "it is its owner's again, and blocks");
-    }
-}
+mod tests;
