@@ -60,8 +60,9 @@ pub(super) fn free(pointer: *mut ForeignGuest) {
         remember(Status::THREAD.into());
         return;
     }
-    if g.freed.replace(true) {
-        // A second time, from `done` or a drop function of the first.
+    let again = g.freed.replace(true);
+    if again && !g.poster.in_child() {
+        // From `done`, a drop function of the first time, or a callback that it waits for. A child waits for nothing.
         return;
     }
     if g.check_sound().is_err() {

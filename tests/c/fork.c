@@ -353,10 +353,13 @@ TEST(fork_inside_a_drop_of_guest_free_in_a_callback)
 }
 
 static channel_t reused;
+static bool parent_frees;
 
 /* In the child: something of its own gets the numbers of what was closed. */
 static void fork_and_free(guest_t *g, void *pull)
 {
+    if (parent_frees)
+        guest_free(g);
     fflush(NULL);
     pid_t child = (pid_t)MUST(fork());
     if (child == 0) {
@@ -379,7 +382,7 @@ static void reused_stays_open(void)
 }
 
 /* guest_free inside of the delivery that has forked closes the copies there, and what is on the stack closes nothing. */
-TEST(fork_and_free_inside_a_callback)
+static void forked_inside_a_callback(void)
 {
     guest_t *g;
     guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
@@ -392,11 +395,12 @@ TEST(fork_and_free_inside_a_callback)
         reused_stays_open();
     }
     ASSERT_OK(status);
-    guest_free(g);
+    if (!parent_frees)
+        guest_free(g);
 }
 
 /* The same in the pull form, where the batch has no end in the child. */
-TEST(fork_and_free_inside_a_batch)
+static void forked_inside_a_batch(void)
 {
     guest_t *g;
     guest_options_t options = patient_options_for(GUEST_DRIVE_FD);
@@ -408,5 +412,24 @@ TEST(fork_and_free_inside_a_batch)
     if (getpid() != parent)
         reused_stays_open();
     ASSERT_OK(guest_batch_end(g));
-    guest_free(g);
+    if (!parent_frees)
+        guest_free(g);
+}
+
+TEST(fork_and_free_inside_a_callback)
+{
+    forked_inside_a_callback();
+}
+
+TEST(fork_and_free_inside_a_batch)
+{
+    forked_inside_a_batch();
+}
+
+/* A callback or batch that the guest_free of the parent waits for: the child waits for none. */
+TEST(fork_and_free_where_the_parent_has)
+{
+    parent_frees = true;
+    forked_inside_a_callback();
+    forked_inside_a_batch();
 }
