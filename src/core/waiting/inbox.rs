@@ -74,12 +74,13 @@ impl<F> Inboxes<F> {
         Ok(())
     }
 
-    /// Host thread: what has not been told is dropped. When this has returned nobody reads it any more.
-    pub(crate) fn remove(&self, bits: u64, disarm: impl FnOnce(&F)) {
+    /// Host thread: what has not been told is dropped; says whether bytes were. When this has returned nobody reads it any more.
+    pub(crate) fn remove(&self, bits: u64, disarm: impl FnOnce(&F)) -> bool {
         let removed = lock(&self.0).remove(&bits);
-        if let Some(inbox) = removed {
+        removed.is_some_and(|inbox| {
             disarm(&inbox.from);
-        }
+            !inbox.chunks.is_empty()
+        })
     }
 
     /// Host thread: whether it is to be read ahead from now on.
@@ -115,6 +116,13 @@ impl<F> Inboxes<F> {
     /// Whether there is something that the poller does not know of: bytes, or why there are no more.
     pub(crate) fn holds_some(&self, bits: u64) -> bool {
         lock(&self.0).get(&bits).is_some_and(|inbox| !inbox.is_empty())
+    }
+
+    /// Host thread: why no more comes, if that is known already.
+    pub(crate) fn failure(&self, bits: u64) -> Option<io::Error> {
+        let inboxes = lock(&self.0);
+        let failure = inboxes.get(&bits)?.failure.as_ref()?;
+        Some(failure.raw_os_error().map_or(failure.kind().into(), io::Error::from_raw_os_error))
     }
 
     /// How many bytes there are.

@@ -28,9 +28,9 @@ impl ReadAhead {
         self.inboxes.add(bits, socket.fd(), limit, wanted, |fd| self.set.add(*fd, bits))
     }
 
-    /// Host thread: before the socket is closed.
-    pub(crate) fn remove(&self, id: Id) {
-        self.inboxes.remove(id.to_bits(), |fd| self.set.remove(*fd));
+    /// Host thread: before the socket is closed. Says whether bytes are dropped by that.
+    pub(crate) fn remove(&self, id: Id) -> bool {
+        self.inboxes.remove(id.to_bits(), |fd| self.set.remove(*fd))
     }
 
     /// Host thread: whether it shall be read at present.
@@ -51,6 +51,11 @@ impl ReadAhead {
     /// Whether something was read ahead: bytes, or why there are no more.
     pub(crate) fn holds_some(&self, id: Id) -> bool {
         self.inboxes.holds_some(id.to_bits())
+    }
+
+    /// Why no more comes after them, if that is known already.
+    pub(crate) fn failure(&self, id: Id) -> Option<io::Error> {
+        self.inboxes.failure(id.to_bits())
     }
 
     /// How many bytes were read ahead and are not told yet.

@@ -47,10 +47,7 @@ impl StreamState {
 
     /// From now on the socket is read ahead, if that is wanted and there is somebody to do so.
     pub(super) fn begin_read_ahead(&self, to: &Connections, id: Id, socket: &Socket) -> io::Result<()> {
-        if self.read_ahead == 0 {
-            return Ok(());
-        }
-        match to.read_ahead()? {
+        match self.find_reader(to)? {
             Some(reader) => {
                 reader.add(id, socket, self.read_ahead as usize, self.interest.get() & READABLE != 0)
             }
@@ -58,11 +55,23 @@ impl StreamState {
         }
     }
 
-    /// Who reads ahead for this stream.
-    pub(super) fn reader<'a>(&self, to: &'a Connections) -> Option<&'a ReadAhead> {
+    /// Who reads ahead for this stream; fails where that takes fds that are lacking.
+    pub(super) fn find_reader<'a>(&self, to: &'a Connections) -> io::Result<Option<&'a ReadAhead>> {
         match self.read_ahead {
-            0 => None,
-            _ => to.read_ahead().ok().flatten(),
+            0 => Ok(None),
+            _ => to.read_ahead(),
+        }
+    }
+
+    /// The same of a stream that is registered.
+    pub(super) fn reader<'a>(&self, to: &'a Connections) -> Option<&'a ReadAhead> {
+        self.find_reader(to).ok().flatten()
+    }
+
+    /// Tells whoever reads ahead whether to go on.
+    pub(super) fn want(&self, to: &Connections, id: Id) {
+        if let Some(reader) = self.reader(to) {
+            reader.set_wanted(id, self.wants_to_read());
         }
     }
 

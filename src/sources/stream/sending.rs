@@ -29,7 +29,7 @@ impl StreamState {
             self.outbox.borrow_mut().make_room_for_one()?;
         }
         let size = slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
-        let (sent, mut failure) = self.send_now(slices);
+        let (sent, mut failure) = self.send_now(to, id, slices);
         let lack = Some(Outcome { status: Status::NOMEM, os_error: 0 });
         let left = if sent as u64 == size { &[] } else { slices };
         if self.outbox.borrow_mut().make_room(left.len()).is_err() {
@@ -56,7 +56,7 @@ impl StreamState {
     }
 
     /// Sends what the system takes at once, if nothing is queued before it.
-    fn send_now(&self, slices: &[IoSlice<'_>]) -> (usize, Option<Outcome>) {
+    fn send_now(&self, to: &Connections, id: Id, slices: &[IoSlice<'_>]) -> (usize, Option<Outcome>) {
         let Phase::Open(socket) = &*self.phase.borrow() else { return (0, None) };
         if !self.outbox.borrow().is_empty() || slices.iter().all(|slice| slice.is_empty()) {
             return (0, None);
@@ -64,21 +64,27 @@ impl StreamState {
         match socket.send(&slices[..slices.len().min(GATHER)]) {
             Ok(sent) => (sent, None),
             Err(e) if e.kind() == ErrorKind::WouldBlock => (0, None),
-            Err(e) => (0, Some(Outcome::of(&e))),
+            Err(e) => (0, Some(self.broken_by(to, id, &e))),
         }
     }
 
     /// Sends some of what is queued: as much as the system takes, but no more than a host should wait for.
-    pub(super) fn flush(&self) {
+    pub(super) fn flush(&self, to: &Connections, id: Id) {
         const CALLS: usize = 8;
         for _ in 0..CALLS {
             match self.send_some() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => return self.fail(Outcome::of(&error)),
+                Err(error) => return self.fail(self.broken_by(to, id, &error)),
             }
         }
         self.end_writing();
+    }
+
+    /// Why a call has failed: the system tells the reason once, and the I/O thread may have been told.
+    fn broken_by(&self, to: &Connections, id: Id, error: &std::io::Error) -> Outcome {
+        let told = self.reader(to).and_then(|reader| reader.failure(id));
+        Outcome::of(told.as_ref().unwrap_or(error))
     }
 
     /// Says whether the system may take more.

@@ -71,6 +71,8 @@ pub(in crate::sources) struct StreamState {
     _alive: Alive<SOURCES>,
 }
 
+const READING_AHEAD: &str = "reading a stream ahead";
+
 /// Not more than 4 GiB: each stream has this number.
 fn limit(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
@@ -110,6 +112,8 @@ impl StreamState {
         id: Id,
         connecting: impl FnOnce() -> Result<Connecting>,
     ) -> Result<()> {
+        // Else a connection that stands would have to break for want of it.
+        self.find_reader(&registry.connections).map_err(|error| Error::os(READING_AHEAD, &error))?;
         registry.connections.timers.borrow_mut().register(id)?;
         match connecting() {
             Ok(connecting) => {
@@ -135,7 +139,7 @@ impl StreamState {
         self.interest.set(interest);
         if let Err(error) = self.begin_read_ahead(&registry.connections, id, &socket) {
             registry.connections.poller().remove(socket.fd(), id.to_bits());
-            return Err((Error::os("reading a stream ahead", &error), socket));
+            return Err((Error::os(READING_AHEAD, &error), socket));
         }
         self.stand(socket);
         Ok(())
@@ -163,7 +167,7 @@ impl StreamState {
             _ => None,
         };
         match step {
-            None if ready & (WRITABLE | ERROR | HANGUP) != 0 => self.flush(),
+            None if ready & (WRITABLE | ERROR | HANGUP) != 0 => self.flush(to, id),
             None | Some(Step::Waiting) => {}
             Some(Step::Connected(socket)) => {
                 self.leave(to, id);
@@ -174,7 +178,7 @@ impl StreamState {
                 }
                 self.stand(socket);
                 self.opened.set(true);
-                self.flush();
+                self.flush(to, id);
             }
             Some(Step::Failed(outcome)) => {
                 self.leave(to, id);
@@ -253,8 +257,8 @@ impl StreamState {
         match self.phase.replace(Phase::Over) {
             Phase::Over => {}
             Phase::Open(socket) => {
-                if let Some(reader) = self.reader(to) {
-                    reader.remove(id);
+                if self.reader(to).is_some_and(|reader| reader.remove(id)) {
+                    socket.reset_when_closed();
                 }
                 to.poller().remove(socket.fd(), id.to_bits());
             }
@@ -267,11 +271,14 @@ impl StreamState {
 
     /// Something has changed: sees to it, at once or when the callback on the stack has returned.
     pub(super) fn touch(&self, to: &Connections, id: Id) {
-        if !self.in_call.get() {
-            self.watch(to, id);
-            if self.has_more(to, id) {
-                self.touch_soon(to, id);
-            }
+        if self.in_call.get() {
+            // The I/O thread reads meanwhile.
+            self.want(to, id);
+            return;
+        }
+        self.watch(to, id);
+        if self.has_more(to, id) {
+            self.touch_soon(to, id);
         }
     }
 
@@ -292,9 +299,7 @@ impl StreamState {
                 return;
             }
             if (before ^ read) & READABLE != 0 {
-                if let Some(reader) = self.reader(to) {
-                    reader.set_wanted(id, read != 0);
-                }
+                self.want(to, id);
             }
             to.poller().modify(socket.fd(), read | write, id.to_bits())
         };

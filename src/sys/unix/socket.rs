@@ -159,6 +159,13 @@ impl Socket {
         succeeded(unsafe { libc::shutdown(self.fd(), libc::SHUT_WR) })
     }
 
+    /// The peer learns that not all was read that it has sent: where the system still had it, closing would tell.
+    pub(crate) fn reset_when_closed(&self) {
+        let value = libc::linger { l_onoff: 1, l_linger: 0 };
+        // What is no TCP knows no reset.
+        let _ = self.set_value(libc::SOL_SOCKET, libc::SO_LINGER, &value);
+    }
+
     /// Gives it an address.
     pub(crate) fn bind(&self, at: &Address) -> io::Result<()> {
         // SAFETY: `length` bytes of the address are there; the call copies them.
@@ -211,10 +218,13 @@ impl Socket {
             SocketOption::ReuseAddress => (libc::SOL_SOCKET, libc::SO_REUSEADDR),
             SocketOption::Broadcast => (libc::SOL_SOCKET, libc::SO_BROADCAST),
         };
-        let value = c_int::from(on);
-        let size = size_of::<c_int>() as libc::socklen_t;
-        // SAFETY: `value` outlives the call.
-        succeeded(unsafe { libc::setsockopt(self.fd(), level, name, (&raw const value).cast(), size) })
+        self.set_value(level, name, &c_int::from(on))
+    }
+
+    fn set_value<T>(&self, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+        let size = size_of::<T>() as libc::socklen_t;
+        // SAFETY: `value` is readable for its whole size.
+        succeeded(unsafe { libc::setsockopt(self.fd(), level, name, std::ptr::from_ref(value).cast(), size) })
     }
 
     /// For a forked child, where it is never dropped.

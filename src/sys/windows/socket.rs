@@ -78,6 +78,10 @@ impl Socket {
         match self.0 {}
     }
 
+    pub(crate) fn reset_when_closed(&self) {
+        match self.0 {}
+    }
+
     pub(crate) fn listen(&self, _at: &Address, _backlog: i32) -> io::Result<()> {
         match self.0 {}
     }
