@@ -191,8 +191,7 @@ TEST(stream_ahead_lacks_fds)
     none = before;
     none.rlim_cur = 0;
     MUST(setrlimit(RLIMIT_NOFILE, &none));
-    guest_status_t refused =
-        guest_stream_connect_to(toy.g, &info.local, 1, &options, &client, wire_drop, &client.id);
+    guest_status_t refused = guest_stream_connect_to(toy.g, &info.local, 1, &options, &client, wire_drop, &client.id);
     MUST(setrlimit(RLIMIT_NOFILE, &before));
     ASSERT_STATUS(GUEST_EOS, refused);
     ASSERT_OK(guest_stream_connect_to(toy.g, &info.local, 1, &options, &client, wire_drop, &client.id));

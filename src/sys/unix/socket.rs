@@ -181,6 +181,10 @@ impl Socket {
 
     /// A connection that waits to be accepted.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
+        if let Some(flags) = self.adopted {
+            // There is no flag of the call's for it. SAFETY: no memory is involved.
+            unsafe { libc::fcntl(self.fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) };
+        }
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         let null = std::ptr::null_mut();
         // SAFETY: with NULL the peer's address is not asked for.

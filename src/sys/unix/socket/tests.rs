@@ -33,17 +33,22 @@ fn only_what_is_of_the_kind_is_adopted() {
 
 #[test]
 fn who_shares_an_adopted_socket_can_not_make_it_block() {
-    use std::os::unix::net::{UnixDatagram, UnixStream};
-    use std::sync::mpsc::channel;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
     let (ours, peer) = UnixStream::pair().unwrap();
     let (datagrams, sender) = UnixDatagram::pair().unwrap();
+    let name = SocketAddr::from_abstract_name(format!("asyncguest-blocks-{}", std::process::id())).unwrap();
+    let listens = UnixListener::bind_addr(&name).unwrap();
     let (shared, shared_datagrams) = (ours.try_clone().unwrap(), datagrams.try_clone().unwrap());
+    let shared_listener = listens.try_clone().unwrap();
+    let listener = Socket::adopt(listens.into_raw_fd(), STREAM, true).unwrap();
     let stream = Socket::adopt(ours.into_raw_fd(), STREAM, false).unwrap();
     let datagram = Socket::adopt(datagrams.into_raw_fd(), DATAGRAM, false).unwrap();
     shared.set_nonblocking(false).unwrap();
     shared_datagrams.set_nonblocking(false).unwrap();
-    let (tell, told) = channel();
+    shared_listener.set_nonblocking(false).unwrap();
+    let (tell, told) = crossbeam_channel::unbounded();
     let calls = std::thread::spawn(move || {
         let would_block = |done: io::Result<usize>| {
             done.err().is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -57,6 +62,7 @@ fn who_shares_an_adopted_socket_can_not_make_it_block() {
         let slice = || io::IoSlice::new(&bytes);
         for blocked in [
             would_block(stream.receive(&mut [0; 8])),
+            would_block(listener.accept().map(|_| 0)),
             would_block(datagram.receive_from(&mut [0; 8]).map(|(size, _)| size)),
             would_block(until_full(&|| stream.send(&[slice()]))),
             would_block(until_full(&|| stream.send(&[slice(), slice()]))),
@@ -65,7 +71,7 @@ fn who_shares_an_adopted_socket_can_not_make_it_block() {
             tell.send(blocked).unwrap();
         }
     });
-    let all = (0..5).all(|_| told.recv_timeout(std::time::Duration::from_secs(20)) == Ok(true));
+    let all = (0..6).all(|_| told.recv_timeout(std::time::Duration::from_secs(20)) == Ok(true));
     assert!(all, "a call has blocked");
     calls.join().unwrap();
     drop((peer, sender));
