@@ -807,10 +807,10 @@ typedef struct guest_stream_options_t {
     uint32_t reserved;
     /**
      * So many bytes are read ahead while the host is away; default 0, none; 4 GiB at most. When it has taken no delivery for
-     * `nested_after` of guest_options_t, is inside a callback for so long, or runs a nested loop in one of the stream's own, the
-     * I/O thread goes on reading, into memory of the guest's: this much for each stream and no more, then what comes waits in
-     * the system and at the peer. It is handed to `read` in order, in front of what the system has. It has no effect where there
-     * is no I/O thread (all drives but GUEST_DRIVE_THREAD), or without `read`.
+     * `nested_after` of guest_options_t, or is inside a callback for so long, the I/O thread goes on reading, into memory of the
+     * guest's: this much for each stream and no more, then what comes waits in the system and at the peer. It is handed to `read`
+     * in order, in front of what the system has. It has no effect where there is no I/O thread (all drives but
+     * GUEST_DRIVE_THREAD), or without `read`.
      */
     uint64_t read_ahead;
 } guest_stream_options_t;

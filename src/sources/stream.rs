@@ -242,11 +242,9 @@ impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> 
 
     fn mute(&self, to: &Connections, id: Id) {
         self.state.set_interest(to, id, false);
-        self.state.set_busy(to, true);
     }
 
     fn unmute(&self, to: &Connections, id: Id) {
-        self.state.set_busy(to, false);
         self.state.set_interest(to, id, true);
     }
 

@@ -121,35 +121,6 @@ TEST(stream_away_in_its_own_callback)
     MUST(close(ends[1]));
 }
 
-static void opens_a_dialog(wire_t *wire, told_t told, const void *data, size_t size)
-{
-    sender_t *sender = wire->argument;
-    (void)data, (void)size;
-    if (told != TOLD_READ || sender->until)
-        return;
-    for (sender->until = 1; sender->until <= 20; sender->until++) {
-        sender->all++;
-        RUN_UNTIL(wire->toy, (send_more(sender), held(wire) == sender->until));
-    }
-    ASSERT_EQ_U64(1, wire->received);
-}
-
-/* The dialog serves the host's deliveries, but nothing of this stream's can be told. */
-TEST(stream_away_in_a_dialog_of_its_own)
-{
-    toy_t toy = {0};
-    int ends[2];
-    tcp_pair(ends);
-    sender_t sender = {&toy, ends[1], 0, 1, false, 0};
-    wire_t wire = {.toy = &toy, .act = opens_a_dialog, .argument = &sender};
-    toy_start(&toy, GUEST_DRIVE_THREAD);
-    adopt_ahead(&wire, ends[0], 0, LIMIT);
-    sends_all(&toy, &sender, &wire);
-    wire_close(&wire);
-    toy_end(&toy);
-    MUST(close(ends[1]));
-}
-
 /* What was read ahead comes before the end, whatever that is. */
 static void ended(bool reset)
 {

@@ -214,11 +214,6 @@ impl Connections {
         self.shared.drive.read_ahead()
     }
 
-    /// Has the I/O thread look at what it has to read.
-    pub(crate) fn look_ahead(&self) {
-        self.shared.drive.kick();
-    }
-
     /// The earliest deadline of all, or `FOREVER`.
     #[inline(always)]
     pub(crate) fn earliest(&self) -> u64 {

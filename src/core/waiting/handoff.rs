@@ -82,8 +82,8 @@ pub(crate) struct Watch {
     pub(crate) stall: Option<(Stuck, u64)>,
     /// Then sleep so long, or until the latch opens.
     pub(crate) sleep: Option<u64>,
-    /// There is a delivery: in so many nanoseconds the host is away if it does not take it; 0: it is.
-    pub(crate) away: Option<u64>,
+    /// For `nested_after` the host has taken no delivery, though there is one.
+    pub(crate) away: bool,
 }
 
 /// A token to post.
@@ -176,12 +176,10 @@ impl HandOff {
             if let Some(delivery) =
                 s.in_progress.last_mut().filter(|delivery| !delivery.announced && !delivery.waiting)
             {
-                let since = delivery.counts_from;
-                let at = since.saturating_add(nested_after);
+                let at = delivery.counts_from.saturating_add(nested_after);
                 if now >= at {
                     delivery.announced = true;
                     watch.post = Some(Post::First(s.new_token(now, repost_after)));
-                    s.waits_since = since;
                 } else {
                     next = at;
                 }
@@ -197,7 +195,7 @@ impl HandOff {
             // from then: look again soon, and more rarely the longer the host takes.
             let age = now.saturating_sub(s.posted_at);
             next = s.repost_at.min(now.saturating_add(nested_after.max(age / 4)));
-            watch.away = s.is_away_in(now, nested_after);
+            watch.away = s.is_away(now, nested_after);
         }
         if stall_after != 0 {
             let at = s.stall(now, stall_after, &mut watch);
@@ -310,11 +308,10 @@ impl State {
         self.looks_at.is_some_and(|at| at <= now.saturating_add(nested_after))
     }
 
-    /// When the outstanding token is one that the host could have taken for so long.
-    fn is_away_in(&self, now: u64, nested_after: u64) -> Option<u64> {
-        let began = self.in_progress.last().map_or(0, |delivery| delivery.counts_from);
-        let waited = now.saturating_sub(self.waits_since.max(began));
-        (!self.is_waiting()).then(|| nested_after.saturating_sub(waited))
+    /// Whether a token is outstanding that the host could have taken for so long.
+    fn is_away(&self, now: u64, nested_after: u64) -> bool {
+        let since = self.in_progress.last().map_or(self.waits_since, |delivery| delivery.counts_from);
+        !self.is_waiting() && now.saturating_sub(since) >= nested_after
     }
 
     fn is_waiting(&self) -> bool {

@@ -4,7 +4,6 @@
 //! not the poller, no callback. What it has read waits in the inbox until the host thread tells it.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::inbox::{Chunk, Inboxes};
 use crate::id::Id;
@@ -13,7 +12,6 @@ use crate::sys::{receive, Latch, OsFd, ReadSet, Socket};
 pub(crate) struct ReadAhead {
     set: ReadSet,
     inboxes: Inboxes<OsFd>,
-    busy: AtomicUsize,
 }
 
 impl ReadAhead {
@@ -21,7 +19,7 @@ impl ReadAhead {
     pub(super) fn new(latch: &Latch) -> io::Result<ReadAhead> {
         let set = ReadSet::new()?;
         latch.add_set(&set)?;
-        Ok(ReadAhead { set, inboxes: Inboxes::new(), busy: AtomicUsize::new(0) })
+        Ok(ReadAhead { set, inboxes: Inboxes::new() })
     }
 
     /// Host thread: from now on that socket is read by [`ReadAhead::read`], until it is removed.
@@ -38,20 +36,6 @@ impl ReadAhead {
     /// Host thread: whether it shall be read at present.
     pub(crate) fn set_wanted(&self, id: Id, wanted: bool) {
         self.inboxes.set_wanted(id.to_bits(), wanted, self.arm(id.to_bits()));
-    }
-
-    /// Host thread: something has come for one stream more, or less, whose own callback is on the stack: in a nested loop, and the
-    /// host takes deliveries there, but reads nothing of it. The I/O thread has to look at that.
-    pub(crate) fn set_busy(&self, more: bool) {
-        match more {
-            true => self.busy.fetch_add(1, Ordering::Relaxed),
-            false => self.busy.fetch_sub(1, Ordering::Relaxed),
-        };
-    }
-
-    /// I/O thread: whether there is such a stream.
-    pub(super) fn has_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0
     }
 
     /// Host thread: what comes next, `chunk` of what was read ahead or `direct` of the socket.

@@ -9,7 +9,7 @@ use std::io;
 
 use once_cell::sync::OnceCell;
 
-use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck, Watch};
+use super::handoff::{Begun, End, HandOff, Pauses, Post, Stuck};
 use super::read_ahead::ReadAhead;
 use super::shared::{Ending, Shared, State, Waits};
 use crate::core::host::{Posted, Stall};
@@ -168,7 +168,12 @@ impl Waits for Thread {
                     return;
                 }
                 match watch.post {
-                    None => break self.read_for_host(shared, &watch),
+                    None => {
+                        if watch.away {
+                            self.fill(shared);
+                        }
+                        break watch.sleep;
+                    }
                     // It may fail and want an earlier look, hence the loop.
                     Some(Post::First(token)) => self.post_new(shared, token, By::IoThread),
                     Some(Post::Again(token)) => {
@@ -197,20 +202,12 @@ impl Waits for Thread {
 }
 
 impl Thread {
-    /// Reads for a host that is away what has come; how long the thread may sleep then.
-    fn read_for_host(&self, shared: &Shared, watch: &Watch) -> Option<u64> {
-        let Some(read_ahead) = self.read_ahead.get() else { return watch.sleep };
-        match watch.away {
-            None if !read_ahead.has_busy() => {}
-            Some(left @ 1..) if !read_ahead.has_busy() => {
-                return Some(watch.sleep.map_or(left, |sleep| sleep.min(left)));
-            }
-            _ => {
-                let bytes = read_ahead.fill(&self.latch, |id| shared.source_finished(id));
-                shared.counters.read_ahead.add(bytes);
-            }
+    /// The host is away: reads for it what has come.
+    fn fill(&self, shared: &Shared) {
+        if let Some(read_ahead) = self.read_ahead.get() {
+            let bytes = read_ahead.fill(&self.latch, |id| shared.source_finished(id));
+            shared.counters.read_ahead.add(bytes);
         }
-        watch.sleep
     }
 
     /// A delivery whose stall is to be reported has to be watched.

@@ -68,15 +68,6 @@ impl StreamState {
         self.find_reader(to).ok().flatten()
     }
 
-    /// Something has come while its callback is on the stack, or that has returned. Meanwhile nobody but the I/O thread reads.
-    pub(super) fn set_busy(&self, to: &Connections, busy: bool) {
-        let Some(reader) = self.reader(to).filter(|_| self.busy.replace(busy) != busy) else { return };
-        reader.set_busy(busy);
-        if busy {
-            to.look_ahead();
-        }
-    }
-
     /// Tells whoever reads ahead whether to go on.
     pub(super) fn want(&self, to: &Connections, id: Id) {
         if let Some(reader) = self.reader(to) {

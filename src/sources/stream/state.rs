@@ -66,8 +66,6 @@ pub(in crate::sources) struct StreamState {
     pub(super) over: Cell<bool>,
     /// Its callback is on the stack; what changes meanwhile is seen to when it has returned.
     pub(super) in_call: Cell<bool>,
-    /// The poller is silent until it has returned.
-    pub(super) busy: Cell<bool>,
     /// An event of its own is under way.
     pub(super) scheduled: Cell<bool>,
     _alive: Alive<SOURCES>,
@@ -102,7 +100,6 @@ impl StreamState {
             closing: Cell::new(false),
             over: Cell::new(false),
             in_call: Cell::new(false),
-            busy: Cell::new(false),
             scheduled: Cell::new(false),
             _alive: Alive::new(),
         }
@@ -257,7 +254,6 @@ impl StreamState {
 
     /// Leaves its phase, and the poller.
     pub(super) fn leave(&self, to: &Connections, id: Id) {
-        self.set_busy(to, false);
         match self.phase.replace(Phase::Over) {
             Phase::Over => {}
             Phase::Open(socket) => {

@@ -161,51 +161,18 @@ fn nothing_is_posted_to_a_host_that_is_gone() {
 fn the_host_is_away_when_it_takes_no_delivery() {
     let h = hand_off();
     let token = h.opened(0).unwrap();
-    assert_eq!(h.watch(9 * MS).away, Some(MS));
-    assert_eq!(h.watch(10 * MS).away, Some(0));
+    assert!(!h.watch(9 * MS).away);
+    assert!(h.watch(10 * MS).away);
     h.begin(token, 20 * MS).unwrap();
-    assert_eq!(h.watch(29 * MS).away, None, "it is back");
+    assert!(!h.watch(29 * MS).away, "it is back");
     let watch = h.watch(30 * MS);
-    assert!(matches!(watch.post, Some(Post::First(_))));
-    assert_eq!(watch.away, Some(0), "inside a callback");
+    assert!(matches!(watch.post, Some(Post::First(_))) && watch.away, "inside a callback");
     h.wait();
-    assert_eq!(h.watch(90 * MS).away, None, "it sleeps there, and finds what is due itself");
+    assert!(!h.watch(90 * MS).away, "it sleeps there, and finds what is due itself");
     h.resume(90 * MS);
     h.end(true, 95 * MS);
-    assert_eq!(h.watch(104 * MS).away, Some(MS), "it could not have taken it before");
-    assert_eq!(h.watch(105 * MS).away, Some(0));
+    assert!(!h.watch(104 * MS).away, "it could not have taken it before");
+    assert!(h.watch(105 * MS).away);
     h.close();
-    assert_eq!(h.watch(200 * MS).away, None);
-}
-
-#[test]
-fn a_dialog_that_takes_its_deliveries_is_not_away() {
-    let h = hand_off();
-    let token = h.opened(0).unwrap();
-    h.begin(token, 0).unwrap();
-    let Some(Post::First(nested)) = h.watch(10 * MS).post else { panic!("a token of its own") };
-    h.begin(nested, 11 * MS).unwrap();
-    h.end(false, 12 * MS);
-    for now in (100..200).step_by(5) {
-        let token = h.opened(now * MS).unwrap();
-        assert_eq!(h.watch(now * MS).away, Some(10 * MS), "counted from that token on");
-        h.begin(token, now * MS + 1).unwrap();
-        h.end(false, now * MS + 2);
-    }
-    h.opened(200 * MS).unwrap();
-    assert_eq!(h.watch(210 * MS).away, Some(0), "it has hung up");
-}
-
-#[test]
-fn a_host_that_steps_is_away_soon_after_its_last_step() {
-    let h = hand_off();
-    h.opened(0).unwrap();
-    for step in 1..500 {
-        h.begin(0, step * 16 * MS).unwrap();
-        h.end(false, step * 16 * MS);
-    }
-    let last = 499 * 16 * MS;
-    let watch = h.watch(last + 3 * MS);
-    assert_eq!(watch.away, Some(7 * MS), "whatever the age of the token");
-    assert_eq!(h.watch(last + 10 * MS).away, Some(0));
+    assert!(!h.watch(200 * MS).away);
 }
