@@ -810,7 +810,7 @@ typedef struct guest_stream_options_t {
      * `nested_after` of guest_options_t, or is inside a callback for so long, the I/O thread goes on reading, into memory of the
      * guest's: this much for each stream and no more, then what comes waits in the system and at the peer. It is handed to `read`
      * in order, in front of what the system has. It has no effect where there is no I/O thread (all drives but
-     * GUEST_DRIVE_THREAD), or without `read`.
+     * GUEST_DRIVE_THREAD), or without `read`; nor for a stream whose own callback stands in a nested loop, while it does.
      */
     uint64_t read_ahead;
 } guest_stream_options_t;
