@@ -224,7 +224,7 @@ impl ListenerState {
 
 impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
     fn prepare(&self, to: &Connections, id: Id, hint: u64) -> bool {
-        self.state.socket.begin_asking(hint);
+        self.state.socket.begin_asking(to, hint);
         // Paused: what the present batch has found waits, too.
         !self.state.paused.get() && self.state.accept(to, id)
     }
@@ -238,10 +238,10 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
         Event::plain(Some(id), Kind::Fd, self.callback.user_data())
     }
 
-    fn settle(&self, _to: &Connections, _id: Id) -> Next {
+    fn settle(&self, to: &Connections, _id: Id) -> Next {
         // A connection that nobody has taken is closed.
         self.state.offered.set(None);
-        self.state.socket.next()
+        self.state.socket.next(to)
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {

@@ -46,16 +46,18 @@ impl Registry {
     }
 }
 
-/// So often a socket is asked for what one look at the poller has found: a look costs as much as a datagram, and others have their
-/// turn in between.
+/// So often, and for so many nanoseconds, a socket is asked for what one look at the poller has found: a look costs as much as a
+/// datagram, and a timer that has become due since then waits for the next one.
 const TIMES: u32 = 32;
+const WHILE: u64 = 100_000;
 
 /// The socket of a source that is read from the beginning to the end; empty when it is closed.
 #[derive(Default)]
 pub(super) struct SocketCell {
     socket: RefCell<Option<Socket>>,
-    /// How often it is asked again without a look.
+    /// How often it is asked again without a look, and until when.
     left: Cell<u32>,
+    until: Cell<u64>,
 }
 
 impl SocketCell {
@@ -79,16 +81,17 @@ impl SocketCell {
     }
 
     /// It is about to be asked; `hint`: whether by a look.
-    pub(super) fn begin_asking(&self, hint: u64) {
+    pub(super) fn begin_asking(&self, to: &Connections, hint: u64) {
         if hint != 0 {
             self.left.set(TIMES);
+            self.until.set(to.now().saturating_add(WHILE));
         }
         self.left.set(self.left.get().saturating_sub(1));
     }
 
     /// What comes after something was found.
-    pub(super) fn next(&self) -> Next {
-        if self.left.get() > 0 {
+    pub(super) fn next(&self, to: &Connections) -> Next {
+        if self.left.get() > 0 && to.now() < self.until.get() {
             Next::Again
         } else {
             Next::Keep

@@ -162,7 +162,7 @@ fn bound(address: &Address, options: UdpOptions) -> std::io::Result<Socket> {
 impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
     fn prepare(&self, to: &Connections, _id: Id, hint: u64) -> bool {
         let state = &self.state;
-        state.socket.begin_asking(hint);
+        state.socket.begin_asking(to, hint);
         let mut from = None;
         let received = to.receive.fill(|room| {
             let received = state.socket.with(|socket| socket.receive_from(room));
@@ -197,8 +197,8 @@ impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
         Event::plain(Some(id), Kind::Fd, self.callback.user_data())
     }
 
-    fn settle(&self, _to: &Connections, _id: Id) -> Next {
-        self.state.socket.next()
+    fn settle(&self, to: &Connections, _id: Id) -> Next {
+        self.state.socket.next(to)
     }
 
     fn detach(&self, to: &Connections, id: Id) -> Detached {

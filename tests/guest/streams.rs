@@ -7,7 +7,7 @@ use crate::common::*;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 /// What is told of one stream, in words.
 #[derive(Default)]
@@ -380,4 +380,38 @@ fn stream_that_always_has_more_to_tell_leaves_others_their_turn() {
         }
         toy.end();
     }
+}
+
+/// 64 datagrams wait, and each takes so long. Returns how many polls they have cost, and how many were told before a timer of 1 ms.
+fn datagrams(takes: u64) -> (u64, u32) {
+    let (options, clock) = manual(Drive::Fd);
+    let (toy, timer) = (Toy::with(options), Probe::new());
+    let (ours, peer) = UnixDatagram::pair().unwrap();
+    let (told, before) = (Rc::new(Cell::new(0u32)), Rc::new(Cell::new(0u32)));
+    let counted = told.clone();
+    let count = move |_: &Handle, _: Id, event: UdpEvent<'_>| {
+        assert!(matches!(event, UdpEvent::Datagram(_, [n]) if u32::from(*n) == counted.get()), "{event:?}");
+        counted.set(counted.get() + 1);
+        clock.advance(takes);
+    };
+    toy.handle().udp_adopt(ours.into_raw_fd(), count).unwrap();
+    for n in 0..64 {
+        peer.send(&[n]).unwrap();
+    }
+    let (now, at) = (told.clone(), before.clone());
+    toy.add_timer(MS, 0, &timer, move |_| at.set(now.get()));
+    let polls = toy.stats().polls;
+    toy.run_until(|| told.get() == 64);
+    let polls = toy.stats().polls - polls;
+    toy.end();
+    (polls, before.get())
+}
+
+/// They cost less than a look at the system each; but a callback that takes long has others wait for no second one.
+#[test]
+fn udp_several_for_one_look_while_they_are_quick() {
+    let _alone = alone();
+    let (polls, _) = datagrams(0);
+    assert!(polls <= 4, "{polls}: 32 for each, and one that finds nothing");
+    assert_eq!(datagrams(MS).1, 2, "the first, and one of the next look, in which fds come before timers");
 }

@@ -94,12 +94,19 @@ impl Poller {
     /// Returns the bits of a registration that turned out to be dead: its fd had been closed. An fd
     /// that is registered and open is an error of kind `AlreadyExists`.
     pub(crate) fn add(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
-        debug_assert!(bits != 0 && bits & PAUSED == 0);
-        let slot = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
-        let owner = self.owners.get(slot).copied().unwrap_or(0);
-        if owner & PAUSED != 0 {
+        if usize::try_from(fd)
+            .is_ok_and(|slot| self.owners.get(slot).is_some_and(|owner| owner & PAUSED != 0))
+        {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        self.add_new(fd, interest, bits)
+    }
+
+    /// [`Poller::add`] for an fd that was just opened. Who is registered under its number must be dead: its fd was closed.
+    pub(crate) fn add_new(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
+        debug_assert!(bits != 0 && bits & PAUSED == 0);
+        let slot = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+        let dead = self.owners.get(slot).map_or(0, |owner| owner & !PAUSED);
         let owners = self.owners.len().max(slot + 1);
         self.owners.try_reserve(owners - self.owners.len())?;
         // Registering also finds out whether the fd can be watched at all, hence with interest 0 too.
@@ -109,7 +116,7 @@ impl Poller {
         if interest == 0 {
             self.modify(fd, 0, bits)?;
         }
-        Ok((owner != 0).then_some(owner))
+        Ok((dead != 0).then_some(dead))
     }
 
     /// Watches the end of a child on behalf of `bits`: it is readable then. `None`: this system cannot, and a thread has
@@ -118,14 +125,6 @@ impl Poller {
         let Some(child) = Child::open(pid)? else { return Ok(None) };
         let dead = self.add_new(child.fd(), READABLE, bits)?;
         Ok(Some(AddedChild { child, dead }))
-    }
-
-    /// [`Poller::add`] for an fd that was just opened. Who is registered under its number must be dead: its fd was closed.
-    pub(crate) fn add_new(&mut self, fd: RawFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
-        let owner = usize::try_from(fd).ok().and_then(|slot| self.owners.get_mut(slot));
-        let dead = owner.map_or(0, std::mem::take) & !PAUSED;
-        self.add(fd, interest, bits)?;
-        Ok((dead != 0).then_some(dead))
     }
 
     /// Forgets a child that was added.
@@ -293,6 +292,26 @@ mod tests {
         let mut all = Vec::new();
         poller.poll_now(|what, ready| all.push((what, ready))).unwrap();
         all
+    }
+
+    #[test]
+    fn who_was_closed_keeps_his_place_until_another_one_has_it() {
+        let (mut poller, _waker, _alarm) = Poller::new().unwrap();
+        let pipe = std::io::pipe().unwrap();
+        let number = pipe.0.as_raw_fd();
+        for interest in [0, READABLE] {
+            poller.add_new(number, interest, 7).unwrap();
+            // A file cannot be watched.
+            let file = std::fs::File::open("/dev/null").unwrap();
+            // SAFETY: both are open; it closes the pipe's end by its number, and opens it again as the file.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+            assert!(poller.add_new(number, READABLE, 8).is_err());
+            let other = std::io::pipe().unwrap();
+            // SAFETY: the same.
+            assert_eq!(unsafe { libc::dup2(other.0.as_raw_fd(), number) }, number);
+            assert_eq!(poller.add_new(number, READABLE, 8).unwrap(), Some(7));
+            poller.remove(number, 8);
+        }
     }
 
     #[test]
