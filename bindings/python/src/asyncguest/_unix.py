@@ -8,22 +8,8 @@ import select
 import signal
 from collections.abc import Callable
 
-from ._children import Children
-from ._unix_transports import TransportHooks
-
-__all__ = [
-    "HANDLERS_CHAIN",
-    "NATIVE_TRANSPORTS",
-    "AsyncioLoop",
-    "Children",
-    "TransportHooks",
-    "after_fork",
-    "drain",
-    "file_of",
-    "is_ready",
-    "new_pipe",
-    "restart_calls",
-]
+from ._children import Children as Children
+from ._unix_transports import TransportHooks as TransportHooks
 
 AsyncioLoop = asyncio.SelectorEventLoop
 

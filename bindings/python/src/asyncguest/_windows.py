@@ -22,20 +22,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._selector import GuestSelector
 
-__all__ = [
-    "HANDLERS_CHAIN",
-    "NATIVE_TRANSPORTS",
-    "AsyncioLoop",
-    "Children",
-    "TransportHooks",
-    "after_fork",
-    "drain",
-    "file_of",
-    "is_ready",
-    "new_pipe",
-    "restart_calls",
-]
-
 #: A handler of the console's that has taken Ctrl-C is the last one. The wake-up fd wakes the loop for Python's own.
 HANDLERS_CHAIN = False
 

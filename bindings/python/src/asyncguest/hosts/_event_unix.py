@@ -3,8 +3,6 @@
 import os
 import select
 
-__all__ = ["READABLE", "Poll", "clear_event", "close_event", "new_event", "set_event"]
-
 READABLE = select.EPOLLIN
 Poll = select.epoll
 set_event = os.eventfd_write

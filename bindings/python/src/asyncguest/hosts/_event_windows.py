@@ -9,8 +9,6 @@ import _winapi
 import math
 from collections.abc import Sequence
 
-__all__ = ["READABLE", "Poll", "clear_event", "close_event", "new_event", "set_event"]
-
 READABLE = 1
 close_event = _winapi.CloseHandle
 
