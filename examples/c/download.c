@@ -112,6 +112,24 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
     return size * count;
 }
 
+int download_make_unique(download *all, size_t index)
+{
+    download *d = &all[index];
+    size_t size = strlen(d->name) + 24, number = 1;
+    char *name = strdup(d->name);
+    for (size_t i = 0; name && i < index; i++)
+        if (all[i].name && strcmp(all[i].name, name) == 0) {
+            free(name);
+            name = malloc(size);
+            if (name)
+                snprintf(name, size, "%s.%zu", d->name, ++number);
+            i = (size_t)-1; /* the new name has to be compared with all */
+        }
+    free(d->name);
+    d->item.name = d->name = name;
+    return name ? 0 : -1;
+}
+
 int download_open(download *d, const char *directory)
 {
     CURLcode code = CURLE_OK;

@@ -35,6 +35,9 @@ struct download {
 /* Reads the URL: names, checksum. -1 if it is none, and item.result says so. */
 int download_parse(download *d, const char *url);
 
+/* Two URLs may end in the same name: the second one becomes NAME.2. `all`: those before it, too. -1 when there is no memory. */
+int download_make_unique(download *all, size_t index);
+
 /* Makes the handle and opens the file. -1 with item.result set. */
 int download_open(download *d, const char *directory);
 

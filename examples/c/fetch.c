@@ -18,9 +18,7 @@
 #include "download.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MILLISECONDS 1000000ull
 #define SECONDS (1000 * MILLISECONDS)
@@ -311,25 +309,6 @@ static void tell(guest_t *g, guest_id_t id, uint64_t expirations, void *data)
         release(f);
 }
 
-/* Two URLs may end in the same name: the second one becomes NAME.2. -1 when there is no memory. */
-static int make_unique(fetch *f, size_t index)
-{
-    download *d = &f->downloads[index];
-    size_t size = strlen(d->name) + 24, number = 1;
-    char *name = strdup(d->name);
-    for (size_t i = 0; name && i < index; i++)
-        if (f->downloads[i].name && strcmp(f->downloads[i].name, name) == 0) {
-            free(name);
-            name = malloc(size);
-            if (name)
-                snprintf(name, size, "%s.%zu", d->name, ++number);
-            i = (size_t)-1; /* the new name has to be compared with all */
-        }
-    free(d->name);
-    d->item.name = d->name = name;
-    return name ? 0 : -1;
-}
-
 static void begin(fetch *f, size_t index, const char *url)
 {
     download *d = &f->downloads[index];
@@ -340,7 +319,7 @@ static void begin(fetch *f, size_t index, const char *url)
     d->arrived = arrived;
     if (download_parse(d, url) < 0)
         return;
-    if (make_unique(f, index) < 0)
+    if (download_make_unique(f->downloads, index) < 0)
         download_end(d, FETCH_FAILED, "out of memory");
     else if (download_open(d, f->options.directory) < 0)
         download_close(d);
@@ -414,30 +393,4 @@ size_t fetch_count(const fetch *f)
 const fetch_item *fetch_get(const fetch *f, size_t index)
 {
     return &f->downloads[index].item;
-}
-
-size_t fetch_in_state(const fetch *f, fetch_state state)
-{
-    size_t number = 0;
-    for (size_t i = 0; i < f->count; i++)
-        number += f->downloads[i].item.state == state;
-    return number;
-}
-
-uint64_t fetch_received(const fetch *f)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < f->count; i++)
-        sum += f->downloads[i].item.received;
-    return sum;
-}
-
-uint64_t fetch_total(const fetch *f)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < f->count; i++) {
-        const fetch_item *item = &f->downloads[i].item;
-        sum += item->state == FETCH_RUNNING && item->total ? item->total : item->received;
-    }
-    return sum;
 }

@@ -388,10 +388,7 @@ impl Drop for Poller {
             self.count(asked);
         }
         let until = monotonic_ns().saturating_add(PATIENCE);
-        while self.under_way > 0 && monotonic_ns() < until {
-            if self.fetch(10).is_err() {
-                break;
-            }
+        while self.under_way > 0 && monotonic_ns() < until && self.fetch(10).is_ok() {
             while let Some(packet) = self.fetched.pop_front() {
                 self.meet(packet);
             }
