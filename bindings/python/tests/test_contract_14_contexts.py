@@ -20,6 +20,7 @@ def test_two_tasks_that_share_a_context(drive):
         for i in range(3):
             await asyncio.sleep(0)
             order.append(i)
+        dialog.close()
         return var.get()
 
     async def main():
@@ -28,7 +29,6 @@ def test_two_tasks_that_share_a_context(drive):
 
         def start_other_and_open_a_dialog():
             loop.call_soon(order.append, "sharer of the context", context=context)
-            loop.call_later(0.005, dialog.close)
             dialog.show()
             order.append("dialog returned")
 
