@@ -173,6 +173,17 @@ impl Toy {
         self.lp.run_for(nanoseconds);
     }
 
+    /// Runs the loop until nothing has changed these figures for so long. A thread that stood still goes to sleep late;
+    /// one that wakes up for nothing never stays asleep.
+    #[track_caller]
+    pub fn rests_for<T: PartialEq>(&self, nanoseconds: u64, figures: impl Fn(&Stats) -> T) {
+        eventually(|| {
+            let before = figures(&self.stats());
+            self.run_for(nanoseconds);
+            figures(&self.stats()) == before
+        });
+    }
+
     pub fn done(&self) -> usize {
         self.host.done.lock().unwrap().len()
     }

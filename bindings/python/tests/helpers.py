@@ -155,6 +155,20 @@ def settle(run: Run) -> None:
     host_until(run, lambda: run.guest.loop.idle)
 
 
+def rests(host: QueueHost, figures: Callable[[], Any], seconds: float) -> None:
+    """Lets the host go on until nothing has changed the figures for so long. A thread that stood still goes to sleep late;
+    one that wakes up for nothing never stays asleep."""
+    until = time.monotonic() + 10
+    while True:
+        before, end = figures(), time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            host.run_once(left)
+        after = figures()
+        if after == before:
+            return
+        assert time.monotonic() < until, f"while nothing was due, {before} became {after}"
+
+
 class Dialog:
     """A nested loop of a run's host, until `close` is called."""
 

@@ -12,12 +12,14 @@ from typing import Any
 from transport_stage import Stage
 
 COPY = """
-import sys, shutil, threading
+import sys, threading
 data = sys.stdin.buffer.read()
-other = threading.Thread(target=lambda: sys.stderr.buffer.write(data[::-1]))
+def write(fd, data): # all of it, also where PYTHONUNBUFFERED is set and the system takes less
+    with open(fd, "wb") as file:
+        file.write(data)
+other = threading.Thread(target=write, args=(2, data[::-1]))
 other.start()
-sys.stdout.buffer.write(data)
-sys.stdout.close()
+write(1, data)
 other.join()
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import tkinter
 from tkinter import messagebox, simpledialog
@@ -35,12 +36,27 @@ class Ticker:
         assert self.task.cancelled()
 
 
-def dialog_of(root, milliseconds):
-    """A modal dialog that closes after a time."""
+def dialog_until(root, condition):
+    """A modal dialog that Tk's own timer closes when that holds. Whether it came to that: 1000 looks are enough for anything."""
     window = tkinter.Toplevel(root)
-    window.after(milliseconds, window.destroy)
+    looks = itertools.count(1)
+
+    def look():
+        if condition() or next(looks) == 1000:
+            window.destroy()
+        else:
+            window.after(10, look)
+
+    look()
     window.grab_set()
     root.wait_window(window)
+    return next(looks) < 1000
+
+
+def looks(count):
+    """A condition that holds when it has been looked at so often."""
+    looked = itertools.count(1)
+    return lambda: next(looked) > count
 
 
 def press(root, answer):
@@ -53,26 +69,20 @@ def press(root, answer):
 
 
 def test_ticks_go_on_while_a_task_stands_in_a_dialog(root, drive):
-    beside = []
-
-    def tick_of_tk():
-        beside.append(root.after(20, tick_of_tk))
+    """Nearly as many as Tk's own timer of 10 ms has at the most. A thread that stands still misses some: then once more."""
+    counts = []
 
     async def main():
         ticker = Ticker()
-        await asyncio.sleep(0.5)
-        outside = ticker.count
-        root.after(20, tick_of_tk)
-        dialog_of(root, 500)
-        inside = ticker.count - outside
-        root.after_cancel(beside[-1])
+        while len(counts) < 20 and max(counts, default=0) < 9:
+            before = ticker.count
+            dialog_until(root, looks(20))
+            counts.append(ticker.count - before)
         assert asyncio.current_task().get_name() == "main"
         await ticker.end()
-        return inside, outside
 
-    inside, outside = run_in_tk(root, main, drive=drive, name="main")
-    # 23 of 25, or where the machine is busy nearly as many as there were before the dialog, or of Tk's own timer in it
-    assert inside >= min(23, outside * 0.85, len(beside) * 0.85), (inside, outside, len(beside))
+    run_in_tk(root, main, drive=drive, name="main")
+    assert max(counts) >= 9, counts
 
 
 def test_tks_own_message_box_in_a_coroutine(root, drive):
@@ -124,13 +134,13 @@ def test_a_dialog_opened_by_a_hosts_handler(root, drive):
 
     async def main():
         ticker, closed = Ticker(), asyncio.Event()
-        root.after(1, lambda: (dialog_of(root, 200), counts.append(ticker.count), closed.set()))
+        root.after(1, lambda: (went_on.append(dialog_until(root, lambda: ticker.count >= 3)), closed.set()))
         await closed.wait()
         await ticker.end()
 
-    counts = []
+    went_on = []
     run_in_tk(root, main, drive=drive)
-    assert counts[0] >= 3
+    assert went_on == [True]
 
 
 @pytest.mark.parametrize("opener", ["task", "call_soon", "timer", "reader"])
@@ -141,8 +151,7 @@ def test_every_kind_of_callback_may_open_one(root, drive, opener):
 
         def open_it():
             before = ticker.count
-            dialog_of(root, 150)
-            closed.set_result(ticker.count - before)
+            closed.set_result(dialog_until(root, lambda: ticker.count >= before + 2))
 
         async def task():
             open_it()
@@ -158,14 +167,14 @@ def test_every_kind_of_callback_may_open_one(root, drive, opener):
             with near, far:
                 far.send(b"x")
                 loop.add_reader(near, lambda: (loop.remove_reader(near), open_it()))
-                ticks = await closed
-        ticks = await closed
+                await closed
+        went_on = await closed
         if opener == "task":
             await keep
         await ticker.end()
-        return ticks
+        return went_on
 
-    assert run_in_tk(root, main, drive=drive) >= 2
+    assert run_in_tk(root, main, drive=drive) is True
 
 
 @pytest.mark.parametrize("depth", [3, pytest.param(50, marks=pytest.mark.once)])
@@ -205,8 +214,8 @@ def test_the_depth_has_a_limit_with_a_clear_error(root, drive):
         loop.set_exception_handler(lambda loop, context: reports.append(context["exception"]))
         ticker = Ticker()
         await asyncio.sleep(0.03)
-        before = ticker.count
-        dialog_of(root, 150)
+        before, after_it = ticker.count, looks(10)
+        dialog_until(root, lambda: reports and after_it())
         refused = ticker.count - before
         await asyncio.sleep(0.05)  # after the dialog it goes on
         await ticker.end()
@@ -223,7 +232,7 @@ def test_the_opener_is_cancelled_while_it_stands(root, drive):
 
     async def opener():
         try:
-            dialog_of(root, 100)
+            dialog_until(root, looks(10))
             order.append("closed")
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
@@ -250,7 +259,7 @@ def test_the_run_ends_while_another_task_stands_in_a_dialog(root, drive):
         order.append("main is done")
 
     async def opener():
-        dialog_of(root, 150)
+        dialog_until(root, lambda: order)
         order.append("dialog closed")
 
     run_in_tk(root, main, drive=drive)
