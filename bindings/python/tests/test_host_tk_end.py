@@ -295,7 +295,7 @@ def test_ctrl_c_cancels_the_run_and_the_window_lives(display, drive, load):
                 await asyncio.sleep(0)
         if {load!r} == "busy host": busy()
         if {load!r} == "busy guest": guest.start_soon(storm)
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        root.after(0, threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start)
         root.mainloop()
         """,
     )

@@ -163,6 +163,7 @@ def test_a_done_callback_that_raises_is_logged_once(drive, caplog):
 @pytest.mark.parametrize("busy", [False, True])
 def test_ctrl_c_goes_to_trio(drive, busy):
     order = []
+    killer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
 
     async def guest_main():
         try:
@@ -172,6 +173,8 @@ def test_ctrl_c_goes_to_trio(drive, busy):
                 for _ in range(1000):
                     pass  # here Python runs the handler
                 order.append("guest code is not interrupted")
+            else:
+                killer.start()
             await asyncio.sleep(3600)
         finally:
             order.append("cleaned up")
@@ -179,9 +182,6 @@ def test_ctrl_c_goes_to_trio(drive, busy):
     async def program():
         host = TrioHost(drive)
         try:
-            if not busy:
-                killer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-                killer.start()
             await host.run(guest_main)
         except BaseException as error:
             order.append(type(error).__name__)

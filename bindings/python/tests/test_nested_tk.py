@@ -12,7 +12,7 @@ import asyncguest
 import pytest
 import tkhelp
 from asyncguest.hosts.tk import TkHost
-from tkhelp import TkRun, run_in_tk
+from tkhelp import TkRun, dialog_until, run_in_tk
 
 display, root = tkhelp.display, tkhelp.root
 
@@ -34,23 +34,6 @@ class Ticker:
         self.task.cancel()
         await asyncio.wait([self.task])
         assert self.task.cancelled()
-
-
-def dialog_until(root, condition):
-    """A modal dialog that Tk's own timer closes when that holds. Whether it came to that: 1000 looks are enough for anything."""
-    window = tkinter.Toplevel(root)
-    looks = itertools.count(1)
-
-    def look():
-        if condition() or next(looks) == 1000:
-            window.destroy()
-        else:
-            window.after(10, look)
-
-    look()
-    window.grab_set()
-    root.wait_window(window)
-    return next(looks) < 1000
 
 
 def looks(count):

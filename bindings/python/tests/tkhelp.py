@@ -6,6 +6,7 @@ A test file makes the fixtures known with `display, root = tkhelp.display, tkhel
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import socket
@@ -71,6 +72,23 @@ def root(display: str) -> Iterator[tkinter.Tk]:
     yield window
     destroy(window)
     assert not errors, errors  # a test that expects some takes them out
+
+
+def dialog_until(root: tkinter.Tk, condition: Callable[[], object]) -> bool:
+    """A modal dialog that Tk's own timer closes when that holds. Whether it came to that: 1000 looks are enough for anything."""
+    window = tkinter.Toplevel(root)
+    looks = itertools.count(1)
+
+    def look() -> None:
+        if condition() or next(looks) == 1000:
+            window.destroy()
+        else:
+            window.after(10, look)
+
+    window.after(10, look)
+    window.grab_set()
+    root.wait_window(window)
+    return next(looks) < 1000
 
 
 def destroy(window: tkinter.Tk) -> None:
