@@ -15,6 +15,9 @@
 #   scripts/python.sh bench [OPTION...] [WORD...]     the speed table on CPython 3.13 and 3.11, as far as found, and GTK's
 #                                       rows on Debian's own; for what may follow see benches/python/run.py; --quick: a
 #                                       smoke run, on the newest alone
+#   scripts/python.sh leaks [CONNECTIONS]     whether connections leave anything behind, a million of each kind if not said
+#                                       otherwise, on the newest interpreter: benches/python/leaks.py
+#   scripts/python.sh breakdown [REQUESTS]    where the time of a request goes: benches/python/breakdown.py
 #   scripts/python.sh demo [OPTION...]  python -m asyncguest.demo, with the wheel installed, on the newest Python that has
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
 #   scripts/python.sh examples          the examples' tests, on a Python with cffi; what is to be built is built
@@ -281,6 +284,24 @@ do_bench() { # [--quick] [--rounds N] [--host NAME]... [WORD...]
         return 1
     fi
     [ "$failed" = 0 ]
+}
+
+do_leaks() { # [CONNECTIONS]
+    on_the_newest leaks.py "$@"
+}
+
+do_breakdown() {
+    on_the_newest breakdown.py "$@"
+}
+
+# A program of the benches, with the wheel installed.
+on_the_newest() { # PROGRAM ARGUMENT...
+    local version python program=$1
+    shift
+    do_wheel quietly || return
+    read -r version python < <(interpreters | tail -n 1)
+    venv_with_wheel "bench-$version" "$python" benches/python/requirements.txt || return
+    "$out/venv-bench-$version/bin/python" "benches/python/$program" "$@"
 }
 
 do_demo() {

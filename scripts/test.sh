@@ -179,7 +179,7 @@ fi
 stage docs docs
 stage winit ./scripts/rust_host.sh test
 wait
-asked wheel || wheel_for python hosts types conform manual pybench || { echo "0 passed, 1 failed"; exit 1; }
+asked wheel || wheel_for python hosts types conform manual pybench leaks || { echo "0 passed, 1 failed"; exit 1; }
 stage wheel wheel
 export ASYNCGUEST_WHEEL_IS_FRESH=1
 stage python ./scripts/python.sh test &
@@ -187,7 +187,8 @@ stage hosts ./scripts/hosts.sh --short
 stage types ./scripts/python.sh types
 stage conform ./scripts/python.sh conformance short
 stage manual ./scripts/python.sh docs
-stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" idle bursts
+stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" "1 x 1 KiB" websockets asyncpg import idle bursts
+stage leaks ./scripts/python.sh leaks 5000
 wait
 stage msrv msrv
 total

@@ -34,10 +34,10 @@ def run_alone(design: str, main: Main) -> Any:
         import uvloop
 
         loop = uvloop.new_event_loop()
-    elif design == "asyncguest":
+    elif design in ("asyncguest", "asyncguest-python"):
         import asyncguest
 
-        loop = asyncguest.EventLoop()
+        loop = asyncguest.EventLoop(native=design == "asyncguest")
     else:
         assert design == "standard"
         loop = asyncio.SelectorEventLoop()
@@ -154,7 +154,7 @@ def run_pygobject(host: BenchHost, main: Main) -> Any:
 
 
 def run_nothing(host: BenchHost, main: Main) -> Any:
-    """The host alone: no asyncio, `main` awaits but one pause."""
+    """The host alone: no asyncio, `main` awaits but one thing, by what calls back (see bare.py)."""
     ended: list[Any] = []
     coroutine = main(host)
 
@@ -165,7 +165,7 @@ def run_nothing(host: BenchHost, main: Main) -> Any:
             ended.append(end.value)
         host.stop()
 
-    host.later(coroutine.send(None), go_on)
+    coroutine.send(None)(go_on)
     host.run()
     return ended[0]
 

@@ -23,9 +23,11 @@ _TUNED = {"MALLOC_TRIM_THRESHOLD_": "100000000", "MALLOC_MMAP_THRESHOLD_": "1000
 PATIENCE = 120
 
 
-def begin(cell: Cell, size: Sequence[float], fds: Sequence[int] = ()) -> subprocess.Popen[str]:
-    """Its process, which inherits `fds`."""
-    command = [sys.executable, str(_CELL), cell.loop, cell.host, cell.work, *map(str, size)]
+def begin(
+    cell: Cell, size: Sequence[float], fds: Sequence[int] = (), before: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Its process, which inherits `fds`. `before`: the command that runs it."""
+    command = [*before, sys.executable, str(_CELL), cell.loop, cell.host, cell.work, *map(str, size)]
     environment = {name: value for name, value in os.environ.items() if name not in _TUNED}
     if cell.tuned:
         environment |= _TUNED
@@ -33,14 +35,14 @@ def begin(cell: Cell, size: Sequence[float], fds: Sequence[int] = ()) -> subproc
     return subprocess.Popen(command, env=environment, pass_fds=fds, stdout=pipe, stderr=pipe, text=True)
 
 
-def outcome(process: subprocess.Popen[str]) -> Outcome:
+def outcome(process: subprocess.Popen[str], patience: float = PATIENCE) -> Outcome:
     """Waits for its end: ("measured", figures), ("left out", reason) or ("failed", reason)."""
     try:
-        printed, complaints = process.communicate(timeout=PATIENCE)
+        printed, complaints = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return "failed", f"no end after {PATIENCE} s"
+        return "failed", f"no end after {patience} s"
     if process.returncode == 0:
         return "measured", json.loads(printed)
     if process.returncode == 3:

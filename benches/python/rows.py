@@ -22,11 +22,15 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "read": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "readexactly": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "one": ((1, 1024, 1.0), (1, 1024, 0.05)),
+    "slot": ((1, 1024, 1.0), (1, 1024, 0.05)),
     "many": ((1000, 64, 1.0), (20, 64, 0.05)),
     "large": ((50, 65536, 1.0), (5, 65536, 0.05)),
     "datagrams": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "tls": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "http": ((50, 13, 1.0), (5, 13, 0.05)),
+    "websockets": ((50, 1024, 1.0), (5, 1024, 0.05)),
+    "select": ((10, 1.0), (2, 0.05)),
+    "imports": ((20,), (1,)),
     "saturated": ((50, 1024, 1.0), (5, 1024, 0.05)),
     "connections": ((1000,), (20,)),
     "idle": ((1.0,), (0.05,)),
@@ -144,6 +148,7 @@ def _echoes() -> Iterator[Row]:
 
 
 def _transports() -> Iterator[Row]:
+    goals = {"one": (1.0, None), **dict.fromkeys(("tls", "http", "websockets", "select"), (None, 1.0))}
     for work, title in (
         ("protocol", "echo, Protocol, 50 x 1 KiB"),
         ("buffered", "echo, BufferedProtocol, 50 x 1 KiB"),
@@ -155,13 +160,21 @@ def _transports() -> Iterator[Row]:
         ("datagrams", "echo, UDP, 50 x 1 KiB"),
         ("tls", "echo, TLS, 50 x 1 KiB"),
         ("http", "aiohttp, hello world, 50"),
+        ("websockets", "websockets, echo, 50 x 1 KiB"),
+        ("select", "asyncpg, select, 10"),
     ):
         peer = Cell(work, "uvloop", "alone", tuned=True)
-        alone = {"one": 1.0, "tls": None, "http": None}.get(work, 0.91)
-        for host, goal in (("alone", alone), ("qt", 1.0)):
+        alone, in_qt = goals.get(work, (0.91, 1.0))
+        for host, goal in (("alone", alone), ("qt", in_qt)):
             yield Row(title, "cpu_us", Cell(work, "asyncguest", host, tuned=True), peer, goal)
-    peer = Cell("connections", "uvloop", "alone")
-    yield Row("an idle connection", "resident_KiB", Cell("connections", "asyncguest", "alone"), peer, 1.0)
+    for host in ("qt", "qt-pyside"):
+        ours, peer = Cell("one", "asyncguest", host, tuned=True), Cell("slot", "nothing", host, tuned=True)
+        yield Row("echo, Protocol, 1 x 1 KiB, against a bare notifier's slot", "cpu_us", ours, peer, 1 / 0.95)
+    for work, title, figure in (
+        ("connections", "an idle connection", "resident_KiB"),
+        ("imports", "the import of the package", "import_ms"),
+    ):
+        yield Row(title, figure, Cell(work, "asyncguest", "alone"), Cell(work, "uvloop", "alone"), 1.0)
 
 
 def _idle() -> Iterator[Row]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from costs import Costs, Figures
-from load import load_generator
+from load import client, generator, started
 
 if TYPE_CHECKING:
     from hosts import BenchHost
@@ -66,12 +64,12 @@ class DatagramEcho(asyncio.DatagramProtocol):
 
 async def protocol(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
     """A `Protocol`."""
-    return await _serve(await _listen(Echo), connections, size, seconds)
+    return await _serve(await listen(Echo), connections, size, seconds)
 
 
 async def buffered(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
     """A `BufferedProtocol`."""
-    return await _serve(await _listen(BufferedEcho), connections, size, seconds)
+    return await _serve(await listen(BufferedEcho), connections, size, seconds)
 
 
 async def read(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
@@ -88,8 +86,8 @@ async def tls(host: BenchHost | None, connections: int, size: int, seconds: floa
     """A `Protocol` behind TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_suffix(".key"))
-    server = await _listen(Echo, ssl=context)
-    return await _under(server, _client("tls", _port(server), connections, size, seconds))
+    server = await listen(Echo, ssl=context)
+    return await _under(server, client("tls", port_of(server), connections, size, seconds))
 
 
 async def http(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
@@ -104,9 +102,22 @@ async def http(host: BenchHost | None, connections: int, size: int, seconds: flo
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
-    figures = await _under(server, _client("http", _port(server), connections, size, seconds))
+    figures = await _under(server, client("http", port_of(server), connections, size, seconds))
     await runner.cleanup()
     return figures
+
+
+async def websockets(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
+    """The package of this name: its server sends back what comes."""
+    from websockets.asyncio.server import ServerConnection, serve
+
+    async def answer(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    server = await serve(answer, "127.0.0.1", 0, compression=None, ping_interval=None)
+    port = int(next(iter(server.sockets)).getsockname()[1])
+    return await _under(server, client("websockets", port, connections, size, seconds))
 
 
 async def datagrams(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
@@ -114,13 +125,13 @@ async def datagrams(host: BenchHost | None, connections: int, size: int, seconds
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(DatagramEcho, ("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
-    return await _under(transport, _generator(port, connections, size, seconds, "udp"))
+    return await _under(transport, generator(port, connections, size, seconds, "udp"))
 
 
 async def saturated(host: BenchHost | None, connections: int, size: int, seconds: float) -> Figures:
     """A `Protocol`, while the host has timers."""
     assert host is not None
-    server = await _listen(Echo)
+    server = await listen(Echo)
     probe = host.probe()
     figures = await _serve(server, connections, size, seconds)
     return {**figures, "late_ms": probe.late_ms(99)}
@@ -128,17 +139,17 @@ async def saturated(host: BenchHost | None, connections: int, size: int, seconds
 
 async def connections(host: BenchHost | None, count: int) -> Figures:
     """So many connections that do nothing: what each adds to this process."""
-    server = await _listen(Echo)
-    before = _resident()
-    reader, writer = await _started(_client("idle", _port(server), count, 0, 0.0))
+    server = await listen(Echo)
+    before = resident()
+    reader, writer = await started(client("idle", port_of(server), count, 0, 0.0))
     await reader.readline()  # all are connected
-    after = _resident()
+    after = resident()
     writer.close()
     server.close()
     return {"resident_KiB": (after - before) / count / 1024}
 
 
-async def _listen(protocol: Callable[[], asyncio.BaseProtocol], **options: Any) -> asyncio.Server:
+async def listen(protocol: Callable[[], asyncio.BaseProtocol], **options: Any) -> asyncio.Server:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return await asyncio.get_running_loop().create_server(
@@ -163,47 +174,24 @@ async def _stream_server(get: Callable[[asyncio.StreamReader], Awaitable[bytes]]
     return await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1000)
 
 
-def _port(server: asyncio.Server) -> int:
+def port_of(server: asyncio.Server) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
-def _resident() -> int:
+def resident() -> int:
     """Bytes."""
     with open("/proc/self/statm") as pages:
         return int(pages.read().split()[1]) * resource.getpagesize()
 
 
-def _generator(port: int, connections: int, size: int, seconds: float, *words: str) -> list[str]:
-    """The command of the one in C, which spins."""
-    return [str(load_generator()), str(port), str(connections), str(size), str(seconds), *words]
-
-
-def _client(kind: str, port: int, connections: int, size: int, seconds: float) -> list[str]:
-    """The command of the one in Python, for protocols that C would need a library for."""
-    return [sys.executable, str(HERE / "client.py"), kind, str(port), str(connections), str(size), str(seconds)]
-
-
 async def _serve(server: asyncio.Server, connections: int, size: int, seconds: float) -> Figures:
-    return await _under(server, _generator(_port(server), connections, size, seconds))
-
-
-async def _started(command: list[str]) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
-    """A child, what it prints, and the end of that."""
-    report, out = os.pipe()
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), open(report, "rb")
-    )
-    # By hand and not by asyncio, whose subprocesses are not alike in all these loops.
-    os.posix_spawn(command[0], command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)])
-    os.close(out)
-    return reader, transport
+    return await _under(server, generator(port_of(server), connections, size, seconds))
 
 
 async def _under(server: Any, command: list[str]) -> Figures:
     """What it costs while that command runs, per request that it reports."""
     costs = Costs()
-    reader, transport = await _started(command)
+    reader, transport = await started(command)
     line = await reader.readline()
     transport.close()
     server.close()

@@ -9,15 +9,19 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import bare
+import churn
 import under_load
 from costs import Costs, Figures
+from postgres import select
 from under_load import Echo
 
 if TYPE_CHECKING:
@@ -149,6 +153,16 @@ async def _watched(seconds: float) -> Figures:
     return figures
 
 
+async def imports(host: BenchHost | None, count: int) -> Figures:
+    """The import of the package whose loop this is, each in a new interpreter, that of asyncio included."""
+    package = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    code = f"import time; began = time.process_time(); import {package}; print(time.process_time() - began)"
+    command = [sys.executable, "-P", "-c", code]
+    subprocess.run(command, check=True, capture_output=True)  # compiles what is not compiled yet
+    took = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(count)]
+    return {"import_ms": median(took) * 1000}
+
+
 async def pair(host: BenchHost | None, count: int) -> Figures:
     """Round trips of 1 KiB between a client and a server that are both in this loop."""
     loop = asyncio.get_running_loop()
@@ -182,19 +196,6 @@ async def storm(host: BenchHost | None, seconds: float) -> Figures:
     return {**costs.per(count), "late_ms": probe.late_ms(99)}
 
 
-@types.coroutine
-def _pause(seconds: float) -> Generator[float, None, None]:
-    yield seconds
-
-
-async def calm(host: BenchHost | None, seconds: float) -> Figures:
-    """The host and its timers, and nothing else. For the design "nothing"."""
-    assert host is not None
-    probe = host.probe()
-    await _pause(seconds)
-    return {"late_ms": probe.late_ms(99)}
-
-
 async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
     """So many callbacks of 5 us at once, while the host has timers."""
     assert host is not None
@@ -225,9 +226,10 @@ async def burst(host: BenchHost | None, callbacks: int, times: int) -> Figures:
 WORK: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
     function.__name__: function
     for function in (
-        *(ticks, soon, later, futures, wake, pair, idle, storm, calm, burst),
+        *(ticks, soon, later, futures, wake, imports, pair, idle, storm, burst, bare.calm, bare.slot, select),
         *(under_load.protocol, under_load.buffered, under_load.read, under_load.readexactly),
-        *(under_load.datagrams, under_load.tls, under_load.http, under_load.saturated, under_load.connections),
+        *(under_load.datagrams, under_load.tls, under_load.http, under_load.websockets),
+        *(under_load.saturated, under_load.connections, churn.protocols, churn.streams),
     )
 }
 WORK |= dict.fromkeys(("one", "many", "large"), under_load.protocol)
