@@ -65,6 +65,9 @@ struct item {
             bool ended; /* the end of what the peer sends was told, */
             bool over;  /* and that of the stream */
             bool high;
+            bool tcp;  /* else a socket pair */
+            bool mute; /* the peer has said that it sends no more, */
+            bool deaf; /* or that it reads no more */
             bool hung; /* the peer is closed */
         } stream;
         struct {

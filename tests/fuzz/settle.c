@@ -29,7 +29,7 @@ static const char *owed(subject_t *s, uint64_t moment)
                      (unsigned long long)item->number, item->fd.interest, item->fd.bytes, item->fd.hung);
             return text;
         }
-        if (stream_is_owed(item))
+        if (stream_is_owed(item) && !item->stream.tcp)
             return "what a peer has sent";
         if (item_is(item, KIND_SIGNAL) && item->signal.told < item->signal.raised)
             return "a signal";
@@ -37,7 +37,7 @@ static const char *owed(subject_t *s, uint64_t moment)
     return NULL;
 }
 
-/* What other threads and processes owe comes a little later than the call that asked for it. */
+/* What other threads, processes and the network owe comes a little later than the call that asked for it. */
 static const char *owed_by_others(subject_t *s, uint64_t moment)
 {
     for (const item_t *item = s->items; item; item = item->next) {
@@ -47,6 +47,8 @@ static const char *owed_by_others(subject_t *s, uint64_t moment)
             return "an ended child";
         if (item_is(item, KIND_RESOLVE))
             return "a name";
+        if (stream_is_owed(item))
+            return "what a peer has sent over TCP";
     }
     for (const lane_t *lane = s->lanes; lane; lane = lane->next)
         if (lane->run < lane->accepted)

@@ -1,8 +1,10 @@
-/* Streams over socket pairs: what the peer sends arrives whole and in order, what is written too, and the end of each write that
- * was accepted is told once, before the drop. */
+/* Streams over socket pairs and over TCP, whose peers read late or not at all, half-close, hang up in the middle, or reset: what the
+ * peer sends arrives whole and in order, what is written too, and the end of each write that was accepted is told once, before
+ * the drop. */
 #include "model.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 enum { OPENED, READ, END, WATER, CLOSED, WRITTEN };
@@ -19,6 +21,17 @@ static char pattern(uint64_t at)
     return (char)(at * 31 + (at >> 7));
 }
 
+/* What is sent to such a peer may fail. */
+static bool takes_no_more(const item_t *item)
+{
+    return item->stream.hung || item->stream.deaf;
+}
+
+static bool sends_no_more(const item_t *item)
+{
+    return item->stream.hung || item->stream.mute;
+}
+
 static void told_read(guest_t *g, guest_id_t id, const void *data, size_t size, void *user_data)
 {
     item_t *item = user_data;
@@ -31,7 +44,7 @@ static void told_read(guest_t *g, guest_id_t id, const void *data, size_t size, 
             FAIL("stream: byte %llu is another one", (unsigned long long)(item->stream.came + i));
     item->stream.came += size;
     item->stream.ended = size == 0;
-    if (item->stream.came > item->stream.sent || (item->stream.ended && !item->stream.hung))
+    if (item->stream.came > item->stream.sent || (item->stream.ended && !sends_no_more(item)))
         FAIL("stream: %llu bytes came of %llu", (unsigned long long)item->stream.came,
              (unsigned long long)item->stream.sent);
     called(g, id, item, (int64_t)size, size ? READ : END);
@@ -53,7 +66,7 @@ static void told_closed(guest_t *g, guest_id_t id, guest_status_t status, int32_
         FAIL("stream: closed before the end of a write");
     if (status == GUEST_OK && !item->stream.closing && !(item->stream.ended && item->stream.shut))
         FAIL("stream: ended by itself");
-    if (status != GUEST_OK && !item->stream.hung)
+    if (status != GUEST_OK && !takes_no_more(item))
         FAIL("stream: ended by %s, errno %d, and its peer is there", guest_status_name(status), os_error);
     item->stream.over = true;
     called(g, id, item, status, CLOSED);
@@ -85,6 +98,23 @@ static void told_written(guest_t *g, guest_id_t id, guest_status_t status, int32
         play_inside(item);
 }
 
+/* The second end is the peer's. */
+static void tcp_pair(int ends[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    const int kind = SOCK_STREAM | SOCK_CLOEXEC;
+    int listener = (int)MUST(socket(AF_INET, kind, 0));
+    MUST(bind(listener, (struct sockaddr *)&address, size));
+    MUST(listen(listener, 1));
+    MUST(getsockname(listener, (struct sockaddr *)&address, &size));
+    ends[1] = (int)MUST(socket(AF_INET, kind, 0));
+    MUST(connect(ends[1], (struct sockaddr *)&address, size));
+    ends[0] = (int)MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    MUST(fcntl(ends[1], F_SETFL, O_NONBLOCK));
+    MUST(close(listener));
+}
+
 void stream_add(subject_t *s, random_t *r)
 {
     int ends[2];
@@ -95,11 +125,16 @@ void stream_add(subject_t *s, random_t *r)
                                       .high_water = 1 + below(r, 3000),
                                       .flags = chance(r, 20) ? GUEST_STREAM_PAUSED : 0,
                                       .read_ahead = chance(r, 50) ? 1 + below(r, 6000) : 0};
-    MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
+    bool tcp = chance(r, 50);
+    if (tcp)
+        tcp_pair(ends);
+    else
+        MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
     const int least = 1; /* the system's smallest, so that much is queued */
     MUST(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least));
     item_t *item = item_new(s, KIND_STREAM, r), *dead = fd_dead_one(s, ends[0]);
     item->stream.peer = ends[1];
+    item->stream.tcp = tcp;
     item->stream.paused = options.flags != 0;
     guest_status_t status = guest_stream_adopt(s->g, ends[0], &options, item, item_drop(item), &item->id);
     EXPECT(status, s->pull ? STATUS(EDRIVE) | STATUS(ECLOSED)
@@ -139,8 +174,8 @@ void stream_write(subject_t *s, random_t *r)
     guest_buffer_t buffers[] = {{note->bytes, half}, {note->bytes + half, size - half}};
     bool late = item->stream.shut || item->stream.closing || item->stream.over;
     guest_status_t status = guest_stream_write(s->g, item->id, buffers, 2, awaited ? told_written : NULL, note);
-    EXPECT(status,
-           about(s, late ? STATUS(EORDER) | STATUS(ECLOSED) : STATUS(OK) | (item->stream.hung ? STATUS(ECLOSED) : 0)));
+    EXPECT(status, about(s, late ? STATUS(EORDER) | STATUS(ECLOSED)
+                                 : STATUS(OK) | (takes_no_more(item) ? STATUS(ECLOSED) : 0)));
     item->stream.writes += status == GUEST_OK && awaited;
     item->stream.written += status == GUEST_OK ? size : 0;
     if (status != GUEST_OK || !awaited)
@@ -174,18 +209,27 @@ void stream_change(subject_t *s, random_t *r)
     EXPECT(status, about(s, STATUS(OK)));
 }
 
-/* The other end sends, reads, or goes. */
+/* The other end sends, reads, says that it will not any more, or goes. */
 void stream_peer(subject_t *s, random_t *r)
 {
     char bytes[4096];
     item_t *item = some(s, r);
     if (!item || item->stream.hung)
         return;
-    uint64_t what = below(r, 10);
+    uint64_t what = below(r, 12);
     ssize_t count = 0;
     if (what == 0) {
+        const struct linger at_once = {.l_onoff = 1};
+        if (chance(r, 50)) /* over TCP, a reset */
+            MUST(setsockopt(item->stream.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
         stream_release(item);
-    } else if (what < 5) {
+    } else if (what == 1) {
+        count = shutdown(item->stream.peer, SHUT_WR);
+        item->stream.mute = true;
+    } else if (what == 2) {
+        count = shutdown(item->stream.peer, SHUT_RD);
+        item->stream.deaf = true;
+    } else if (what < 7) {
         size_t size = 1 + below(r, sizeof bytes - 1);
         for (size_t i = 0; i < size; i++)
             bytes[i] = pattern(item->stream.sent + i);
@@ -200,12 +244,12 @@ void stream_peer(subject_t *s, random_t *r)
             FAIL("stream: more arrives than was written");
     }
     if (count < 0)
-        ASSERT(errno == EAGAIN || errno == EPIPE || errno == ECONNRESET);
+        ASSERT(errno == EAGAIN || errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN);
 }
 
 bool stream_is_owed(const item_t *item)
 {
-    bool read = item->stream.came < item->stream.sent || (item->stream.hung && !item->stream.ended);
+    bool read = item->stream.came < item->stream.sent || (sends_no_more(item) && !item->stream.ended);
     return item_is(item, KIND_STREAM) && read && !item->stream.paused && !item->stream.closing;
 }
 
