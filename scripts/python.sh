@@ -20,6 +20,7 @@
 #   scripts/python.sh breakdown [REQUESTS]    where the time of a request goes: benches/python/breakdown.py
 #   scripts/python.sh demo [OPTION...]  python -m asyncguest.demo, with the wheel installed, on the newest Python that has
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
+#   scripts/python.sh film [FILE]       the README's film of two windows, into docs/two_windows.png; on an Xvfb each, with openbox
 #   scripts/python.sh examples          the examples' tests, on a Python with cffi; what is to be built is built
 #   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
 #
@@ -319,6 +320,18 @@ do_demo() {
         set -- --screenshot "$out/demo_tk.png"
     fi
     (cd / && exec "$root/examples/demo/with_display.sh" "$out/venv-demo/bin/python" -m asyncguest.demo "$@")
+}
+
+do_film() { # [FILE]
+    local python
+    if ! command -v openbox >/dev/null; then
+        echo "python.sh: openbox is missing, which gives windows their frames (Debian: apt-get install openbox)"
+        return 1
+    fi
+    do_wheel quietly || return
+    python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
+    venv_with_wheel film "$python" examples/two_windows/requirements.txt || return
+    "$out/venv-film/bin/python" examples/two_windows/record.py "${1:-docs/two_windows.png}"
 }
 
 mypy_with() { # X.Y WHAT...
