@@ -36,10 +36,10 @@ using asyncguest::task;
 
 namespace {
 
-/// The last values of the feed as a curve.
+/// The last values of the feed as a curve over the time, which is that of a steady rate.
 class chart : public QWidget {
 public:
-    explicit chart(QWidget *parent) : QWidget(parent) { setFixedHeight(120); }
+    chart(QWidget *parent, int rate) : QWidget(parent), seconds_(double(size) / rate) { setFixedHeight(150); }
 
     void add(double value) {
         values_[count_++ % size] = value;
@@ -58,11 +58,13 @@ protected:
         QPainter painter(this);
         painter.setRenderHint(QPainter::Antialiasing);
         painter.fillRect(rect(), QColor(24, 28, 36));
+        const QRectF area = QRectF(rect()).adjusted(34, 10, -18, -22);
+        axes(painter, area);
         QPainterPath path;
         const size_t points = 300;
         for (size_t i = 0; i < points; i++) {
             const double value = values_[(count_ + i * size / points) % size];
-            const QPointF at(double(i) * width() / (points - 1), height() * (0.5 - 0.42 * value));
+            const QPointF at(area.left() + double(i) * area.width() / (points - 1), area.center().y() - value * area.height() / 2);
             i ? path.lineTo(at) : path.moveTo(at);
         }
         painter.setPen(QPen(QColor(46, 194, 126), 1.6));
@@ -70,7 +72,31 @@ protected:
     }
 
 private:
+    /// A line and a number for each half of the unit, and for each sixth of the time.
+    void axes(QPainter &painter, const QRectF &area) const {
+        const QColor line(60, 66, 78), text(170, 178, 190);
+        QFont small = font();
+        small.setPointSizeF(font().pointSizeF() * 0.8);
+        painter.setFont(small);
+        for (int half = -2; half <= 2; half++) {
+            const double y = area.center().y() - half * area.height() / 4;
+            painter.setPen(line);
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y));
+            painter.setPen(text);
+            painter.drawText(QRectF(0, y - 8, area.left() - 6, 16), Qt::AlignRight | Qt::AlignVCenter, QString::number(half / 2.0, 'f', 1));
+        }
+        for (int sixth = 0; sixth <= 6; sixth++) {
+            const double x = area.left() + sixth * area.width() / 6;
+            painter.setPen(line);
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
+            painter.setPen(text);
+            const QString when = sixth == 6 ? QString("now") : QString("-%1 s").arg(seconds_ * (6 - sixth) / 6, 0, 'f', 1);
+            painter.drawText(QRectF(x - 40, area.bottom() + 4, 80, 16), Qt::AlignHCenter | Qt::AlignTop, when);
+        }
+    }
+
     static constexpr size_t size = 6000;
+    const double seconds_; // that many values come in them
     std::vector<double> values_ = std::vector<double>(size);
     uint64_t count_ = 0, frames_ = 0, last_ = 0;
     double longest_gap_ = 0;
@@ -111,7 +137,7 @@ struct settings {
 class window : public QWidget {
 public:
     window(guest &g, const settings &with, const QStringList &urls)
-        : guest_(g), settings_(with), downloads_(g), plot_(new chart(this)), summary_(new QLabel(this)) {
+        : guest_(g), settings_(with), downloads_(g), plot_(new chart(this, with.rate)), summary_(new QLabel(this)) {
         setWindowTitle("fetch: downloads in a Qt event loop");
         resize(760, 0);
         auto *page = new QVBoxLayout(this);
@@ -215,22 +241,27 @@ private:
         r.status->setText(QString("%1 of %2").arg(size_text(r.received).c_str(), size_text(r.total).c_str()));
     }
 
-    /// The bars 20 times a second, the line above them 4 times.
+    /// All figures at once, 20 times a second, so that they agree; how many come in a second, each second.
     task<> show_figures() {
         for (;;) {
             const uint64_t messages = plot_->messages(), frames = plot_->frames(), then = guest_now();
-            for (int i = 0; i < 5; i++) {
+            for (int i = 0; i < 20; i++) {
                 co_await guest_.sleep(50ms);
-                for (const auto &r : rows_)
-                    show_progress(*r);
+                show_now();
             }
             const double seconds = double(guest_now() - then) / 1e9;
-            summary_->setText(QString("%1 · %2 running · %3 messages and %4 frames per second")
-                                  .arg(size_text(received_).c_str())
-                                  .arg(running_)
-                                  .arg(double(plot_->messages() - messages) / seconds, 0, 'f', 0)
-                                  .arg(double(plot_->frames() - frames) / seconds, 0, 'f', 0));
+            speed_ = QString(" · %1 messages and %2 frames per second")
+                         .arg(double(plot_->messages() - messages) / seconds, 0, 'f', 0)
+                         .arg(double(plot_->frames() - frames) / seconds, 0, 'f', 0);
         }
+    }
+
+    void show_now() {
+        for (const auto &r : rows_)
+            show_progress(*r);
+        summary_->setText(QString("%1 · %2 running%3").arg(size_text(received_).c_str()).arg(running_).arg(speed_));
+        if (question_)
+            question_->setText(QString("%1 downloads are not finished; they go on while you think.").arg(running_));
     }
 
     /// The Cancel button. exec() runs a nested event loop, in which the guest goes on.
@@ -239,7 +270,9 @@ private:
         dialog_ = &dialog;
         dialog.setWindowTitle("Really cancel?");
         auto *page = new QVBoxLayout(&dialog);
-        page->addWidget(new QLabel(QString("%1 downloads are not finished; they go on while you think.").arg(running_)));
+        question_ = new QLabel(&dialog);
+        page->addWidget(question_);
+        show_now();
         auto *buttons = new QDialogButtonBox(QDialogButtonBox::Yes | QDialogButtonBox::No, &dialog);
         page->addWidget(buttons);
         connect(buttons, &QDialogButtonBox::accepted, &dialog, &QDialog::accept);
@@ -247,6 +280,7 @@ private:
         const uint64_t before = received_, messages = plot_->messages();
         const bool yes = dialog.exec() == QDialog::Accepted;
         dialog_ = nullptr;
+        question_ = nullptr;
         std::printf("dialog: %llu bytes and %llu messages arrived while it was open\n",
                     (unsigned long long)(received_ - before), (unsigned long long)(plot_->messages() - messages));
         if (yes)
@@ -272,11 +306,11 @@ private:
         close();
     }
 
-    /// Of the screen, so that the dialog is seen; where the platform has none (offscreen), of the window.
+    /// Of the screen, so that the dialog and the windows' frames are seen; where the platform has none (offscreen), of the window.
     void picture() {
         if (settings_.screenshot.isEmpty())
             return;
-        QPixmap pixmap = screen()->grabWindow(0, x(), y(), width(), height());
+        QPixmap pixmap = screen()->grabWindow(0, frameGeometry().x(), frameGeometry().y(), frameGeometry().width(), frameGeometry().height());
         if (pixmap.isNull())
             pixmap = grab();
         std::printf("%s %s\n", pixmap.save(settings_.screenshot) ? "screenshot:" : "no screenshot in", qPrintable(settings_.screenshot));
@@ -290,6 +324,8 @@ private:
     chart *plot_;
     QLabel *summary_;
     QDialog *dialog_ = nullptr;
+    QLabel *question_ = nullptr; // in the dialog
+    QString speed_;              // in the last whole second
     uint64_t began_ = 0, received_ = 0;
     int running_ = 0, failed_ = 0;
     std::optional<instrument> feed_; // goes first: its thread ends before what it fills

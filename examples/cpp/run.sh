@@ -5,6 +5,7 @@
 #
 # PROGRAM: fetch_qt, fetch_wx or game_sdl, as built. PICTURE: where its screenshot goes. The two that download get the
 # files of examples/demo/server.py, show their dialog for a second in mid-run, and must have received bytes meanwhile.
+# The README's picture: WITH_FRAMES=1 examples/cpp/run.sh build/examples/cpp/fetch_qt docs/fetch_qt.png
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1 picture=$2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command on the user's display or, where there is none, on an Xvfb of its own that ends with it.
 # To force the latter: env -u DISPLAY -u WAYLAND_DISPLAY with_display.sh COMMAND...
-# WINDOW_MANAGER=openbox: that one runs on the Xvfb, so that windows have frames; for pictures.
+# WITH_FRAMES=1: for pictures, openbox runs on that Xvfb and gives windows their frames.
 set -euo pipefail
 
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
@@ -17,8 +17,13 @@ if ! read -r -u "$number" display; then
     exit 2
 fi
 
-if [ -n "${WINDOW_MANAGER:-}" ]; then # ends with its display
-    DISPLAY=":$display" "$WINDOW_MANAGER" >/dev/null 2>&1 &
+# It says when windows may come, and ends with its display.
+if [ -n "${WITH_FRAMES:-}" ]; then
+    exec {managed}< <(DISPLAY=":$display" exec openbox --startup "echo managed" 2>/dev/null)
+    if ! read -r -u "$managed" _; then
+        echo "with_display.sh: openbox does not start (Debian: apt-get install openbox)" >&2
+        exit 2
+    fi
 fi
 
 # GTK: nothing here has a graphics card or an accessibility bus, so do not look for them.

@@ -191,7 +191,7 @@ def server() -> Iterator[str]:
 def half(url: str, folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A screen with a window, and who films it."""
     environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment.update(QT_QPA_PLATFORM="xcb", WINDOW_MANAGER="openbox", no_proxy="127.0.0.1")
+    environment.update(QT_QPA_PLATFORM="xcb", WITH_FRAMES="1", no_proxy="127.0.0.1")
     command = [str(DEMO / "with_display.sh"), sys.executable, __file__, "--half", str(folder), url, *options]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
