@@ -22,7 +22,7 @@
 #                                       tkinter; without options and without a display: by a script, on an Xvfb
 #   scripts/python.sh film [FILE]       the README's film of two windows, into docs/two_windows.png; on an Xvfb each, with openbox
 #   scripts/python.sh examples          the examples' tests, on a Python with cffi; what is to be built is built
-#   scripts/python.sh docs              the pages of docs/python, with warnings as errors, into build/python/docs
+#   scripts/python.sh docs              the site: the pages of docs, with warnings as errors, into build/python/docs, and its links followed
 #
 # Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.11 on, one per minor version.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
@@ -255,9 +255,10 @@ do_docs() {
     local python
     do_wheel quietly || return
     python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
-    venv_with_wheel docs "$python" docs/python/requirements.txt || return
+    venv_with_wheel docs "$python" docs/requirements.txt || return
     logged docs "$out/venv-docs/bin/python" -m sphinx --fail-on-warning --keep-going -q -E -b html \
-        -d "$out/docs-trees" docs/python "$out/docs" &&
+        -d "$out/docs-trees" docs "$out/docs" &&
+        logged docs-links "$out/venv-docs/bin/python" docs/check_site.py "$out/docs" &&
         echo "ok    docs   build/python/docs/index.html, $(find "$out/docs" -name '*.html' | wc -l) pages"
 }
 
@@ -324,10 +325,6 @@ do_demo() {
 
 do_film() { # [FILE]
     local python
-    if ! command -v openbox >/dev/null; then
-        echo "python.sh: openbox is missing, which gives windows their frames (Debian: apt-get install openbox)"
-        return 1
-    fi
     do_wheel quietly || return
     python=$(interpreters | tail -n 1 | cut -d ' ' -f 2)
     venv_with_wheel film "$python" examples/two_windows/requirements.txt || return

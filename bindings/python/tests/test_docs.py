@@ -107,6 +107,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
+def test_a_link_of_the_site_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    links = ["b.html", "b.html#there", "#here", "https://elsewhere.org/", "c.html", "b.html#gone", "#gone", "no.png"]
+    (tmp_path / "a.html").write_text('<p id="here">' + "".join(f'<a href="{link}">x</a>' for link in links))
+    (tmp_path / "b.html").write_text('<p id="there">')
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "check_site.py"), str(tmp_path)], capture_output=True, text=True
+    )
+    nowhere = [f"a.html: {link}" for link in links[4:]]
+    assert done.stdout.splitlines() == [*nowhere, "7 links on the site, 4 lead nowhere"] and done.returncode == 1
+
+
 @pytest.mark.parametrize("page", [*PAGES, *HOST_PAGES], ids=lambda page: page.stem)
 def test_commands_exist(page: Path) -> None:
     text = page.read_text()

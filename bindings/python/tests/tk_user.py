@@ -13,6 +13,9 @@ import tkinter
 
 MESSAGE_BOX = ".__tk__messagebox"
 PAUSE = 60  # milliseconds between two acts: the program does something meanwhile
+IDLE = (
+    10  # that many times in a row there was nothing to do: the program waits to be closed, however slow the machine is
+)
 
 
 class User:
@@ -22,14 +25,16 @@ class User:
         self.root = root
         self.pressed: set[str] = set()
         self.acts_before_dialog = 0
+        self.idle = 0
         root.after(PAUSE, self.act)
 
     def act(self) -> None:
         # First: pressing a button may open a dialog, and comes back when that is closed.
         again = self.root.after(PAUSE, self.act)
-        if not self.answer_dialog() and not self.press_button():
+        self.idle = 0 if self.answer_dialog() or self.press_button() else self.idle + 1
+        if self.idle == IDLE:
             self.root.after_cancel(again)
-            self.root.after(5 * PAUSE, self.close)
+            self.close()
 
     def answer_dialog(self) -> bool:
         """Reads a message box for a while and answers it. They are Tcl's own windows: tkinter does not know them."""
@@ -63,9 +68,6 @@ class User:
 
     def close(self) -> None:
         """As the window manager does it."""
-        if self.answer_dialog():
-            self.root.after(PAUSE, self.close)
-            return
         handler = self.root.protocol("WM_DELETE_WINDOW")
         if handler:
             self.root.tk.eval(handler)

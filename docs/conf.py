@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import asyncguest
 
-project = "asyncguest"
+HERE = Path(__file__).resolve().parent
+
+project = "libasyncguest"
 author = "the libasyncguest authors"
 release = version = asyncguest.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["requirements.txt"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 default_role = "code"
 
 html_theme = "furo"
-html_title = f"asyncguest {release}"
+html_title = f"libasyncguest {release}"
 html_show_sphinx = False
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 templates_path: list[str] = []
 
@@ -68,7 +73,44 @@ def _without_tuples(app, what, name, obj, options, signature, returns):  # type:
     return signature, returns
 
 
+def _group_the_hosts(app, docname, source):  # type: ignore[no-untyped-def]
+    """The navigation has the pages of hosts by the sections of hosts/README.md, which GitHub shows too: what a section
+    links to of its folder. Pages that are in none come last."""
+    if docname != "index":
+        return
+    groups, left = [], {page.stem for page in HERE.glob("hosts/*.md")} - {"README"}
+    for section in (HERE / "hosts" / "README.md").read_text().split("\n## ")[1:]:
+        pages = [page for page in re.findall(r"\]\(([\w-]+)\.md\)", section) if page in left]
+        left -= set(pages)
+        groups.append((section.partition("\n")[0], pages))
+    groups.append(("More hosts", sorted(left)))
+    trees = [
+        "\n".join(["```{toctree}", ":hidden:", f":caption: {title}", *(f"hosts/{page}" for page in pages), "```"])
+        for title, pages in groups
+        if pages
+    ]
+    source[0] = source[0].replace("<!-- the hosts, by the sections of hosts/README.md -->", "\n\n".join(trees))
+
+
+def _name_what_is_elsewhere(app, docname, source):  # type: ignore[no-untyped-def]
+    """Pages and folders outside of docs are not on the site, and are named instead of linked to. Sources are: they are
+    copied."""
+    folder = (HERE / docname).parent
+
+    def named(link):  # type: ignore[no-untyped-def]
+        text, path = link.groups()
+        target = (folder / path.partition("#")[0]).resolve()
+        if target.is_relative_to(HERE) or (target.is_file() and target.suffix != ".md"):
+            return link[0]
+        where = f"`{target.relative_to(HERE.parent)}`"
+        return where if text.strip("`") == where.strip("`") else f"{text} ({where} in the repository)"
+
+    source[0] = re.sub(r"\[([^\]\[]+)\]\((\.\./[^) ]+)\)", named, source[0])
+
+
 def setup(app):  # type: ignore[no-untyped-def]
+    app.connect("source-read", _group_the_hosts)
+    app.connect("source-read", _name_what_is_elsewhere)
     app.connect("autodoc-skip-member", _is_for_the_package)
     app.connect("autodoc-process-docstring", _mark_up)
     app.connect("autodoc-process-signature", _without_tuples)
