@@ -65,13 +65,19 @@ def check(done: subprocess.CompletedProcess[str], prints: str) -> None:
     assert is_like(done.stdout, prints), told
 
 
+def with_libraries(code: str) -> None:
+    """Skips what wants a library that is not to be had for this interpreter."""
+    for name in ("trio", "anyio"):
+        if re.search(rf"^(import|from) (asyncguest\.(hosts|guests)\.)?{name}\b", code, re.MULTILINE):
+            pytest.importorskip(name, reason=f"{name} has no wheel for this interpreter")
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 def test_block_of_a_page_runs(block: Block, tmp_path: Path) -> None:
     if block.reason_not_to_run:
         compile(block.code, block.name, "exec")
         return
-    if "import trio" in block.code:
-        pytest.importorskip("trio")
+    with_libraries(block.code)
     check(run(block.write(tmp_path), block.code), block.prints)
 
 
@@ -79,8 +85,7 @@ def test_block_of_a_page_runs(block: Block, tmp_path: Path) -> None:
 def test_example_runs(example: Path) -> None:
     code = example.read_text()
     assert code.count("\n") < 60, "an example is to be read at a glance"
-    if "import trio" in code:
-        pytest.importorskip("trio")
+    with_libraries(code)
     done = run(example, code)
     check(done, "...")
     assert done.stdout, "an example shows that it has done something"

@@ -78,7 +78,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
     [
         ("_guest", "_hosted"),
         ("_hosted", "_exit"),  # `from . import`
-        ("_exit", "_run"),  # for type checkers
+        ("_exit", "_base_run"),  # for type checkers
         ("_hostcheck", "_hostcheck._parent"),  # inside of a function
         ("_hostcheck._check_run", "_guest"),  # `from ..`
         ("hosts.trio", "hosts.base"),
@@ -89,6 +89,19 @@ def test_nothing_is_imported_in_a_circle() -> None:
 )
 def test_each_way_to_import_is_seen(importer: str, imported: str) -> None:
     assert f"asyncguest.{imported}" in arrows(PACKAGE)[f"asyncguest.{importer}"]
+
+
+def test_trio_is_imported_by_its_own_modules_alone() -> None:
+    """And these by nobody."""
+    theirs = {"trio", "outcome", "sniffio", "anyio"}
+    importers = {
+        name
+        for name, path in modules(PACKAGE).items()
+        if any(module.partition(".")[0] in theirs for module, _ in imports(name, path))
+    }
+    guests = {"asyncguest.guests.trio", "asyncguest.guests._trio_run"}
+    assert importers == {*guests, "asyncguest.hosts.trio"}
+    assert {name for name, imported in arrows(PACKAGE).items() if imported & guests} <= guests
 
 
 def test_the_arrows_are_counted() -> None:

@@ -21,6 +21,7 @@ from ._in_thread import Report, in_thread
 from ._loop import EventLoop, run
 from ._native import __version__
 from ._process import ProcessStats, stats
+from ._resident import Resident
 from ._scope import Scope
 from ._slot import slot
 from ._start import current_guest, start, start_guest_run
@@ -41,6 +42,7 @@ __all__ = [
     "NestingLimit",
     "ProcessStats",
     "Report",
+    "Resident",
     "Scope",
     "SourceGone",
     "StallReport",

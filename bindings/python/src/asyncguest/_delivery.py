@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._errors import NestingLimit, WrongThread
 from ._reports import log
@@ -17,16 +17,37 @@ from ._reports import log
 if TYPE_CHECKING:
     import asyncio
 
+    from ._base_run import BaseRun
     from ._loop import EventLoop
+    from ._native import Reactor
     from ._run import Run
 
 
-class Deliveries:
-    """All the deliveries of one guest."""
+class Delivered(Protocol):
+    """What has its deliveries: asyncio's `EventLoop`, or the `Jobs` of another library."""
 
-    def __init__(self, run: Run, loop: EventLoop, budget: float, max_nesting: int) -> None:
+    @property
+    def reactor(self) -> Reactor: ...
+
+    @property
+    def depth(self) -> int:
+        """How many deliveries of it are on the stack."""
+        ...
+
+    def deliver(self, judge: Any, token: int, budget: float, /) -> bool | None:
+        """One delivery of at most `budget` seconds; None if there was none to be had.
+
+        `judge.not_begun(error)`, `judge.failed(error)`: what has gone wrong.
+        """
+        ...
+
+
+class BaseDeliveries:
+    """All the deliveries of one guest, whichever async library it is of."""
+
+    def __init__(self, run: BaseRun, loop: Delivered, budget: float, max_nesting: int) -> None:
         self._run = run
-        self.loop = loop
+        self._loop = loop
         self._reactor = loop.reactor
         self._budget = budget
         self._max_depth = max_nesting + 1
@@ -47,10 +68,10 @@ class Deliveries:
         """
         if self.over:
             return False
-        if self.loop.depth >= self._max_depth:
+        if self._loop.depth >= self._max_depth:
             self._refuse()
             return False
-        more = self.loop.deliver(self, token, self._budget)
+        more = self._loop.deliver(self, token, self._budget)
         if more is None:
             return False
         self._after()
@@ -80,38 +101,11 @@ class Deliveries:
     @property
     def in_progress(self) -> bool:
         """Whether code of this guest is on the stack."""
-        return self.loop.depth > 0
+        return self._loop.depth > 0
 
     def part(self) -> None:
         """Lets the run go, which is over: a frame of `deliver` in some traceback does not keep the run alive."""
         del self._run
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """The guest's state for a block of the package's own, outside of any delivery."""
-        try:
-            with self.loop.inside():
-                yield
-        except BaseException as error:
-            if self._run.forked:
-                self._left = error
-            raise
-        finally:
-            self._after()
-            if not self.in_progress and (self.loop.has_parked() or self._run.failure is not None):
-                self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
-
-    def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Runs a task that was just made of `coroutine` up to its first suspension."""
-        handle = self.loop.take_first_step(task, coroutine)
-        if handle is None:
-            return  # an eager task factory has done it
-        try:
-            self.loop.run_inside(handle)
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._run.interrupted(error)
-        finally:
-            del task, handle  # see run_inside
 
     def not_begun(self, error: Exception) -> None:
         """The library has refused a delivery. Called by the loop."""
@@ -173,3 +167,40 @@ class Deliveries:
                 "the dialog from the host's own code, or allow nesting."
             ),
         )
+
+
+class Deliveries(BaseDeliveries):
+    """Those of a run of asyncio."""
+
+    _run: Run
+
+    def __init__(self, run: Run, loop: EventLoop, budget: float, max_nesting: int) -> None:
+        super().__init__(run, loop, budget, max_nesting)
+        self.loop = loop
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The guest's state for a block of the package's own, outside of any delivery."""
+        try:
+            with self.loop.inside():
+                yield
+        except BaseException as error:
+            if self._run.forked:
+                self._left = error
+            raise
+        finally:
+            self._after()
+            if not self.in_progress and (self.loop.has_parked() or self._run.failure is not None):
+                self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
+
+    def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Runs a task that was just made of `coroutine` up to its first suspension."""
+        handle = self.loop.take_first_step(task, coroutine)
+        if handle is None:
+            return  # an eager task factory has done it
+        try:
+            self.loop.run_inside(handle)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._run.interrupted(error)
+        finally:
+            del task, handle  # see run_inside

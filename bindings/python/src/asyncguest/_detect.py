@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._compat import running_loop
 from ._errors import GuestError
+from ._exit import alive_here
 
 if TYPE_CHECKING:
     from ._host import Host
@@ -92,11 +93,17 @@ STRANGERS = (
 )  # fmt: skip
 
 
-def find_host() -> Host:
-    """The host that runs on this thread; GuestError if there is none, or more than one."""
+def find_host(alone: str = "asyncguest.run(...)") -> Host:
+    """The host that runs on this thread; GuestError if there is none, or more than one.
+
+    `alone`: the right call where there is no other main loop.
+    """
     guest: Any = getattr(running_loop(), "guest", None)
     if guest is not None:
         return guest.host  # type: ignore[no-any-return]  # a run lives here already: the new one joins it
+    joined = {run.host for run in alive_here()}
+    if len(joined) == 1:
+        return joined.pop()  # that one is of another async library
     found, troubles, absent = _look()
     strangers = {row: row.running(sys.modules[row.shown_by]) for row in STRANGERS if _is_imported(row.shown_by)}
     for running in (True, False):
@@ -110,7 +117,7 @@ def find_host() -> Host:
                 raise GuestError(
                     f"{stranger.label} is on this thread, and asyncguest.hosts has no adapter for it: {stranger.advice}"
                 )
-    raise GuestError(_nothing(troubles, absent, [*strangers]))
+    raise GuestError(_nothing(troubles, absent, [*strangers], alone))
 
 
 def _look() -> tuple[dict[Toolkit, Found], list[str], list[str]]:
@@ -154,11 +161,11 @@ def _ambiguous(rows: dict[Toolkit, Found]) -> str:
     return f"more than one main loop is on this thread: {names}. Say which: give host=..., of {hosts}"
 
 
-def _nothing(troubles: list[str], absent: list[str], strangers: list[Stranger]) -> str:
+def _nothing(troubles: list[str], absent: list[str], strangers: list[Stranger], alone: str) -> str:
     unknown = [f"{row.label} (imported, but has no adapter: {row.advice})" for row in strangers]
     looked = "; ".join([*troubles, *unknown, *([f"not imported: {', '.join(absent)}"] if absent else [])])
     return (
         f"no main loop was found on this thread. Looked for: {looked}. Call start() on the thread of the main loop, "
         "when its application or window is made; or give host=..., see asyncguest.hosts; without any other main loop "
-        "asyncguest.run(...) is the right call"
+        f"{alone} is the right call"
     )

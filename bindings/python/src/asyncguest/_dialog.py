@@ -26,10 +26,8 @@ def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
         receiver = Next(None)
         close = toolkit.show(dialog, receiver)
         try:
-            result = await receiver.future
-            if receiver.error is not None:
-                raise receiver.error
-            return result
+            await receiver.waiter
+            return receiver.taken()
         finally:
             receiver.close()
             close()

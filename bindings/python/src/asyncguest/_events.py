@@ -7,15 +7,14 @@ Owns: their connections, while somebody waits. Host thread, except that a toolki
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from ._errors import GuestError, SourceGone
-from ._start import current_guest
+from ._waiting import waiting_here
 from .sources.find import toolkit_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class _Receiver:
     """Takes what one connection tells. `_put` and `_end` are called on the host thread."""
 
     def __init__(self, filter: Filter | None) -> None:
-        self._loop = current_guest().loop
+        self.waiting = waiting_here()
         self._thread = threading.get_ident()
         self._filter = filter
         #: False: nothing is taken any more.
@@ -79,10 +78,7 @@ class _Receiver:
         if threading.get_ident() == self._thread:
             function(what)
         else:
-            try:
-                self._loop.call_soon_threadsafe(function, what)
-            except RuntimeError:
-                pass  # the run is over
+            self.waiting.soon(function, what)
 
     def _put(self, value: Any) -> None:
         raise NotImplementedError
@@ -96,23 +92,31 @@ class Next(_Receiver):
 
     def __init__(self, filter: Filter | None) -> None:
         super().__init__(filter)
-        self.future: asyncio.Future[Any] = self._loop.create_future()
+        #: To be awaited.
+        self.waiter = self.waiting.waiter()
+        self.value: Any = None
         #: What has come instead of an emission.
         self.error: BaseException | None = None
 
     def _put(self, value: Any) -> None:
         self.is_open = False
-        if not self.future.done():
-            self.future.set_result(value)
+        self.value = value
+        self.waiting.wake(self.waiter)
 
     def _end(self, error: BaseException) -> None:
         self.error = error
         self._put(None)
 
+    def taken(self) -> Any:
+        """The emission, or raises what has come instead."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
     def close(self) -> None:
         """Nobody waits any more."""
         self.is_open = False
-        self.error = None  # which leads here
+        self.value = self.error = None  # which may lead here
 
 
 @overload
@@ -146,10 +150,8 @@ def event(source: Any, name: Any = None, *, filter: Filter | None = None) -> Cor
         disconnect = toolkit.connect(source, name, receiver)
         source = None  # whoever waits keeps nobody alive
         try:
-            value = await receiver.future
-            if receiver.error is not None:
-                raise receiver.error
-            return value
+            await receiver.waiter
+            return receiver.taken()
         finally:
             receiver.close()
             disconnect()
@@ -163,7 +165,7 @@ class _Each(_Receiver, Generic[T]):
     def __init__(self, filter: Filter | None, most: int | None) -> None:
         super().__init__(filter)
         self._items: deque[T] = deque(maxlen=most)
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Awaitable[object] | None = None
         self._error: BaseException | None = None
 
     def _put(self, value: T) -> None:
@@ -175,8 +177,8 @@ class _Each(_Receiver, Generic[T]):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            self.waiting.wake(self._waiter)
 
     def close(self) -> None:
         self.is_open = False
@@ -184,6 +186,7 @@ class _Each(_Receiver, Generic[T]):
         self._end(_left())
 
     async def next(self) -> T:
+        await self.waiting.checkpoint()
         while not self._items:
             if self._error is not None:
                 try:
@@ -193,7 +196,7 @@ class _Each(_Receiver, Generic[T]):
                         self._error = None  # of a filter: it is told once, and leads here
             if self._waiter is not None:
                 raise GuestError("another task waits for this stream: each task needs an events(...) of its own")
-            self._waiter = self._loop.create_future()
+            self._waiter = self.waiting.waiter()
             try:
                 await self._waiter
             finally:

@@ -17,20 +17,26 @@ from ._reports import log, warn
 from ._system import after_fork
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from ._base_run import BaseRun
 
 #: Seconds that the runs have for their clean-up when the interpreter ends.
 DEADLINE = 5.0
 
 #: A run is added when it starts and discarded when it ends; `alive` is for who wants to look at them.
-unended: set[Run] = set()
+unended: set[BaseRun] = set()
 #: In the child of a fork: the runs begun before. With the last reference to them their coroutines would be closed.
-_of_parents: list[Run] = []
+_of_parents: list[BaseRun] = []
 
 
-def alive() -> list[Run]:
+def alive() -> list[BaseRun]:
     """The runs that have not ended, of all threads."""
     return list(unended)
+
+
+def alive_here() -> list[BaseRun]:
+    """Those of this thread."""
+    here = threading.get_ident()  # which may have been that of a thread that has ended
+    return [run for run in alive() if run.host_thread == here and not run.is_orphaned]
 
 
 def _at_exit() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._errors import GuestClosed
 from ._factory import make_coroutine, make_task
-from ._host import CallbackHost, Host
+from ._host import Host, adapter_of
 from ._hosted import HostedRun
 from ._loop import EventLoop
 from ._stall import report_stall
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeVarTuple
 
     from ._hosted import DoneCallback
-    from ._run import State
+    from ._resident import State
 
     Ts = TypeVarTuple("Ts")
 
@@ -61,9 +61,7 @@ class Guest:
         on_stall: Callable[[StallReport], object] | None = None,
         host_uses_signal_set_wakeup_fd: bool = False,
     ) -> None:
-        if isinstance(host, type):
-            raise TypeError(f"host is the class {host.__name__}: make an instance of it, {host.__name__}(...)")
-        adapter = host if isinstance(host, Host) else CallbackHost(host)
+        adapter = adapter_of(host)
         for what, function in (
             ("done_callback", done_callback),
             ("loop_factory", loop_factory),
@@ -125,6 +123,11 @@ class Guest:
     def host_thread(self) -> int:
         """The ident of the thread that started the run. Any thread."""
         return self.record.host_thread
+
+    @property
+    def is_cancelling(self) -> bool:
+        """The main task was cancelled and has not ended yet: what it does now is its clean-up."""
+        return self.record.is_cancelling
 
     @property
     def interrupted_count(self) -> int:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ._leaving import leave
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from ._resident import Resident
 
     Job: TypeAlias = Callable[[], object]
 
@@ -60,13 +62,16 @@ class Host:
         """Ends `watch`. The fd is closed soon after."""
         raise NotImplementedError
 
-    def attached(self, guest: Any) -> None:
-        """The guest is about to start: the place to hook the host's own end, which calls `guest.shutdown()`."""
+    def attached(self, guest: Resident) -> None:
+        """The guest is about to start: the place to hook the host's own end, which calls `guest.shutdown()`.
 
-    def detached(self, guest: Any) -> None:
+        `guest`: a `Guest`, or one of another async library, as of Trio.
+        """
+
+    def detached(self, guest: Resident) -> None:
         """The run is over; its loop is about to be closed, and `done_callback` to be called."""
 
-    def forked(self, guest: Any) -> None:
+    def forked(self, guest: Resident) -> None:
         """This is the child of a fork, and the run, the parent's, is "ended" here: who awaits it is to be told.
 
         Called inside `os.fork()`. Leave alone what the parent has too, such as an epoll set or a display's connection.
@@ -82,6 +87,13 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"
+
+
+def adapter_of(host: Host | Callable[[Job], object]) -> Host:
+    """The adapter that a user means by `host`: that one, or what a plain function makes."""
+    if isinstance(host, type):
+        raise TypeError(f"host is the class {host.__name__}: make an instance of it, {host.__name__}(...)")
+    return host if isinstance(host, Host) else CallbackHost(host)
 
 
 def can_post(host: Host) -> bool:

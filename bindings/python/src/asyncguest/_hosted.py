@@ -19,6 +19,7 @@ from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop, make_task
 from ._loop import EventLoop
+from ._resident import check_not_forked
 from ._run import Run
 from ._shutdown import drive_to_end, settle_all
 from ._signals import CtrlC
@@ -73,7 +74,7 @@ class HostedRun(Run):
 
     def in_charge(self, what: str) -> Deliveries:
         """The deliveries, for a call that needs a live run on its own thread."""
-        self.check_not_forked(what)
+        check_not_forked(self, what)
         if self.deliveries is None or self.state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self.state}")
         if threading.get_ident() != self.host_thread:
@@ -208,8 +209,7 @@ class HostedRun(Run):
         if self.is_orphaned:
             self._take_over()
         deliveries = self.in_charge("shutdown")
-        if deliveries.in_progress:
-            raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
+        self.check_outside(deliveries.in_progress)
         return drive_to_end(self, deliveries, deadline)
 
     def _take_over(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import _exit
-from ._guest import Guest
 from ._native import live, open_reactors
+from ._resident import Resident
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class ProcessStats:
     sources: int
     #: Threads of the library.
     threads: int
-    #: Runs that have not ended.
-    guests: tuple[Guest, ...]
+    #: Runs that have not ended, each a `Guest` or a `TrioGuest`.
+    guests: tuple[Resident, ...]
 
 
 def stats() -> ProcessStats:

@@ -1,6 +1,6 @@
-"""One run: what its parts know of it, and what they tell it.
+"""A run of asyncio: what its parts know of it, and what they tell it.
 
-Owns: the phase of its life, its host thread and its outcome. Host thread only, except where a method says otherwise.
+Owns: its main task and its outcome. Host thread only, except where a method says otherwise.
 The parts (deliveries, posts, end, exit hook, loop) know no more of a run than this; what it does when they call
 is in `_hosted.py`.
 
@@ -13,77 +13,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-from ._errors import GuestClosed
+from ._base_run import BaseRun
 from ._host import Host
-from ._reports import log, warn
-
-if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
-
-    State: TypeAlias = Literal["new", "running", "ending", "ended"]
-
-# So many posts in a row may fail (the pauses between them grow, in all to a quarter of a second) before the host
-# counts as gone.
-_MAY_FAIL = 8
 
 
-class Run:
-    """The record of one run."""
+class Run(BaseRun):
+    """The record of one run of asyncio."""
 
     def __init__(self, host: Host, name: str | None) -> None:
-        self.host = host
-        self.name = name
-        self.state: State = "new"
-        #: Its handle, the `Guest` that hosts and users are given, from its start until it has ended.
-        self.guest: Any = None
+        super().__init__(host, name)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[Any] | None = None
         #: The task of the clean-up, once it has begun.
         self.clean_up_task: asyncio.Task[None] | None = None
         #: What has gone wrong in the loop itself, outside of any callback: nothing of the run can go on.
         self.failure: Exception | None = None
-        #: The ident of the host thread; 0 before the start.
-        self.host_thread = 0
-        self._thread: threading.Thread | None = None
-        #: The host took no posts any more.
-        self.abandoned = False
         #: How often Ctrl-C came.
         self.interrupted_count = 0
-        #: This process is a fork of the one that started the run: the run is the parent's.
-        self.forked = False
         self._forked_in: asyncio.Task[Any] | None = None
         self._was_cancelled = False
         self._kept: set[asyncio.Task[Any]] = set()
 
     # ---- what the parts ask
 
-    @property
-    def title(self) -> str:
-        """The run in a sentence. Any thread."""
-        return f"the run {self.name!r}" if self.name else "the run"
-
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<asyncguest.Guest{name} {self.state} in {self.host!r}>"
-
-    @property
-    def is_orphaned(self) -> bool:
-        """The thread that started the run has ended: any other may shut it down. Any thread."""
-        host = self._thread
-        # The main thread counts as ended while the exit hook runs on it.
-        return (
-            self.state in ("running", "ending")
-            and host is not None
-            and host is not threading.main_thread()
-            and not host.is_alive()
-        )
-
-    @property
-    def has_ended(self) -> bool:
-        """The loop is closed or about to be, or is the parent process's. Any thread."""
-        return self.state == "ended"
 
     @property
     def is_cancelling(self) -> bool:
@@ -100,16 +57,7 @@ class Run:
             return self.state in ("running", "ending")
         return self.clean_up_task is not None and self.clean_up_task.done() and self.state == "ending"
 
-    def check_not_forked(self, what: str) -> None:
-        """Raises GuestClosed in the child of a fork."""
-        if self.forked:
-            raise GuestClosed(f"{what}(): this process is a fork; the run lives in its parent")
-
     # ---- what they tell
-
-    def live_here(self) -> None:
-        """The calling thread is the host thread from here on."""
-        self.host_thread, self._thread = threading.get_ident(), threading.current_thread()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Holds a task that nobody else may hold (asyncio itself does not) until it is done."""
@@ -161,55 +109,6 @@ class Run:
             if not self.is_cancelling:
                 self.cancel()
 
-    def post_failed(self, in_a_row: int, error: BaseException) -> bool:
-        """The host's `post` has raised. Returns whether nothing more is to be posted; else the library asks again.
-
-        On the thread that has posted: most often the library's I/O thread.
-        """
-        if self.has_ended:
-            return True  # the host has just forgotten it
-        if in_a_row == 1:
-            log.error("%r could not be posted to; it is tried again", self.host, exc_info=error)
-        if in_a_row < _MAY_FAIL:
-            return False
-        self.abandoned = True
-        log.error("%r is abandoned", self, exc_info=error)
-        warn(
-            f"asyncguest: {self.host!r} failed to take {_MAY_FAIL} posts in a row, the last with {error!r}: "
-            f"{self.title} is abandoned. Its clean-up is driven by guest.shutdown(), or when the "
-            "interpreter ends."
-        )
-        return True
-
-    def end_child(self, error: BaseException | None) -> NoReturn:
-        """Guest code has forked, and its delivery in the child is over, by `error` if not None."""
-        if not isinstance(error, (SystemExit, KeyboardInterrupt)):
-            task = self._forked_in
-            own = task.exception() if task is not None and task.done() and not task.cancelled() else None
-            error = GuestClosed(
-                "this process is a fork; the run lives in its parent: end the child with os._exit() or exec"
-            )
-            error.__cause__ = own
-        self.host.end_child(error)
-
-    def conclude(self) -> None:
-        """The run is over: closes the loop and tells the host. Outside of any delivery."""
-        raise NotImplementedError
-
-    # ---- what the process's own end and its forks call
-
-    def shutdown(self, deadline: float) -> bool:
-        """See `Guest.shutdown`."""
-        raise NotImplementedError
-
-    def forget_in_child(self) -> None:
-        """The process has forked, and this is the child: the run is the parent's.
-
-        A run of this thread's, which is the only one here, has a host that may go on.
-        """
-        raise NotImplementedError
-
-    def tell_host_in_child(self) -> None:
-        """The last step of that, which may run code of the host."""
-        if self.loop is not None and self.host_thread == threading.get_ident():
-            self.host.forked(self.guest)
+    def failure_in_child(self) -> BaseException | None:
+        task = self._forked_in
+        return task.exception() if task is not None and task.done() and not task.cancelled() else None

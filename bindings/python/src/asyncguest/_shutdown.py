@@ -10,8 +10,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ._compat import settle_abandoned
-from ._errors import GuestError
-from ._reports import warn
 
 if TYPE_CHECKING:
     from ._delivery import Deliveries
@@ -63,11 +61,8 @@ def drive_to_end(run: Run, deliveries: Deliveries, deadline: float) -> bool:
 def abandon(run: Run, loop: asyncio.AbstractEventLoop) -> None:
     """Names what has not finished and gives it an outcome, so that `done_callback` gets a task that is done."""
     tasks = asyncio.all_tasks(loop)
-    left = sorted(task.get_name() for task in tasks if task is not run.clean_up_task)
-    what = ", ".join(left) if left else "the default executor"
-    warn(f"asyncguest: {run.title} was abandoned when its time was over; not finished: {what}")
-    error = GuestError("the run was abandoned: its host had ended, and it did not finish in the time that it was given")
-    settle_all(run, loop, error)
+    left = [task.get_name() for task in tasks if task is not run.clean_up_task]
+    settle_all(run, loop, run.given_up(left or ["the default executor"]))
 
 
 def settle_all(run: Run, loop: asyncio.AbstractEventLoop, error: Exception) -> None:

@@ -10,12 +10,12 @@ other end, whoever's fd is in place: that one of them wakes lets the interpreter
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._system import drain, file_of, new_pipe
 
@@ -37,6 +37,14 @@ def on_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
+class Readers(Protocol):
+    """What watches fds: an asyncio loop, or who does it as one does."""
+
+    def add_reader(self, fd: int, callback: Callable[..., object], /, *args: Any) -> object: ...
+
+    def remove_reader(self, fd: int, /) -> object: ...
+
+
 class WakeupFd:
     """The wake-up fd for the time of a run, unless somebody has one: then it stays theirs.
 
@@ -44,7 +52,7 @@ class WakeupFd:
     set theirs meanwhile, which stays.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, reactor: Reactor) -> None:
+    def __init__(self, loop: Readers, reactor: Reactor) -> None:
         self._loop, self._reactor = loop, reactor
 
     def __enter__(self) -> WakeupFd:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._errors import GuestError
 from .._guest import Guest
+from .._resident import Resident, check_not_forked
 from ._loophost import LoopHost
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class AwaitedHost(LoopHost):
         super().__init__(deadline)
         #: Seconds after which a run that did not end when it was asked to is to be cancelled.
         self.patience = deadline * _PATIENCE
-        self._ends: dict[Guest, Any] = {}
+        self._ends: dict[Resident, Any] = {}
 
     async def run(self, async_fn: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts, **options: Any) -> T:
         """Runs `async_fn(*args)` as a guest, for host code to await; returns or raises what it does.
@@ -49,23 +50,23 @@ class AwaitedHost(LoopHost):
         await self.wait(guest)
         return task.result()
 
-    async def wait(self, guest: Guest) -> None:
+    async def wait(self, guest: Resident) -> None:
         """Waits until the run of `guest` is over and cleaned up. If the waiting task is cancelled, the guest is.
 
         Raises GuestError if it was not started in this host, and GuestClosed in the child of a fork: the run is the
         parent's.
         """
-        guest.record.check_not_forked("wait")  # before the child's loop takes a wake-up of the parent's
+        check_not_forked(guest, "wait")  # before the child's loop takes a wake-up of the parent's
         if guest not in self._ends and guest.state != "ended":
             raise GuestError(
                 f"wait() is for runs that were started in this {type(self).__name__}, and {guest!r} was not"
             )
         await self.wait_for(self._ends.get(guest), guest)
-        guest.record.check_not_forked("wait")
+        check_not_forked(guest, "wait")
 
     # ---- what an adapter overrides
 
-    def keep(self, guest: Guest) -> Any:
+    def keep(self, guest: Resident) -> Any:
         """Starts the guest's keeper; returns the event that it and the waiters wait for."""
         raise NotImplementedError
 
@@ -73,37 +74,37 @@ class AwaitedHost(LoopHost):
         """Sets that event. The library may have ended before."""
         raise NotImplementedError
 
-    async def wait_for(self, end: Any, guest: Guest) -> None:
+    async def wait_for(self, end: Any, guest: Resident) -> None:
         """Waits for that event; None: it was told before. Calls `ask_to_end` if the waiting task is cancelled."""
         raise NotImplementedError
 
     # ---- what an adapter's keeper calls
 
     @staticmethod
-    def ask_to_end(guest: Guest) -> bool:
+    def ask_to_end(guest: Resident) -> bool:
         """Cancels the run, unless it is in its clean-up, which that would cut off. Returns whether it did."""
-        if guest.record.is_cancelling:
+        if guest.is_cancelling:
             return False
         guest.cancel("the host's program has ended, or what waited for this run was cancelled")
         return True
 
     @staticmethod
-    def give_up(guest: Guest) -> None:
+    def give_up(guest: Resident) -> None:
         """Ends the run as it stands: names what is left of it, and tells."""
         guest.shutdown(0)
 
     # ---- what a guest tells
 
-    def attached(self, guest: Any) -> None:
+    def attached(self, guest: Resident) -> None:
         super().attached(guest)
         self._ends[guest] = self.keep(guest)
 
-    def detached(self, guest: Any) -> None:
+    def detached(self, guest: Resident) -> None:
         super().detached(guest)
         end = self._ends.pop(guest, None)
         if end is not None:
             self.tell(end)
 
-    def forked(self, guest: Any) -> None:
+    def forked(self, guest: Resident) -> None:
         super().forked(guest)
         self.tell(self._ends.pop(guest))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from .._errors import GuestError
 from .._host import Host
+from .._resident import Resident
 
 
 class Found(NamedTuple):
@@ -59,12 +60,12 @@ class LoopHost(Host):
         self.deadline = deadline
         #: The host has ended, or is about to, and can give no more deliveries.
         self.has_ended = False
-        self._guests: list[Any] = []
+        self._guests: list[Resident] = []
         # What ends each of the main loops that `run_mainloop` runs, the innermost last.
         self._quits: list[Callable[[], object] | None] = []
         self._leaving: BaseException | None = None
 
-    def attached(self, guest: Any) -> None:
+    def attached(self, guest: Resident) -> None:
         if not self._guests:
             self.hook()
             self.has_ended = False  # a main loop can run again
@@ -75,7 +76,7 @@ class LoopHost(Host):
             )
         self._guests.append(guest)
 
-    def detached(self, guest: Any) -> None:
+    def detached(self, guest: Resident) -> None:
         if guest in self._guests:
             self._guests.remove(guest)
             if not self._guests:
@@ -162,7 +163,7 @@ class LoopHost(Host):
             for guest in reversed(self._guests):
                 steps.callback(self._shut_down_one, guest)
 
-    def _shut_down_one(self, guest: Any) -> None:
+    def _shut_down_one(self, guest: Resident) -> None:
         try:
             guest.shutdown(self.deadline)
         except (SystemExit, KeyboardInterrupt):

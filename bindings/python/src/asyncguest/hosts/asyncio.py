@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from .._compat import running_loop
-from .._guest import Guest
+from .._resident import Resident
 from .base import AwaitedHost, Found, watches
 
 __all__ = ["AsyncioHost", "find"]
@@ -56,7 +56,7 @@ class AsyncioHost(AwaitedHost):
         """`loop.run_forever()`. Runs that have not ended when it returns, for whatever reason, are shut down."""
         self.run_mainloop(self._loop.run_forever)
 
-    async def wait_for(self, end: _Keeper | None, guest: Guest) -> None:
+    async def wait_for(self, end: _Keeper | None, guest: Resident) -> None:
         cancelled: asyncio.CancelledError | None = None
         while end is not None and not end.over.done():
             try:
@@ -90,7 +90,7 @@ class AsyncioHost(AwaitedHost):
         # By way of one more iteration of the loop, whose timers come in between, as in `watch`.
         self._loop.call_soon_threadsafe(self._loop.call_soon, job)
 
-    def keep(self, guest: Guest) -> _Keeper:
+    def keep(self, guest: Resident) -> _Keeper:
         keeper = _Keeper(self, guest, self._loop)
         self._keepers.add(keeper)
         keeper.add_done_callback(self._keepers.discard)
@@ -99,7 +99,7 @@ class AsyncioHost(AwaitedHost):
     def tell(self, end: _Keeper) -> None:
         end.guest_is_over()
 
-    def _end(self, guest: Guest) -> None:
+    def _end(self, guest: Resident) -> None:
         """The program has ended, and `guest` has not."""
         if not self.ask_to_end(guest):
             self._loop.call_later(self.patience, guest.cancel)  # or it has swallowed it and goes on
@@ -109,7 +109,7 @@ class AsyncioHost(AwaitedHost):
 class _Keeper(asyncio.Task[None]):
     """Ends with its guest. When the program ends and cancels all its tasks, the guest is cancelled instead."""
 
-    def __init__(self, host: AsyncioHost, guest: Guest, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, host: AsyncioHost, guest: Resident, loop: asyncio.AbstractEventLoop) -> None:
         self.over: asyncio.Future[None] = loop.create_future()
         super().__init__(_Until(self.over), loop=loop, name=f"keeper of {guest!r}")
         self._log_destroy_pending = False  # a loop that has stopped for good leaves it as it is, and that is well

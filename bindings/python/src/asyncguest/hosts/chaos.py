@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .._host import Host, can_post
 from .queue import QueueHost
 
 if TYPE_CHECKING:
     from .._host import Job
+    from .._resident import Resident
 
 __all__ = ["ChaosHost", "ChaosError"]
 
@@ -133,13 +134,13 @@ class ChaosHost(Host):
 
     # ---- both
 
-    def attached(self, guest: Any) -> None:
+    def attached(self, guest: Resident) -> None:
         if not self._guests:
             self._later = _Later()
         self._guests += 1
         self.inner.attached(guest)
 
-    def detached(self, guest: Any) -> None:
+    def detached(self, guest: Resident) -> None:
         self._guests -= 1
         later = self._later
         if not self._guests and later is not None:
@@ -147,7 +148,7 @@ class ChaosHost(Host):
             later.close()  # what it still had comes now, after the end
         self.inner.detached(guest)
 
-    def forked(self, guest: Any) -> None:
+    def forked(self, guest: Resident) -> None:
         self.inner.forked(guest)
 
     def end_child(self, error: BaseException) -> NoReturn:

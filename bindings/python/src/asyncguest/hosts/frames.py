@@ -20,7 +20,7 @@ from .base import LONGEST_ROUND, JobHost, watches
 if TYPE_CHECKING:
     from typing import Self
 
-    from .._guest import Guest
+    from .._resident import Resident
 
 __all__ = ["FramesHost"]
 
@@ -90,7 +90,7 @@ class FramesHost(JobHost):
         if self._poll is not None:
             self._poll.unregister(fd)
 
-    def forked(self, guest: Guest) -> None:
+    def forked(self, guest: Resident) -> None:
         for fd in list(self._watched):  # closed here, where poll() would always find it
             self.unwatch(fd)
 

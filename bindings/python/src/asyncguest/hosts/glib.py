@@ -19,6 +19,8 @@ from time import monotonic
 from typing import Any
 
 from .._errors import GuestError
+from .._guest import Guest
+from .._resident import Resident
 from . import _gio
 from ._gsource import FdSource, GLib, SourceNotifier, default_application, once
 from .base import LONGEST_YIELD, Found, YieldingHost, watches
@@ -87,9 +89,10 @@ class GLibHost(YieldingHost):
 
     # ---- what a guest asks for
 
-    def attached(self, guest: Any) -> None:
+    def attached(self, guest: Resident) -> None:
         super().attached(guest)
-        _gio.serve(guest.loop, self._context)
+        if isinstance(guest, Guest):
+            _gio.serve(guest.loop, self._context)
 
     def make_watch(self, fd: int, ready: Callable[[], object]) -> FdSource:
         return FdSource(self._context, fd, ready)

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from .._guest import Guest
 from .._reports import log
+from .._resident import Resident
 from .._running_loop import in_trio
 from .base import AwaitedHost, Found, watches
 
@@ -62,7 +62,7 @@ class TrioHost(AwaitedHost):
         if host._left_by is not None:
             raise host._left_by
 
-    async def wait_for(self, end: trio.Event | None, guest: Guest) -> None:
+    async def wait_for(self, end: trio.Event | None, guest: Resident) -> None:
         if end is None:
             await trio.lowlevel.checkpoint()
             return
@@ -85,7 +85,7 @@ class TrioHost(AwaitedHost):
         except RuntimeError:
             pass  # Trio has ended before
 
-    def forked(self, guest: Guest) -> None:
+    def forked(self, guest: Resident) -> None:
         super().forked(guest)
         for fd in list(self._watched):  # closed here, so that Trio takes nothing out of its epoll set, the parent's too
             self.unwatch(fd)
@@ -111,7 +111,7 @@ class TrioHost(AwaitedHost):
                 if self.deliver(ready):
                     await trio.lowlevel.cancel_shielded_checkpoint()
 
-    def keep(self, guest: Guest) -> trio.Event:
+    def keep(self, guest: Resident) -> trio.Event:
         end = trio.Event()
         trio.lowlevel.spawn_system_task(self._until, guest, end, name=f"keeper of {guest!r}")
         return end
@@ -122,7 +122,7 @@ class TrioHost(AwaitedHost):
         except RuntimeError:
             pass  # Trio has ended before, and with it who waited
 
-    async def _until(self, guest: Guest, end: trio.Event) -> None:
+    async def _until(self, guest: Resident, end: trio.Event) -> None:
         """Is cancelled when the program ends."""
         try:
             await end.wait()

@@ -16,6 +16,7 @@ from typing import Any
 
 from .._errors import GuestError
 from .._host import Host
+from .._resident import Resident
 from .base import Found
 
 __all__ = ["WebviewHost", "find"]
@@ -90,13 +91,13 @@ class WebviewHost(Host):
     def unwatch(self, fd: int) -> None:
         self._inner.unwatch(fd)
 
-    def attached(self, guest: Any) -> None:
+    def attached(self, guest: Resident) -> None:
         self._inner.attached(guest)
 
-    def detached(self, guest: Any) -> None:
+    def detached(self, guest: Resident) -> None:
         self._inner.detached(guest)
 
-    def forked(self, guest: Any) -> None:
+    def forked(self, guest: Resident) -> None:
         self._inner.forked(guest)
 
 

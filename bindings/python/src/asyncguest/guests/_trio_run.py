@@ -1,0 +1,291 @@
+"""A run of Trio in its host: what is taken of the host thread at its start, and given back at its end.
+
+Owns: Trio, from its first tick to its last. Host thread only, except where a method says otherwise.
+
+    Trio's tick --sleeps--> its own thread waits --there is something--> Jobs.soon --> the host's delivery: the next tick
+                --has more to do-------------------------------------> Jobs.soon_here --> this delivery, or the next one
+
+Ctrl-C is Trio's: it raises KeyboardInterrupt in the main task. So that Python's handlers run while the host sleeps, the
+process's wake-up fd is the package's, as it is for asyncio's runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import ExitStack, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+from outcome import Error, Outcome
+from sniffio import thread_local as running_library
+
+from .. import _exit, _waiting
+from .._base_run import BaseRun
+from .._delivery import BaseDeliveries
+from .._errors import GuestError, WrongThread
+from .._native import Reactor
+from .._reports import log
+from .._wakeup_fd import WakeupFd, on_main_thread
+from ._jobs import Jobs
+
+if TYPE_CHECKING:
+    from .._host import Host
+
+T = TypeVar("T")
+
+# As of a `Guest` that is told nothing else: seconds that a delivery may take, and how deep nested loops are followed.
+_BUDGET = 0.005
+_MAX_NESTING = 64
+# Seconds in which Trio's own thread has to give back what it holds of a run that is given up.
+_LETS_GO = 1.0
+
+#: Runs that were given up. With the last reference to them what their tasks have left would run, outside of Trio.
+_given_up: list[TrioRun] = []
+
+
+class GuestCancelled(GuestError):
+    """The run was cancelled: by `cancel`, or because its host had ended."""
+
+
+class TrioRun(BaseRun):
+    """A run that `start` has begun."""
+
+    jobs: Jobs
+    deliveries: BaseDeliveries
+
+    def __init__(self, host: Host, name: str, done_callback: Callable[[Outcome[Any]], object] | None) -> None:
+        super().__init__(host, name)
+        #: Trio's own, once it has ended.
+        self.outcome: Outcome[Any] | None = None
+        self._done_callback = done_callback
+        self._scope = trio.CancelScope()
+        self._was_cancelled = False
+        # What Trio has not ended by itself.
+        self._failure: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<asyncguest.guests.trio.TrioGuest {self.name!r} {self.state} in {self.host!r}>"
+
+    @property
+    def is_cancelling(self) -> bool:
+        """See `TrioGuest.is_cancelling`."""
+        return self._was_cancelled and self.outcome is None
+
+    @property
+    def is_over(self) -> bool:
+        return self.outcome is not None and self.state == "running"
+
+    # ---- the start
+
+    def start(self, guest: Any, coroutine: Coroutine[Any, Any, Any], options: dict[str, Any]) -> None:
+        """Takes the host thread's state, as far as it is free, and begins. See `guests.trio.start`."""
+        host = self.host
+        with ExitStack() as undo:
+            undo.callback(coroutine.close)
+            reactor = Reactor(
+                posts_to=None if host.watches_fds else host,
+                post_failed=self.post_failed,
+                repost_after=host.repost_after,
+                hosted=True,
+            )
+            self.guest = guest
+            self.jobs = jobs = Jobs(reactor)
+            self.deliveries = deliveries = BaseDeliveries(self, jobs, _BUDGET, _MAX_NESTING)
+            self._wakeup = WakeupFd(jobs, reactor)
+            self._main = coroutine
+            self.live_here()
+            undo.callback(self._detach)
+            self.state = "running"
+            reactor.post_deliveries(deliveries.deliver)
+            host.attached(guest)
+            deliveries.watch()
+            if not host.uses_wakeup_fd:
+                self._wakeup.__enter__()
+            trio.lowlevel.start_guest_run(
+                self._run_main,
+                run_sync_soon_threadsafe=jobs.soon,
+                run_sync_soon_not_threadsafe=jobs.soon_here,
+                done_callback=self._trio_is_done,
+                host_uses_signal_set_wakeup_fd=True,
+                **options,
+            )
+            self.token = trio.lowlevel.current_trio_token()
+            self._root = trio.lowlevel.current_root_task()
+            _exit.unended.add(self)
+            jobs.asyncgen_hooks, outside = sys.get_asyncgen_hooks(), jobs.asyncgen_hooks
+            sys.set_asyncgen_hooks(*outside)
+            undo.pop_all()
+
+    async def _run_main(self) -> Any:
+        trio.lowlevel.current_task().name = str(self.name)
+        with self._scope:
+            return await self._main
+        raise GuestCancelled("the run was cancelled: by cancel(), or because its host had ended")
+
+    # ---- the end
+
+    def cancel(self) -> bool:
+        """See `TrioGuest.cancel`."""
+        if self.outcome is not None or self.has_ended:
+            return False
+        self._was_cancelled = True
+        if threading.get_ident() == self.host_thread:
+            self._scope.cancel()
+            return True
+        try:
+            self.token.run_sync_soon(self._scope.cancel)
+        except trio.RunFinishedError:
+            return False  # it has ended meanwhile
+        return True
+
+    def interrupted(self, error: BaseException) -> None:
+        self._fail(error)
+
+    def break_down(self, error: Exception) -> None:
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """What Trio's tick itself has failed with: there is no next one."""
+        if self.forked:
+            raise error
+        self.report("Trio itself has failed, which ends the run", error)
+        self._end_by(error)
+
+    def _end_by(self, error: BaseException) -> None:
+        self._failure = error
+        self.outcome = self.outcome or Error(error)
+
+    def report(self, message: str, error: BaseException) -> None:
+        log.error("%s", message, exc_info=error)
+
+    def _trio_is_done(self, outcome: Outcome[Any]) -> None:
+        """In Trio's last tick."""
+        self.outcome = outcome
+
+    def shutdown(self, deadline: float) -> bool:
+        """See `TrioGuest.shutdown`."""
+        if self.has_ended:
+            return True
+        if self.is_orphaned:
+            self.jobs.reactor.take_over()
+            self._give_up()
+            self.conclude()
+            return False  # on another thread Trio cannot go on
+        if threading.get_ident() != self.host_thread:
+            raise WrongThread("shutdown() belongs on the host thread; from others use cancel()")
+        self.check_outside(self.deliveries.in_progress)
+        self.cancel()
+        self.jobs.run_until(self.deliveries, lambda: self.outcome or self.forked, monotonic() + deadline)
+        if self.forked:
+            self.end_child(None)
+        if self.outcome is None:
+            self._give_up()
+            self._let_trio_go()
+        finished = self._failure is None
+        self.conclude()
+        return finished
+
+    def _give_up(self) -> None:
+        self._end_by(self.given_up(list(self._unfinished()) or ["Trio's own tasks"]))
+        _given_up.append(self)
+
+    def _let_trio_go(self) -> None:
+        """Trio's next tick is dropped, with which it gives back what it has of this thread: its fds, and SIGINT."""
+        with suppress(trio.RunFinishedError):
+            self.token.run_sync_soon(bool)  # ends the waiting of its thread, which has the tick then
+        if inspect.getcoroutinestate(self._main) == inspect.CORO_CREATED:
+            self._main.close()
+        self.jobs.drop_until(monotonic() + _LETS_GO)
+
+    def _unfinished(self) -> Iterator[str]:
+        """The names of the tasks that are left, but Trio's own."""
+        tasks = [] if self._root is None else [self._root]
+        while tasks:
+            task = tasks.pop()
+            tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+            if not task.name.startswith("<"):
+                yield task.name
+
+    def conclude(self) -> None:
+        outcome = self.outcome
+        assert outcome is not None
+        try:
+            self._detach()
+        finally:
+            tell, self._done_callback = self._done_callback, None
+            self.deliveries.part()
+            self.guest = None
+            if tell is not None:
+                tell(outcome)
+            elif isinstance(outcome, Error) and not isinstance(outcome.error, GuestCancelled):
+                log.error("a run of Trio has failed, and had no done_callback", exc_info=outcome.error)
+
+    def _detach(self) -> None:
+        """Gives it all back: each step, also if one before it fails because the host is gone."""
+        self.state = "ended"
+        reactor, deliveries = self.jobs.reactor, self.deliveries
+        deliveries.over = True
+        reactor.post_deliveries(None)
+        with ExitStack() as steps:  # the last one is done first
+            steps.callback(reactor.close)
+            steps.callback(self.host.detached, self.guest)
+            steps.callback(_exit.unended.discard, self)
+            steps.callback(self._wakeup.__exit__)
+            steps.callback(deliveries.unwatch)
+
+    # ---- forks
+
+    def forget_in_child(self) -> None:
+        self.forked = True
+        self.state = "ended"
+        self.deliveries.over, self.deliveries.is_watched = True, False
+        self.jobs.reactor.forget_in_child()
+        # Trio's handler would tell the parent of the child's Ctrl-C.
+        if on_main_thread() and str(getattr(signal.getsignal(signal.SIGINT), "__module__", "")).startswith("trio."):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Waiter:
+    """What one task awaits, once."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self.event.wait().__await__()
+
+
+class _TrioWaiting:
+    """How a task of Trio's waits for what a toolkit tells. See `Waiting`."""
+
+    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
+        self._token = token
+
+    def waiter(self) -> _Waiter:
+        return _Waiter()
+
+    def wake(self, waiter: _Waiter) -> None:
+        waiter.event.set()
+
+    def soon(self, function: Callable[[T], object], what: T) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function, what)
+
+    async def checkpoint(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+def _waiting_here() -> _TrioWaiting | None:
+    """If it is code of a run of Trio's that runs, and no other library's that is nested in it."""
+    if running_library.name != "trio":
+        return None
+    runs = [run for run in _exit.alive_here() if isinstance(run, TrioRun)]
+    return _TrioWaiting(runs[0].token) if runs else None
+
+
+_waiting.others.append(_waiting_here)
