@@ -119,6 +119,47 @@ asyncguest.events(guest, "x", keep="newest")  # [call-overload]
 asyncguest.in_thread(len, "x")  # [arg-type]
 """
 
+GOOD_TRIO = """
+from typing import assert_type
+
+import asyncguest
+from asyncguest.guests.trio import TrioGuest, start
+from asyncguest.hosts.queue import QueueHost
+from outcome import Outcome
+
+
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+def done(outcome: Outcome[bytes]) -> None:
+    print(outcome.unwrap().decode())
+
+
+class Window(asyncguest.Host):
+    def attached(self, guest: asyncguest.Resident) -> None:
+        print(guest.host_thread, guest.state, guest.shutdown(1.0))
+
+
+guest: TrioGuest[bytes] = start(fetch, "url", host=QueueHost(), done_callback=done, strict_exception_groups=True)
+assert_type(guest.outcome.unwrap(), bytes)
+Window().attached(guest)
+Window().attached(asyncguest.Guest(QueueHost()))
+"""
+
+BAD_TRIO = """
+from asyncguest.guests.trio import start
+
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+start(fetch, 7)  # [arg-type]
+start(fetch("url"))  # [arg-type]
+start(fetch, "url", clok=None)  # [call-arg]
+start(fetch, "url", done_callback="print")  # [arg-type]
+start(fetch, "url").outcome.unwrap().no_such_method()  # [attr-defined]
+"""
+
 
 def mypy(tmp_path: Path, text: str) -> list[str]:
     (tmp_path / "program.py").write_text(textwrap.dedent(text))
@@ -140,11 +181,14 @@ def mypy(tmp_path: Path, text: str) -> list[str]:
 
 
 @pytest.mark.timeout(120)
-def test_a_good_program_passes_and_a_bad_one_is_caught(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("good", "bad"), [(GOOD, BAD), (GOOD_TRIO, BAD_TRIO)], ids=["asyncio", "trio"])
+def test_a_good_program_passes_and_a_bad_one_is_caught(good: str, bad: str, tmp_path: Path) -> None:
     """One run of mypy each, in one test: the second uses the first one's cache."""
-    assert mypy(tmp_path, GOOD) == []
-    errors = mypy(tmp_path, BAD)
-    lines = textwrap.dedent(BAD).splitlines()
+    if good is GOOD_TRIO:
+        pytest.importorskip("trio", reason="trio has no wheel for this interpreter")
+    assert mypy(tmp_path, good) == []
+    errors = mypy(tmp_path, bad)
+    lines = textwrap.dedent(bad).splitlines()
     expected = {number: line.rsplit("# ", 1)[1] for number, line in enumerate(lines, 1) if "# [" in line}
     found = {int(error.split(":")[1]): error for error in errors if ": error:" in error}
     assert set(found) == set(expected), errors

@@ -27,6 +27,7 @@ from typing import Any
 
 import asyncguest
 from asyncguest._hostcheck._checks import BY_NAME
+from libraries import LIBRARIES
 from scenarios import Scenario, scenarios_for
 from stages import Stage, find_stage, harness, modules, notes, stages_of
 
@@ -111,6 +112,7 @@ def play_here(kind: type[Stage], drive: str, play: Scenario) -> None:
     """In the child: the scenario, and a look at what is left when it is over."""
     try:
         stage = kind(drive)
+        stage.library = LIBRARIES[play.library]()
     except ImportError as error:
         notes.write({"lacks": f"{type(error).__name__}: {error}"})
         return
@@ -166,7 +168,9 @@ def main(arguments: list[str]) -> int:
     plays = scenarios_for(kind)
     import_what_is_slow(kind)
     failed = 0
-    for play in [plays[name] for name in wanted] or plays.values():
+    for play in sorted([plays[name] for name in wanted] or plays.values(), key=lambda play: play.library):
+        with contextlib.suppress(ImportError):
+            LIBRARIES[play.library]()  # slow too; asyncio is played before another library is imported
         outcome = {"stage": name, "drive": drive, "scenario": play.name}
         if why := play.lacks(kind):
             outcome.update(outcome="skipped", why=why)

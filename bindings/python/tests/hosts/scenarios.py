@@ -12,7 +12,10 @@ from typing import Any
 
 from stages import HERE, Stage
 
-__all__ = ["Scenario", "scenario", "scenarios_for"]
+__all__ = ["BOTH", "Scenario", "scenario", "scenarios_for"]
+
+#: For a scenario that is played by guests of asyncio, and again by guests of Trio.
+BOTH = ("asyncio", "trio")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Scenario:
     notes: tuple[str, ...] | None = None
     #: What is to be found on stderr; otherwise no traceback and no warning may be there.
     says: str = ""
+    #: Of the guests: one of `libraries.py`.
+    library: str = "asyncio"
 
     def lacks(self, stage: type[Stage]) -> str:
         """Why it cannot be played on that stage; "" if it can."""
@@ -49,19 +54,27 @@ _LACKS = {
     "is_found": "a program names this host: there is nothing to find",
     "forks": "a child that this host's own code forks hangs or breaks its parent if it leaves by sys.exit, also bare",
     "again": "this toolkit can be started once per process",
+    "takes_trio": "it is Trio's own loop",
 }
 _all: dict[str, Scenario] = {}
 
 
 def scenario(
-    *needs: str, status: int = 0, notes: tuple[str, ...] | None = None, says: str = ""
+    *needs: str,
+    status: int = 0,
+    notes: tuple[str, ...] | None = None,
+    says: str = "",
+    libraries: tuple[str, ...] = ("asyncio",),
 ) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
-    """Puts a function on the list."""
+    """Puts a function on the list, once for each library whose guests play it."""
 
     def put(function: Callable[[Any], object]) -> Callable[[Any], object]:
-        name = function.__name__
-        assert name not in _all, f"two scenarios of one name: {name}"
-        _all[name] = Scenario(name, function, needs, status, notes, says)
+        for library in libraries:
+            of_trio = library == "trio"
+            name = function.__name__ + "_of_trio" * (of_trio and libraries != ("trio",))
+            assert name not in _all, f"two scenarios of one name: {name}"
+            wanted = (*needs, "takes_trio") if of_trio else needs
+            _all[name] = Scenario(name, function, wanted, status, notes, says, library)
         return function
 
     return put

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from scenarios import scenario
+from scenarios import BOTH, scenario
 from stages import Run, Stage
 
 
@@ -19,11 +19,11 @@ async def sleeper(stage: Stage, act: Callable[[], object] | None = None) -> None
     """A main task whose clean-up awaits. `act`: what it does first."""
     try:
         if act is not None:
-            await asyncio.sleep(0.02)
+            await stage.library.sleep(0.02)
             act()
-        await asyncio.sleep(3600)
+        await stage.library.sleep(3600)
     finally:
-        await asyncio.sleep(0.03)
+        await stage.library.linger(0.03)
         stage.note("clean-up")
 
 
@@ -45,26 +45,25 @@ def ends_first(stage: Stage, end: Callable[[], object]) -> None:
     took = monotonic() - began
     assert began, "the loop ended by itself"
     (run,) = stage.runs
-    assert len(run.done) == 1 and run.done[0].cancelled(), f"{run.guest!r}, done_callback came {len(run.done)} times"
-    assert run.guest.state == "ended"
+    assert run.was_cancelled and run.guest.state == "ended", run.guest
     stage.figures["seconds"] = round(took, 2)
 
 
 ENDED = ("clean-up", "done")
 
 
-@scenario("close_window", "later", notes=ENDED)
+@scenario("close_window", "later", notes=ENDED, libraries=BOTH)
 def the_window_is_closed_in_mid_run(stage: Stage) -> None:
     assert stage.close_window is not None
     ends_first(stage, stage.close_window)
 
 
-@scenario("later", notes=ENDED)
+@scenario("later", notes=ENDED, libraries=BOTH)
 def the_application_quits_first(stage: Stage) -> None:
     ends_first(stage, stage.quit)
 
 
-@scenario("close_window", notes=("after", *ENDED))
+@scenario("close_window", notes=("after", *ENDED), libraries=BOTH)
 def guest_code_closes_the_window(stage: Stage) -> None:
     def act() -> None:
         assert stage.close_window is not None
@@ -72,22 +71,22 @@ def guest_code_closes_the_window(stage: Stage) -> None:
         stage.note("after")
 
     stage.enter(lambda: Run(stage, sleeper, stage, act, then=stay))
-    assert len(stage.runs[0].done) == 1 and stage.runs[0].done[0].cancelled()
+    assert stage.runs[0].was_cancelled
 
 
-@scenario("click", status=3, notes=ENDED)
+@scenario("click", status=3, notes=ENDED, libraries=BOTH)
 def sys_exit_in_a_click(stage: Stage) -> None:
     assert stage.click is not None
     stage.enter(lambda: (Run(stage, sleeper, stage, then=stay), stage.click(lambda: sys.exit(3))))
 
 
-@scenario(status=3, notes=ENDED)
+@scenario(status=3, notes=ENDED, libraries=BOTH)
 def sys_exit_in_the_main_task(stage: Stage) -> None:
     """Its `done_callback` asks for the result, and so raises SystemExit again."""
-    stage.enter(lambda: Run(stage, sleeper, stage, lambda: sys.exit(3), then=lambda task: task.result()))
+    stage.enter(lambda: Run(stage, sleeper, stage, lambda: sys.exit(3), then=stage.library.result))
 
 
-@scenario(status=3, notes=ENDED)
+@scenario(status=3, notes=ENDED, libraries=BOTH)
 def sys_exit_in_the_main_task_of_a_script(stage: Stage) -> None:
     """Its `done_callback` only quits; the script asks for the result after the loop."""
     stage.play(sleeper, stage, lambda: sys.exit(3))
@@ -131,7 +130,7 @@ def alive_afterwards(stage: Stage, run: Run) -> Callable[[object], None]:
     return then
 
 
-@scenario(notes=("clean-up", "done", "alive"))
+@scenario(notes=("clean-up", "done", "alive"), libraries=BOTH)
 def an_exception_in_the_main_task_reaches_done_callback(stage: Stage) -> None:
     def fail() -> None:
         raise ZeroDivisionError("in the main task")
@@ -141,17 +140,21 @@ def an_exception_in_the_main_task_reaches_done_callback(stage: Stage) -> None:
         run.then = alive_afterwards(stage, run)
 
     stage.enter(first)
-    assert isinstance(stage.runs[0].done[0].exception(), ZeroDivisionError)
+    try:
+        stage.runs[0].result()
+    except ZeroDivisionError:
+        return
+    raise AssertionError("it was lost")
 
 
-@scenario("later", notes=("done", "alive"), says="ZeroDivisionError: in done_callback")
+@scenario("later", notes=("done", "alive"), says="ZeroDivisionError: in done_callback", libraries=BOTH)
 def an_exception_in_done_callback_is_reported_and_the_host_lives_on(stage: Stage) -> None:
     def first() -> None:
-        run = Run(stage, asyncio.sleep, 0.02)
+        run = Run(stage, stage.library.sleep, 0.02)
         goes_on = alive_afterwards(stage, run)
 
-        def then(task: asyncio.Task[Any]) -> None:
-            goes_on(task)
+        def then(end: Any) -> None:
+            goes_on(end)
             raise ZeroDivisionError("in done_callback")
 
         run.then = then
@@ -160,7 +163,7 @@ def an_exception_in_done_callback_is_reported_and_the_host_lives_on(stage: Stage
 
 
 def ctrl_c(stage: Stage, busy: bool) -> None:
-    """SIGINT from outside cancels the main task, which nothing else would wake, and leaves the host as it was."""
+    """SIGINT from outside ends the main task, which nothing else would wake, and leaves the host as it was."""
     sent = cancelled = 0.0
 
     def send() -> None:
@@ -170,15 +173,15 @@ def ctrl_c(stage: Stage, busy: bool) -> None:
 
     async def main() -> None:
         nonlocal cancelled
-        await asyncio.sleep(0.1)
-        threading.Timer(0.1, send).start()
+        await stage.library.sleep(0.1)
         try:
+            threading.Timer(0.1, send).start()
             while busy:
-                await asyncio.sleep(0)
-            await asyncio.sleep(3600)
+                await stage.library.sleep(0)
+            await stage.library.sleep(3600)
         finally:
             cancelled = monotonic()
-            await asyncio.sleep(0.01)
+            await stage.library.linger(0.01)
             stage.note("clean-up")
 
     def first() -> None:
@@ -188,15 +191,15 @@ def ctrl_c(stage: Stage, busy: bool) -> None:
     stage.moving = busy
     stage.enter(first)
     (run,) = stage.runs
-    assert run.done[0].cancelled() and run.guest.interrupted_count == 1
+    assert stage.library.was_interrupted(run.guest, run.end), run.end
     stage.figures["cancelled_ms"] = round((cancelled - sent) * 1000, 1)
 
 
-@scenario("ctrl_c", notes=("clean-up", "done", "alive"))
+@scenario("ctrl_c", notes=("clean-up", "done", "alive"), libraries=BOTH)
 def ctrl_c_while_all_is_idle(stage: Stage) -> None:
     ctrl_c(stage, busy=False)
 
 
-@scenario("ctrl_c", notes=("clean-up", "done", "alive"))
+@scenario("ctrl_c", notes=("clean-up", "done", "alive"), libraries=BOTH)
 def ctrl_c_while_guest_and_window_are_busy(stage: Stage) -> None:
     ctrl_c(stage, busy=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import os
 import weakref
 
-from scenarios import scenario
+from scenarios import BOTH, scenario
 from scenarios_end import sleeper, stay
 from stages import Run, Stage
 
@@ -21,40 +20,39 @@ def destroyed_before_the_guest(stage: Stage) -> None:
     assert stage.destroy is not None
     stage.destroy()
     assert run.guest.shutdown(2)
-    assert run.done[0].cancelled() and len(run.done) == 1
+    assert run.was_cancelled
 
 
 def destroyed_after_the_guest(stage: Stage) -> None:
-    stage.play(asyncio.sleep, 0.01)
+    stage.play(stage.library.sleep, 0.01)
     assert stage.destroy is not None
     stage.destroy()
 
 
-@scenario("destroy")
+@scenario("destroy", libraries=BOTH)
 def the_application_is_destroyed_before_its_loop_ever_ran(stage: Stage) -> None:
     destroyed_before_the_guest(stage)
 
 
-@scenario("destroy", "again")
+@scenario("destroy", "again", libraries=BOTH)
 def made_and_destroyed_again_and_again(stage: Stage) -> None:
-    kind, drive = type(stage), stage.drive
     for _ in range(3):
         destroyed_after_the_guest(stage)
         stage.runs.clear()
         gc.collect()
-        destroyed_before_the_guest(stage := kind(drive))
+        destroyed_before_the_guest(stage := stage.another())
         stage.runs.clear()
         gc.collect()
-        stage = kind(drive)
+        stage = stage.another()
     stage.destroy()  # type: ignore[misc]
 
 
-@scenario()
+@scenario(libraries=BOTH)
 def host_and_guest_are_garbage_afterwards(stage: Stage) -> None:
     """The application still stands: nothing of it holds them."""
-    stage.play(asyncio.sleep, 0.01)
+    stage.play(stage.library.sleep, 0.01)
     guest = stage.runs[0].guest
-    alive = [weakref.ref(thing) for thing in (stage.host, guest, guest.loop, guest.task)]
+    alive = [weakref.ref(thing) for thing in (stage.host, *stage.library.parts(guest))]
     del guest
     stage.runs.clear()
     stage.host = None
@@ -64,13 +62,13 @@ def host_and_guest_are_garbage_afterwards(stage: Stage) -> None:
     assert not left, f"{left[0]!r} is held by {gc.get_referrers(left[0])!r:.600}"
 
 
-@scenario("again", "destroy")
+@scenario("again", "destroy", libraries=BOTH)
 def fds_are_given_back(stage: Stage) -> None:
     """As many fds after seven guests as after two."""
 
     def play() -> int:
         stage.runs.clear()
-        stage.play(asyncio.sleep, 0.002)
+        stage.play(stage.library.sleep, 0.002)
         gc.collect()
         return len(os.listdir("/proc/self/fd"))
 

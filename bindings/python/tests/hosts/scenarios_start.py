@@ -6,8 +6,7 @@ import asyncio
 from time import monotonic
 from typing import Any
 
-import asyncguest
-from scenarios import scenario
+from scenarios import BOTH, scenario
 from stages import Run, Stage
 
 
@@ -31,10 +30,10 @@ def starts_before_the_loop(stage: Stage) -> None:
     assert order == ["first step", "started", "second step"], order
 
 
-@scenario("later")
+@scenario("later", libraries=BOTH)
 def starts_inside_the_loop(stage: Stage) -> None:
     async def main() -> str:
-        await asyncio.sleep(0.01)
+        await stage.library.sleep(0.01)
         return "done"
 
     assert stage.later is not None
@@ -105,21 +104,25 @@ def two_guests_share_the_host(stage: Stage) -> None:
     assert order[::-1].index("short") > 0, "the second one goes on when the first is over"
 
 
-@scenario("is_found", "later")
+@scenario("is_found", "later", libraries=BOTH)
 def start_finds_the_host_by_itself(stage: Stage) -> None:
     """An application or a window is found as soon as it is made; a host without one, when its loop runs."""
 
     async def main() -> str:
-        await asyncio.sleep(0.01)
+        await stage.library.sleep(0.01)
         return "done"
 
-    guests: list[asyncguest.Guest] = []
+    guests, ends = [], []
+
+    def done(end: Any) -> None:
+        ends.append(end)
+        stage.quit()
 
     def start() -> None:
-        guests.append(asyncguest.start(main, done_callback=lambda task: stage.quit()))
+        guests.append(stage.library.start_found(main, done))
 
     assert stage.later is not None
     stage.enter(start if stage.close_window is not None else lambda: stage.later(0.02, start))
     (guest,) = guests
     assert type(guest.host) is type(stage.host), f"{guest.host!r} was found"
-    assert guest.task.result() == "done"
+    assert [stage.library.result(end) for end in ends] == ["done"]

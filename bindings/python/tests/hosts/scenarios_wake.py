@@ -8,11 +8,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from asyncguest.hosts.chaos import ChaosHost
-from scenarios import scenario
+from scenarios import BOTH, scenario
 from stages import Run, Stage
 
 
@@ -21,44 +22,45 @@ def wakes_of(stage: Stage) -> int:
     return 1000 if stage.idles else 40
 
 
-async def be_woken(count: int) -> float:
+async def be_woken(stage: Stage, count: int) -> float:
     """Is woken from another thread, so often, each awaited; returns the longest that one took, in seconds."""
-    loop = asyncio.get_running_loop()
+    soon = stage.library.soon()
     took: list[float] = []
     ready = threading.Semaphore(0)
-    woken = asyncio.Event()
+    woken = stage.library.Event()
 
     def wake() -> None:
         for _ in range(count):
             assert ready.acquire(timeout=10), "the host does not wait for the next wake"
             began = monotonic()
-            loop.call_soon_threadsafe(lambda began=began: (took.append(monotonic() - began), woken.set()))
+            soon(lambda began=began: (took.append(monotonic() - began), woken.set()))
 
-    waker = loop.run_in_executor(None, wake)
+    waker = threading.Thread(target=wake)
+    waker.start()
     for _ in range(count):
         ready.release()
         await woken.wait()
-        woken.clear()
-    await waker
+        woken = stage.library.Event()
+    waker.join()
     assert len(took) == count
     return max(took)
 
 
-@scenario()
+@scenario(libraries=BOTH)
 def a_thousand_wakes_from_a_thread(stage: Stage) -> None:
     async def main() -> float:
-        return await be_woken(wakes_of(stage))
+        return await be_woken(stage, wakes_of(stage))
 
     longest = stage.play(main)
     stage.figures["longest_ms"] = round(longest * 1000, 1)
 
 
-@scenario()
+@scenario(libraries=BOTH)
 def a_burst_of_wakes_from_four_threads(stage: Stage) -> None:
     async def main() -> list[int]:
-        loop = asyncio.get_running_loop()
+        soon = stage.library.soon()
         came: list[int] = []
-        all_came = asyncio.Event()
+        all_came = stage.library.Event()
 
         def take(number: int) -> None:
             came.append(number)
@@ -67,10 +69,14 @@ def a_burst_of_wakes_from_four_threads(stage: Stage) -> None:
 
         def send(number: int) -> None:
             for i in range(250):
-                loop.call_soon_threadsafe(take, number * 250 + i)
+                soon(partial(take, number * 250 + i))
 
-        await asyncio.gather(*(loop.run_in_executor(None, send, number) for number in range(4)))
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
         await all_came.wait()
+        for thread in threads:
+            thread.join()
         return came
 
     came = stage.play(main)
@@ -164,12 +170,12 @@ def a_click_calls_loop_methods_of_an_idle_guest(stage: Stage) -> None:
     assert len(came) == 18, sorted(came)
 
 
-@scenario()
+@scenario(libraries=BOTH)
 def wakes_that_come_late_twice_or_never(stage: Stage) -> None:
     async def main() -> float:
-        longest = await be_woken(wakes_of(stage) // 10)
+        longest = await be_woken(stage, wakes_of(stage) // 10)
         for _ in range(20):
-            await asyncio.sleep(0.002)
+            await stage.library.sleep(0.002)
         return longest
 
     # What the library has to say of such a host is not of interest here.

@@ -36,6 +36,7 @@ class Trio(stages.Stage):
     inside = True
     ctrl_c = False
     forks = False
+    takes_trio = False
     imports = ("trio", "asyncguest.hosts.trio")
     extra = {"a_block_without_guests_and_one_that_fails": a_block_without_guests_and_one_that_fails}
 

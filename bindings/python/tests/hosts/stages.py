@@ -7,7 +7,6 @@ A stage is written once per toolkit, in `stage_*.py`; a scenario once for all of
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 import os
@@ -18,6 +17,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 import asyncguest
+from libraries import Asyncio
 
 __all__ = ["Run", "Stage", "find_stage", "harness", "modules", "notes", "stages_of"]
 
@@ -55,11 +55,15 @@ class Stage:
     only: ClassVar[tuple[str, ...]] = ()
     #: Modules whose import opens no display and starts no thread: imported once, before the scenarios are forked off.
     imports: ClassVar[tuple[str, ...]] = ()
+    #: A guest of Trio can live here. False: Trio runs here already.
+    takes_trio: ClassVar[bool] = True
     #: Scenarios of this host alone, by name: functions like those in `scenarios_*.py`.
     extra: ClassVar[dict[str, Callable[[Any], None]]] = {}
 
     #: The adapter under test.
     host: Any
+    #: The async library of the guests: one of `libraries.py`.
+    library: Any = Asyncio()
 
     # What not every host has. A scenario that needs what stays None is skipped: "the host has no dialog".
 
@@ -123,13 +127,24 @@ class Stage:
         self.enter(lambda: runs.append(Run(self, async_fn, *args, **options)))
         return runs[0].result()
 
+    def another(self) -> Stage:
+        """A new stage of the same kind."""
+        stage = type(self)(self.drive)
+        stage.library = self.library
+        return stage
+
     def note(self, what: str) -> None:
         """Tells the process that watches this one, at once, so that it is known however this one ends."""
         notes.write({"note": what})
 
 
 class Run:
-    """One guest on a stage. Its `done_callback` calls `then(task)`, by default: if it was the last, quits the loop."""
+    """One guest on a stage. Its `done_callback` calls `then(end)`, by default: if it was the last, quits the loop.
+
+    `end`: what its library gives a `done_callback`: asyncio its main task, Trio an outcome.
+    """
+
+    guest: Any
 
     def __init__(
         self,
@@ -137,31 +152,41 @@ class Run:
         async_fn: Callable[..., Any],
         *args: Any,
         host: Any = None,
-        then: Callable[[asyncio.Task[Any]], object] | None = None,
+        then: Callable[[Any], object] | None = None,
         **options: Any,
     ) -> None:
         self.stage = stage
         self.then = then or self._quit
         self.thread = threading.get_ident()
-        self.done: list[asyncio.Task[Any]] = []
+        self.done: list[Any] = []
         stage.runs.append(self)
-        self.guest = asyncguest.Guest(host or stage.host, done_callback=self._over, **options)
-        self.guest.start(async_fn, *args)
+        self.library = stage.library
+        self.library.start(self, host or stage.host, async_fn, args, options)
 
-    def _over(self, task: asyncio.Task[Any]) -> None:
+    def over(self, end: Any) -> None:
         assert threading.get_ident() == self.thread, "done_callback on another thread"
-        self.done.append(task)
+        self.done.append(end)
         self.stage.note("done")
-        self.then(task)
+        self.then(end)
 
     def _quit(self, _: object) -> None:
         if all(run.done for run in self.stage.runs):
             self.stage.quit()
 
     def result(self) -> Any:
-        """The main task's outcome, after the end."""
+        """The main function's outcome, after the end."""
+        return self.library.result(self.end)
+
+    @property
+    def end(self) -> Any:
+        """What its one `done_callback` was given."""
         assert len(self.done) == 1, f"done_callback came {len(self.done)} times; {self.guest!r}"
-        return self.done[0].result()
+        return self.done[0]
+
+    @property
+    def was_cancelled(self) -> bool:
+        """That is how it ended."""
+        return bool(self.library.was_cancelled(self.end))
 
 
 class _Notes:

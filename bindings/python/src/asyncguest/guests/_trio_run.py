@@ -52,6 +52,11 @@ class GuestCancelled(GuestError):
     """The run was cancelled: by `cancel`, or because its host had ended."""
 
 
+class _TrioJobs(Jobs):
+    # Ctrl-C, which Trio raises in a task that stands in a dialog, and so in what the dialog calls, cuts no delivery in two.
+    deliver = trio.lowlevel.enable_ki_protection(Jobs.deliver)
+
+
 class TrioRun(BaseRun):
     """A run that `start` has begun."""
 
@@ -94,7 +99,7 @@ class TrioRun(BaseRun):
                 hosted=True,
             )
             self.guest = guest
-            self.jobs = jobs = Jobs(reactor)
+            self.jobs = jobs = _TrioJobs(reactor)
             self.deliveries = deliveries = BaseDeliveries(self, jobs, _BUDGET, _MAX_NESTING)
             self._wakeup = WakeupFd(jobs, reactor)
             self._main = coroutine
