@@ -34,30 +34,33 @@ class Toolkit(NamedTuple):
     stands_on: tuple[str, ...] = ()
     #: The only `sys.platform` that has it.
     system: str | None = None
+    #: Distributions, or modules of Python's own, that it is installed by. None needed: they are called as what is imported.
+    parts: tuple[str, ...] = ()
 
 
 _SYSTEM_LOOPS = ("Win32", "CFRunLoop")
 
 TOOLKITS = (
     # Not "webview": that is also what webview_python is imported by.
-    Toolkit("pywebview", ("webview.window",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS)),
+    Toolkit("pywebview", ("webview.window",), "webview", ("Qt", "GLib", *_SYSTEM_LOOPS), parts=("pywebview",)),
     Toolkit("IPython", ("IPython",), "ipython", ("Tornado", "asyncio")),
     # Not prompt_toolkit: it calls the hook that the program has given it, of the host that the program has made.
     Toolkit("Tornado", ("tornado.ioloop",), "tornado", ("asyncio",)),
     Toolkit("Trio", ("trio",), "trio", ("asyncio",)),  # Trio can be a guest itself
     Toolkit("asyncio", ("asyncio",), "asyncio"),
-    Toolkit("Tk", ("tkinter",), "tk", _SYSTEM_LOOPS),
+    Toolkit("Tk", ("tkinter",), "tk", _SYSTEM_LOOPS, parts=("_tkinter",)),
     Toolkit(
         "Qt",
         tuple(f"{name}.QtCore" for name in ("PySide6", "PyQt6", "PyQt5", "PySide2")),
         "qt",
         ("GLib", *_SYSTEM_LOOPS),
+        parts=("PySide6", "PySide6-Essentials", "PyQt6", "PyQt5", "PySide2"),
     ),  # fmt: skip
-    Toolkit("wx", ("wx",), "wx", ("GLib", *_SYSTEM_LOOPS)),
-    Toolkit("GLib", ("gi.repository.GLib",), "glib", _SYSTEM_LOOPS),
+    Toolkit("wx", ("wx",), "wx", ("GLib", *_SYSTEM_LOOPS), parts=("wxPython", "wx")),
+    Toolkit("GLib", ("gi.repository.GLib",), "glib", _SYSTEM_LOOPS, parts=("PyGObject", "gi")),
     Toolkit("pyglet", ("pyglet",), "pyglet", _SYSTEM_LOOPS),
     Toolkit("GLFW", ("glfw",), "glfw", _SYSTEM_LOOPS),
-    Toolkit("SDL", ("pygame",), "sdl", _SYSTEM_LOOPS),
+    Toolkit("SDL", ("pygame",), "sdl", _SYSTEM_LOOPS, parts=("pygame", "pygame-ce")),
     Toolkit("Win32", (), "win32", system="win32"),
     Toolkit("CFRunLoop", (), "cfrunloop", system="darwin"),
 )
