@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncguest
 import pytest
-from asyncguest._detect import TOOLKITS
+from asyncguest._toolkits import TOOLKITS
 from asyncguest._self_test import DRIVES, self_test
 
 pytestmark = pytest.mark.twice

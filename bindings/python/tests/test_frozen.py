@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import tkhelp
-from asyncguest._detect import TOOLKITS
+from asyncguest._toolkits import TOOLKITS
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 display = tkhelp.display
@@ -207,7 +207,7 @@ def test_a_toolkit_is_there_only_if_the_program_imports_it(of_tk: Frozen, not_ou
 
 
 def test_each_adapter_that_start_may_ask_for_is_there(of_tk: Frozen) -> None:
-    adapters = [f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS if row.system in (None, sys.platform)]
+    adapters = [row.module for row in TOOLKITS if row.module and row.system in (None, sys.platform)]
     assert ended(of_tk("look", *adapters)).split() == adapters
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncguest
 import pytest
-from asyncguest._detect import TOOLKITS
+from asyncguest._toolkits import TOOLKITS
 from asyncguest.sources.find import ROWS
 
 PACKAGE = Path(asyncguest.__file__).parent
@@ -54,7 +54,7 @@ def arrows(package: Path) -> dict[str, set[str]]:
             if module in known and not (names and inner <= known.keys()):
                 found[name].add(module)
     # By names that their tables know.
-    found["asyncguest._detect"] |= {f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS}
+    found["asyncguest._toolkits"] |= {row.module for row in TOOLKITS if row.module}
     found["asyncguest.sources.find"] |= {f"asyncguest.sources.{row.module}" for row in ROWS}
     return found
 
@@ -83,7 +83,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
         ("_hostcheck._check_run", "_guest"),  # `from ..`
         ("hosts.trio", "hosts.base"),
         ("demo.app", "hosts.tk"),  # by its full name
-        ("_detect", "hosts.qt"),  # by name
+        ("_toolkits", "hosts.qt"),  # by name
         ("sources.find", "sources._qt"),
     ],
 )

@@ -12,7 +12,8 @@ import types
 import asyncguest
 import pytest
 import tkhelp
-from asyncguest import _detect
+from asyncguest import _detect, _toolkits
+from asyncguest._recipes import RECIPES
 from asyncguest.hosts.asyncio import AsyncioHost
 from asyncguest.hosts.base import Found
 from asyncguest.hosts.queue import QueueHost
@@ -26,10 +27,7 @@ def toolkits(monkeypatch):
     monkeypatch.setattr(_detect, "TOOLKITS", ())
 
     def add(label, find, stands_on=(), shown_by=("sys",), system=None):
-        adapter = types.ModuleType(f"asyncguest.hosts.{label.lower()}")
-        adapter.find = find
-        monkeypatch.setitem(sys.modules, adapter.__name__, adapter)
-        row = _detect.Toolkit(label, shown_by, label.lower(), stands_on, system)
+        row = _toolkits.Toolkit(label, shown_by, find, stands_on, f"asyncguest.hosts.{label.lower()}", system)
         monkeypatch.setattr(_detect, "TOOLKITS", (*_detect.TOOLKITS, row))
 
     return add
@@ -273,7 +271,15 @@ def test_another_threads_loop_is_not_this_threads():
     assert "asyncio (imported, but no main loop" in messages[0]
 
 
-# ---- toolkits without an adapter
+def test_what_finds_something_else_is_no_adapter(toolkits, make):
+    toolkits("Wrong", lambda: make("wrong").host)
+    assert (
+        "Wrong (could not be looked at: TypeError: find() must return an asyncguest.hosts.base.Found or None, not <"
+        in (refusal())
+    )
+
+
+# ---- toolkits that have a recipe
 
 
 def module(monkeypatch, name, **contents):
@@ -283,49 +289,26 @@ def module(monkeypatch, name, **contents):
     monkeypatch.setitem(sys.modules, name, made)
 
 
-@pytest.fixture
-def kivy(monkeypatch):
-    """Kivy's EventLoop, and the program has imported it."""
-    loop = types.SimpleNamespace(status="idle", window=None)
-    module(monkeypatch, "kivy.base", EventLoop=loop)
-    return loop
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.page)
+def test_a_recipe_is_named(recipe, toolkits, monkeypatch):
+    module(monkeypatch, recipe.shown_by)
+    message = refusal()
+    assert message.startswith(
+        f"no main loop was found on this thread. {recipe.label} is imported: {recipe.advice} (docs/"
+    )
 
 
-def test_a_kivy_app_that_runs(kivy, make, toolkits):
-    """Another toolkit's window that is merely made does not run here; a loop that does is the host."""
-    kivy.status, kivy.window = "started", object()
-    assert "Kivy is on this thread" in (message := refusal()) and "Clock.create_trigger" in message
-    toolkits("Made", make("made").find)
-    assert "Kivy is on this thread" in refusal()
-    running = make("running", running=True)
-    toolkits("Running", running.find)
-    assert _detect.find_host() is running.host
+def test_no_recipe_is_named_for_what_is_not_imported(toolkits, monkeypatch):
+    for recipe in RECIPES:
+        monkeypatch.delitem(sys.modules, recipe.shown_by, raising=False)
+    assert refusal().startswith("no main loop was found on this thread. Looked for: ")
 
 
-def test_a_kivy_app_in_its_on_start(kivy, make, toolkits):
-    """The window is there and the loop does not run yet; Kivy may also be embedded in a window of another toolkit."""
-    kivy.window = object()
-    assert "Kivy is on this thread" in refusal()
-    made = make("made")
-    toolkits("Made", made.find)
-    assert _detect.find_host() is made.host
-
-
-@pytest.mark.parametrize(("status", "window"), [("idle", None), ("stopped", object()), ("closed", object())])
-def test_a_kivy_app_that_does_not_run(kivy, status, window):
-    kivy.status, kivy.window = status, window
-    assert "Kivy (imported, but has no adapter" in refusal()
-
-
-def test_a_kivy_app_that_runs_on_another_thread(kivy, make, toolkits):
+def test_what_is_found_needs_no_recipe(make, toolkits, monkeypatch):
+    module(monkeypatch, RECIPES[0].shown_by)
     mine = make("mine")
     toolkits("Mine", mine.find)
-    kivy.status, kivy.window = "started", object()
-    found = []
-    thread = threading.Thread(target=lambda: found.append(_detect.find_host()))
-    thread.start()
-    thread.join()
-    assert found == [mine.host]
+    assert _detect.find_host() is mine.host
 
 
 def test_webview_python_is_not_pywebview(monkeypatch):
@@ -333,7 +316,7 @@ def test_webview_python_is_not_pywebview(monkeypatch):
     module(monkeypatch, "webview", Webview=object)
     module(monkeypatch, "webview.webview", Webview=object)
     message = refusal()
-    assert "webview_python (imported, but has no adapter" in message and "GLibHost()" in message
+    assert "webview_python is imported: it is not pywebview" in message
     assert "pywebview (" not in message and "not imported: pywebview" in message
 
 
@@ -364,7 +347,8 @@ def test_the_typed_options_are_those_of_guest():
 
 
 def test_every_row_stands_on_known_ones_and_has_its_adapter():
-    labels = {row.label for row in _detect.TOOLKITS}
-    for row in _detect.TOOLKITS:
+    labels = {row.label for row in _toolkits.TOOLKITS}
+    for row in _toolkits.TOOLKITS:
         assert set(row.stands_on) <= labels - {row.label}
-        assert importlib.util.find_spec(f"asyncguest.hosts.{row.adapter}") is not None, row
+        assert importlib.util.find_spec(row.module) is not None, row
+    assert not labels & {recipe.label for recipe in RECIPES}

@@ -26,6 +26,7 @@ from ._scope import Scope
 from ._slot import slot
 from ._start import current_guest, start, start_guest_run
 from ._stats import GuestStats, Histogram
+from ._toolkits import register_host
 
 __all__ = [
     "CallbackHost",
@@ -54,6 +55,7 @@ __all__ = [
     "events",
     "hostcheck",
     "in_thread",
+    "register_host",
     "run",
     "slot",
     "start",

@@ -12,7 +12,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from ._detect import TOOLKITS, Toolkit
+from ._toolkits import TOOLKITS, Toolkit
 from ._native import __version__
 
 #: What is installed of a toolkit: distributions with their versions; modules that tell of none have None.

@@ -5,10 +5,10 @@ from PyInstaller import isolated
 
 @isolated.decorate
 def _toolkits() -> list[str]:
-    from asyncguest._detect import TOOLKITS
+    from asyncguest._toolkits import TOOLKITS
 
     return sorted({name.partition(".")[0] for row in TOOLKITS for name in row.shown_by} - {"asyncio"})
 
 
-# The table has no row for prompt_toolkit, on which the adapter for IPython is built.
-excludedimports = [*_toolkits(), "prompt_toolkit"]
+# The table has no rows for these, which a program gives its main loop of.
+excludedimports = [*_toolkits(), "prompt_toolkit", "urwid"]

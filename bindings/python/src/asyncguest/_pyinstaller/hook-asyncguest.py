@@ -7,10 +7,10 @@ from PyInstaller import isolated
 def _adapters() -> list[str]:
     import sys
 
-    from asyncguest._detect import TOOLKITS
+    from asyncguest._toolkits import TOOLKITS
     from asyncguest.sources.find import ROWS
 
-    hosts = [f"asyncguest.hosts.{row.adapter}" for row in TOOLKITS if row.system in (None, sys.platform)]
+    hosts = [row.module for row in TOOLKITS if row.module and row.system in (None, sys.platform)]
     return [*hosts, *(f"asyncguest.sources.{row.module}" for row in ROWS)]
 
 
