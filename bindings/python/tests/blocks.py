@@ -10,6 +10,7 @@ A block is a program of its own unless comments right before it say otherwise; t
     -->
     <!-- not run: REASON -->    another project's code, which is not installed
     <!-- file: NAME -->         it has this name, and later ones on the page import it
+    <!-- terminal: TEXT, KEYS --> it is run in a terminal, where these keys are typed when that text is on the screen
     <!-- prints -->             the next block is not code: it is what the one before it prints, `...` for anything
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 __all__ = ["Block", "blocks_of", "is_like"]
 
 _TOKEN = re.compile(
-    r"^<!-- (?P<word>before|after|not run:|file:|prints)(?P<text>.*?)-->\n"
+    r"^<!-- (?P<word>before|after|not run:|file:|terminal:|prints)(?P<text>.*?)-->\n"
     r"|^```(?P<language>\w*)\n(?P<code>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
@@ -39,6 +40,8 @@ class Block:
     reason_not_to_run: str = ""
     prints: str = ""
     file: str = ""
+    #: What is waited for on its terminal, and what is then typed; none: it needs no terminal.
+    terminal: tuple[str, str] | None = None
     #: What it can import: those before it on the page, by name.
     files: dict[str, str] = field(default_factory=dict)
 
@@ -74,6 +77,10 @@ def blocks_of(page: Path) -> list[Block]:
             parts = [said.pop("before", ""), code, said.pop("after", "")]
             block = Block(page, line, "\n".join(parts), said.pop("not run:", ""), file=said.pop("file:", ""))
             block.files = {other.file: other.code for other in found if other.file}
+            if "terminal:" in said:
+                shown, comma, keys = said.pop("terminal:").rpartition(", ")
+                assert comma, f"{where}: a terminal needs the text that is waited for, and the keys"
+                block.terminal = shown, keys
             found.append(block)
             assert not said, f"{where}: {said}"
         else:

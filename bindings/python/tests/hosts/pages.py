@@ -21,8 +21,9 @@ from time import monotonic
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from blocks import Block, blocks_of, is_like  # noqa: E402
+from terminal import run_in_terminal  # noqa: E402
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 def lacks(block: Block) -> str:
@@ -45,9 +46,12 @@ def wrong(block: Block) -> tuple[str, str]:
         # PyGObject imports in a way that Python warns of.
         command = [sys.executable, "-X", "dev", "-W", "error", "-W", "ignore::ImportWarning", str(program)]
         try:
-            done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=PATIENCE)
+            if block.terminal is None:
+                done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=PATIENCE)
+            else:
+                done = run_in_terminal(command, folder, *block.terminal, timeout=PATIENCE)
         except subprocess.TimeoutExpired as error:
-            return f"does not end within {PATIENCE} s", str(error.stderr or "")
+            return f"does not end within {PATIENCE} s", str(error.stderr or error.stdout or "")
     # asyncio's debug mode times every callback: on a busy machine any of them may be slow, and dialogs always are.
     stderr = re.sub(r"^Executing .* took [0-9.]+ seconds\n", "", done.stderr, flags=re.MULTILINE)
     said = f"stdout:\n{done.stdout}stderr:\n{stderr}"

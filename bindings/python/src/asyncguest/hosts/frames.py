@@ -1,4 +1,4 @@
-"""A loop that runs all the time, a game's or a simulation's: no toolkit, and a delivery in each frame.
+"""A loop of the program's own: a game's or a simulation's, with a delivery in each frame, or one that waits for fds.
 
 Owns: the list of watched fds, and a pair of sockets that ends the pause between two frames. Host thread only, except `post`.
 
@@ -8,21 +8,31 @@ deliveries ends after 5 ms at the latest, and who did not come in comes first in
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import threading
 from collections.abc import Callable
+from math import inf
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from .._selector import fileno
 from .base import LONGEST_ROUND, JobHost, watches
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from _typeshed import FileDescriptorLike
+
     from .._resident import Resident
 
 __all__ = ["FramesHost"]
+
+Fd = TypeVar("Fd", bound="FileDescriptorLike")
+
+# Seconds; poll() takes no number of milliseconds beyond an int of C.
+_LONGEST_NAP = 86400.0
 
 
 class FramesHost(JobHost):
@@ -32,7 +42,7 @@ class FramesHost(JobHost):
     that something is due; None takes the first, except on Windows. `deadline`: seconds that a run has for its
     clean-up when the `with` block ends.
 
-    Example: docs/hosts/game-loop.md
+    Examples: docs/hosts/game-loop.md, docs/hosts/curses.md
 
     At the end of the `with` block, also by an exception, runs that have not ended are shut down. What a
     `done_callback` raises goes to `sys.excepthook`; SystemExit and KeyboardInterrupt come out of `step`.
@@ -48,6 +58,7 @@ class FramesHost(JobHost):
         self._wake_read: socket.socket | None = None
         self._wake_write: socket.socket | None = None
         self._wake_lock = threading.RLock()  # between a wake and the close; a signal handler may post in between
+        self._ended = 0  # runs
 
     def step(self) -> bool:
         """One delivery for each guest that has something due, for about 5 ms in all. Returns whether there is more."""
@@ -64,12 +75,24 @@ class FramesHost(JobHost):
                 break
         return more or bool(self.jobs)
 
-    def sleep(self, seconds: float) -> None:
-        """The pause between two frames: guests that are due meanwhile have their deliveries in it."""
-        end = monotonic() + seconds
-        while (left := end - monotonic()) > 0:
-            if self._nap(left):
+    def sleep(self, seconds: float | None, *fds: Fd) -> list[Fd]:
+        """The pause between two frames: guests that are due meanwhile have their deliveries in it.
+
+        With `fds` it is what a loop waits in: it ends as soon as one of them is readable, and returns those that are; or
+        when a guest's run is over. They are numbers, or objects with a `fileno()`; on Windows sockets alone. `seconds`: 0
+        only looks at the fds, None is for as long as it takes. Without fds it returns an empty list, and is never shorter.
+        """
+        if seconds is None and not fds:
+            raise ValueError("a pause without an end needs an fd that ends it: sleep(None, sys.stdin)")
+        numbers = [fileno(fd) for fd in fds]
+        end, ended = inf if seconds is None else monotonic() + seconds, self._ended
+        while (left := end - monotonic()) > 0 or fds:
+            is_due, readable = self._nap(max(0.0, left), numbers)
+            if is_due:
                 self.step()
+            if readable or left <= 0 or (fds and self._ended != ended):
+                return [fd for fd, number in zip(fds, numbers, strict=True) if number in readable]
+        return []
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +112,10 @@ class FramesHost(JobHost):
         del self._watched[fd]
         if self._poll is not None:
             self._poll.unregister(fd)
+
+    def detached(self, guest: Resident) -> None:
+        super().detached(guest)
+        self._ended += 1
 
     def forked(self, guest: Resident) -> None:
         for fd in list(self._watched):  # closed here, where poll() would always find it
@@ -111,21 +138,36 @@ class FramesHost(JobHost):
         found = {fd for fd, _ in self._poll.poll(0)}
         return [fd for fd in self._watched if fd in found]
 
-    def _nap(self, seconds: float) -> bool:
-        """Waits at most so long; returns whether something is due before."""
-        if self.jobs:
-            return True
-        if self._poll is None:
-            if self._wake_read is not None:
-                return bool(select.select([self._wake_read], (), (), seconds)[0])
-            sleep(seconds)
-            return False
+    def _nap(self, seconds: float, fds: list[int]) -> tuple[bool, set[int]]:
+        """Waits at most so long; returns whether something is due for a guest before, and which of `fds` are readable."""
+        seconds = 0.0 if self.jobs else min(seconds, _LONGEST_NAP)
+        found = self._select(seconds, fds) if self._poll is None else self._polled(self._poll, seconds, fds)
+        readable = found.intersection(fds)
+        return bool(self.jobs) or found != readable, readable
+
+    def _polled(self, poll: select.poll, seconds: float, fds: list[int]) -> set[int]:
+        if fds:
+            poll = select.poll()
+            for fd in (*fds, *self._watched, *self._wake_fds()):
+                poll.register(fd, select.POLLIN)
         milliseconds = int(seconds * 1000)
-        if self._poll.poll(milliseconds):
-            return True
-        if milliseconds == 0:
+        found = poll.poll(milliseconds)
+        for fd, what in found:
+            if what & select.POLLNVAL and fd in fds:
+                raise OSError(errno.EBADF, f"fd {fd} is closed: leave it out of sleep()")
+        if not found and milliseconds == 0:
             sleep(seconds)  # poll() knows no shorter time
-        return False
+        return {fd for fd, _ in found}
+
+    def _select(self, seconds: float, fds: list[int]) -> set[int]:
+        fds = [*fds, *self._wake_fds()]
+        if fds:
+            return set(select.select(fds, (), (), seconds)[0])
+        sleep(seconds)
+        return set()
+
+    def _wake_fds(self) -> list[int]:
+        return [] if self._wake_read is None else [self._wake_read.fileno()]
 
     def _silence(self) -> None:
         if self._wake_read is not None:

@@ -82,7 +82,7 @@ class SdlHost(FramesHost):
                     return event
             elif (left := end - monotonic()) <= 0:
                 return event
-            elif self._nap(min(left, _PAUSE)):
+            elif self._nap(min(left, _PAUSE), [])[0]:
                 self.step()
             if not pygame.display.get_init():
                 return pygame.event.Event(pygame.NOEVENT)  # guest code has called pygame.quit()
