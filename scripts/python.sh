@@ -239,7 +239,8 @@ do_types() {
         mypy_with "$version" -p asyncguest || failed=1
         [ ${#examples[@]} = 0 ] || mypy_with "$version" "${examples[@]}" || failed=1
     done
-    [ "$failed" = 1 ] || echo "ok    mypy --strict"
+    mypy_with 3.13 --platform win32 -p asyncguest || failed=1
+    [ "$failed" = 1 ] || echo "ok    mypy --strict, for Linux and for Windows"
     # basedpyright is pyright with its JavaScript engine in the wheel: nothing is fetched when it runs.
     logged pyright "$out/venv-types/bin/basedpyright" --project "$package/pyproject.toml" --pythonpath "$python" \
         "$folder" "${examples[@]}" && echo "ok    pyright" || failed=1

@@ -6,6 +6,10 @@ child watcher, which the policies of other loops do not have. The loop's own thr
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"
+
 import asyncio
 import os
 import threading

@@ -11,14 +11,14 @@ import asyncio
 import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
 import sys
 import threading
-from asyncio import base_events, format_helpers
+from asyncio import base_events, constants, format_helpers
 from collections.abc import Callable
 from inspect import signature
 from time import monotonic  # noqa: F401  (the loop's clock, for the native module)
 from typing import Any
 
 #: asyncio.constants.DEBUG_STACK_DEPTH: how many frames of a coroutine's origin debug mode keeps.
-ORIGIN_DEPTH: int = asyncio.constants.DEBUG_STACK_DEPTH  # type: ignore[attr-defined]
+ORIGIN_DEPTH: int = constants.DEBUG_STACK_DEPTH
 
 # Since 3.12.
 _SOURCES_KNOW_DEBUG = "debug" in signature(format_helpers._format_callback_source).parameters

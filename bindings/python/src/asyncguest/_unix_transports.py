@@ -7,6 +7,10 @@ Owns: nothing; a transport belongs to its loop. The loop's own thread only. The 
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"
+
 import asyncio
 import os
 import socket

@@ -29,6 +29,8 @@ HANDLERS_CHAIN = False
 NATIVE_TRANSPORTS = False
 
 _SelectorLoop: Any = asyncio.SelectorEventLoop
+_ProactorLoop: Any = asyncio.ProactorEventLoop
+_IocpProactor: Any = IocpProactor
 
 
 class AsyncioLoop(asyncio.ProactorEventLoop, asyncio.SelectorEventLoop):
@@ -42,7 +44,7 @@ class AsyncioLoop(asyncio.ProactorEventLoop, asyncio.SelectorEventLoop):
 
     def __init__(self, selector: GuestSelector) -> None:
         _SelectorLoop.__init__(self, selector)
-        self._proactor: Any = IocpProactor()
+        self._proactor = _IocpProactor()
         self._self_reading_future = None
         self._accept_futures = {}
         self._proactor.set_loop(self)
@@ -87,7 +89,7 @@ class Children:
 
     async def start(self, *args: Any, **options: Any) -> Any:
         """What asyncio asks `_make_subprocess_transport` for, with its arguments."""
-        return await asyncio.ProactorEventLoop._make_subprocess_transport(self._loop, *args, **options)  # type: ignore[attr-defined]
+        return await _ProactorLoop._make_subprocess_transport(self._loop, *args, **options)
 
     def close(self) -> None:
         """Nobody is told of the children that still run."""

@@ -186,8 +186,8 @@ class _Child:
     def answers(self, timeout: float) -> Iterator[dict[str, Any]]:
         """What it answers, until it ends or is silent for too long."""
         until = monotonic() + timeout
-        poll = select.poll()
-        poll.register(self._read, select.POLLIN)
+        poll = select.poll()  # type: ignore[attr-defined, unused-ignore]  # which Windows does not have
+        poll.register(self._read, select.POLLIN)  # type: ignore[attr-defined, unused-ignore]
         while True:
             line, newline, rest = self._buffer.partition(b"\n")
             if newline:

@@ -1,5 +1,9 @@
 """Unix's part of `_event`: an eventfd, and an epoll set."""
 
+import sys
+
+assert sys.platform != "win32"
+
 import os
 import select
 

@@ -4,7 +4,7 @@ import sys
 
 assert sys.platform == "win32"
 
-import _overlapped  # pyright: ignore[reportMissingImports]
+import _overlapped  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 import _winapi
 import math
 from collections.abc import Sequence

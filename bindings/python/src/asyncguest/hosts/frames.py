@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from math import inf
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._selector import fileno
 from .base import LONGEST_ROUND, JobHost, watches
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .._resident import Resident
 
 __all__ = ["FramesHost"]
+
+#: Windows has no `poll` there.
+_select: Any = select
 
 Fd = TypeVar("Fd", bound="FileDescriptorLike")
 
@@ -52,9 +55,9 @@ class FramesHost(JobHost):
 
     def __init__(self, drive: str | None = None, deadline: float = 5.0) -> None:
         super().__init__(deadline)
-        self.watches_fds = watches(drive, hasattr(select, "poll"), "this system cannot poll fds")
+        self.watches_fds = watches(drive, hasattr(_select, "poll"), "this system cannot poll fds")
         self._watched: dict[int, Callable[[], bool]] = {}
-        self._poll = select.poll() if hasattr(select, "poll") else None
+        self._poll: Any = _select.poll() if hasattr(_select, "poll") else None
         self._wake_read: socket.socket | None = None
         self._wake_write: socket.socket | None = None
         self._wake_lock = threading.RLock()  # between a wake and the close; a signal handler may post in between
@@ -105,7 +108,7 @@ class FramesHost(JobHost):
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         if self._poll is None:
             raise OSError('this system cannot poll fds: use drive="thread"')
-        self._poll.register(fd, select.POLLIN)
+        self._poll.register(fd, _select.POLLIN)
         self._watched[fd] = ready
 
     def unwatch(self, fd: int) -> None:
@@ -181,7 +184,7 @@ class FramesHost(JobHost):
         for end in (reader, writer):
             end.setblocking(False)
         if self._poll is not None:
-            self._poll.register(reader, select.POLLIN)
+            self._poll.register(reader, _select.POLLIN)
         with self._wake_lock:
             self._wake_read, self._wake_write = reader, writer
 
