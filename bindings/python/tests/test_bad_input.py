@@ -151,7 +151,7 @@ def the_loop_of_another_library() -> None:
 
 @refused(TypeError, "needs an asyncguest.EventLoop")
 def the_loop_of_another_library_in_drive_thread() -> None:
-    start_run(loop_factory=asyncio.new_event_loop)
+    start_run(loop_factory=asyncio.SelectorEventLoop)
 
 
 @refused(TypeError, "needs an asyncguest.EventLoop")

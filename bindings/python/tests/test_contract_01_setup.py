@@ -162,7 +162,7 @@ def test_a_failed_start_can_be_followed_by_a_good_one(drive: str) -> None:
     """Nothing of the failed attempt is in the way: not the running loop, not the wake-up fd."""
     host = QueueHost(drive)
     with pytest.raises(TypeError):
-        asyncguest.Guest(host, loop_factory=asyncio.new_event_loop).start(main)
+        asyncguest.Guest(host, loop_factory=asyncio.SelectorEventLoop).start(main)
     run = Run(host=host)
     run.start(main)
     settle(run) if not run.done else None

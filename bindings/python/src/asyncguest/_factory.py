@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from . import _options
 from ._errors import GuestError
 from ._loop import EventLoop
+
+if sys.platform == "win32":
+    from ._carrier import carried_by
 
 if TYPE_CHECKING:
     from ._host import Host
@@ -53,6 +57,8 @@ def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **op
     """The loop for a run, fresh and driven as `options` say. One that cannot serve is closed and refused."""
     with _options.new_loops_get(repost_after=host.repost_after, **options):
         loop = factory()
+        if sys.platform == "win32":
+            loop = carried_by(loop)
     try:
         if not isinstance(loop, EventLoop):
             raise TypeError(

@@ -37,7 +37,7 @@ class Guest:
 
     `host`: an adapter (see `asyncguest.hosts`) or a function `run_sync_soon_threadsafe(fn)`.
     `done_callback(task)`: called once, on the host thread, when the run is over and cleaned up.
-    `loop_factory`: makes the loop; `EventLoop` or a subclass of it. `debug`: asyncio's debug mode.
+    `loop_factory`: makes the loop; `EventLoop` or a subclass of it, on Windows also another proactor loop. `debug`: asyncio's debug mode.
     `name`: for messages and the main task. `batch_budget`: seconds that one delivery may take.
     `max_nesting`: how many nested host loops (dialogs opened by callbacks) are followed; 0 refuses them.
     `stall_after`: seconds after which a stuck host is reported, with its Python stack, to `on_stall(report)` on a

@@ -88,8 +88,9 @@ def start_guest_run(
     cancelled and awaited, and the loop is closed. Never inside this call.
     `run_sync_soon_not_threadsafe(fn)`: a cheaper way that is used on this thread only.
     `host_uses_signal_set_wakeup_fd`: the host has the process's wake-up fd or will set it.
-    `loop_factory`: makes the loop, an `EventLoop` or a subclass. `context`: for the main task. `debug`: asyncio's.
-    `name`: of the task. `batch_budget`: seconds that the guest may work before the host has its turn.
+    `loop_factory`: makes the loop, an `EventLoop` or a subclass; on Windows also another proactor loop. `context`: for the
+    main task. `debug`: asyncio's. `name`: of the task. `batch_budget`: seconds that the guest may work before the host has
+    its turn.
 
     When it returns, the task has reached its first await and everything works: `task.cancel()` from a button,
     `asyncio.create_task()`, any loop method. Bad arguments raise here. `task.get_loop().guest` is the run's handle.
