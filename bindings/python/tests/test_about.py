@@ -12,8 +12,8 @@ from typing import Any
 
 import asyncguest
 import pytest
-from asyncguest._toolkits import TOOLKITS
 from asyncguest._self_test import DRIVES, self_test
+from asyncguest._toolkits import TOOLKITS
 
 pytestmark = pytest.mark.twice
 

@@ -12,8 +12,8 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from ._toolkits import TOOLKITS, Toolkit
 from ._native import __version__
+from ._toolkits import TOOLKITS, Toolkit
 
 #: What is installed of a toolkit: distributions with their versions; modules that tell of none have None.
 Parts = dict[str, str | None]
