@@ -15,6 +15,12 @@ from ._loop import EventLoop
 
 if sys.platform == "win32":
     from ._carrier import carried_by
+else:
+
+    def carried_by(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        """None needs it."""
+        return loop
+
 
 if TYPE_CHECKING:
     from ._host import Host
@@ -56,9 +62,7 @@ def make_task(
 def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **options: Any) -> EventLoop:
     """The loop for a run, fresh and driven as `options` say. One that cannot serve is closed and refused."""
     with _options.new_loops_get(repost_after=host.repost_after, **options):
-        loop = factory()
-        if sys.platform == "win32":
-            loop = carried_by(loop)
+        loop = carried_by(factory())
     try:
         if not isinstance(loop, EventLoop):
             raise TypeError(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .hosts._loophost import Found
@@ -129,10 +129,12 @@ def register_host(
 
 
 def _names(what: str, names: str | Iterable[str], wanted: str) -> tuple[str, ...]:
-    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (None,)
+    found: tuple[Any, ...] = (
+        (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (0,)
+    )
     if not all(isinstance(name, str) and name for name in found):
         raise TypeError(f"{what} must be {wanted}, not {names!r}")
-    return found  # type: ignore[return-value]
+    return found
 
 
 def registered() -> tuple[list[Toolkit], list[str]]:

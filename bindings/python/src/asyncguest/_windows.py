@@ -70,7 +70,8 @@ class AsyncioLoop(asyncio.ProactorEventLoop, asyncio.SelectorEventLoop):
             raise RuntimeError("Cannot close a running event loop")
         if not self.is_closed():
             self._stop_accept_futures()  # type: ignore[attr-defined]
-            self._proactor.close()
+            proactor: Any = self._proactor
+            proactor.close()
             self._proactor = None
         _SelectorLoop.close(self)
 

@@ -148,15 +148,15 @@ class FramesHost(JobHost):
         readable = found.intersection(fds)
         return bool(self.jobs) or found != readable, readable
 
-    def _polled(self, poll: select.poll, seconds: float, fds: list[int]) -> set[int]:
+    def _polled(self, poll: Any, seconds: float, fds: list[int]) -> set[int]:
         if fds:
-            poll = select.poll()
+            poll = _select.poll()
             for fd in (*fds, *self._watched, *self._wake_fds()):
-                poll.register(fd, select.POLLIN)
+                poll.register(fd, _select.POLLIN)
         milliseconds = int(seconds * 1000)
         found = poll.poll(milliseconds)
         for fd, what in found:
-            if what & select.POLLNVAL and fd in fds:
+            if what & _select.POLLNVAL and fd in fds:
                 raise OSError(errno.EBADF, f"fd {fd} is closed: leave it out of sleep()")
         if not found and milliseconds == 0:
             sleep(seconds)  # poll() knows no shorter time
