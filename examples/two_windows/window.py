@@ -115,18 +115,19 @@ class Window(QWidget):
 
     def begin(self) -> None:
         """Nothing is here yet."""
-        self.received = self.total = 0
+        self.received = self.total = self.frames = 0
         self.chart.begin()
 
     def arrived(self, piece: bytes) -> None:
         """Shows how far it is."""
         self.received += len(piece)
+        self.frames = self.chart.frames  # now: the bar paints at once, and with it all that waits to be painted
         self.bar.setValue(1000 * self.received // self.total)
         self.status.setText(f"{self.received / MIB:.1f} of {self.total / MIB:.1f} MiB")
 
     def end(self) -> None:
         """The last piece is here, or none will come."""
-        print(f"{self.received} bytes, {self.chart.frames} frames painted meanwhile", flush=True)
+        print(f"{self.received} bytes, {self.frames} frames painted meanwhile", flush=True)
         self.dialog.accept()
         QTimer.singleShot(100, self.tell)
 
