@@ -338,6 +338,23 @@ def test_an_emission_on_another_thread_arrives_on_the_hosts():
     run_guest(main)
 
 
+def test_the_first_of_two_emissions_on_another_thread():
+    """Both arrive before the waiter goes on."""
+    signal = Signal()
+
+    def emit():
+        signal.emit("first")
+        signal.emit("second")
+        signal.slots.clear()
+
+    async def main():
+        thread = threading.Thread(target=emit)
+        soon(lambda: (thread.start(), thread.join()))
+        assert await event(signal) == "first"
+
+    run_guest(main)
+
+
 def test_an_emission_on_another_thread_after_the_end():
     signal = Signal()
     slots = []

@@ -9,6 +9,7 @@ import threading
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
+from helpers import unix_only
 from scripts import run_script
 from triohelp import GuestCancelled, Run, hello, sleep_and_clean_up, start, trio
 
@@ -112,6 +113,25 @@ def test_what_does_not_finish_is_named_and_the_thread_is_free_again(drive, begin
         assert "stubborn" in told and "Stubborn.main" in told and "<" not in told
     with pytest.raises(asyncguest.GuestError, match="the run was abandoned"):
         run.finish()
+    assert Run(drive, hello, "again").finish() == "hello again"
+
+
+@pytest.mark.filterwarnings("ignore:Trio guest run got abandoned:RuntimeWarning")
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_goes_wrong_below_trio_ends_the_run(drive, error, caplog):
+    """As a signal handler of the program's own may raise in any function."""
+
+    def fail():
+        raise error("below Trio")
+
+    order: list[str] = []
+    run = Run(drive, sleep_and_clean_up, order)
+    run.until(lambda: order)
+    run.guest.record.jobs.soon(fail)
+    with pytest.raises(error, match="below Trio"):
+        run.finish()
+    assert "Trio itself has failed" in caplog.text
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert Run(drive, hello, "again").finish() == "hello again"
 
 
@@ -219,6 +239,7 @@ def test_what_done_callback_raises_comes_out_of_the_hosts_loop(drive):
 # ---- signals
 
 
+@unix_only("os.kill sends no Ctrl-C on Windows")
 def test_ctrl_c_while_all_is_idle(drive):
     order: list[str] = []
     run = Run(drive, sleep_and_clean_up, order)
@@ -231,6 +252,7 @@ def test_ctrl_c_while_all_is_idle(drive):
     assert order == ["begun", "cleaned up"]
 
 
+@unix_only("os.kill sends no Ctrl-C on Windows")
 def test_ctrl_c_while_the_guest_is_driven_by_shutdown(drive):
     async def main():
         try:
@@ -252,6 +274,7 @@ def test_ctrl_c_while_the_guest_is_driven_by_shutdown(drive):
         run.finish()
 
 
+@unix_only("Windows has no SIGUSR1")
 def test_a_signal_receiver_hears_while_all_is_idle(drive):
     async def main():
         with trio.open_signal_receiver(signal.SIGUSR1) as signals:
@@ -267,6 +290,7 @@ def test_a_signal_receiver_hears_while_all_is_idle(drive):
 # ---- forks
 
 
+@unix_only("Windows has no fork")
 def test_a_fork_of_the_hosts_code(drive):
     ended = run_script(
         """
@@ -296,6 +320,7 @@ def test_a_fork_of_the_hosts_code(drive):
     assert ended.lines == ["ended True True True", "running False True"]
 
 
+@unix_only("Windows has no fork")
 def test_a_fork_of_the_guests_code_ends_in_its_delivery(drive):
     ended = run_script(
         """

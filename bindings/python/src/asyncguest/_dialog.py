@@ -27,7 +27,9 @@ def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
         close = toolkit.show(dialog, receiver)
         try:
             await receiver.waiter
-            return receiver.taken()
+            if receiver.error is not None:
+                raise receiver.error
+            return receiver.value
         finally:
             receiver.close()
             close()

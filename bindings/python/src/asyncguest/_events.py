@@ -99,19 +99,15 @@ class Next(_Receiver):
         self.error: BaseException | None = None
 
     def _put(self, value: Any) -> None:
-        self.is_open = False
-        self.value = value
-        self.waiting.wake(self.waiter)
+        if self.is_open:  # else another thread's came first
+            self.is_open = False
+            self.value = value
+            self.waiting.wake(self.waiter)
 
     def _end(self, error: BaseException) -> None:
-        self.error = error
-        self._put(None)
-
-    def taken(self) -> Any:
-        """The emission, or raises what has come instead."""
-        if self.error is not None:
-            raise self.error
-        return self.value
+        if self.is_open:
+            self.error = error
+            self._put(None)
 
     def close(self) -> None:
         """Nobody waits any more."""
@@ -151,7 +147,9 @@ def event(source: Any, name: Any = None, *, filter: Filter | None = None) -> Cor
         source = None  # whoever waits keeps nobody alive
         try:
             await receiver.waiter
-            return receiver.taken()
+            if receiver.error is not None:
+                raise receiver.error
+            return receiver.value
         finally:
             receiver.close()
             disconnect()

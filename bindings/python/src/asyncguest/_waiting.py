@@ -38,11 +38,11 @@ class Waiting(Protocol):
 class AsyncioWaiting:
     """asyncio's."""
 
+    __slots__ = ("_loop", "waiter")
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-
-    def waiter(self) -> asyncio.Future[None]:
-        return self._loop.create_future()
+        self.waiter: Callable[[], asyncio.Future[None]] = loop.create_future
 
     def wake(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():

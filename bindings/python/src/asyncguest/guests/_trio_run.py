@@ -164,6 +164,7 @@ class TrioRun(BaseRun):
     def _end_by(self, error: BaseException) -> None:
         self._failure = error
         self.outcome = self.outcome or Error(error)
+        _given_up.append(self)
 
     def report(self, message: str, error: BaseException) -> None:
         log.error("%s", message, exc_info=error)
@@ -190,14 +191,12 @@ class TrioRun(BaseRun):
             self.end_child(None)
         if self.outcome is None:
             self._give_up()
-            self._let_trio_go()
         finished = self._failure is None
         self.conclude()
         return finished
 
     def _give_up(self) -> None:
         self._end_by(self.given_up(list(self._unfinished()) or ["Trio's own tasks"]))
-        _given_up.append(self)
 
     def _let_trio_go(self) -> None:
         """Trio's next tick is dropped, with which it gives back what it has of this thread: its fds, and SIGINT."""
@@ -219,6 +218,8 @@ class TrioRun(BaseRun):
     def conclude(self) -> None:
         outcome = self.outcome
         assert outcome is not None
+        if self._failure is not None and threading.get_ident() == self.host_thread:
+            self._let_trio_go()
         try:
             self._detach()
         finally:
