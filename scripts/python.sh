@@ -24,7 +24,8 @@
 #   scripts/python.sh examples          the examples' tests, on a Python with cffi; what is to be built is built
 #   scripts/python.sh docs              the site: the pages of docs, with warnings as errors, into build/python/docs, and its links followed
 #
-# Interpreters are those of pyenv, the newest of each minor version, and python3; from 3.11 on, one per minor version.
+# Interpreters are those of pyenv, the newest of each minor version, python3, and python3.N of the path; from 3.11 on, one per
+# minor version. `test` and `conformance` also take those that scripts/sid.sh has unpacked.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -35,7 +36,7 @@ cd "$(dirname "$0")/.."
 # that are neither the newest nor the oldest have what depends on the version.
 do_test() {
     do_wheel quietly || return
-    side_by_side test_marked "$@" < <(interpreters | tac)
+    side_by_side test_marked "$@" < <(all_interpreters | tac)
     if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.11 on}"
         return 1
@@ -45,7 +46,7 @@ do_test() {
 
 test_marked() { # X.Y PYTHON
     local markers="not once and not twice"
-    [ "$1" != "$(interpreters | head -n 1 | cut -d ' ' -f 1)" ] || markers="not once"
+    [[ " $(all_interpreters | sed -n '1p;$p' | cut -d ' ' -f 1 | xargs) " != *" $1 "* ]] || markers="not once"
     [ "$1" != "$(interpreters | tail -n 1 | cut -d ' ' -f 1)" ] || markers=""
     test_on "$1" "$2" "$markers" "$package/tests"
 }
@@ -212,7 +213,7 @@ do_conformance() { # [short] [X.Y...]
         [ $# != 0 ] || set -- "$(interpreters | sed -n '1p;$p' | cut -d ' ' -f 1 | xargs)"
     fi
     do_wheel quietly || return
-    side_by_side conformance_of "$@" < <(interpreters)
+    side_by_side conformance_of "$@" < <(all_interpreters)
     # 3: Debian's interpreter, for one, comes without its tests.
     if [[ " ${statuses[*]} " != *" "[!3\ ]* ]]; then
         echo "no interpreter here has its own tests: ${*:-any CPython from 3.11 on}"

@@ -26,13 +26,32 @@ logged() { # LOG COMMAND...
     fi
 }
 
+# Where scripts/sid.sh has put the newest ones.
+sid=$(realpath -m -- "${ASYNCGUEST_SID:-${XDG_CACHE_HOME:-$HOME/.cache}/asyncguest/sid}")
+
 # "X.Y PATH" of each interpreter, the oldest first.
 interpreters() {
-    local python
+    local folder IFS=:
     {
         printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python | sort -rV
         command -v python3
-    } | while read -r python; do
+        for folder in $PATH; do
+            printf '%s\n' "$folder"/python3.[1-9][0-9]
+        done
+    } | versions
+}
+
+# The same with those of scripts/sid.sh, for which many packages have no wheels yet: their own tests and CPython's run on them.
+all_interpreters() {
+    {
+        interpreters
+        printf '%s\n' "$sid"/usr/bin/python3.[1-9][0-9] | versions
+    } | awk '!seen[$1]++' | sort -V
+}
+
+versions() { # reads paths
+    local python
+    while read -r python; do
         # Free-threaded interpreters have no stable ABI, so that the one wheel is not for them.
         "$python" - 2>/dev/null <<'PYTHON'
 import sys, sysconfig

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ssl
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import run_anywhere, unix_only
@@ -190,5 +193,53 @@ def test_a_connection_that_is_reset(where: str) -> None:
             writer.close()
             with pytest.raises(ConnectionResetError):
                 await writer.wait_closed()
+
+    run_anywhere(where, main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="a connection has one context from 3.15 on")
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_connection_has_a_context_of_its_own(where: str, encrypted: bool) -> None:
+    """What a server's protocol sets is there in each of its methods, and nowhere else."""
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody's")
+    heard: list[str] = []
+
+    class Named(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+            heard.append(name.get())
+            name.set(f"connection {len(heard)}")
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(name.get().encode())
+            self.transport.pause_reading()
+            self.transport.resume_reading()  # is watched anew
+
+        def connection_lost(self, error: Exception | None) -> None:
+            heard.append(name.get())
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server_tls, client_tls = tls() if encrypted else (None, None)
+        server = await loop.create_server(Named, "127.0.0.1", 0, ssl=server_tls)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            ends = [
+                await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=client_tls, server_hostname=encrypted and "localhost" or None
+                )
+                for _ in range(2)
+            ]
+            for number in (1, 2, 1):
+                reader, writer = ends[number - 1]
+                writer.write(b"?")
+                assert await reader.readexactly(12) == b"connection %d" % number
+            for _, writer in ends:
+                writer.close()
+                await writer.wait_closed()
+            while len(heard) < 4:
+                await asyncio.sleep(0.001)
+        assert name.get() == "nobody's"
+        assert heard[:2] == ["nobody's"] * 2 and sorted(heard[2:]) == ["connection 1", "connection 2"]
 
     run_anywhere(where, main)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Dialog, Run, run_guest
+from helpers import Dialog, Run, host_until, run_guest, settle
 
 
 def test_other_tasks_timers_and_sockets_go_on(drive):
@@ -189,6 +190,64 @@ def test_a_dialog_in_the_first_step(drive):
     run.start(main)
     assert seen == ["callback"]
     assert run.finish() == "first step"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_a_dialog_in_an_eager_task_of_host_code(drive):
+    # It is the current task although no delivery has begun it.
+    run, end, seen = Run(drive), asyncio.Event(), []
+    run.start(end.wait)
+    settle(run)
+    loop = run.guest.loop
+
+    async def in_the_dialog(dialog):
+        await asyncio.sleep(0)
+        seen.append(asyncio.current_task())
+        dialog.close()
+
+    async def opens():
+        opener, dialog = asyncio.current_task(), Dialog(run.host)
+        other = asyncio.Task(in_the_dialog(dialog), loop=loop)
+        dialog.show()
+        assert seen == [other] and asyncio.current_task() is opener
+
+    loop.set_task_factory(asyncio.eager_task_factory)
+    task = loop.create_task(opens())
+    loop.set_task_factory(None)
+    assert task.done() and task.result() is None
+    assert asyncio.current_task(loop) is None
+    end.set()
+    run.finish()
+
+
+def test_a_dialog_of_one_run_while_another_has_tasks(drive):
+    # From 3.14 on a thread has one current task, whichever loop runs.
+    host, seen = QueueHost(drive), []
+    dialog = Dialog(host)
+
+    async def opens():
+        mine = asyncio.current_task()
+        await asyncio.sleep(0)
+        dialog.show()
+        seen.append(asyncio.current_task() is mine)
+
+    async def works():
+        mine = asyncio.current_task()
+        while not dialog.is_open:
+            await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+            seen.append(asyncio.current_task() is mine)
+        dialog.close()
+
+    first, second = Run(host=host), Run(host=host)
+    second.start(works)
+    first.start(opens)
+    for run in (second, first):
+        host_until(run, lambda run=run: run.done)
+    host.close()
+    assert seen == [True] * 4
+    assert first.done[0].result() is second.done[0].result() is None
 
 
 def test_no_dialog_leaves_anything_parked(drive):

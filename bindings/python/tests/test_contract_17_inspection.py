@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -261,3 +262,57 @@ def test_inside_a_dialog_the_parked_task_is_still_a_task(drive):
 
     run.start(main)
     assert run.finish() == {"in a dialog", "looks"}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="asyncio looks into other processes from 3.14 on")
+@pytest.mark.parametrize("command", ["ps", "pstree"])
+def test_asyncio_sees_a_guests_tasks_from_outside(drive, command, tmp_path):
+    program = tmp_path / "app.py"
+    program.write_text(
+        f"""
+import asyncio, sys, asyncguest
+from asyncguest.hosts.queue import QueueHost
+
+async def fetch():
+    await asyncio.Event().wait()
+
+async def main():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fetch(), name="mails")
+        await asyncio.sleep(0)
+        host.post(lambda: print("waits", flush=True))
+
+host = QueueHost({drive!r})
+asyncguest.Guest(host, name="the window's guest").start(main)
+host.run()
+"""
+    )
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "waits\n"
+            look = [sys.executable, "-m", "asyncio", command, str(process.pid)]
+            done = subprocess.run(look, capture_output=True, text=True, timeout=60)
+        finally:
+            process.kill()
+    if "ermission" in done.stderr:
+        pytest.skip("this system lets no process look into another one")
+    assert done.returncode == 0, done
+    for name in ("the window's guest", "mails", "fetch", "main"):
+        assert name in done.stdout
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with 3.14")
+def test_a_call_graph_between_deliveries(drive):
+    run = Run(drive)
+    out = io.StringIO()
+
+    async def main():
+        await asyncio.get_running_loop().create_future()
+
+    run.start(main)
+    settle(run)
+    asyncio.print_call_graph(run.guest.task, file=out)
+    run.guest.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()
+    assert "main()" in out.getvalue() and __file__ in out.getvalue()

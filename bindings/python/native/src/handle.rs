@@ -76,6 +76,10 @@ impl Handle {
         &self.owner
     }
 
+    pub fn callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.state.with(py, |state| state.callback.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
+    }
+
     pub fn context(&self) -> &Py<PyAny> {
         &self.context
     }
@@ -114,7 +118,7 @@ impl Handle {
 
 /// What the callback has raised.
 #[cold]
-fn failed(this: &Bound<'_, Handle>, error: PyErr) -> PyResult<()> {
+pub fn failed(this: &Bound<'_, Handle>, error: PyErr) -> PyResult<()> {
     static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = this.py();
     if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
@@ -176,8 +180,8 @@ impl Handle {
     }
 
     #[getter]
-    fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state.with(py, |state| state.callback.as_ref().map(|it| it.clone_ref(py)))
+    fn _callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.callback(py)
     }
 
     #[getter]

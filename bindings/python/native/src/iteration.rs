@@ -79,7 +79,8 @@ pub fn queue_due(slf: &Bound<'_, LoopState>) -> PyResult<()> {
     if core.timers.earliest(py)?.is_none() {
         return Ok(());
     }
-    let end = time(slf)? + core.resolution();
+    let now = time(slf)?;
+    let end = now + core.resolution().max(now.abs() * f64::EPSILON); // it is after `now`, as from CPython 3.15 on
     while let Some(timer) = core.timers.pop_before(py, end)? {
         if timers::is_cancelled(&timer)? {
             core.timers.forget_cancelled();

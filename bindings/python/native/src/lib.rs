@@ -13,6 +13,7 @@
 //!  handle timer  what they return
 //!  ring timers   where it waits
 //!  iteration     one iteration; nested: in dialogs; clock: its time
+//!  first_step    a task that begins at once
 //!  turn          one delivery of a guest; outside: the host's state meanwhile
 //!
 //!  host          the way from the library into Python: posts and reports of stalls
@@ -39,6 +40,7 @@ mod clock;
 mod delivery;
 mod error;
 mod exit_guard;
+mod first_step;
 mod guarded;
 mod handle;
 mod host;

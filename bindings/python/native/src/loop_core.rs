@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::in_monotonic;
+use crate::first_step::run_first_step;
 use crate::handle::Handle;
 use crate::iteration::{iterate, look, queue_due, run_once, run_ready};
 use crate::loop_state::LoopState;
@@ -138,9 +139,20 @@ impl LoopCore {
         turn::deliver(slf.as_super(), judge, token, budget)
     }
 
-    /// The guest's state for a block of the package's own.
-    fn inside(slf: &Bound<'_, Self>) -> Inside {
-        Inside::of(slf.as_super().clone().unbind())
+    /// The guest's state for a block of the package's own; `judge.left(error)` is told of its end.
+    #[pyo3(signature = (judge=None, /))]
+    fn inside(slf: &Bound<'_, Self>, judge: Option<Py<PyAny>>) -> Inside {
+        Inside::of(slf.as_super().clone().unbind(), judge)
+    }
+
+    /// Runs the first step of a task that was just made of `coroutine`. See `first_step`.
+    #[pyo3(signature = (task, coroutine, /))]
+    fn run_first_step(
+        slf: &Bound<'_, Self>,
+        task: &Bound<'_, PyAny>,
+        coroutine: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        run_first_step(slf.as_super(), task, coroutine)
     }
 
     /// Takes up what is ready, in a delivery, and queues its callbacks.

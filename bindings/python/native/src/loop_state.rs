@@ -225,11 +225,6 @@ impl LoopState {
         self.running.with(py, |running| running.as_ref().map(|entry| entry.object().clone_ref(py)))
     }
 
-    #[setter]
-    fn set_running_handle(&self, py: Python<'_>, handle: Option<Bound<'_, PyAny>>) {
-        drop(self.running.replace(py, handle.map(Entry::of)));
-    }
-
     /// Called once, when what was ready at the beginning of this iteration has run, and before anything else does.
     #[getter]
     fn get_after_iteration(&self, py: Python<'_>) -> Option<Py<PyAny>> {

@@ -5,9 +5,8 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
-use crate::call::{call, method, method1};
+use crate::call::{method, method1};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 use crate::ring::{Entry, Ready};
@@ -18,19 +17,6 @@ pub struct Nested {
     entered: Guarded<Vec<Entry>>,
     /// With the depth at which they were met. None stands for the callback of an fd: it is reported again later.
     parked: Guarded<Vec<(usize, Option<Entry>)>>,
-}
-
-/// A callback and a task that have been put aside.
-pub struct Aside {
-    outer: Option<Entry>,
-    task: Py<PyAny>,
-}
-
-impl Aside {
-    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.task)?;
-        self.outer.as_ref().map_or(Ok(()), |entry| visit.call(entry.object()))
-    }
 }
 
 impl Nested {
@@ -90,28 +76,20 @@ impl Nested {
         method(&selector(slf)?, intern!(py, "unmute")).map(drop)
     }
 
-    /// A delivery begins while a callback of another one is on the stack: puts that and its task aside.
-    ///
-    /// The prototype of parking a task with `_swap_current_task` is from the asyncio tests of eager tasks.
-    pub fn enter(&self, slf: &Bound<'_, LoopState>) -> PyResult<Aside> {
-        let py = slf.py();
-        let task = swap_task(slf, py.None())?;
-        let outer = slf.get().running.replace(py, None);
-        if let Some(outer) = &outer {
-            let outer = outer.clone_ref(py);
-            self.entered.with(py, |entered| entered.push(outer));
+    /// A delivery begins inside of `callback`, if that is one: it stands. Returns it.
+    pub fn enter(&self, callback: Option<Entry>, py: Python<'_>) -> Option<Entry> {
+        if let Some(callback) = &callback {
+            let callback = callback.clone_ref(py);
+            self.entered.with(py, |entered| entered.push(callback));
         }
-        Ok(Aside { outer, task })
+        callback
     }
 
     /// The end of what `enter` began.
-    pub fn leave(&self, slf: &Bound<'_, LoopState>, aside: Aside) -> PyResult<()> {
-        let py = slf.py();
-        if aside.outer.is_some() {
+    pub fn leave(&self, callback: &Option<Entry>, py: Python<'_>) {
+        if callback.is_some() {
             drop(self.entered.with(py, Vec::pop));
         }
-        drop(slf.get().running.replace(py, aside.outer));
-        swap_task(slf, aside.task).map(drop)
     }
 
     /// What is parked, which is forgotten here.
@@ -132,10 +110,4 @@ impl Nested {
 
 fn selector<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyAny>> {
     slf.getattr(intern!(slf.py(), "_selector"))
-}
-
-fn swap_task(slf: &Bound<'_, LoopState>, task: Py<PyAny>) -> PyResult<Py<PyAny>> {
-    static SWAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let swap = SWAP.import(slf.py(), "asyncguest._compat", "swap_current_task")?;
-    call(swap, (slf, task)).map(Bound::unbind)
 }

@@ -10,26 +10,32 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::call::{call, call0, call_with, method};
+use crate::call::{call, call0, call_with, method, method1};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
-use crate::nested::Aside;
+use crate::ring::Entry;
 
 /// The host's state.
 pub struct Outside {
     /// The running loop; None if that is the guest's own.
     running: Option<Py<PyAny>>,
-    asyncgen_hooks: Py<PyTuple>,
+    /// The current task: of the code that stands in a nested host loop, or of host code that has begun one itself.
+    task: Option<Py<PyAny>>,
+    /// None if they are the guest's own: code of the guest stands further out.
+    asyncgen_hooks: Option<Py<PyTuple>>,
     origin_depth: Py<PyAny>,
+    in_debug: bool,
     /// sniffio's thread-local, and the library that it names.
     sniffio: Option<(Py<PyAny>, Py<PyAny>)>,
-    nested: Option<Aside>,
+    /// The callback that stands in a nested host loop.
+    callback: Option<Entry>,
 }
 
 /// The functions that the state is changed by.
 struct Functions {
     running_loop: Py<PyAny>,
     set_running_loop: Py<PyAny>,
+    swap_current_task: Py<PyAny>,
     get_asyncgen_hooks: Py<PyAny>,
     set_asyncgen_hooks: Py<PyAny>,
     get_origin_depth: Py<PyAny>,
@@ -48,6 +54,7 @@ impl Functions {
             Ok(Functions {
                 running_loop: of(&compat, "running_loop")?,
                 set_running_loop: of(&compat, "set_running_loop")?,
+                swap_current_task: of(&compat, "swap_current_task")?,
                 get_asyncgen_hooks: of(&sys, "get_asyncgen_hooks")?,
                 set_asyncgen_hooks: of(&sys, "set_asyncgen_hooks")?,
                 get_origin_depth: of(&sys, "get_coroutine_origin_tracking_depth")?,
@@ -66,11 +73,12 @@ impl Outside {
         let is = Functions::here(py)?;
         let before = call0(is.running_loop.bind(py))?;
         let running = (!before.is(slf)).then(|| before.unbind());
-        let asyncgen_hooks = call0(is.get_asyncgen_hooks.bind(py))?.cast_into::<PyTuple>()?.unbind();
         let origin_depth = call0(is.get_origin_depth.bind(py))?.unbind();
-        let nested = if core.depth.load(Relaxed) > 0 { Some(core.nested.enter(slf)?) } else { None };
+        let callback = core.nested.enter(core.running.replace(py, None), py);
         core.depth.fetch_add(1, Relaxed);
-        let mut outside = Outside { running, asyncgen_hooks, origin_depth, sniffio: None, nested };
+        let (task, asyncgen_hooks, sniffio, in_debug) = (None, None, None, core.is_debug());
+        let mut outside =
+            Outside { running, task, asyncgen_hooks, origin_depth, in_debug, sniffio, callback };
         match outside.put_in_place(slf, is) {
             Ok(()) => Ok(outside),
             Err(error) => {
@@ -85,10 +93,16 @@ impl Outside {
         if self.running.is_some() {
             call(is.set_running_loop.bind(py), (slf,))?;
         }
-        let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
-        let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?;
-        call(is.set_asyncgen_hooks.bind(py), (first, last))?;
-        if slf.get().is_debug() {
+        let task = swap_task(slf, is, &py.None().into_bound(py))?;
+        self.task = (!task.is_none()).then(|| task.unbind());
+        let hooks = call0(is.get_asyncgen_hooks.bind(py))?.cast_into::<PyTuple>()?;
+        if !are_of(&hooks, slf)? {
+            let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
+            let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?;
+            self.asyncgen_hooks = Some(hooks.unbind());
+            call(is.set_asyncgen_hooks.bind(py), (first, last))?;
+        }
+        if self.in_debug {
             call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
         }
         let Some(module) = is.modules.bind(py).get_item(intern!(py, "sniffio"))? else { return Ok(()) };
@@ -101,12 +115,13 @@ impl Outside {
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.running)?;
+        visit.call(&self.task)?;
         visit.call(&self.asyncgen_hooks)?;
         if let Some((local, library)) = &self.sniffio {
             visit.call(local)?;
             visit.call(library)?;
         }
-        self.nested.as_ref().map_or(Ok(()), |aside| aside.traverse(visit))
+        self.callback.as_ref().map_or(Ok(()), |entry| visit.call(entry.object()))
     }
 
     /// Puts the host's state back.
@@ -114,22 +129,53 @@ impl Outside {
         let (py, core) = (slf.py(), slf.get());
         let is = Functions::here(py)?;
         core.depth.fetch_sub(1, Relaxed);
-        let running = core.running.replace(py, None);
-        let nested = self.nested.map_or(Ok(()), |aside| core.nested.leave(slf, aside));
-        drop(running);
+        core.nested.leave(&self.callback, py);
+        let ran = core.running.replace(py, self.callback);
+        drop(ran);
+        let task = match self.task {
+            Some(task) => swap_task(slf, is, task.bind(py)).map(drop),
+            None => Ok(()),
+        };
         let sniffio = match self.sniffio {
             Some((local, library)) => local.bind(py).setattr(intern!(py, "name"), library),
             None => Ok(()),
         };
-        let origins = call(is.set_origin_depth.bind(py), (self.origin_depth,));
-        let hooks = call_with(is.set_asyncgen_hooks.bind(py), self.asyncgen_hooks.bind(py), None);
+        let origins = match self.in_debug || core.is_debug() {
+            true => call(is.set_origin_depth.bind(py), (self.origin_depth,)).map(drop),
+            false => Ok(()),
+        };
+        let hooks = match self.asyncgen_hooks {
+            Some(hooks) => call_with(is.set_asyncgen_hooks.bind(py), hooks.bind(py), None).map(drop),
+            None => Ok(()),
+        };
         let running = match self.running {
             Some(before) => put_back(before.into_bound(py), is),
             None => Ok(()),
         };
-        nested.and(sniffio).and(origins).and(hooks)?;
-        running
+        task.and(sniffio).and(origins).and(hooks).and(running)
     }
+}
+
+/// Whether both hooks are methods of this loop.
+fn are_of(hooks: &Bound<'_, PyTuple>, slf: &Bound<'_, LoopState>) -> PyResult<bool> {
+    for hook in hooks.iter_borrowed() {
+        match hook.getattr_opt(intern!(slf.py(), "__self__"))? {
+            Some(owner) if owner.is(slf) => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Makes `task` the current one of this loop, which is the running one; returns the one before.
+///
+/// The prototype of parking a task so is from the asyncio tests of eager tasks.
+fn swap_task<'py>(
+    slf: &Bound<'py, LoopState>,
+    is: &Functions,
+    task: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    call(is.swap_current_task.bind(slf.py()), (slf, task))
 }
 
 /// The loop that ran before is the running one again.
@@ -148,15 +194,17 @@ fn put_back(mut before: Bound<'_, PyAny>, is: &Functions) -> PyResult<()> {
 /// `with loop.inside():`, the guest's state for a block of the package's own, outside of any delivery.
 ///
 /// A `with` statement and not a pair of calls: between `__enter__` and the block no signal handler can raise.
+/// `with loop.inside(judge):` tells `judge.left(error)` when it has ended, of a guest's.
 #[pyclass(frozen, module = "asyncguest._native")]
 pub struct Inside {
     owner: Py<LoopState>,
+    judge: Option<Py<PyAny>>,
     outside: Guarded<Option<Outside>>,
 }
 
 impl Inside {
-    pub fn of(owner: Py<LoopState>) -> Inside {
-        Inside { owner, outside: Guarded::new(None) }
+    pub fn of(owner: Py<LoopState>, judge: Option<Py<PyAny>>) -> Inside {
+        Inside { owner, judge, outside: Guarded::new(None) }
     }
 }
 
@@ -168,16 +216,25 @@ impl Inside {
         Ok(())
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
-        match self.outside.replace(py, None) {
-            Some(outside) => outside.leave(self.owner.bind(py)),
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let Some(outside) = self.outside.replace(py, None) else { return Ok(()) };
+        let left = outside.leave(self.owner.bind(py));
+        let told = match &self.judge {
+            Some(judge) => method1(judge.bind(py), intern!(py, "left"), error).map(drop),
             None => Ok(()),
-        }
+        };
+        left.and(told)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.owner)?;
+        visit.call(&self.judge)?;
         let outside =
             self.outside.visited(|outside| outside.as_ref().map_or(Ok(()), |it| it.traverse(&visit)));
         outside.unwrap_or(Ok(()))

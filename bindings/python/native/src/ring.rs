@@ -9,7 +9,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList};
+use pyo3::types::{PyIterator, PyList, PyTuple};
 
 use crate::call::method;
 use crate::guarded::Guarded;
@@ -80,6 +80,20 @@ impl Entry {
             Entry::Transport(handle) => Ok(handle.get().context().bind(py).clone()),
             Entry::Foreign(handle) => handle.bind(py).getattr(intern!(py, "_context")),
         }
+    }
+
+    /// What it calls; None: it is cancelled, or is called by no name.
+    pub fn callback<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self {
+            Entry::Own(handle) => Ok(handle.get().callback(py)),
+            Entry::Transport(_) => Ok(None),
+            Entry::Foreign(handle) => handle.bind(py).getattr_opt(intern!(py, "_callback")),
+        }
+    }
+
+    /// With what.
+    pub fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        Ok(self.object().bind(py).getattr(intern!(py, "_args"))?.cast_into::<PyTuple>()?)
     }
 
     /// Lets go of it: at once, for the thread is known to be attached.
@@ -153,6 +167,15 @@ impl Ready {
         self.entries.with(py, VecDeque::pop_front)
     }
 
+    /// The one that came last.
+    pub fn last(&self, py: Python<'_>) -> Option<Entry> {
+        self.entries.with(py, |entries| entries.back().map(|it| it.clone_ref(py)))
+    }
+
+    pub fn take_last(&self, py: Python<'_>) -> Option<Entry> {
+        self.entries.with(py, VecDeque::pop_back)
+    }
+
     #[inline]
     pub fn count(&self, py: Python<'_>) -> usize {
         self.entries.with(py, |entries| entries.len())
@@ -219,8 +242,7 @@ impl Ready {
     }
 
     fn pop(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let last = self.entries.with(py, VecDeque::pop_back);
-        last.map(|entry| entry.left(py)).ok_or_else(empty)
+        self.take_last(py).map(|entry| entry.left(py)).ok_or_else(empty)
     }
 
     fn clear(&self, py: Python<'_>) {

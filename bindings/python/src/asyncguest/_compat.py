@@ -1,6 +1,6 @@
 """The private names of CPython that the package needs, except those of its selector loop: see `_cpython_loop`.
 
-Owns: nothing. Everything here is good for CPython 3.11 to 3.13; what differs between versions says so. Each name
+Owns: nothing. Everything here is good for CPython 3.11 to 3.15; what differs between versions says so. Each name
 is used in the way that CPython's own subclasses of `BaseEventLoop` use it, and nothing is replaced (contract, point
 19). When a new version moves one of them, these two are the files to mend, and `make conformance` the judge.
 """
@@ -30,11 +30,25 @@ running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_runn
 set_running_loop: Callable[[asyncio.AbstractEventLoop | None], None] = asyncio._set_running_loop
 
 
-if sys.version_info >= (3, 13):  # in 3.12.1 _swap_current_task(loop, None) is a KeyError when no task is current
+if sys.version_info >= (3, 14):
+    _swap_current_task = asyncio.tasks._swap_current_task  # type: ignore[attr-defined]
 
     def swap_current_task(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
-        """Makes `task` the current task of `loop`, None for none, and returns the one before."""
-        return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined, no-any-return]
+        """Makes `task` the current task of `loop`, None for none, and returns the one before.
+
+        From 3.14 on it is the thread's, whichever loop runs, and the running loop alone may change it.
+        """
+        running = running_loop()
+        if running is loop:
+            return _swap_current_task(loop, task)  # type: ignore[no-any-return]
+        set_running_loop(loop)
+        try:
+            return _swap_current_task(loop, task)  # type: ignore[no-any-return]
+        finally:
+            set_running_loop(running)
+
+elif sys.version_info >= (3, 13):  # in 3.12.1 it is a KeyError when no task is current
+    swap_current_task = asyncio.tasks._swap_current_task  # type: ignore[attr-defined]
 
 else:
 
@@ -112,6 +126,12 @@ run_once: Callable[[asyncio.BaseEventLoop], None] = asyncio.BaseEventLoop._run_o
 def report_failure(handle: asyncio.Handle, error: BaseException) -> None:
     """Tells the loop's exception handler what a callback has raised, as `asyncio.Handle._run` does."""
     callback, args, loop = handle._callback, handle._args, handle._loop  # type: ignore[attr-defined]
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task) and task.done() and not task.cancelled():
+        # From 3.14 on a task that has forked cannot be left in the child, which has no running loop: that is the error.
+        own = task.exception()
+        if isinstance(own, (SystemExit, KeyboardInterrupt)):
+            raise own
     debug = {"debug": loop.get_debug()} if _SOURCES_KNOW_DEBUG else {}
     context = {
         "message": f"Exception in callback {format_helpers._format_callback_source(callback, args, **debug)}",
@@ -123,7 +143,7 @@ def report_failure(handle: asyncio.Handle, error: BaseException) -> None:
     try:
         loop.call_exception_handler(context)
     finally:
-        del handle, error, callback, args, context  # what the handler raises leads to this frame
+        del handle, error, callback, args, context, task  # what the handler raises leads to this frame
 
 
 def report_slow(handle: asyncio.Handle, seconds: float) -> None:

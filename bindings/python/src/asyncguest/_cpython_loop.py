@@ -1,15 +1,12 @@
 """CPython's loop of this system with its engine room in the native module: see `LoopCore`, and native/src.
 
 Owns: what of the loop belongs to neither. The loop's own thread only.
-Its private names are those of CPython 3.11 to 3.13, used as in `_compat.py`.
+Its private names are those of CPython 3.11 to 3.15, used as in `_compat.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Coroutine
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ._native import LoopCore
@@ -42,35 +39,6 @@ class CPythonLoop(LoopCore, AsyncioLoop):  # what LoopCore has replaces asyncio'
     def signal_arrived(self, signum: int, count: int) -> None:
         """A watched signal has come `count` times. Overridden by the loop."""
         raise NotImplementedError
-
-    def run_inside(self, handle: asyncio.Handle) -> None:
-        """Runs a handle's callback on the spot, inside whatever is being run.
-
-        The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
-        package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
-        """
-        outer = self.running_handle
-        self.running_handle = handle
-        try:
-            handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-        except RuntimeError:
-            # Its context is entered already by the code that called us, and cannot be twice. (A task's step raises
-            # nothing else of the kind.) So it waits its turn.
-            self._ready.append(handle)
-        finally:
-            self.running_handle = outer
-            del handle, outer
-
-    def take_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> asyncio.Handle | None:
-        """Takes the first step of a task that was just made of `coroutine` back out of the ready queue.
-
-        None if there is no such step: an eager task factory has run it, and what is queued now is the second.
-        """
-        if isinstance(coroutine, CoroutineType) and inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED:
-            return None
-        if not self._ready or getattr(self._ready[-1]._callback, "__self__", None) is not task:  # type: ignore[attr-defined]
-            return None
-        return self._ready.pop()
 
     # ---- being the running loop
 

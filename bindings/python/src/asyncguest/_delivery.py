@@ -6,8 +6,8 @@ The delivery itself is native/src/turn.rs.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -178,29 +178,27 @@ class Deliveries(BaseDeliveries):
         super().__init__(run, loop, budget, max_nesting)
         self.loop = loop
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None, None]:
         """The guest's state for a block of the package's own, outside of any delivery."""
-        try:
-            with self.loop.inside():
-                yield
-        except BaseException as error:
-            if self._run.forked:
-                self._left = error
-            raise
-        finally:
-            self._after()
-            if not self.in_progress and (self.loop.has_parked() or self._run.failure is not None):
-                self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
+        return self.loop.inside(self)
+
+    def left(self, error: BaseException | None) -> None:
+        """Such a block has ended, by `error` if not None. Called by the loop."""
+        if error is not None and self._run.forked:
+            self._left = error
+        self._after()
+        if not self.in_progress and (self.loop.has_parked() or self._run.failure is not None):
+            self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Runs a task that was just made of `coroutine` up to its first suspension."""
-        handle = self.loop.take_first_step(task, coroutine)
-        if handle is None:
-            return  # an eager task factory has done it
+        """Runs a task that was just made of `coroutine` up to its first suspension.
+
+        The traceback of an exception leads to every frame that was on the stack when it was raised. So a frame of the
+        package that calls user code holds no task, handle or exception when it ends: each would be in a cycle.
+        """
         try:
-            self.loop.run_inside(handle)
+            self.loop.run_first_step(task, coroutine)
         except (SystemExit, KeyboardInterrupt) as error:
             self._run.interrupted(error)
         finally:
-            del task, handle  # see run_inside
+            del task

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from . import _options
@@ -30,18 +31,20 @@ def make_coroutine(
     async_fn: Callable[..., Any], args: tuple[Any, ...], context: Context | None
 ) -> Coroutine[Any, Any, Any]:
     """`async_fn(*args)`; TypeError if that is no coroutine. Leaves none behind that nobody awaits."""
-    if asyncio.iscoroutine(async_fn):
-        async_fn.close()
-        raise TypeError(
-            f"{async_fn!r} is a coroutine object: pass the async function and its arguments instead, "
-            "start(main, 1) and not start(main(1))"
-        )
     if not callable(async_fn):
+        if asyncio.iscoroutine(async_fn):
+            async_fn.close()
+            raise TypeError(
+                f"{async_fn!r} is a coroutine object: pass the async function and its arguments instead, "
+                "start(main, 1) and not start(main(1))"
+            )
         raise TypeError(f"an async function was expected, not {async_fn!r}")
     if context is not None and not isinstance(context, Context):
         raise TypeError(f"context must be a contextvars.Context or None, not {context!r}")
     coroutine = async_fn(*args)
-    if not isinstance(coroutine, Coroutine):  # asyncio.iscoroutine takes generators too, before 3.12
+    if type(coroutine) is not CoroutineType and not isinstance(
+        coroutine, Coroutine
+    ):  # asyncio.iscoroutine takes generators too, before 3.12
         raise TypeError(f"{async_fn!r} is not an async function: it returned {coroutine!r}. Declare it with async def.")
     return coroutine
 

@@ -198,7 +198,7 @@ class Guest:
             self.record.keep(task)
             return task
         finally:
-            task = None  # type: ignore[assignment]  # its first step may have failed: see run_inside
+            task = None  # type: ignore[assignment]  # its first step may have failed: see run_first_step
 
     def deliver(self) -> bool:
         """One delivery now, for a host that steps its guests itself (once per frame). Returns whether there is more."""

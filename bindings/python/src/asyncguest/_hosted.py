@@ -74,7 +74,8 @@ class HostedRun(Run):
 
     def in_charge(self, what: str) -> Deliveries:
         """The deliveries, for a call that needs a live run on its own thread."""
-        check_not_forked(self, what)
+        if self.forked:
+            check_not_forked(self, what)
         if self.deliveries is None or self.state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self.state}")
         if threading.get_ident() != self.host_thread:
@@ -124,7 +125,7 @@ class HostedRun(Run):
         try:
             return task
         finally:
-            del task  # its first step may have failed: see run_inside
+            del task  # its first step may have failed: see run_first_step
 
     def _make_loop(self) -> EventLoop:
         loop = make_loop(

@@ -86,7 +86,7 @@ class EventLoop(TransportLoop):
                 self.hosted_run.keep(task)
             return task
         finally:
-            del task  # a first step that a task factory has run here may have failed: see run_inside
+            del task  # a first step that a task factory has run here may have failed: see run_first_step
 
     def stop(self) -> None:
         """Stops `run_forever`. As a guest, where nobody is inside that: ends the run, as `guest.cancel()` does."""

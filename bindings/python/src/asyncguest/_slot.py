@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from ._compat import running_loop
 from ._errors import GuestError, SourceGone, WrongThread
 from ._guest import Guest
-from ._scope import Scope, report
+from ._scope import Scope, has_succeeded, report
 from ._start import current_guest
 
 AsyncFunction: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
@@ -103,6 +103,9 @@ class _Slot:
             message = f"a slot could not call {async_fn!r}"
             guest.loop.call_exception_handler({"message": message, "exception": error})
             return
+        if not self._waiting and has_succeeded(task):
+            self._running -= 1
+            return
         self._task = task
         task.add_done_callback(self._done if self._scope is None else self._done_in_scope)
         if self._busy == "restart" and self._waiting:
@@ -126,9 +129,9 @@ class _Slot:
 
     def _find_guest(self) -> Guest:
         guest = self._scope.guest if self._scope is not None else None if self._guest is None else self._guest()
-        if guest is None or guest.state == "ended":
+        if guest is None or guest.record.has_ended:
             guest = current_guest()
-        if threading.get_ident() != guest.host_thread:
+        if threading.get_ident() != guest.record.host_thread:
             raise WrongThread(
                 "a slot was called on another thread than its guest's: connect it so that the toolkit calls it there "
                 "(Qt.QueuedConnection to an object of that thread), or use guest.loop.call_soon_threadsafe(slot)"

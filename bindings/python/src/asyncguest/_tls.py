@@ -2,7 +2,7 @@
 
 Owns: nothing. Handshake, shutdown, time limits, renegotiation and the end are CPython's. What is written anew is what runs for
 each message of an open connection, and does the same in fewer steps. The loop's own thread only. The private names are
-those of CPython 3.11 to 3.13, used as in `_compat.py`.
+those of CPython 3.11 to 3.15, used as in `_compat.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 is CPython's own. Those of datagrams and pipes, which not every system has, are in `_unix_transports.py`.
 
 Owns: nothing; a transport belongs to its loop. The loop's own thread only. The private names are those of CPython 3.11 to
-3.13, used as in `_compat.py`.
+3.15, used as in `_compat.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import selectors
 import socket
 import sys
 from asyncio import base_events, constants, selector_events
+from contextvars import Context
 from typing import Any
 
 from ._cpython_loop import CPythonLoop
@@ -42,12 +43,13 @@ class SocketTransport(Reads, Writes, StreamTransport):
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
         server: Any = None,
+        context: Context | None = None,
     ) -> None:
         introduce(self, loop, sock)
         if server is not None:
             _join(server, self)
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]
-        begin(self, loop, protocol, waiter)
+        begin(self, loop, protocol, waiter, context=context)
 
     __repr__ = SelectorTransport.__repr__
     __del__ = SelectorTransport.__del__
@@ -84,12 +86,13 @@ class TransportLoop(TransportHooks, CPythonLoop):
         *,
         extra: dict[str, Any] | None = None,
         server: Any = None,
+        **context: Context | None,
     ) -> Any:
-        # asyncio's own hook. A class derived from socket may do something else with the data.
+        # asyncio's own hook, which gives a context from 3.15 on. A class derived from socket may do something else with the data.
         if self.read_buffer is not None and type(sock) is socket.socket:
             self._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
-            return SocketTransport(self, sock, protocol, waiter, extra, server)
-        return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server)
+            return SocketTransport(self, sock, protocol, waiter, extra, server, **context)
+        return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **context)
 
     def _make_ssl_transport(
         self,
@@ -102,12 +105,23 @@ class TransportLoop(TransportHooks, CPythonLoop):
         server_hostname: str | None = None,
         extra: dict[str, Any] | None = None,
         server: Any = None,
-        **timeouts: Any,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        **context: Context | None,
     ) -> Any:
         # asyncio's own hook, which would take its own transport below the encryption.
         self._ensure_fd_no_transport(rawsock)  # type: ignore[attr-defined]
-        tls = TLSProtocol(self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts)
-        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        tls = TLSProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server, **context)
         return tls._app_transport
 
     def watch_transport(self, fd: int, event: int, handle: TransportHandle) -> None:

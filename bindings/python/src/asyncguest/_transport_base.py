@@ -1,12 +1,13 @@
 """What the transports of sockets and pipes have in common, in `_transport.py` and `_unix_transports.py`.
 
-Owns: nothing. The loop's own thread only. The private names are those of CPython 3.11 to 3.13, used as in `_compat.py`.
+Owns: nothing. The loop's own thread only. The private names are those of CPython 3.11 to 3.15, used as in `_compat.py`.
 """
 
 from __future__ import annotations
 
 import socket
 from asyncio import futures, selector_events, trsock
+from contextvars import Context
 from typing import Any, TypeAlias
 
 from ._native import Transport
@@ -49,14 +50,16 @@ class Writes:
     _set_write_buffer_limits = SelectorTransport._set_write_buffer_limits
 
 
-def begin(transport: Any, loop: Loop, protocol: Any, waiter: Any, watches: bool = True) -> None:
-    """The protocol is told, and then the fd is watched."""
+def begin(
+    transport: Any, loop: Loop, protocol: Any, waiter: Any, watches: bool = True, context: Context | None = None
+) -> None:
+    """The protocol is told, and then the fd is watched. `context`: in which; None: the current one."""
     transport.set_protocol(protocol)
-    loop.call_soon(protocol.connection_made, transport)
+    loop.call_soon(protocol.connection_made, transport, context=context)
     if watches:
-        loop.call_soon(transport._start_reading)
+        loop.call_soon(transport._start_reading, context=context)
     if waiter is not None:
-        loop.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
+        loop.call_soon(futures._set_result_unless_cancelled, waiter, None, context=context)  # type: ignore[attr-defined]
 
 
 def introduce(transport: Any, loop: Loop, sock: socket.socket) -> None:

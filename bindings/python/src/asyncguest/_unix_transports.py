@@ -2,7 +2,7 @@
 proactor does it.
 
 Owns: nothing; a transport belongs to its loop. The loop's own thread only. The private names are those of CPython 3.11 to
-3.13, used as in `_compat.py`.
+3.15, used as in `_compat.py`.
 """
 
 from __future__ import annotations

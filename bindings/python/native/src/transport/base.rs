@@ -45,6 +45,7 @@ impl Transport {
             server: None,
             extra: Some(extra.unwrap_or_else(|| PyDict::new(py).into_any().unbind())),
             empty_waiter: None,
+            context: None,
             address: None,
             high_water: None,
             low_water: None,
@@ -87,6 +88,10 @@ impl Transport {
 
     pub fn sock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         or_none(py, &self.state().sock)
+    }
+
+    pub fn context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.state().context.as_ref().map(|context| context.bind(py).clone())
     }
 
     pub fn is_reading(&self) -> bool {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{in_debug, logger, Side, Transport};
-use crate::call::{call_with, method, method1, method_with};
+use crate::call::{call_with, method, method1};
 
 /// `transport.close()`: what is queued is sent first.
 pub fn close(transport: &Bound<'_, Transport>) -> PyResult<()> {
@@ -82,7 +82,16 @@ fn is_harmless(this: &Transport, error: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn lose_soon(transport: &Bound<'_, Transport>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = transport.py();
     let lost = transport.getattr(intern!(py, "_call_connection_lost"))?;
-    method_with(&transport.get().event_loop(py), intern!(py, "call_soon"), (lost, error)).map(drop)
+    let call_soon = transport.get().event_loop(py).getattr(intern!(py, "call_soon"))?;
+    let options = match transport.get().context(py) {
+        Some(context) => {
+            let options = PyDict::new(py);
+            options.set_item(intern!(py, "context"), context)?;
+            Some(options)
+        }
+        None => None,
+    };
+    call_with(&call_soon, &(lost, error).into_pyobject(py)?, options.as_ref()).map(drop)
 }
 
 /// Tells the protocol, and lets go of everything.

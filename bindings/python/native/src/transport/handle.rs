@@ -35,9 +35,12 @@ pub struct TransportHandle {
 }
 
 impl TransportHandle {
-    /// With a copy of the current context.
+    /// In the transport's context, or a copy of the current one.
     pub fn new(transport: &Bound<'_, Transport>, side: Side) -> PyResult<TransportHandle> {
-        let context = copy_context(transport.py())?;
+        let context = match transport.get().context(transport.py()) {
+            Some(context) => context,
+            None => copy_context(transport.py())?,
+        };
         Ok(TransportHandle {
             transport: transport.clone().unbind(),
             event_loop: transport.get().event_loop(transport.py()).unbind(),

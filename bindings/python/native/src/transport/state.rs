@@ -19,6 +19,8 @@ pub struct State {
     pub extra: Option<Py<PyAny>>,
     /// Done when the queue is empty: somebody sends a file past the transport.
     pub empty_waiter: Option<Py<PyAny>>,
+    /// What all of it runs in, from CPython 3.15 on; None: each time in a copy of what is current.
+    pub context: Option<Py<PyAny>>,
     /// The one that datagrams may be sent to; None: any, or the one that the socket is connected to.
     pub address: Option<Py<PyAny>>,
     /// None: asyncio's own limit.
@@ -53,6 +55,7 @@ impl State {
             &self.server,
             &self.extra,
             &self.empty_waiter,
+            &self.context,
             &self.address,
             &self.high_water,
             &self.low_water,
@@ -73,6 +76,7 @@ impl State {
             self.server.take(),
             self.extra.take(),
             self.empty_waiter.take(),
+            self.context.take(),
             self.address.take(),
             self.high_water.take(),
             self.low_water.take(),

@@ -29,7 +29,8 @@ pub struct StreamTransport;
 #[pymethods]
 impl StreamTransport {
     #[new]
-    #[pyo3(signature = (r#loop, sock, protocol, waiter=None, extra=None, server=None))]
+    #[pyo3(signature = (r#loop, sock, protocol, waiter=None, extra=None, server=None, context=None))]
+    #[allow(clippy::too_many_arguments)] // asyncio's
     fn new(
         r#loop: Bound<'_, PyAny>,
         sock: Bound<'_, PyAny>,
@@ -37,10 +38,12 @@ impl StreamTransport {
         waiter: Option<Py<PyAny>>,
         extra: Option<Py<PyAny>>,
         server: Option<Py<PyAny>>,
+        context: Option<Py<PyAny>>,
     ) -> PyResult<PyClassInitializer<StreamTransport>> {
         drop(waiter); // it is for `__init__`
         let base = Transport::new(&STREAM, r#loop, sock, protocol, extra)?;
         base.state().server = server;
+        base.state().context = context;
         Ok(PyClassInitializer::from(base).add_subclass(StreamTransport))
     }
 

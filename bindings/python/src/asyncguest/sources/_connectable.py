@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import suppress
 from typing import Any
 
 from .base import Disconnect, Receiver, Toolkit
@@ -54,8 +53,10 @@ class Connection:
         watch, self._slot = self._slot, None  # that it goes means nothing any more
         slot = None if watch is None else watch()
         if slot is not None:
-            with suppress(TypeError, RuntimeError):  # the sender is just being destroyed
+            try:
                 self.disconnect(slot)
+            except (TypeError, RuntimeError):
+                pass  # the sender is just being destroyed
 
     def disconnect(self, slot: Slot) -> None:
         self.source.disconnect(slot)

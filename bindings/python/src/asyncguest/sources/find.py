@@ -42,8 +42,8 @@ LIVES = "a QObject of Qt, a GObject, a widget of Tk or an EvtHandler of wx"
 #: What `dialog` takes.
 DIALOGS = "a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a tkinter.Toplevel"
 
-#: The one that has known the last object of a type.
-_last: weakref.WeakKeyDictionary[type, Toolkit] = weakref.WeakKeyDictionary()
+#: The one that has known the last object of a type. Not a WeakKeyDictionary: that makes up half of a search.
+_last: dict[weakref.ref[type], Toolkit] = {}
 
 
 def known_forms() -> str:
@@ -60,12 +60,12 @@ def toolkits() -> Iterator[Toolkit]:
 
 def toolkit_of(source: Any, name: Any) -> Toolkit:
     """The one that can connect to that; TypeError if none can."""
-    last = _last.get(type(source))
+    last = _last.get(weakref.ref(type(source)))
     if last is not None and last.knows(source, name):
         return last
     for toolkit in toolkits():
         if toolkit.knows(source, name):
-            _last[type(source)] = toolkit
+            _last[weakref.ref(type(source), _last.pop)] = toolkit
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
     raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
