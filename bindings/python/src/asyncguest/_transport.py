@@ -86,7 +86,7 @@ class TransportLoop(TransportHooks, CPythonLoop):
         *,
         extra: dict[str, Any] | None = None,
         server: Any = None,
-        **context: Context | None,
+        **context: Any,
     ) -> Any:
         # asyncio's own hook, which gives a context from 3.15 on. A class derived from socket may do something else with the data.
         if self.read_buffer is not None and type(sock) is socket.socket:
@@ -107,7 +107,7 @@ class TransportLoop(TransportHooks, CPythonLoop):
         server: Any = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
-        **context: Context | None,
+        **context: Any,
     ) -> Any:
         # asyncio's own hook, which would take its own transport below the encryption.
         self._ensure_fd_no_transport(rawsock)  # type: ignore[attr-defined]
