@@ -123,11 +123,17 @@ loop_time = asyncio.BaseEventLoop.time
 run_once: Callable[[asyncio.BaseEventLoop], None] = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
 
 
+def task_of(handle: asyncio.Handle | None) -> asyncio.Task[Any] | None:
+    """The task that a handle is a step of. From 3.14 on no task is the current one in the child of a fork."""
+    task = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return task if isinstance(task, asyncio.Task) else None
+
+
 def report_failure(handle: asyncio.Handle, error: BaseException) -> None:
     """Tells the loop's exception handler what a callback has raised, as `asyncio.Handle._run` does."""
     callback, args, loop = handle._callback, handle._args, handle._loop  # type: ignore[attr-defined]
-    task = getattr(callback, "__self__", None)
-    if isinstance(task, asyncio.Task) and task.done() and not task.cancelled():
+    task = task_of(handle)
+    if task is not None and task.done() and not task.cancelled():
         # From 3.14 on a task that has forked cannot be left in the child, which has no running loop: that is the error.
         own = task.exception()
         if isinstance(own, (SystemExit, KeyboardInterrupt)):

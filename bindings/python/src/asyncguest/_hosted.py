@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit, _running_loop
 from ._cleanup import cancel_all, clean_up
+from ._compat import task_of
 from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop, make_task
@@ -257,5 +258,5 @@ class HostedRun(Run):
             self._ctrl_c.forget()
             loop.reactor.forget_in_child()
             if self.host_thread == threading.get_ident():
-                self._forked_in = asyncio.current_task(loop)
+                self._forked_in = asyncio.current_task(loop) or task_of(loop.running_handle)
                 loop.leave_to_parent()
