@@ -7,6 +7,7 @@ Its private names are those of CPython 3.11 to 3.15, used as in `_compat.py`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ._native import LoopCore
@@ -26,6 +27,10 @@ class CPythonLoop(LoopCore, AsyncioLoop):  # what LoopCore has replaces asyncio'
     """
 
     _selector: GuestSelector
+
+    if sys.version_info >= (3, 14):
+        # Its handle may be cancelled on another thread, where that waits while the callback runs.
+        call_soon_threadsafe = asyncio.BaseEventLoop.call_soon_threadsafe  # type: ignore[assignment]
 
     def __init__(self, reactor: Reactor, selector: GuestSelector) -> None:
         self.wait_in(reactor, selector.keys)

@@ -14,7 +14,6 @@ from ._detect import find_host
 from ._errors import GuestError
 from ._guest import Guest
 from ._host import CallbackHost, Host
-from ._loop import EventLoop
 
 if TYPE_CHECKING:
     from typing import TypeVarTuple, Unpack
@@ -115,13 +114,7 @@ def current_guest() -> Guest:
 
     Raises GuestError when there is none.
     """
-    guest: Guest = current_loop().guest
-    return guest
-
-
-def current_loop() -> EventLoop:
-    """Its loop."""
-    loop = running_loop()
-    if not isinstance(loop, EventLoop) or loop.hosted_run is None:
+    guest = getattr(running_loop(), "guest", None)
+    if not isinstance(guest, Guest):
         raise GuestError("no guest runs here: call this from the guest's code or on its host thread")
-    return loop
+    return guest
