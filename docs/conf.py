@@ -29,7 +29,7 @@ templates_path: list[str] = []
 
 # What the adapters import, and these pages do not need.
 autodoc_mock_imports = ["gi", "wx", "pygame", "pyglet", "glfw", "webview", "IPython", "prompt_toolkit", "tornado"]
-autodoc_mock_imports += ["urwid"]
+autodoc_mock_imports += ["kivy", "imgui_bundle", "urwid"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncguest
 import pytest
+from asyncguest._recipes import RECIPES
 from blocks import Block, blocks_of, is_like
 
 pytestmark = pytest.mark.once  # the pages are the same for each interpreter
@@ -137,6 +138,11 @@ def test_commands_exist(page: Path) -> None:
 def test_each_page_about_a_host_is_in_the_table_of_them() -> None:
     table = (ROOT / "docs" / "hosts" / "README.md").read_text()
     assert [page.name for page in HOST_PAGES if page.name != "README.md" and f"]({page.name})" not in table] == []
+
+
+def test_each_recipe_that_start_names_has_its_page() -> None:
+    pages = [page.stem for page in HOST_PAGES]
+    assert [recipe.page for recipe in RECIPES if recipe.page not in pages] == []
 
 
 def test_reference_names_all_that_is_public() -> None:

@@ -87,6 +87,8 @@ TOOLKITS = (
     ),
     _own("wx", ("wx",), "wx", ("GLib", *_SYSTEM_LOOPS), parts=("wxPython", "wx")),
     _own("GLib", ("gi.repository.GLib",), "glib", _SYSTEM_LOOPS, parts=("PyGObject", "gi")),
+    _own("Kivy", ("kivy.base",), "kivy", ("SDL", *_SYSTEM_LOOPS)),
+    _own("Dear ImGui", ("imgui_bundle",), "imgui", ("GLFW", *_SYSTEM_LOOPS)),
     _own("pyglet", ("pyglet",), "pyglet", _SYSTEM_LOOPS),
     _own("GLFW", ("glfw",), "glfw", _SYSTEM_LOOPS),
     _own("SDL", ("pygame",), "sdl", _SYSTEM_LOOPS, parts=("pygame", "pygame-ce")),
