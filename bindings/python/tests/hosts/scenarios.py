@@ -6,6 +6,7 @@ Owns: the list. A scenario is a function that takes a stage, plays on it until i
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,9 +34,13 @@ class Scenario:
     says: str = ""
     #: Of the guests: one of `libraries.py`.
     library: str = "asyncio"
+    #: Why it is for Unix alone; "" if it is not.
+    unix: str = ""
 
     def lacks(self, stage: type[Stage]) -> str:
         """Why it cannot be played on that stage; "" if it can."""
+        if self.unix and sys.platform == "win32":
+            return self.unix
         for need in self.needs:
             if not getattr(stage, need):
                 return _LACKS.get(need, f"{stage.name} has no {need.replace('_', ' ')}")
@@ -65,6 +70,7 @@ def scenario(
     notes: tuple[str, ...] | None = None,
     says: str = "",
     libraries: tuple[str, ...] = ("asyncio",),
+    unix: str = "",
 ) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
     """Puts a function on the list, once for each library whose guests play it."""
 
@@ -74,7 +80,7 @@ def scenario(
             name = function.__name__ + "_of_trio" * (of_trio and libraries != ("trio",))
             assert name not in _all, f"two scenarios of one name: {name}"
             wanted = (*needs, "takes_trio") if of_trio else needs
-            _all[name] = Scenario(name, function, wanted, status, notes, says, library)
+            _all[name] = Scenario(name, function, wanted, status, notes, says, library, unix)
         return function
 
     return put

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from console import kill
 from scenarios import BOTH, scenario
 from stages import Run, Stage
 
@@ -169,7 +169,7 @@ def ctrl_c(stage: Stage, busy: bool) -> None:
     def send() -> None:
         nonlocal sent
         sent = monotonic()
-        os.kill(os.getpid(), signal.SIGINT)
+        kill(signal.SIGINT)
 
     async def main() -> None:
         nonlocal cancelled

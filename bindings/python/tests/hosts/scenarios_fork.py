@@ -113,30 +113,31 @@ def in_a_task(act: Callable[[], object]) -> Callable[[asyncio.Future[Child]], ob
 
 
 FINE = ("parent", "done")
+NO_FORKS = "Windows has no forks"
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     leaves_with_7(played(stage, in_a_task(exit_7)))
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_whose_child_leaves_at_once(stage: Stage) -> None:
     leaves_with_7(played(stage, in_a_task(leave_7)))
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_whose_child_raises(stage: Stage) -> None:
     shows_its_exception(played(stage, in_a_task(fail)))
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_whose_child_is_interrupted(stage: Stage) -> None:
     status, said = played(stage, in_a_task(interrupt))
     assert status in (-signal.SIGINT, 128 + signal.SIGINT), (status, said)
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_whose_child_goes_on(stage: Stage) -> None:
     """It is told that the run is not its own."""
     status, said = played(stage, in_a_task(bool))
@@ -144,7 +145,7 @@ def fork_in_a_task_whose_child_goes_on(stage: Stage) -> None:
     assert "a callback of the parent's" not in said, said
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_callback_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     def fork(made: asyncio.Future[Child]) -> None:
         made.get_loop().call_later(0.001, lambda: made.set_result(Child(exit_7)))
@@ -165,24 +166,24 @@ def in_a_side_task(
     return lambda made: stage.runs[0].guest.start_soon(side, made)
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_side_task_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     leaves_with_7(played(stage, in_a_side_task(stage, exit_7)))
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_a_side_task_whose_child_raises(stage: Stage) -> None:
     shows_its_exception(played(stage, in_a_side_task(stage, fail)))
 
 
-@scenario("click", notes=FINE)
+@scenario("click", notes=FINE, unix=NO_FORKS)
 def fork_in_a_task_that_a_click_has_started_and_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     """In its first step, inside the click."""
     click: Any = stage.click
     leaves_with_7(played(stage, lambda made: click(lambda: in_a_side_task(stage, exit_7, 0)(made))))
 
 
-@scenario(notes=FINE)
+@scenario(notes=FINE, unix=NO_FORKS)
 def fork_in_the_first_step_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     """Inside `Guest.start`."""
 
@@ -204,17 +205,17 @@ def in_a_click(stage: Stage, act: Callable[[], object]) -> Callable[[asyncio.Fut
     return fork
 
 
-@scenario("click", "forks", notes=FINE)
+@scenario("click", "forks", notes=FINE, unix=NO_FORKS)
 def fork_in_a_click_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     leaves_with_7(played(stage, in_a_click(stage, exit_7)))
 
 
-@scenario("click", notes=FINE)
+@scenario("click", notes=FINE, unix=NO_FORKS)
 def fork_in_a_click_whose_child_leaves_at_once(stage: Stage) -> None:
     leaves_with_7(played(stage, in_a_click(stage, leave_7)))
 
 
-@scenario("forks", notes=FINE)
+@scenario("forks", notes=FINE, unix=NO_FORKS)
 def fork_before_the_loop_whose_child_leaves_by_sys_exit(stage: Stage) -> None:
     """By code of the host's that has just started the run."""
     ended: list[tuple[int, str]] = []

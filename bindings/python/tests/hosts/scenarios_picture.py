@@ -19,7 +19,7 @@ async def output_of(*command: str) -> tuple[int, str]:
     return process.returncode, stdout.decode(errors="replace")
 
 
-@scenario("close_window")
+@scenario("close_window", unix="the picture is taken by the X server")
 def a_picture_shows_the_window_in_mid_run(stage: Stage) -> None:
     """Two pictures, taken by the guest: neither is blank, and something has moved between them."""
     folder = Path(os.environ.get("ASYNCGUEST_PICTURES") or ".").resolve()

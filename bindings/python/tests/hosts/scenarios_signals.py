@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 from collections.abc import Callable
 
+from console import SPARE, kill
 from scenarios import scenario
 from stages import Stage
-
-
-def kill(sig: int) -> None:
-    os.kill(os.getpid(), sig)
 
 
 def override(sig: int) -> None:
@@ -50,22 +46,22 @@ def a_signal_handler_is_overridden_for_a_while(stage: Stage) -> None:
 
     async def main() -> int:
         loop, heard = asyncio.get_running_loop(), Heard()
-        loop.add_signal_handler(signal.SIGUSR1, heard)
-        await heard.one(lambda: kill(signal.SIGUSR1))
+        loop.add_signal_handler(SPARE, heard)
+        await heard.one(lambda: kill(SPARE))
         by_guest, by_thread = (
-            lambda: kill(signal.SIGUSR1),
-            lambda: threading.Timer(0.05, kill, (signal.SIGUSR1,)).start(),
+            lambda: kill(SPARE),
+            lambda: threading.Timer(0.05, kill, (SPARE,)).start(),
         )
         for send in (by_guest, by_thread, by_guest):
-            override(signal.SIGUSR1)
+            override(SPARE)
             await heard.one(send)
             await heard.one(by_thread)
-        assert loop.remove_signal_handler(signal.SIGUSR1)
+        assert loop.remove_signal_handler(SPARE)
         return heard.count
 
     stage.moving = False
     assert stage.play(main) == 7
-    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    assert signal.getsignal(SPARE) is signal.SIG_DFL
 
 
 @scenario("ctrl_c", notes=("clean-up", "done", "cancelled"))

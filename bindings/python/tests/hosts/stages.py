@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,8 @@ class Stage:
     name: ClassVar[str] = ""
     #: Whose packages it needs: "newest" has wheels from PyPI, "system" is Debian's Python with Debian's packages.
     python: ClassVar[str] = "newest"
+    #: The only `sys.platform` that has it.
+    system: ClassVar[str | None] = None
     drives: ClassVar[tuple[str, ...]] = ("fd", "thread")
     #: The adapter of another stage in a program that is written otherwise: short runs play it in its first drive only.
     variant: ClassVar[bool] = False
@@ -213,6 +216,7 @@ def stages_of(module: str) -> list[type[Stage]]:
         thing
         for thing in vars(importlib.import_module(module)).values()
         if isinstance(thing, type) and issubclass(thing, Stage) and thing.name and thing.__module__ == module
+        if thing.system in (None, sys.platform)
     ]
 
 
