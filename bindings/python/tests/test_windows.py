@@ -119,6 +119,28 @@ def test_named_pipes_both_ways(where: str) -> None:
     assert run_anywhere(where, main) == 0
 
 
+def test_a_socket_that_was_closed_under_its_transport(where: str) -> None:
+    """The error is the system's own, by its own number."""
+    ours, theirs = pair()
+
+    async def main() -> BaseException | None:
+        loop = asyncio.get_running_loop()
+        lost = loop.create_future()
+
+        class Told(asyncio.Protocol):
+            def connection_lost(self, error: BaseException | None) -> None:
+                lost.set_result(error)
+
+        transport, _ = await loop.create_connection(Told, sock=ours)
+        ours.close()
+        transport.write(b"x")
+        return await lost  # type: ignore[no-any-return]
+
+    error = run_anywhere(where, main, loop_factory=lambda: asyncguest.EventLoop(native=True))
+    theirs.close()
+    assert isinstance(error, OSError) and error.winerror == 10038, error  # type: ignore[attr-defined]
+
+
 def test_datagrams(where: str) -> None:
     async def main() -> bytes:
         loop = asyncio.get_running_loop()

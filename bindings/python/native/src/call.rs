@@ -148,7 +148,8 @@ pub fn method1<'py>(
     returned(object.py(), || unsafe { call_method_obj_args()(of, name, argument, end as Object) })
 }
 
-/// `object.name(first, second)`
+/// `object.name(first, second)`, which transports of datagrams need.
+#[cfg(unix)]
 #[inline]
 pub fn method2<'py>(
     object: &Bound<'py, PyAny>,

@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 
 use pyo3::Python;
 
-pub use system::MOST_PIECES;
+pub use system::{CLOSED, MOST_PIECES};
 
 /// Bytes from which on other threads may run while the system copies.
 const LARGE: usize = 128 * 1024;

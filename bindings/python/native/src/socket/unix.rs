@@ -5,6 +5,9 @@ use std::io::IoSlice;
 /// How many pieces one call takes: the system's IOV_MAX.
 pub const MOST_PIECES: usize = 1024;
 
+/// What the system says of a socket that was closed.
+pub const CLOSED: i32 = libc::EBADF;
+
 /// # Safety
 /// There is room for `length` bytes from `start` on.
 pub unsafe fn receive(fd: i32, start: *mut u8, length: usize) -> isize {

@@ -4,11 +4,14 @@ use std::io::IoSlice;
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Networking::WinSock::{
-    ioctlsocket, recv, send as winsock_send, WSASend, FIONREAD, SOCKET,
+    ioctlsocket, recv, send as winsock_send, WSASend, FIONREAD, SOCKET, WSAENOTSOCK,
 };
 
 /// How many pieces one call takes. Winsock names no limit; it locks the memory of each.
 pub const MOST_PIECES: usize = 64;
+
+/// What the system says of a socket that was closed.
+pub const CLOSED: i32 = WSAENOTSOCK;
 
 /// A SOCKET as Python has it, which is a number that an int of C holds.
 fn socket(fd: i32) -> SOCKET {

@@ -50,6 +50,7 @@ use pyo3::sync::PyOnceLock;
 
 use crate::call::{method, method_with};
 use crate::error::of_system;
+use crate::socket;
 pub use base::Transport;
 pub use handle::{Side, TransportHandle};
 pub use read_buffer::ReadBuffer;
@@ -109,7 +110,7 @@ fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
     match method(file, intern!(py, "fileno")).and_then(|fd| fd.extract()) {
         Ok(fd @ 0..) => Ok(fd),
         Err(error) if !error.is_instance_of::<PyValueError>(py) => Err(error), // files have that one when they are closed
-        _ => Err(os_error(py, &Error::from_raw_os_error(libc::EBADF))),
+        _ => Err(os_error(py, &Error::from_raw_os_error(socket::CLOSED))),
     }
 }
 
