@@ -9,7 +9,9 @@
 # ASYNCGUEST_PORTABILITY names. It is made once (4 GB; some minutes) and kept between runs, with what was built in it.
 # Tests run as they are, each program with a limit of time; what a system leaves out stands with its reason on the line of
 # its cfg or #ifndef in the tests, and is listed below the table. Logs are in build/logs/portability. What is for Windows alone
-# is in scripts/portability. The Python package's row, `python`, also wants what scripts/wheels.sh does: PyPI, and rustup.
+# is in scripts/portability. The Python package's rows, `python`, also want what scripts/wheels.sh does: PyPI, and rustup; and a
+# CPython 3.13 with its own tests, of which the second row plays some. `conformance` plays all of them, and
+# `hosts` the Python hosts on their toolkits; these two are not among the targets.
 #
 # Ends with 77 where it cannot run; the last line says why. Else the last line counts: "N passed, N failed".
 set -uo pipefail
@@ -91,8 +93,8 @@ inside() { # SECONDS COMMAND
 copy_sources() {
     mkdir -p "$chroot/crate"
     git ls-files --cached --others --exclude-standard -z -- src tests include benches examples bindings/cpp \
-        bindings/python/tests bindings/python/pyproject.toml cmake CMakeLists.txt \
-        scripts/portability build.rs 'Cargo.*' cbindgen.toml '*.md' |
+        bindings/python/tests bindings/python/conformance bindings/python/pyproject.toml bindings/node cmake CMakeLists.txt \
+        scripts/portability scripts/quarantine.py build.rs 'Cargo.*' cbindgen.toml '*.md' |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         sort -z >"$chroot/sources"
     find "$chroot/crate" -type f -printf '%P\0' | sort -z | comm -z -23 - "$chroot/sources" |
@@ -190,7 +192,12 @@ main() {
     for name in "$@"; do
         case $name in
             windows | x86_64-pc-windows-gnu) windows ;;
-            python) python_package ;;
+            python)
+                python_package
+                python_conformance --short --mode alone --mode thread
+                ;;
+            conformance) python_conformance ;;
+            hosts) python_hosts ;;
             aarch64 | aarch64-unknown-linux-gnu) aarch64 ;;
             *) checked "$name" ;;
         esac

@@ -13,6 +13,21 @@ package() { # TARGET
     row "$1, CMake" - "$built" - "$run" $((${good:-0} - ${bad:-0})) "${bad:-0}"
 }
 
+# The Node add-on, compiled and linked by its own CMake files: nobody runs it.
+node_addon() { # TARGET
+    local headers=bindings/node/node_modules/node-api-headers
+    [ -e "$headers" ] || (cd bindings/node && npm ci --ignore-scripts --no-audit --no-fund) >"$logs/node-headers.log" 2>&1
+    if [ ! -e "$headers" ]; then
+        notes+=("the Node add-on: wants npm, which has Node-API's headers: see ${logs#"$root/"}/node-headers.log")
+        return
+    fi
+    rm -rf "$chroot/node-api-headers" && cp -r "$headers" "$chroot/node-api-headers"
+    row "$1, Node add-on" - "$(step windows-node 900 "cmake -S bindings/node -B /target/node --toolchain /crate/cmake/mingw-w64.cmake \
+        -DNODE_API_HEADERS=/node-api-headers/include -DASYNCGUEST_CARGO_TARGET_DIR=/target -DASYNCGUEST_CARGO_PROFILE=dev \
+        -DASYNCGUEST_CARGO_FLAGS=$std && cmake --build /target/node")" - - - -
+    notes+=("the Node add-on: compiled and linked, not run")
+}
+
 # Adds to the counts of the row under way what a suite says in its last line. One that does not come so far has failed.
 suite() { # NAME SECONDS TARGET [ARGUMENT...]
     local log=$logs/windows-$1.log good bad
@@ -46,6 +61,7 @@ windows() {
     built=$(step windows-build 1500 "cargo build $std --target $target --features test-hooks &&
         cp /target/$target/debug/libasyncguest.a /target/$target/debug/libasyncguest_hooks.a && cargo build $std --target $target")
     package $target
+    node_addon $target
     linked=$(step windows-link 300 "scripts/portability/suites.sh link $target")
     read -r -a counts <<<"$(tests windows-tests $target 1500 "--lib --test guest --test memory")"
     suite programs 2400 $target

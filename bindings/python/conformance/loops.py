@@ -1,4 +1,4 @@
-"""What CPython's tests get when they ask for asyncio's event loop: ours, in one of four modes.
+"""What CPython's tests get when they ask for one of asyncio's event loops: ours, in one of four modes.
 
 Owns: the names of asyncio that stand for its loop, in a test process and nowhere else. The package itself replaces
 nothing; this is how tests that were written for `asyncio.SelectorEventLoop` come to test another loop.
@@ -6,29 +6,39 @@ nothing; this is how tests that were written for `asyncio.SelectorEventLoop` com
     alone      asyncguest.EventLoop, which waits by itself
     guest      the same as a guest of the queue host, which watches its fd (drive FD)
     thread     the same with the queue host taking posts (drive THREAD)
-    plain      as alone, with CPython's own transports
+    plain      as alone, with CPython's own transports, which on Windows the others have, too
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from asyncio import unix_events
+import sys
 from typing import Any
 
 import asyncguest
 from asyncguest import _options
 from asyncguest._hosted import HostedRun
+from asyncguest._system import NATIVE_TRANSPORTS
 from asyncguest.hosts.queue import QueueHost
+
+if sys.platform == "win32":
+    from asyncio import windows_events as system_events
+
+    NAMES = ("ProactorEventLoop", "EventLoop")
+else:
+    from asyncio import unix_events as system_events
+
+    NAMES = ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop")
 
 # How many loops the tests have made.
 _made = itertools.count()
 
 
 class AloneLoop(asyncguest.EventLoop):
-    """`asyncguest.EventLoop` as asyncio's tests make it: some pass a selector, of which it has its own."""
+    """`asyncguest.EventLoop` as asyncio's tests make it: some pass a selector or proactor, of which it has its own."""
 
-    native = True
+    native = NATIVE_TRANSPORTS
 
     def __init__(self, selector: Any = None) -> None:
         if selector is not None:
@@ -127,12 +137,13 @@ def install(mode: str) -> itertools.count[int]:
 
     Returns the counter of the loops that are made.
     """
+    default = asyncio.DefaultEventLoopPolicy._loop_factory  # type: ignore[attr-defined]
     loop = {"alone": AloneLoop, "guest": GuestLoop, "thread": ThreadLoop, "plain": PlainLoop}[mode]
-    for module in (asyncio, unix_events):
-        for name in ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop"):
+    for module in (asyncio, system_events):
+        for name in NAMES:
             if hasattr(module, name):
                 setattr(module, name, loop)
-    for policy in list(vars(unix_events).values()):
-        if isinstance(policy, type) and hasattr(policy, "_loop_factory"):
+    for policy in list(vars(system_events).values()):
+        if isinstance(policy, type) and getattr(policy, "_loop_factory", None) is default:
             policy._loop_factory = loop
     return _made

@@ -91,7 +91,11 @@ def run_module(
     deaths = 0
     left = None if only is None else set(only)
     log = out / f"{mode}-{module}{'' if only is None else '-some'}.log"
-    with tempfile.TemporaryDirectory(prefix="asyncguest-conformance-") as folder, log.open("w") as output:
+    with (
+        # Windows keeps a folder that some process still has for its own.
+        tempfile.TemporaryDirectory(prefix="asyncguest-conformance-", ignore_cleanup_errors=True) as folder,
+        log.open("w") as output,
+    ):
         report = Path(folder, "report")
         while left is None or left:
             report.write_text("")

@@ -18,7 +18,7 @@ from typing import Any
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run
+from helpers import Run, unix_only
 
 Case = Callable[[], object]
 # name -> (what is called, the error, what its message must contain)
@@ -365,6 +365,7 @@ def test_what_is_harmless_after_the_end() -> None:
     after_a_run(all_of_it)
 
 
+@unix_only("each of them is a test there, and under wine a program of them takes a minute")
 def test_all_of_them_in_a_program_of_their_own() -> None:
     found = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", __file__], capture_output=True, text=True, timeout=60
