@@ -264,3 +264,19 @@ def test_a_loop_that_is_closed_is_refused(drive: str) -> None:
     with pytest.raises(asyncguest.GuestError, match="in use or closed"):
         asyncguest.Guest(host, loop_factory=factory).start(main)
     host.close()
+
+
+def test_a_proactor_of_somebodys_own_is_refused(drive: str) -> None:
+    """It has no completion port that could be watched."""
+
+    class Proactor:
+        def set_loop(self, loop: object) -> None: ...
+        def close(self) -> None: ...
+        def recv(self, *args: object) -> None: ...
+
+    async def main() -> None: ...
+
+    host = QueueHost(drive)
+    with pytest.raises(TypeError, match="needs an asyncguest.EventLoop"):
+        asyncguest.Guest(host, loop_factory=lambda: ProactorLoop(Proactor())).start(main)  # type: ignore[call-arg]
+    host.close()

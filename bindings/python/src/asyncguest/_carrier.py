@@ -178,6 +178,8 @@ def carried_by(loop: Any) -> Any:
         return loop
     if loop.is_running() or loop.is_closed():
         raise GuestError(f"loop_factory returned {loop!r}, which is in use or closed: return a new one")
+    if not hasattr(getattr(loop, "_proactor", None), "_iocp"):
+        return loop  # its proactor is somebody's own, and has no port that could be watched
     try:
         return Carrier(loop)
     except BaseException:
