@@ -131,6 +131,16 @@ msrv() {
     fi
 }
 
+# The library for musl, whose types are not glibc's: only compiled.
+musl() {
+    local target=x86_64-unknown-linux-musl
+    if ! command -v rustup >/dev/null || ! rustup target list --installed | grep -x "$target" >/dev/null; then
+        echo "its standard library is missing: rustup target add $target"
+        return 77
+    fi
+    CARGO_TARGET_DIR=target/musl cargo clippy --lib --target "$target" -- -D warnings
+}
+
 # How many stages had that outcome.
 count() { # OUTCOME
     find "$outcomes" -name "$1.*" | wc -l
@@ -191,4 +201,5 @@ stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo
 stage leaks ./scripts/python.sh leaks 5000
 wait
 stage msrv msrv
+stage musl musl
 total

@@ -29,7 +29,7 @@ impl Alarm {
         // much in the past.
         let at = if deadline == u64::MAX { 0 } else { deadline.max(1) };
         let value = libc::timespec {
-            tv_sec: libc::time_t::try_from(at / 1_000_000_000).unwrap_or(libc::time_t::MAX),
+            tv_sec: (at / 1_000_000_000) as i64, // all of them fit
             tv_nsec: (at % 1_000_000_000) as libc::c_long,
         };
         let setting =
