@@ -2,8 +2,9 @@
 # The files of a release for PyPI: a wheel for each Linux and for Windows, the sdist, what the auditing tools say of them, and each wheel
 # started once. `make wheels`; the products are in build/wheels.
 #
-#   scripts/wheels.sh               all
-#   scripts/wheels.sh TARGET...     some wheels, by Rust's names: aarch64-unknown-linux-musl
+#   scripts/wheels.sh                     all
+#   scripts/wheels.sh TARGET...           some wheels, by Rust's names: aarch64-unknown-linux-musl
+#   scripts/wheels.sh start [TARGET...]   audits and starts what is in build/wheels
 #
 # maturin and zig come from PyPI; zig is the linker, and knows the symbols of a glibc from 2012. Other targets than this
 # machine's need rustup, which fetches their standard library. A wheel for another processor is started with Debian's
@@ -90,20 +91,22 @@ start() { # TARGET TAG
             return
         fi
         foreign_python "$arch" || return
-        runner=("qemu-$arch" -L "$wheels/python-$arch" "$(echo "$wheels/python-$arch"/usr/bin/python3.??)")
+        runner=("qemu-$arch" -L "$out/foreign-$arch" "$(echo "$out/foreign-$arch"/usr/bin/python3.??)")
     fi
     rm -rf "$folder"
     logged wheels-pip "$tools/python" -m pip install --no-index --no-deps --find-links "$wheels" --target "$folder" --only-binary :all: \
         --implementation cp --python-version 3.11 --abi abi3 --platform "$2" asyncguest || return
-    (cd "$folder" && PYTHONPATH=$folder logged wheels-start "${runner[@]}" - <"$package/build_support/started.py") || return
-    tail -n 1 "$out/logs/wheels-start.log"
+    (cd "$folder" && PYTHONPATH=$folder logged "wheels-start-$1" "${runner[@]}" - <"$package/build_support/started.py") || return
+    tail -n 1 "$out/logs/wheels-start-$1.log"
 }
 
-# Debian's Python for another processor, unpacked and not installed.
+# Debian's Python for another processor, unpacked and not installed, and kept.
 foreign_python() { # ARCH
-    local folder=$wheels/python-$1 state deb arch=$1 options
+    local folder=$out/foreign-$1 state deb arch=$1 options
+    [ ! -e "$folder/complete" ] || return 0
     [ "$arch" != aarch64 ] || arch=arm64
     state=$(mktemp -d)
+    rm -rf "$folder"
     mkdir -p "$state"/{lists,cache/archives/partial} "$folder"
     : >"$state/status"
     options=(-qq -y -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Dir::State="$state" -o Dir::Cache="$state/cache"
@@ -114,6 +117,49 @@ foreign_python() { # ARCH
         dpkg-deb -x "$deb" "$folder" || return
     done
     rm -rf "$state"
+    : >"$folder/complete"
+}
+
+# What was built: audited and started.
+prove() { # TARGET
+    local tag file judged
+    tag=$(tag "$1")
+    file=$(echo "$wheels"/*"$tag.whl")
+    if [ ! -e "$file" ]; then
+        echo "is not in build/wheels: scripts/wheels.sh $1"
+        return 1
+    fi
+    # auditwheel knows Linux alone, and opens the libc of the machine that it runs on; where that is glibc, maturin alone
+    # judges musl's wheel.
+    judged=$tag
+    [[ $1 != *-windows-* ]] || judged=unknown
+    [[ $1 != *-musl ]] || is_musl || judged=unknown
+    printf '%s: ' "${file##*/}"
+    audit "$file" "$judged" && start "$1" "$tag"
+}
+
+sdist() {
+    PATH=$tools:$PATH logged wheels-sdist "$tools/maturin" sdist --manifest-path "$package/Cargo.toml" --out "$wheels" &&
+        logged twine "$out/venv-audit/bin/twine" check --strict "$wheels"/*.tar.gz && (cd "$wheels" && echo *.tar.gz)
+}
+
+failed=0
+row() { # NAME COMMAND...
+    local said name=$1
+    shift
+    said=$("$@")
+    case $? in
+        0) echo "ok    $name   $said" ;;
+        77) echo "skip  $name   $said" ;;
+        *)
+            echo "FAIL  $name   $said"
+            failed=1
+            ;;
+    esac
+}
+
+wheel() { # TARGET
+    build "$1" && prove "$1"
 }
 
 python=$(interpreters | head -n 1 | cut -d ' ' -f 2)
@@ -122,37 +168,16 @@ if [ -z "$python" ]; then
     exit 1
 fi
 venv wheels "$python" "$package/build_support/wheels.txt" && venv audit "$python" "$package/build_support/audit.txt" || exit
-[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl} x86_64-pc-windows-gnu
-rm -rf "$wheels"
-mkdir -p "$wheels"
-failed=0
-for target in "$@"; do
-    said=$(build "$target")
-    status=$?
-    tag=$(tag "$target")
-    file=$(echo "$wheels"/*"$tag.whl")
-    if [ "$status" = 0 ]; then
-        # auditwheel knows Linux alone, and opens the libc of the machine that it runs on; where that is glibc, maturin alone
-        # judges musl's wheel.
-        judged=$tag
-        [[ $target != *-windows-* ]] || judged=unknown
-        [[ $target != *-musl ]] || is_musl || judged=unknown
-        said=$(audit "$file" "$judged" && start "$target" "$tag")
-        status=$?
-    fi
-    case $status in
-        0) echo "ok    $target   ${file##*/}: $said" ;;
-        77) echo "skip  $target   $said" ;;
-        *)
-            echo "FAIL  $target   $said"
-            failed=1
-            ;;
-    esac
-done
-if PATH=$tools:$PATH logged wheels-sdist "$tools/maturin" sdist --manifest-path "$package/Cargo.toml" --out "$wheels" &&
-    logged twine "$out/venv-audit/bin/twine" check --strict "$wheels"/*.tar.gz; then
-    echo "ok    sdist   $(cd "$wheels" && echo *.tar.gz)"
-else
-    failed=1
+mode=wheel
+if [ "${1:-}" = start ]; then
+    mode=prove
+    shift
 fi
+[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl} x86_64-pc-windows-gnu
+[ "$mode" != wheel ] || rm -rf "$wheels"
+mkdir -p "$wheels"
+for target in "$@"; do
+    row "$target" "$mode" "$target"
+done
+[ "$mode" != wheel ] || row sdist sdist
 exit "$failed"
