@@ -148,7 +148,8 @@ impl Socket {
         }
         // An IoSlice is an iovec; the call does not write to them.
         message.msg_iov = slices.as_ptr().cast::<libc::iovec>().cast_mut();
-        message.msg_iovlen = slices.len() as _; // of another type in each libc
+        // Of another type in each libc.
+        message.msg_iovlen = slices.len() as _;
         // SAFETY: the message and what it refers to outlive the call.
         again(|| unsafe { libc::sendmsg(self.fd(), &message, SEND) })
     }
