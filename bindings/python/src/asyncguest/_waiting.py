@@ -38,11 +38,13 @@ class Waiting(Protocol):
 class AsyncioWaiting:
     """asyncio's."""
 
-    __slots__ = ("_loop", "waiter")
+    __slots__ = ("_loop",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.waiter: Callable[[], asyncio.Future[None]] = loop.create_future
+
+    def waiter(self) -> asyncio.Future[None]:
+        return self._loop.create_future()
 
     def wake(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():

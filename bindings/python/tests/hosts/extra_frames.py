@@ -81,7 +81,7 @@ def a_system_without_poll(stage: Any) -> None:
     began = monotonic()
     host.sleep(0.05)
     assert monotonic() - began >= 0.05
-    run = Run(stage, be_woken, 100, host=host)
+    run = Run(stage, be_woken, stage, 100, host=host)
     while not run.done:
         host.step()
         host.sleep(1 / 60)

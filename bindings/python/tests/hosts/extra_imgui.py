@@ -17,7 +17,7 @@ from stages import Run
 def an_idle_window_is_woken(stage: Any) -> None:
     """Its runner draws twice in a minute; each of a hundred wakes is served."""
     stage.fps_idle = 1 / 30
-    stage.play(be_woken, 100)
+    stage.play(be_woken, stage, 100)
 
 
 def start_finds_the_runner(stage: Any) -> None:

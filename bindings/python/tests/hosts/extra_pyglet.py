@@ -25,7 +25,7 @@ def two_displays(stage: Any) -> None:
 
     async def main() -> int:
         before = len(stage.frames)
-        await be_woken(100)
+        await be_woken(stage, 100)
         while len(stage.frames) < before + 3:  # or it hangs
             await asyncio.sleep(0.005)
         return len(stage.frames) - before

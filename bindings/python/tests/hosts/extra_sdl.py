@@ -38,7 +38,7 @@ def a_full_event_queue(stage: Any) -> None:
                 sent += 1
         except pygame.error:
             pass
-        stage.figures.update(room=sent, longest_ms=round(await be_woken(10) * 1000, 1))
+        stage.figures.update(room=sent, longest_ms=round(await be_woken(stage, 10) * 1000, 1))
         await asyncio.sleep(0.002)
         stage.figures["came_meanwhile"] = came
         came += len(pygame.event.get(flood))  # SDL takes a third of a millisecond for each of so many, one at a time
@@ -60,7 +60,7 @@ def a_program_that_clears_the_queue(stage: Any) -> None:
     stage.handle = clear_and_handle
 
     async def main() -> float:
-        return await be_woken(50)
+        return await be_woken(stage, 50)
 
     longest = stage.play(main)
     stage.figures["longest_ms"] = round(longest * 1000, 1)
@@ -74,7 +74,7 @@ def a_program_that_blocks_all_other_events(stage: Any) -> None:
     pygame.event.set_allowed([pygame.QUIT, pygame.USEREVENT, stage.tick])
 
     async def main() -> float:
-        return await be_woken(100 if stage.wakes else 20)
+        return await be_woken(stage, 100 if stage.wakes else 20)
 
     longest = stage.play(main)
     stage.figures["longest_ms"] = round(longest * 1000, 1)
@@ -139,7 +139,7 @@ def a_display_that_goes_and_comes_back(stage: Any) -> None:
         while ticks < 10:
             await asyncio.sleep(0.01)
             ticks += 1
-        await be_woken(10)
+        await be_woken(stage, 10)
 
     run = Run(stage, main)
     pygame.display.iconify()
