@@ -25,7 +25,7 @@
 #   scripts/python.sh docs              the site: the pages of docs, with warnings as errors, into build/python/docs, and its links followed
 #
 # Interpreters are those of pyenv, the newest of each minor version, python3, and python3.N of the path; from 3.11 on, one per
-# minor version. `test` and `conformance` also take those that scripts/sid.sh has unpacked.
+# minor version. `conformance`, and `test` where they are named, also take those that scripts/sid.sh has unpacked.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -35,8 +35,10 @@ cd "$(dirname "$0")/.."
 # Two interpreters at a time: much of the tests' time is waiting. The newest, which has the most to do, begins; those
 # that are neither the newest nor the oldest have what depends on the version.
 do_test() {
+    local found=interpreters
+    [ $# = 0 ] || found=all_interpreters
     do_wheel quietly || return
-    side_by_side test_marked "$@" < <(all_interpreters | tac)
+    side_by_side test_marked "$@" < <($found | tac)
     if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.11 on}"
         return 1
