@@ -161,21 +161,27 @@ async def write_to_a_socket(stage: Stage) -> None:
         stage.note(protocol.transport.is_closing())
 
 
+async def _until(stage: Stage, fd: int, end: bytes) -> bytes:
+    """Reads up to `end`."""
+    read = b""
+    while not read.endswith(end):
+        try:
+            read += os.read(fd, 100)
+        except BlockingIOError:
+            await stage.turns()
+    return read
+
+
 async def write_to_a_terminal(stage: Stage) -> None:
     """That there is something to be read does not matter."""
     theirs, ours = pty.openpty()
     protocol = Plain(stage, "a")
     await stage.write_pipe(protocol, open(ours, "wb", 0))
+    os.set_blocking(theirs, False)
     os.write(theirs, b"typed\n")
-    await stage.turns()
+    shown = await _until(stage, theirs, b"typed\r\n")  # the system echoes it when it comes to it
     protocol.transport.write(b"shown")
-    shown = b""
-    os.set_blocking(theirs, False)  # a terminal that is just echoing takes nothing
-    while not shown.endswith(b"shown"):
-        try:
-            shown += os.read(theirs, 100)
-        except BlockingIOError:
-            await stage.turns()
+    shown += await _until(stage, theirs, b"shown")
     stage.note(shown, protocol.transport.is_closing())
     protocol.transport.close()
     await stage.heard("connection_lost")
