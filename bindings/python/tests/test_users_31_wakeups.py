@@ -7,7 +7,7 @@ import asyncio
 from helpers import Run, host_until, rests, settle
 
 
-def quiet(run: Run, seconds: float = 0.06) -> None:
+def quiet(run: Run, seconds: float = 0.3) -> None:
     """Lets the host go on until the guest has had no delivery for so long."""
     rests(run.host, lambda: run.guest.stats().batches, seconds)  # type: ignore[arg-type]
 
