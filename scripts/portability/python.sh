@@ -93,7 +93,7 @@ PYTHON
 }
 
 # As `make conformance`: what CPython's own loops pass there, proactor and selector, ours has to pass.
-python_conformance() { # [OPTION...]
+python_conformance() {
     local good bad run=ok line
     windows_wheel || return
     cpython_tests || {
@@ -101,7 +101,7 @@ python_conformance() { # [OPTION...]
         return
     }
     step python-conformance 2400 "cd bindings/python/conformance && PYTHONPATH=Z:/winpython/tests \
-        $wine_python run.py --out Z:/target/conformance $*" >/dev/null
+        $wine_python run.py --out Z:/target/conformance" >/dev/null
     read -r good bad <<<"$(tr -d '\r' <"$logs/python-conformance.log" | awk '
         /^(ok  |FAIL)  / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) good += $(i - 1); if ($i ~ /^failed/) bad += $(i - 1) } }
         /no longer needed/ { bad += 1 }
@@ -116,7 +116,7 @@ python_conformance() { # [OPTION...]
 
 # The scenarios of `make hosts`, each in a process of its own, on the toolkits that have wheels for that CPython.
 kits="PySide6-Essentials==6.8.1 shiboken6==6.8.1 pygame-ce" # Qt 6.12 wants what wine 10 does not have
-python_hosts() { # [STAGE...]
+python_hosts() {
     local stage good bad skipped run
     windows_wheel || return
     if [ "$(cat "$chroot/winpython/kits" 2>/dev/null)" != "$kits" ]; then
@@ -129,14 +129,14 @@ python_hosts() { # [STAGE...]
             return
         }
     fi
-    [ $# != 0 ] || set -- tk win32 qt-pyside6 pygame-ce frames asyncio # wx's wait for a painted window
-    for stage in "$@"; do
+    for stage in tk win32 qt-pyside6 pygame-ce frames asyncio; do # wx's begin with a painted window, which does not come
         run=$(step "python-host-$stage" 2400 "cd bindings/python/tests/hosts && $wine_python -X dev -W error play.py $stage thread")
         read -r good bad skipped <<<"$(tr -d '\r' <"$logs/python-host-$stage.log" | awk '
             /^{"stage"/ { if (/"outcome": "passed"/) good += 1; else if (/"outcome": "failed"/) bad += 1; else skipped += 1 }
             END { print good + 0, bad + 0, skipped + 0 }')"
         [ "$good" != 0 ] || bad=$((bad + 1))
-        row "x86_64-pc-windows-gnu, $stage" - - - "$run" "$good" "$bad"
+        # shellcheck disable=SC2086 # two words
+        row "x86_64-pc-windows-gnu, $stage" - $installed "$run" "$good" "$bad"
         notes+=("hosts: $stage: $skipped scenarios skipped")
     done
 }
