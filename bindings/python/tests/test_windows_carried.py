@@ -245,6 +245,35 @@ def test_the_end_with_operations_pending(drive: str) -> None:
             end.close()
 
 
+def test_what_the_port_has_told_in_the_last_moment_comes_too_late(drive: str) -> None:
+    """An iteration for it is queued behind the callback that closes the loop."""
+    problems: list[Any] = []
+
+    def factory() -> asyncio.AbstractEventLoop:
+        loop = ProactorLoop()
+        close = loop.close
+
+        def close_after_all() -> None:
+            if turns:
+                carrier._ready.append(turns.pop())
+            close()
+
+        loop.close = close_after_all  # type: ignore[method-assign]
+        return loop
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    turns: list[Any] = []
+    run = Run(drive, loop_factory=factory)
+    run.start(main)
+    carrier: Any = run.guest.loop
+    carrier.set_exception_handler(lambda loop, context: problems.append(context))
+    turns.append(carrier._for_port)
+    run.finish()
+    assert not turns and not problems
+
+
 def test_debug_mode_is_that_loops(drive: str) -> None:
     async def main() -> bool:
         return asyncio.get_running_loop().get_debug()

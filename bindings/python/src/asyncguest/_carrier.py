@@ -106,8 +106,9 @@ class Carrier(EventLoop):
 
     def _close_carried(self) -> None:
         self._unwatch()
-        if self._next is not None:
-            self._next.cancel()
+        for turn in (self._next, self._for_port):
+            if turn is not None:
+                turn.cancel()  # it may be queued
         self._for_port = None
         self.carried._thread_id = None
         self.carried.close()
