@@ -63,6 +63,11 @@ class BaseRun:
         return self.state == "ended"
 
     @property
+    def is_cancelling(self) -> bool:
+        """It was cancelled and has not ended yet."""
+        raise NotImplementedError
+
+    @property
     def is_over(self) -> bool:
         """Nothing is left but to give the host thread back and to tell."""
         raise NotImplementedError

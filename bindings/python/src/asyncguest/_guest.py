@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._base_guest import BaseGuest
 from ._errors import GuestClosed
 from ._factory import make_coroutine, make_task
 from ._host import Host, adapter_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Guest:
+class Guest(BaseGuest):
     """The handle of one run of asyncio inside a host's main loop.
 
     `host`: an adapter (see `asyncguest.hosts`) or a function `run_sync_soon_threadsafe(fn)`.
@@ -46,6 +47,8 @@ class Guest:
 
     Making a Guest claims nothing yet; `start` does. One Guest is one run.
     """
+
+    record: HostedRun
 
     def __init__(
         self,
@@ -75,7 +78,6 @@ class Guest:
             raise ValueError(f"max_nesting is a count, 0 for none, not {max_nesting!r}")
         if stall_after is not None and not stall_after > 0:
             raise ValueError(f"stall_after is in seconds and must be above 0, or None, not {stall_after!r}")
-        #: The run itself. For the package.
         self.record = HostedRun(
             adapter,
             name,
@@ -91,11 +93,6 @@ class Guest:
             self.record.on_stall = partial(report_stall, self.record, StallReport, on_stall)
 
     # ---- what users ask
-
-    @property
-    def host(self) -> Host:
-        """The adapter. Any thread."""
-        return self.record.host
 
     @property
     def name(self) -> str | None:
@@ -120,36 +117,13 @@ class Guest:
         return self.record.task
 
     @property
-    def host_thread(self) -> int:
-        """The ident of the thread that started the run. Any thread."""
-        return self.record.host_thread
-
-    @property
-    def is_cancelling(self) -> bool:
-        """The main task was cancelled and has not ended yet: what it does now is its clean-up."""
-        return self.record.is_cancelling
-
-    @property
     def interrupted_count(self) -> int:
         """How often Ctrl-C came during the run. The first one cancelled the main task."""
         return self.record.interrupted_count
 
-    @property
-    def abandoned(self) -> bool:
-        """The host took no posts any more; what is left is `shutdown`, which the exit hook calls too. Any thread."""
-        return self.record.abandoned
-
-    @property
-    def forked(self) -> bool:
-        """This process is a fork of the one that started the run: the run is the parent's."""
-        return self.record.forked
-
     def stats(self) -> GuestStats:
         """Counters and histograms of the run so far; after its end, the last ones. Any thread while it runs."""
         return self.record.stats()
-
-    def __repr__(self) -> str:
-        return repr(self.record)
 
     # ---- start
 

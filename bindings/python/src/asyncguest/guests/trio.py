@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 import trio
 from outcome import Outcome
 
+from .._base_guest import BaseGuest
 from .._detect import find_host
 from .._errors import GuestError
 from .._factory import make_coroutine
@@ -92,22 +93,13 @@ def _is_here(current: Callable[[], object]) -> bool:
     return True
 
 
-class TrioGuest(Generic[T]):
+class TrioGuest(BaseGuest, Generic[T]):
     """The handle of one run of Trio inside a host's main loop. `start` makes it."""
 
+    record: TrioRun
+
     def __init__(self, run: TrioRun) -> None:
-        #: The run itself. For the package.
         self.record = run
-
-    @property
-    def host(self) -> Host:
-        """The adapter. Any thread."""
-        return self.record.host
-
-    @property
-    def host_thread(self) -> int:
-        """The ident of the thread that started the run. Any thread."""
-        return self.record.host_thread
 
     @property
     def state(self) -> State:
@@ -121,21 +113,6 @@ class TrioGuest(Generic[T]):
         if outcome is None or not self.record.has_ended:
             raise GuestError(f"the run has no outcome: it is {self.state}. Its done_callback tells when it has one")
         return outcome
-
-    @property
-    def is_cancelling(self) -> bool:
-        """It was cancelled, and has not ended yet: what it does now is its clean-up. Any thread."""
-        return self.record.is_cancelling
-
-    @property
-    def abandoned(self) -> bool:
-        """The host took no posts any more; what is left is `shutdown`, which the exit hook calls too. Any thread."""
-        return self.record.abandoned
-
-    @property
-    def forked(self) -> bool:
-        """This process is a fork of the one that started the run: the run is the parent's."""
-        return self.record.forked
 
     def cancel(self, msg: str | None = None) -> bool:
         """Cancels the main function, which ends the run. Any thread.
@@ -153,6 +130,3 @@ class TrioGuest(Generic[T]):
         has been called when this returns. Returns whether everything finished. Not from guest code: that calls `cancel()`.
         """
         return self.record.shutdown(deadline)
-
-    def __repr__(self) -> str:
-        return repr(self.record)
