@@ -22,9 +22,10 @@ pub fn run_first_step(
     if !of.is_some_and(|of| of.is(task)) || has_begun(task, coroutine)? {
         return Ok(()); // an eager task factory has run it, and what is queued now is the second one
     }
+    let (context, args) = (entry.context(py)?, entry.args(py)?);
     drop(core.ready.get().take_last(py));
     let outer = core.running.replace(py, Some(entry.clone_ref(py)));
-    let outcome = run_in(&entry.context(py)?, &callback, &entry.args(py)?);
+    let outcome = run_in(&context, &callback, &args);
     drop(core.running.replace(py, outer));
     match outcome {
         // Its context is entered already by the code that called us, and cannot be twice. (A task's step raises nothing

@@ -82,7 +82,7 @@ impl Outside {
         match outside.put_in_place(slf, is) {
             Ok(()) => Ok(outside),
             Err(error) => {
-                outside.leave(slf)?;
+                let _ = outside.leave(slf); // what went wrong first is told
                 Err(error)
             }
         }
