@@ -5,15 +5,19 @@ Owns: nothing; the run itself is in `_base_run.py`. Host thread only, except whe
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from ._base_run import BaseRun
 from ._host import Host
 
+R = TypeVar("R", bound=BaseRun)
 
-class BaseGuest:
+
+class BaseGuest(Generic[R]):
     """The handle of one run."""
 
     #: The run itself. For the package.
-    record: BaseRun
+    record: R
 
     @property
     def host(self) -> Host:

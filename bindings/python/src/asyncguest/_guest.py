@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Guest(BaseGuest):
+class Guest(BaseGuest[HostedRun]):
     """The handle of one run of asyncio inside a host's main loop.
 
     `host`: an adapter (see `asyncguest.hosts`) or a function `run_sync_soon_threadsafe(fn)`.

@@ -93,10 +93,8 @@ def _is_here(current: Callable[[], object]) -> bool:
     return True
 
 
-class TrioGuest(BaseGuest, Generic[T]):
+class TrioGuest(BaseGuest[TrioRun], Generic[T]):
     """The handle of one run of Trio inside a host's main loop. `start` makes it."""
-
-    record: TrioRun
 
     def __init__(self, run: TrioRun) -> None:
         self.record = run
