@@ -113,12 +113,14 @@ def sys_exit_in_a_side_task(stage: Stage) -> None:
 
 
 def alive_afterwards(stage: Stage, run: Run) -> Callable[[object], None]:
-    """For `then`: the host goes on for a while, which its own timer and its window prove, and is quit."""
+    """For `then`: the host goes on, which its own timer and the next frame of a moving window prove, and is quit."""
 
-    def still_there(frames: int) -> None:
+    def still_there(frames: int, looks: int = 100) -> None:
+        if stage.moving and len(stage.frames) == frames and stage.later is not None:
+            assert looks, "the window stands still"
+            stage.later(0.06, lambda: still_there(frames, looks - 1))
+            return
         stage.note("alive")
-        if stage.moving and frames:
-            assert len(stage.frames) > frames, "the window stands still"
         stage.quit()
 
     def then(_: object) -> None:
