@@ -91,9 +91,9 @@ summary() { # LOG
     grep -E '[0-9]+ (passed|failed|error|deselected)' "$1" | tail -n 1 | tr -d = || true
 }
 
-# If all that has failed is in quarantine (tests/quarantine.txt), it is run once more by itself, and named.
+# If all that has failed may be an accident (scripts/quarantine.py), it is run once more by itself, and named.
 test_on() { # X.Y PYTHON MARKERS TESTS...
-    local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status tried=
+    local log=$out/logs/test-$1.log failed=$out/logs/failed-$1.txt empty status tried
     venv_with_wheel "$1" "$2" "$(requirements "$1")" || return
     rm -f "$failed"
     empty=$(mktemp -d)
@@ -101,13 +101,10 @@ test_on() { # X.Y PYTHON MARKERS TESTS...
     status=$?
     if [ "$status" = 1 ] && [ -s "$failed" ]; then
         sort -u -o "$failed" "$failed"
-        tried=$(sed "s|^$package/tests/||" "$failed")
-        if python3 "$root/scripts/quarantine.py" python <<<"$tried"; then
+        if tried=$(sed "s|^$package/tests/||" "$failed" | python3 "$root/scripts/quarantine.py" python); then
             cp "$failed" "$empty/again"
             (pytest_in "$empty" "$1" "@$empty/again") >>"$log" 2>&1
             status=$?
-        else
-            tried=
         fi
     fi
     rm -rf "$empty"
@@ -117,7 +114,7 @@ test_on() { # X.Y PYTHON MARKERS TESTS...
         echo "FAIL  $1   $(summary "$log")   ${log#"$root/"}"
         tail -n 60 "$log" | sed 's/^/      | /'
     fi
-    [ -z "$tried" ] || sed "s/.*/second try: $1 &: 1/" <<<"$tried"
+    [ -z "${tried:-}" ] || sed "s/^second try:/& $1/" <<<"$tried"
     return "$status"
 }
 

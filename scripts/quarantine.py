@@ -1,10 +1,12 @@
-"""The tests that may fail once: those of `tests/quarantine.txt`, and nobody else, have a second try.
+"""The tests that have a second try: those of `tests/quarantine.txt`, and up to two others of a suite's thousands.
 
-    python3 quarantine.py SUITE     reads ids of tests that have failed, one a line; status 0: all are on the list
+    python3 quarantine.py SUITE     reads ids of tests that have failed, one a line; status 0: all have a second try
 
-What reads a clock may fail on a machine that is busy. What does not has no second try: if it fails now and then, something
-is wrong with it. Each second try is a line of the log, "second try: TEST: N", N being how many it had; scripts/test.sh adds
-them up.
+What reads a clock may fail on a machine that is busy, and stands on the list. Of what does not, one or two failures of ten
+thousand tests may be a machine that stood still for a moment: they are tried again alone, as CPython's own test runner does
+it (--rerun), and told of in any case, since each is a fault of the test or of the library. Three are no accident, and with
+ASYNCGUEST_STRICT=1 one is none. Each second try is a line of the log, "second try: TEST: N", N being how many it had, and
+"not in quarantine" if it was not; scripts/test.sh prints these lines again.
 
 Owns: nothing.
 """
@@ -12,6 +14,7 @@ Owns: nothing.
 from __future__ import annotations
 
 import fnmatch
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -20,6 +23,8 @@ from pathlib import Path
 
 LIST = Path(__file__).resolve().parents[1] / "tests" / "quarantine.txt"
 SUITES = ("python", "hosts", "conformance")
+# So many tests that are not on the list may have failed, and have a second try.
+SPARED = 2
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,16 @@ class SecondTries:
         self._patterns = [line.pattern for line in lines if line.suite == suite]
         self._had: Counter[str] = Counter()
 
-    def may(self, test: str) -> bool:
+    def is_listed(self, test: str) -> bool:
         """Whether the test is on the list."""
         return any(fnmatch.fnmatchcase(test, pattern.replace("[", "[[]")) for pattern in self._patterns)
+
+    def among(self, failed: Iterable[str]) -> set[str]:
+        """Which of all the tests that have failed have one. A test that has failed in several hosts counts for each."""
+        tests = list(failed)
+        listed = {test for test in tests if self.is_listed(test)}
+        spared = 0 if os.environ.get("ASYNCGUEST_STRICT") == "1" else SPARED
+        return set(tests) if sum(test not in listed for test in tests) <= spared else listed
 
     def note(self, test: str) -> None:
         """The test has a second try now."""
@@ -61,13 +73,20 @@ class SecondTries:
 
     def lines(self) -> list[str]:
         """For the log."""
-        return [f"second try: {test}: {count}" for test, count in sorted(self._had.items())]
+        return [self.line(test, count) for test, count in sorted(self._had.items())]
+
+    def line(self, test: str, count: int = 1) -> str:
+        """One of them."""
+        return f"second try: {test}: {count}" + ("" if self.is_listed(test) else " (not in quarantine)")
 
 
 def main(suite: str, failed: Iterable[str]) -> int:
     """The command. Returns its exit status."""
-    tries = SecondTries(suite)
-    return 0 if all(tries.may(test.strip()) for test in failed) else 1
+    tries, tests = SecondTries(suite), {test.strip() for test in failed}
+    if tries.among(tests) != tests:
+        return 1
+    print(*map(tries.line, sorted(tests)), sep="\n")
+    return 0
 
 
 if __name__ == "__main__":

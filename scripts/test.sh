@@ -39,12 +39,19 @@ stage() { # NAME COMMAND...
         without "$name" "$(tail -n 1 "$logs/$name.log")"
     elif [ "$status" = 0 ]; then
         : >"$outcomes/passed.$name"
-        printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")"
+        report=$(printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")" && tried_again "$logs/$name.log")
+        printf '%s\n' "$report" # at once: another lane prints, too
     else
         : >"$outcomes/failed.$name"
         report=$(printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log" && what_failed "$logs/$name.log")
-        printf '%s\n' "$report" # at once: another lane prints, too
+        printf '%s\n' "$report"
     fi
+}
+
+# Those that had a second try, and passed.
+tried_again() { # LOG
+    grep -a '^second try: ' "$1" | sed 's/^/      | /'
+    return 0
 }
 
 # Without what went well, so that what failed is within the last lines.
@@ -61,13 +68,13 @@ without() { # NAME REASON: a stage that cannot run here
     printf 'skip  %-10s          %s\n' "$1" "$2"
 }
 
-# How many tests a log tells of, cargo's and ctest's, and how many of them had a second try (see tests/quarantine.txt).
+# How many tests a log tells of, cargo's and ctest's, and how many of them had a second try (see scripts/quarantine.py).
 figures() {
     awk '/^test result: ok/ { n += $4 } /tests passed/ { n += $NF } /^on: / { on = ", " $0 }
          /^ok +3\.[0-9]+ / { for (i = 3; i <= NF; i++) if ($i ~ /^passed/) n += $(i - 1); on = on ", " $2 }
          / excepted, / { n += $4 }
          /^[0-9]+ passed, [0-9]+ failed, / { n += $1 }
-         /^second try: / { again += $NF }
+         /^second try: / { again += $0 ~ /quarantine/ ? $(NF - 3) : $NF }
          END { if (n) printf "%d tests%s", n, on; if (again) printf ", %d second tries", again }' "$1"
 }
 

@@ -4,7 +4,7 @@
 
 Run it with the interpreter under test, which has asyncguest installed. Each module of `test.test_asyncio` runs in a
 process of its own, with the standard loop and in each mode of `loops.py`. What differs has to stand in `exceptions.txt`,
-and what stands there has to differ; a test in quarantine (tests/quarantine.txt) has a second try first, in a new process.
+and what stands there has to differ; what may be an accident (scripts/quarantine.py) has a second try first, in a new process.
 Exit status 0: it is so; 3: this interpreter came without its tests.
 
 The standard loop's results are kept in FOLDER, so that they are found out once per interpreter. `--short` runs a
@@ -125,7 +125,7 @@ class Conformance:
         expected = self.expected(found)
         excused = Excused(mode, self.modules)
         tries = SecondTries("conformance")
-        again = {test for test in expected - found.passed() if tries.may(test) and not excused.covers(test)}
+        again = tries.among(test for test in expected - found.passed() if not excused.covers(test))
         for test in again:
             tries.note(test)
         self.try_again(mode, found, again)

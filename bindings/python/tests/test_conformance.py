@@ -153,7 +153,11 @@ def test_the_judge_names_what_only_the_standard_loop_passes(judge, listed, monke
     assert capsys.readouterr().out.count(f"differs: test_a.C.two: {outcome}") == 2
 
 
-def test_only_a_test_in_quarantine_has_a_second_try(judge, listed, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("strict", ["1", "0"])
+def test_without_accidents_only_a_test_in_quarantine_has_a_second_try(
+    strict, judge, listed, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("ASYNCGUEST_STRICT", strict)
     listed()
     run, asked = judge["run"], []
 
@@ -170,11 +174,12 @@ def test_only_a_test_in_quarantine_has_a_second_try(judge, listed, monkeypatch, 
     SecondTries = run.SecondTries
     monkeypatch.setattr(run, "run_module", run_module)
     monkeypatch.setattr(run, "SecondTries", lambda suite: SecondTries(suite, f"{suite} test_a.C.timed a clock decides"))
-    assert run.Conformance(["test_a"], tmp_path, 1, False).judge("alone") is False
-    assert asked[-1] == ("alone", ["test_a.C.timed"])
+    assert run.Conformance(["test_a"], tmp_path, 1, False).judge("alone") is (strict == "0")
+    assert asked[-1] == ("alone", ["test_a.C.timed"] if strict == "1" else ["test_a.C.plain", "test_a.C.timed"])
     out = capsys.readouterr().out
-    assert out.count("differs: ") == out.count("differs: test_a.C.plain: failed") == 1
+    assert out.count("differs: ") == out.count("differs: test_a.C.plain: failed") == int(strict)
     assert out.splitlines()[-1] == "second try: test_a.C.timed: 1"
+    assert out.count("second try: test_a.C.plain: 1 (not in quarantine)") == 1 - int(strict)
 
 
 def test_the_judge_notices_that_the_loop_was_not_used(judge, listed, monkeypatch, tmp_path, capsys):

@@ -3,8 +3,8 @@
     python table.py --newest PYTHON --system PYTHON --out FOLDER [--short] [--jobs N] [STAGE...]
 
 Owns: the pool of workers. Writes FOLDER/table.md, FOLDER/*.png (the windows in mid-run) and FOLDER/logs; adds the rows
-of other languages' hosts from FOLDER/*.txt, each "host|version|drive|passed|failed|skipped|reasons". What fails and is in
-quarantine (tests/quarantine.txt) is tried once more, alone, and named. The exit status is 0 if nothing has failed.
+of other languages' hosts from FOLDER/*.txt, each "host|version|drive|passed|failed|skipped|reasons". What fails and may
+be an accident (scripts/quarantine.py) is tried once more, alone, and named. The exit status is 0 if nothing has failed.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ def main() -> int:
             pages.outcomes = best_of(pages.outcomes)
             if pages.outcomes:
                 scene.tell(pages)
+        failed = [each["scenario"] for _, row in played for each in row.outcomes if each["outcome"] == "failed"]
+        again = scene.tries.among(failed)
         with ThreadPoolExecutor(1) as pool:
-            for job in [pool.submit(scene.again, stage, row) for stage, row in played if row.count("failed")]:
+            for job in [pool.submit(scene.again, stage, row, again) for stage, row in played if row.count("failed")]:
                 job.result()
     cells, remarks, total = foreign(out)
     for row in rows:

@@ -118,10 +118,10 @@ class Theatre:
         counts = ", ".join(f"{row.count(outcome)} {outcome}" for outcome in ("passed", "failed", "skipped"))
         print(f"      {row.host}, {row.drive}: {row.remark or counts}", file=sys.stderr, flush=True)
 
-    def again(self, stage: type[stages.Stage], row: Row) -> None:
-        """Gives what has failed and is in quarantine a second try, when nothing else is going on."""
+    def again(self, stage: type[stages.Stage], row: Row, tests: set[str]) -> None:
+        """Gives those of `tests` that have failed a second try, when nothing else is going on."""
         for number, outcome in enumerate(row.outcomes):
-            if outcome["outcome"] == "failed" and self.tries.may(outcome["scenario"]):
+            if outcome["outcome"] == "failed" and outcome["scenario"] in tests:
                 self.tries.note(outcome["scenario"])
                 stdout, _ = self.play(stage, row.drive, outcome["scenario"])
                 for line in outcomes_in(stdout):
