@@ -34,8 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("twice")
 
 
-def pytest_collection_finish() -> None:
-    """What is there before the first test is left out of the collections after each: they take a tenth of the time."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """What is there before a file's first test, all that earlier ones have imported, is left out of the collections after
+    each test: they were half of all the time."""
     gc.collect()
     gc.freeze()
 
