@@ -30,20 +30,21 @@ asked() { # NAME: is that stage wanted?
 }
 
 stage() { # NAME COMMAND...
-    local name=$1 begin=$SECONDS report
+    local name=$1 begin=$SECONDS report took TIMEFORMAT='%U %S'
     shift
     asked "$name" || return 0
-    "$@" >"$logs/$name.log" 2>&1
+    took=$({ time "$@" >"$logs/$name.log" 2>&1; } 2>&1)
     local status=$?
+    took=$(awk -v wall=$((SECONDS - begin)) '{ printf "%4d s  %4d s of processor", wall, $1 + $2 }' <<<"$took")
     if [ "$status" = 77 ]; then # cannot run here, and its last line says why
         without "$name" "$(tail -n 1 "$logs/$name.log")"
     elif [ "$status" = 0 ]; then
         : >"$outcomes/passed.$name"
-        report=$(printf 'ok    %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$(figures "$logs/$name.log")" && tried_again "$logs/$name.log")
+        report=$(printf 'ok    %-12s %s   %s\n' "$name" "$took" "$(figures "$logs/$name.log")" && tried_again "$logs/$name.log")
         printf '%s\n' "$report" # at once: another lane prints, too
     else
         : >"$outcomes/failed.$name"
-        report=$(printf 'FAIL  %-10s %4d s   %s\n' "$name" $((SECONDS - begin)) "$logs/$name.log" && what_failed "$logs/$name.log")
+        report=$(printf 'FAIL  %-12s %s   %s\n' "$name" "$took" "$logs/$name.log" && what_failed "$logs/$name.log")
         printf '%s\n' "$report"
     fi
 }
@@ -65,7 +66,7 @@ what_failed() { # LOG
 without() { # NAME REASON: a stage that cannot run here
     asked "$1" || return 0
     : >"$outcomes/skipped.$1"
-    printf 'skip  %-10s          %s\n' "$1" "$2"
+    printf 'skip  %-12s                             %s\n' "$1" "$2"
 }
 
 # How many tests a log tells of, cargo's and ctest's, and how many of them had a second try (see scripts/quarantine.py).
@@ -148,6 +149,64 @@ musl() {
     CARGO_TARGET_DIR=target/musl cargo clippy --lib --target "$target" -- -D warnings
 }
 
+# Lanes are beside each other, since much of the tests' time is waiting: both cores always have something to do.
+lanes=()
+trap 'for each in "${lanes[@]}"; do kill -- "-$each" 2>/dev/null; done; exit 130' INT TERM
+lane() { # FUNCTION: stages, one after another; in a process group, so that Ctrl-C is not ignored there, and the trap ends it
+    set -m
+    "$1" </dev/null &
+    set +m
+    lanes+=($!)
+}
+
+# What needs nothing of the others.
+first() {
+    stage format ./scripts/lint.sh format
+    stage deny ./scripts/lint.sh deny
+    stage rust cargo test
+    stage build build
+    stage lint lint
+    stage c c_suite
+}
+
+# The Python package.
+python_side() {
+    stage python ./scripts/python.sh test
+    stage conform ./scripts/python.sh conformance short
+    stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" "1 x 1 KiB" websockets asyncpg import idle bursts
+    stage leaks ./scripts/python.sh leaks 5000
+}
+
+# On real toolkits. The table of hosts has rows that the stages c, winit and node write.
+toolkits() {
+    stage winit ./scripts/rust_host.sh test
+    stage examples ./scripts/python.sh examples
+    stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
+    stage hosts ./scripts/hosts.sh --short
+    stage bench ./benches/run.sh --quick
+}
+
+# Compilers, and tests with clocks that are slowed down: they get what the others leave.
+the_rest() {
+    renice -n 10 "$BASHPID" >/dev/null
+    if [ "$(uname -m)" = x86_64 ]; then
+        stage address ./scripts/sanitizer.sh address
+        stage thread ./scripts/sanitizer.sh thread
+    else
+        without address "written for x86_64"
+        without thread "written for x86_64"
+    fi
+    stage loom ./scripts/loom.sh
+    stage fallback fallback
+    stage memcheck ./scripts/memcheck.sh
+    stage instructions ./benches/instructions/check.sh
+    stage types ./scripts/python.sh types
+    stage manual ./scripts/python.sh docs
+    stage docs docs
+    stage msrv msrv
+    stage musl musl
+}
+
 # How many stages had that outcome.
 count() { # OUTCOME
     find "$outcomes" -name "$1.*" | wc -l
@@ -164,49 +223,22 @@ if ! ./scripts/setup.sh "$extent"; then
     echo "0 passed, 1 failed"
     exit 1
 fi
-stage format ./scripts/lint.sh format
-stage lint lint
-stage rust cargo test
 if [ "$extent" = quick ]; then
+    stage format ./scripts/lint.sh format
+    stage lint lint
+    stage rust cargo test
     stage c c_smoke
     stage python ./scripts/python.sh quick
     total
     exit
 fi
-stage deny ./scripts/lint.sh deny
-stage build build
-stage fallback fallback
-stage loom ./scripts/loom.sh
-stage c c_suite
-stage memcheck ./scripts/memcheck.sh
-stage instructions ./benches/instructions/check.sh
-if [ "$(uname -m)" = x86_64 ]; then
-    stage address ./scripts/sanitizer.sh address
-    stage thread ./scripts/sanitizer.sh thread
-else
-    without address "written for x86_64"
-    without thread "written for x86_64"
-fi
-# Two lanes where much of the time is waiting: for a toolkit, a timer, a compiler that uses one core.
-{
-    stage examples ./scripts/python.sh examples
-    stage bench ./benches/run.sh --quick
-    stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
-} &
-stage docs docs
-stage winit ./scripts/rust_host.sh test
-wait
+lane first
 asked wheel || wheel_for python hosts types conform manual pybench leaks || { echo "0 passed, 1 failed"; exit 1; }
 stage wheel wheel
 export ASYNCGUEST_WHEEL_IS_FRESH=1
-stage python ./scripts/python.sh test &
-stage hosts ./scripts/hosts.sh --short
-stage types ./scripts/python.sh types
-stage conform ./scripts/python.sh conformance short
-stage manual ./scripts/python.sh docs
-stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" "1 x 1 KiB" websockets asyncpg import idle bursts
-stage leaks ./scripts/python.sh leaks 5000
+lane python_side
+wait "${lanes[0]}"
+lane toolkits
+lane the_rest
 wait
-stage msrv msrv
-stage musl musl
 total
