@@ -7,6 +7,7 @@ import threading
 
 import asyncguest
 import pytest
+from asyncguest import Resident
 from asyncguest.hosts.queue import QueueHost
 from helpers import Run, run_guest, settle
 
@@ -134,6 +135,47 @@ def test_a_host_that_refuses_is_heard_at_once(where: str) -> None:
         guest.start(main)
     assert guest.state == "ended"
     host.close()
+
+
+class EndsAtOnce(QueueHost):
+    """A host that hears of its own end while a guest is about to start."""
+
+    def __init__(self, drive: str, elsewhere: bool = False) -> None:
+        super().__init__(drive)
+        self.elsewhere = elsewhere
+        self.answers: list[object] = []
+
+    def attached(self, guest: Resident) -> None:
+        super().attached(guest)
+        with pytest.raises(asyncguest.GuestError, match="about to begin"):
+            guest.shutdown()
+        if self.elsewhere:
+            thread = threading.Thread(target=lambda: self.answers.append(guest.cancel()))
+            thread.start()
+            thread.join()
+        else:
+            self.answers.append(guest.cancel())
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_that_is_cancelled_before_it_has_begun(drive: str, elsewhere: bool) -> None:
+    steps: list[str] = []
+
+    async def sleeper() -> None:
+        steps.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            steps.append("cleaned up")
+
+    host = EndsAtOnce(drive, elsewhere)
+    run = Run(host=host)
+    run.start(sleeper)
+    assert host.answers == [True] and run.guest.is_cancelling
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()
+    assert steps == ["begun", "cleaned up"]
 
 
 def factory_with_a_task_factory_that_fails() -> asyncguest.EventLoop:

@@ -357,6 +357,29 @@ def test_a_host_that_refuses_leaves_nothing_behind(drive):
     assert Run(drive, hello, "again").finish() == "hello again"
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_that_is_cancelled_before_it_has_begun(drive, elsewhere):
+    class EndsAtOnce(QueueHost):
+        def attached(self, guest):
+            super().attached(guest)
+            with pytest.raises(asyncguest.GuestError, match="about to begin"):
+                guest.shutdown()
+            if elsewhere:
+                thread = threading.Thread(target=lambda: answers.append(guest.cancel()))
+                thread.start()
+                thread.join()
+            else:
+                answers.append(guest.cancel())
+
+    order: list[str] = []
+    answers: list[bool] = []
+    run = Run(EndsAtOnce(drive), sleep_and_clean_up, order)
+    assert answers == [True] and run.guest.is_cancelling
+    with pytest.raises(GuestCancelled):
+        run.finish()
+    assert order == ["begun", "cleaned up"]
+
+
 def test_an_outcome_that_there_is_not_yet(drive):
     run = Run(drive, hello, "you")
     with pytest.raises(asyncguest.GuestError, match="it is running"):

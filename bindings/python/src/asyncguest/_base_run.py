@@ -142,10 +142,12 @@ class BaseRun:
         raise NotImplementedError
 
     @staticmethod
-    def check_outside(in_progress: bool) -> None:
-        """Raises GuestError if guest code is on the stack: for `shutdown`."""
+    def check_may_end(has_begun: bool, in_progress: bool) -> None:
+        """Raises GuestError if there is nothing to end yet, or guest code is on the stack: for `shutdown`."""
         if in_progress:
             raise GuestError("shutdown() was called by code of this guest, which it would have to end: use cancel()")
+        if not has_begun:
+            raise GuestError("shutdown(): the run is about to begin. Use cancel(), or raise in attached() to refuse it")
 
     def forget_in_child(self) -> None:
         """The process has forked, and this is the child: the run is the parent's.

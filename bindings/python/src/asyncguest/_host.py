@@ -65,7 +65,8 @@ class Host:
     def attached(self, guest: Resident) -> None:
         """The guest is about to start: the place to hook the host's own end, which calls `guest.shutdown()`.
 
-        `guest`: a `Guest`, or one of another async library, as of Trio.
+        `guest`: a `Guest`, or one of another async library, as of Trio. What this raises, `start` does, and nothing has
+        begun; `guest.cancel()` in here cancels the run once it has begun, and there is nothing to shut down yet.
         """
 
     def detached(self, guest: Resident) -> None:

@@ -211,7 +211,7 @@ class HostedRun(Run):
         if self.is_orphaned:
             self._take_over()
         deliveries = self.in_charge("shutdown")
-        self.check_outside(deliveries.in_progress)
+        self.check_may_end(self.task is not None, deliveries.in_progress)
         return drive_to_end(self, deliveries, deadline)
 
     def _take_over(self) -> None:

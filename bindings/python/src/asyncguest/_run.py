@@ -68,13 +68,14 @@ class Run(BaseRun):
     def cancel(self, msg: str | None = None) -> bool:
         """See `Guest.cancel`."""
         task, loop = self.task, self.loop
-        if task is None or loop is None or task.done() or self.state == "ended":
+        if loop is None or self.state == "ended" or (task is not None and task.done()):
             return False
         self._was_cancelled = True
-        if threading.get_ident() == self.host_thread:
+        if task is not None and threading.get_ident() == self.host_thread:
             return task.cancel(msg)
         try:
-            loop.call_soon_threadsafe(task.cancel, msg)
+            # Without a task the run is about to begin, and is cancelled in its first delivery.
+            loop.call_soon_threadsafe(self.cancel if task is None else task.cancel, msg)
         except RuntimeError:
             return False  # the run has ended meanwhile
         return True

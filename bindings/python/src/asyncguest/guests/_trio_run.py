@@ -69,6 +69,7 @@ class TrioRun(BaseRun):
         self.outcome: Outcome[Any] | None = None
         self._done_callback = done_callback
         self._scope = trio.CancelScope()
+        self._root: trio.lowlevel.Task | None = None
         self._was_cancelled = False
         # What Trio has not ended by itself.
         self._failure: BaseException | None = None
@@ -142,10 +143,7 @@ class TrioRun(BaseRun):
         if threading.get_ident() == self.host_thread:
             self._scope.cancel()
             return True
-        try:
-            self.token.run_sync_soon(self._scope.cancel)
-        except trio.RunFinishedError:
-            return False  # it has ended meanwhile
+        self.jobs.soon(self._scope.cancel)
         return True
 
     def interrupted(self, error: BaseException) -> None:
@@ -184,7 +182,7 @@ class TrioRun(BaseRun):
             return False  # on another thread Trio cannot go on
         if threading.get_ident() != self.host_thread:
             raise WrongThread("shutdown() belongs on the host thread; from others use cancel()")
-        self.check_outside(self.deliveries.in_progress)
+        self.check_may_end(self._root is not None, self.deliveries.in_progress)
         self.cancel()
         self.jobs.run_until(self.deliveries, lambda: self.outcome or self.forked, monotonic() + deadline)
         if self.forked:
