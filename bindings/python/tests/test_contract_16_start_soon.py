@@ -257,3 +257,62 @@ def test_with_an_eager_task_factory(run: Run) -> None:
     host_until(run, task.done)
     run.guest.loop.set_task_factory(None)
     assert steps == [0, 1, 2]
+
+
+class Overriding(asyncguest.EventLoop):
+    def create_task(self, coro, **options):  # type: ignore[no-untyped-def]
+        made.append("override")
+        return super().create_task(coro, **options)
+
+
+def by_a_factory(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> asyncio.Task[None]:
+    made.append("factory")
+    return asyncio.Task(coro, loop=loop, **options)  # type: ignore[arg-type]
+
+
+def patched(create_task):  # type: ignore[no-untyped-def]
+    def patch(self, coro, **options):  # type: ignore[no-untyped-def]
+        made.append("patch")
+        return create_task(self, coro, **options)
+
+    return patch
+
+
+class Task(asyncio.Task):  # type: ignore[type-arg]
+    pass
+
+
+made: list[str] = []
+
+
+@pytest.mark.parametrize("way", ["override", "factory", "the class", "the instance", "asyncio's", "the type of tasks"])
+def test_tasks_are_made_as_create_task_makes_them(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subclasses override it, programs set factories, tools patch any of it. Debug mode goes another way."""
+    run = Run(loop_factory=Overriding if way == "override" else asyncguest.EventLoop, debug=False)
+    run.start(asyncio.sleep, 3600)
+    loop, tasks = run.guest.loop, []
+
+    async def click() -> None:
+        tasks.append(asyncio.current_task())
+
+    if way == "factory":
+        loop.set_task_factory(by_a_factory)
+    elif way == "the class":
+        monkeypatch.setattr(asyncguest.EventLoop, "create_task", patched(asyncguest.EventLoop.create_task))
+    elif way == "the instance":
+        monkeypatch.setattr(loop, "create_task", lambda coro, **options: patched(type(loop).create_task)(loop, coro))
+    elif way == "asyncio's":
+        monkeypatch.setattr(asyncio.BaseEventLoop, "create_task", patched(asyncio.BaseEventLoop.create_task))
+    elif way == "the type of tasks":
+        monkeypatch.setattr(asyncio.tasks, "Task", Task)
+    made.clear()
+    run.guest.start_soon(click)
+    asyncguest.slot(click)()
+    assert len(tasks) == 2
+    assert made == [way if way in ("override", "factory") else "patch"] * 2 or way == "the type of tasks"
+    assert all(isinstance(task, Task) for task in tasks) == (way == "the type of tasks")
+    monkeypatch.undo()
+    loop.set_task_factory(None)
+    run.guest.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        run.finish()

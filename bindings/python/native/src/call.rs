@@ -97,6 +97,21 @@ pub fn call0<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     returned(function.py(), || unsafe { call_no_args()(function.as_ptr()) })
 }
 
+/// `function(first, second)`
+#[inline]
+pub fn call2<'py>(
+    function: &Bound<'py, PyAny>,
+    first: &Bound<'py, PyAny>,
+    second: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (function_ptr, end) = (function.as_ptr(), ptr::null_mut());
+    let (first, second) = (first.as_ptr(), second.as_ptr());
+    // SAFETY: all of them are objects that live during the call; NULL ends the list.
+    returned(function.py(), || unsafe {
+        call_function_obj_args()(function_ptr, first, second, end as Object)
+    })
+}
+
 /// `function(*args, **options)`
 pub fn call_with<'py>(
     function: &Bound<'py, PyAny>,

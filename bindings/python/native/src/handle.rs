@@ -80,6 +80,10 @@ impl Handle {
         self.state.with(py, |state| state.callback.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
     }
 
+    pub fn args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        self.state.with(py, |state| state.args.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
+    }
+
     pub fn context(&self) -> &Py<PyAny> {
         &self.context
     }
@@ -185,8 +189,8 @@ impl Handle {
     }
 
     #[getter]
-    fn _args(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
-        self.state.with(py, |state| state.args.as_ref().map(|it| it.clone_ref(py)))
+    fn _args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        self.args(py)
     }
 
     #[getter]

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::in_monotonic;
-use crate::first_step::run_first_step;
+use crate::first_step::{begin, run_first_step};
 use crate::handle::Handle;
 use crate::iteration::{iterate, look, queue_due, run_once, run_ready};
 use crate::loop_state::LoopState;
@@ -143,6 +143,18 @@ impl LoopCore {
     #[pyo3(signature = (judge=None, /))]
     fn inside(slf: &Bound<'_, Self>, judge: Option<Py<PyAny>>) -> Inside {
         Inside::of(slf.as_super().clone().unbind(), judge)
+    }
+
+    /// A task that begins at once, in the guest's state. See `first_step`.
+    #[pyo3(signature = (judge, coroutine, name=None, context=None, /))]
+    fn begin<'py>(
+        slf: &Bound<'py, Self>,
+        judge: &Bound<'py, PyAny>,
+        coroutine: &Bound<'py, PyAny>,
+        name: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        begin(slf.as_super(), judge, coroutine, name, context)
     }
 
     /// Runs the first step of a task that was just made of `coroutine`. See `first_step`.

@@ -44,6 +44,8 @@ pub struct LoopState {
     pub left: AtomicUsize,
     /// What is being run: its context is entered, and so is its task.
     pub running: Guarded<Option<Entry>>,
+    /// Those that `outside` has set, until it puts the host's back.
+    pub asyncgen_hooks: Guarded<Option<[Py<PyAny>; 2]>>,
     after_iteration: Guarded<Option<Py<PyAny>>>,
     hosted_run: Guarded<Option<Py<PyAny>>>,
     /// Deliveries on the stack: more than one while callbacks stand in nested host loops.
@@ -70,6 +72,7 @@ impl LoopState {
             look_at: AtomicU64::new(0),
             left: AtomicUsize::new(0),
             running: Guarded::default(),
+            asyncgen_hooks: Guarded::default(),
             after_iteration: Guarded::default(),
             hosted_run: Guarded::default(),
             depth: AtomicUsize::new(0),
@@ -345,6 +348,9 @@ impl LoopState {
         let running =
             self.running.visited(|running| running.as_ref().map_or(Ok(()), |it| visit.call(it.object())));
         running.unwrap_or(Ok(()))?;
+        let hooks =
+            self.asyncgen_hooks.visited(|hooks| hooks.iter().flatten().try_for_each(|it| visit.call(it)));
+        hooks.unwrap_or(Ok(()))?;
         for kept in [&self.after_iteration, &self.hosted_run] {
             kept.visited(|object| visit.call(object)).unwrap_or(Ok(()))?;
         }
@@ -353,6 +359,7 @@ impl LoopState {
 
     fn __clear__(&self, py: Python<'_>) {
         drop(self.running.replace(py, None));
+        drop(self.asyncgen_hooks.replace(py, None));
         drop(self.after_iteration.replace(py, None));
         drop(self.hosted_run.replace(py, None));
         drop(self.nested.take_parked(py));

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::call::{call, call0, call_with, method, method1};
+use crate::call::{call, call0, call2, call_with, method, method1};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 use crate::ring::Entry;
@@ -96,11 +96,12 @@ impl Outside {
         let task = swap_task(slf, is, &py.None().into_bound(py))?;
         self.task = (!task.is_none()).then(|| task.unbind());
         let hooks = call0(is.get_asyncgen_hooks.bind(py))?.cast_into::<PyTuple>()?;
-        if !are_of(&hooks, slf)? {
-            let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
-            let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?;
+        if !slf.get().asyncgen_hooks.with(py, |ours| ours.as_ref().is_some_and(|ours| are(&hooks, ours))) {
+            let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?.unbind();
+            let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?.unbind();
             self.asyncgen_hooks = Some(hooks.unbind());
-            call(is.set_asyncgen_hooks.bind(py), (first, last))?;
+            call(is.set_asyncgen_hooks.bind(py), (&first, &last))?;
+            drop(slf.get().asyncgen_hooks.replace(py, Some([first, last])));
         }
         if self.in_debug {
             call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
@@ -145,7 +146,10 @@ impl Outside {
             false => Ok(()),
         };
         let hooks = match self.asyncgen_hooks {
-            Some(hooks) => call_with(is.set_asyncgen_hooks.bind(py), hooks.bind(py), None).map(drop),
+            Some(hooks) => {
+                drop(core.asyncgen_hooks.replace(py, None));
+                call_with(is.set_asyncgen_hooks.bind(py), hooks.bind(py), None).map(drop)
+            }
             None => Ok(()),
         };
         let running = match self.running {
@@ -154,17 +158,24 @@ impl Outside {
         };
         task.and(sniffio).and(origins).and(hooks).and(running)
     }
+
+    /// The same at the end of a block of a guest's, which `error` has left, if not None: `judge.left(error)` is told.
+    pub fn leave_for(
+        self,
+        slf: &Bound<'_, LoopState>,
+        judge: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let left = self.leave(slf);
+        let told = method1(judge, intern!(slf.py(), "left"), error).map(drop);
+        left.and(told)
+    }
 }
 
-/// Whether both hooks are methods of this loop.
-fn are_of(hooks: &Bound<'_, PyTuple>, slf: &Bound<'_, LoopState>) -> PyResult<bool> {
-    for hook in hooks.iter_borrowed() {
-        match hook.getattr_opt(intern!(slf.py(), "__self__"))? {
-            Some(owner) if owner.is(slf) => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
+/// Whether they are the ones that this loop has set before.
+#[inline]
+fn are(hooks: &Bound<'_, PyTuple>, ours: &[Py<PyAny>; 2]) -> bool {
+    hooks.iter_borrowed().zip(ours).all(|(hook, own)| hook.is(own))
 }
 
 /// Makes `task` the current one of this loop, which is the running one; returns the one before.
@@ -175,7 +186,7 @@ fn swap_task<'py>(
     is: &Functions,
     task: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    call(is.swap_current_task.bind(slf.py()), (slf, task))
+    call2(is.swap_current_task.bind(slf.py()), slf, task)
 }
 
 /// The loop that ran before is the running one again.
@@ -224,12 +235,10 @@ impl Inside {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let Some(outside) = self.outside.replace(py, None) else { return Ok(()) };
-        let left = outside.leave(self.owner.bind(py));
-        let told = match &self.judge {
-            Some(judge) => method1(judge.bind(py), intern!(py, "left"), error).map(drop),
-            None => Ok(()),
-        };
-        left.and(told)
+        match &self.judge {
+            Some(judge) => outside.leave_for(self.owner.bind(py), judge.bind(py), error),
+            None => outside.leave(self.owner.bind(py)),
+        }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -93,6 +93,11 @@ impl Entry {
 
     /// With what.
     pub fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        if let Entry::Own(handle) = self {
+            if let Some(args) = handle.get().args(py) {
+                return Ok(args);
+            }
+        }
         Ok(self.object().bind(py).getattr(intern!(py, "_args"))?.cast_into::<PyTuple>()?)
     }
 

@@ -118,8 +118,9 @@ def before_threads_end(hook: Callable[[], None]) -> None:
     threading._register_atexit(hook)  # type: ignore[attr-defined]
 
 
-#: asyncio's own `loop.time`, which reads `monotonic`; and its iteration, which polls the selector.
+#: asyncio's own `loop.time`, which reads `monotonic`; how it makes a task; and its iteration, which polls the selector.
 loop_time = asyncio.BaseEventLoop.time
+create_task = asyncio.BaseEventLoop.create_task
 run_once: Callable[[asyncio.BaseEventLoop], None] = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
 
 

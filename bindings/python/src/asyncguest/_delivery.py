@@ -182,12 +182,18 @@ class Deliveries(BaseDeliveries):
         """The guest's state for a block of the package's own, outside of any delivery."""
         return self.loop.inside(self)
 
+    def interrupted(self, error: BaseException) -> None:
+        """SystemExit or KeyboardInterrupt has come out of a task's first step. Called by the loop, too."""
+        self._run.interrupted(error)
+
     def left(self, error: BaseException | None) -> None:
         """Such a block has ended, by `error` if not None. Called by the loop."""
-        if error is not None and self._run.forked:
+        run = self._run
+        if error is not None and run.forked:
             self._left = error
-        self._after()
-        if not self.in_progress and (self.loop.has_parked() or self._run.failure is not None):
+        if run.forked or self._refused:
+            self._after()
+        if not self.loop.depth and (self.loop.has_parked() or run.failure is not None):
             self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -199,6 +205,6 @@ class Deliveries(BaseDeliveries):
         try:
             self.loop.run_first_step(task, coroutine)
         except (SystemExit, KeyboardInterrupt) as error:
-            self._run.interrupted(error)
+            self.interrupted(error)
         finally:
             del task

@@ -162,17 +162,14 @@ class Guest(BaseGuest[HostedRun]):
         except BaseException:
             coroutine.close()
             raise
+        if eager:
+            return self.record.begin(coroutine, name, context)
         try:
-            if not eager:
-                task = make_task(deliveries.loop, coroutine, name, context)
-            else:
-                with deliveries.inside():
-                    task = make_task(deliveries.loop, coroutine, name, context)
-                    deliveries.run_first_step(task, coroutine)
+            task = make_task(deliveries.loop, coroutine, name, context)
             self.record.keep(task)
             return task
         finally:
-            task = None  # type: ignore[assignment]  # its first step may have failed: see run_first_step
+            task = None  # type: ignore[assignment]  # a task factory may have run its first step, which may have failed
 
     def deliver(self) -> bool:
         """One delivery now, for a host that steps its guests itself (once per frame). Returns whether there is more."""

@@ -87,6 +87,19 @@ class HostedRun(Run):
         """One delivery, also if the run is not attached yet, or no more. See `Deliveries.deliver`."""
         return self.deliveries is not None and self.deliveries.deliver(token)
 
+    def begin(
+        self, coroutine: Coroutine[Any, Any, Any], name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        """Its task, which has reached its first await when this returns. For who is in charge. See `Guest.start_soon`."""
+        assert self.deliveries is not None
+        try:
+            task = self.deliveries.loop.begin(self.deliveries, coroutine, name, context)
+            if not task.done():
+                self.keep(task)
+            return task
+        finally:
+            task = None  # type: ignore[assignment]  # its first step may have failed: see run_first_step
+
     def stats(self) -> GuestStats:
         """See `Guest.stats`."""
         if self._last_stats is not None:

@@ -234,6 +234,10 @@ class EventLoop(TransportLoop):
             raise RuntimeError("this loop is driven by its host: it cannot be run or stepped by hand")
 
 
+#: For the native module, which asks whether it is the one that is used.
+own_create_task = EventLoop.create_task
+
+
 def run(
     main: Any, *, debug: bool | None = None, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> Any:

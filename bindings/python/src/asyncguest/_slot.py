@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, TypeAlias
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ._compat import running_loop
 from ._errors import GuestError, SourceGone, WrongThread
+from ._factory import make_coroutine
 from ._guest import Guest
 from ._scope import Scope, has_succeeded, report
 from ._start import current_guest
+
+if TYPE_CHECKING:
+    from ._hosted import HostedRun
 
 AsyncFunction: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 Busy: TypeAlias = Literal["overlap", "drop", "restart", "queue"]
@@ -64,8 +68,9 @@ class _Slot:
         self._takes = _takes(async_fn, len(args))
         self._busy = busy
         self._scope = scope
-        guest = getattr(running_loop(), "guest", None)
-        self._guest: weakref.ref[Guest] | None = None if guest is None else weakref.ref(guest)
+        guest = getattr(running_loop(), "guest", None) if scope is None else scope.guest
+        #: Of the guest that it belongs to.
+        self._run: Callable[[], HostedRun | None] = weakref.ref(guest.record) if isinstance(guest, Guest) else _none
         #: How many calls run, also those in their first step.
         self._running = 0
         self._task: asyncio.Task[Any] | None = None
@@ -74,25 +79,20 @@ class _Slot:
     def __call__(self, *args: Any) -> None:
         args = args[: self._takes]
         if self._running and self._busy != "overlap":
-            if self._busy == "drop":
-                return
-            if self._busy == "restart":
-                self._waiting.clear()
-                if self._task is not None:
-                    self._task.cancel()
-            self._waiting.append(args)
-        else:
-            self._start(args)
-
-    def _start(self, args: tuple[Any, ...]) -> None:
+            self._called_again(args)
+            return
         async_fn = self._fn()
         if async_fn is None:
             return
-        guest = self._find_guest()
+        run, scope = self._run(), self._scope
+        if run is None or run.state == "ended" or get_ident() != run.host_thread:
+            run = self._find_run(run)
         self._running += 1
         try:
-            start: Any = guest.start_soon if self._scope is None else self._scope.start_soon
-            task = start(async_fn, *self._args, *args)
+            if scope is None:
+                task = run.begin(make_coroutine(async_fn, self._args + args, None))
+            else:
+                task = scope.start_soon(async_fn, *self._args, *args)
         except BaseException as error:
             self._running -= 1
             if isinstance(error, SourceGone):
@@ -101,15 +101,25 @@ class _Slot:
                 raise
             # It does not take these arguments, or is no async function.
             message = f"a slot could not call {async_fn!r}"
-            guest.loop.call_exception_handler({"message": message, "exception": error})
+            run.event_loop.call_exception_handler({"message": message, "exception": error})
             return
         if not self._waiting and has_succeeded(task):
             self._running -= 1
             return
         self._task = task
-        task.add_done_callback(self._done if self._scope is None else self._done_in_scope)
+        task.add_done_callback(self._done if scope is None else self._done_in_scope)
         if self._busy == "restart" and self._waiting:
             task.cancel()  # called again by its own first step
+
+    def _called_again(self, args: tuple[Any, ...]) -> None:
+        """While the task of a call before this one runs."""
+        if self._busy == "drop":
+            return
+        if self._busy == "restart":
+            self._waiting.clear()
+            if self._task is not None:
+                self._task.cancel()
+        self._waiting.append(args)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         try:
@@ -125,18 +135,23 @@ class _Slot:
         if self._waiting:
             args = self._waiting.popleft()
             if task.get_loop().guest.state == "running":  # type: ignore[attr-defined]
-                self._start(args)
+                self(*args)
 
-    def _find_guest(self) -> Guest:
-        guest = self._scope.guest if self._scope is not None else None if self._guest is None else self._guest()
-        if guest is None or guest.record.has_ended:
-            guest = current_guest()
-        if threading.get_ident() != guest.record.host_thread:
+    def _find_run(self, run: HostedRun | None) -> HostedRun:
+        """Its own if that lives, or else the one that is current."""
+        if run is None or run.state == "ended":
+            run = current_guest().record
+        if get_ident() != run.host_thread:
             raise WrongThread(
                 "a slot was called on another thread than its guest's: connect it so that the toolkit calls it there "
                 "(Qt.QueuedConnection to an object of that thread), or use guest.loop.call_soon_threadsafe(slot)"
             )
-        return guest
+        run.in_charge("slot")
+        return run
+
+
+def _none() -> None:
+    """For one that belongs to no guest."""
 
 
 def _reference(function: AsyncFunction) -> Callable[[], AsyncFunction | None]:
