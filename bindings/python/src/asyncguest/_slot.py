@@ -92,7 +92,7 @@ class _Slot:
             if scope is None:
                 task = run.begin(make_coroutine(async_fn, self._args + args, None))
             else:
-                task = scope.start_soon(async_fn, *self._args, *args)
+                task = scope.start_soon(async_fn, *(self._args + args))
         except BaseException as error:
             self._running -= 1
             if isinstance(error, SourceGone):
