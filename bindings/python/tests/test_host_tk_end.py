@@ -232,7 +232,7 @@ def test_windows_and_guests_in_every_order_many_times(display, drive):
         first.check()
         second.check()
         del window, first, second
-    gc.collect()
+        gc.collect()  # here: on a thread of another guest's Tk ends the process
 
 
 # ---- processes: Ctrl-C and the interpreter's exit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -59,6 +60,43 @@ def test_what_other_threads_may_call_is_not_interrupted():
         reactor.close()
     thread.join()
     assert during == 0
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_post_from_the_librarys_thread_collects_no_garbage(on):
+    """It would end the host's objects there, and Tk the process ("async handler deleted by the wrong thread")."""
+    posts, collections = [], []
+
+    class Wasteful(QueueHost):
+        def post(self, job):
+            posts.append(threading.get_ident())
+            kept = [[] for _ in range(5000)]  # more than the first generation takes
+            super().post(job)
+            del kept
+
+    def collected(phase, _):
+        if phase == "start":
+            collections.append(threading.get_ident())
+
+    async def main():
+        for _ in range(5):
+            await asyncio.sleep(0.005)  # from which the I/O thread wakes the host
+
+    before = gc.isenabled()
+    gc.callbacks.append(collected)
+    (gc.enable if on else gc.disable)()
+    try:
+        run = Run(host=Wasteful("thread"))
+        run.start(main)
+        run.finish()
+        after = gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+        gc.callbacks.remove(collected)
+    elsewhere = set(posts) - {threading.get_ident()}
+    assert elsewhere, "nothing was posted from the I/O thread"
+    assert not elsewhere & set(collections)
+    assert after is on
 
 
 def test_a_turn_keeps_the_interpreter_lock(drive):

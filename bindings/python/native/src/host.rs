@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::abi;
-use crate::thread_state::attached;
+use crate::thread_state::{attached, Uncollected};
 
 /// What the library may call of a reactor's, under the interpreter lock.
 #[derive(Default)]
@@ -69,7 +69,11 @@ impl HostCalls {
 
     /// Has the host run a delivery soon.
     pub fn post(&self, token: u64) -> i32 {
-        attached(|py| self.hand_over(py, |lent| &lent.post, token)).unwrap_or(abi::HOST_GONE)
+        attached(|py| {
+            let _uncollected = Uncollected::begin(py);
+            self.hand_over(py, |lent| &lent.post, token)
+        })
+        .unwrap_or(abi::HOST_GONE)
     }
 
     /// The same by the host's cheaper way, on its own thread.

@@ -43,6 +43,31 @@ pub fn attached<R>(visit: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     Python::try_attach(visit)
 }
 
+/// While it lives, no garbage collection begins on a thread of the library: one would end objects of the host thread here,
+/// which no toolkit allows: Tk ends the process. Elsewhere it does nothing.
+///
+/// CPython 3.12 may still do here what another thread has asked for in the moment before.
+pub struct Uncollected {
+    was_on: bool,
+}
+
+impl Uncollected {
+    pub fn begin(_py: Python<'_>) -> Uncollected {
+        let is_ours = KEPT.try_with(|kept| !kept.0.get().is_null()).unwrap_or(false);
+        // SAFETY: this thread is attached.
+        Uncollected { was_on: is_ours && unsafe { ffi::PyGC_Disable() } == 1 }
+    }
+}
+
+impl Drop for Uncollected {
+    fn drop(&mut self) {
+        if self.was_on {
+            // SAFETY: as above: who has made it is attached until then.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
+}
+
 fn keep(kept: &Kept) {
     // SAFETY: the exit guard is open, so that the interpreter is alive. What is ensured here stays so, without the lock,
     // until `drop`: later visits find it.
