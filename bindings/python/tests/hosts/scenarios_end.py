@@ -116,7 +116,7 @@ def alive_afterwards(stage: Stage, run: Run) -> Callable[[object], None]:
     """For `then`: the host goes on, which its own timer and the next frame of a moving window prove, and is quit."""
 
     def still_there(frames: int, looks: int = 100) -> None:
-        if stage.moving and len(stage.frames) == frames and stage.later is not None:
+        if stage.moving and stage.later is not None and 0 < len(stage.frames) == frames:
             assert looks, "the window stands still"
             stage.later(0.06, lambda: still_there(frames, looks - 1))
             return
