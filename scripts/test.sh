@@ -172,7 +172,9 @@ first() {
 # The Python package.
 python_side() {
     stage python ./scripts/python.sh test
+    stage types ./scripts/python.sh types
     stage conform ./scripts/python.sh conformance short
+    stage manual ./scripts/python.sh docs
     stage pybench ./scripts/python.sh bench --quick "wake latency" "echo, UDP" "echo, TLS" "1 x 1 KiB" websockets asyncpg import idle bursts
     stage leaks ./scripts/python.sh leaks 5000
 }
@@ -180,9 +182,13 @@ python_side() {
 # On real toolkits. The table of hosts has rows that the stages c, winit and node write.
 toolkits() {
     stage winit ./scripts/rust_host.sh test
-    stage examples ./scripts/python.sh examples
     stage node env ASYNCGUEST_STATICLIB="$root/target/release/libasyncguest.a" ./scripts/node.sh test
     stage hosts ./scripts/hosts.sh --short
+}
+
+# They mostly wait: for downloads, and for the next measurement.
+waiting() {
+    stage examples ./scripts/python.sh examples
     stage bench ./benches/run.sh --quick
 }
 
@@ -200,8 +206,6 @@ the_rest() {
     stage fallback fallback
     stage memcheck ./scripts/memcheck.sh
     stage instructions ./benches/instructions/check.sh
-    stage types ./scripts/python.sh types
-    stage manual ./scripts/python.sh docs
     stage docs docs
     stage msrv msrv
     stage musl musl
@@ -239,6 +243,7 @@ export ASYNCGUEST_WHEEL_IS_FRESH=1
 lane python_side
 wait "${lanes[0]}"
 lane toolkits
+lane waiting
 lane the_rest
 wait
 total
