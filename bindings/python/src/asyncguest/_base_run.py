@@ -7,11 +7,14 @@ asyncio's run is in `_run.py` and `_hosted.py`, Trio's in `guests/trio.py`.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._errors import GuestClosed, GuestError
 from ._host import Host
 from ._reports import log, warn
+from ._signals import hold, let_go
 
 if TYPE_CHECKING:
     from ._resident import State
@@ -132,10 +135,35 @@ class BaseRun:
         return None
 
     def conclude(self) -> None:
-        """The run is over: gives the host thread back and tells the host. Outside of any delivery."""
-        raise NotImplementedError
+        """The run is over: gives the host thread back and tells the host. Outside of any delivery.
+
+        Ctrl-C comes before or after. Between `let_go` and the user's function Python looks for no signal: both are called here.
+        """
+        hold(self.sigint_handler)
+        tell = self.teller()
+        try:
+            self.wind_up()
+        finally:
+            try:
+                let_go()
+            finally:
+                try:
+                    tell()
+                finally:
+                    del tell  # it has the outcome, whose traceback may lead here
 
     # ---- what the process's own end and its forks call
+
+    #: What the run has put in SIGINT's place, if that is its own.
+    sigint_handler: Callable[[int, FrameType | None], object] | None = None
+
+    def wind_up(self) -> None:
+        """Gives the host thread back."""
+        raise NotImplementedError
+
+    def teller(self) -> Callable[[], object]:
+        """What tells the host."""
+        raise NotImplementedError
 
     def shutdown(self, deadline: float) -> bool:
         """See `Guest.shutdown`."""

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _exit, _running_loop
@@ -23,7 +24,7 @@ from ._loop import EventLoop
 from ._resident import check_not_forked
 from ._run import Run
 from ._shutdown import drive_to_end, settle_all
-from ._signals import CtrlC
+from ._signals import CtrlC, hold, let_go
 from ._stats import GuestStats
 from ._wakeup_fd import WakeupFd
 
@@ -212,11 +213,15 @@ class HostedRun(Run):
     def _begin_clean_up(self) -> None:
         assert self.deliveries is not None
         loop = self.deliveries.loop
-        cleaning_up = clean_up(loop, cancel_all(loop))
-        # Not by the loop's task factory, which is the user's and may fail.
-        self.clean_up_task = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
-        # At once, or one of those that end could cancel it before.
-        self.deliveries.run_first_step(self.clean_up_task, cleaning_up)
+        hold()
+        try:
+            cleaning_up = clean_up(loop, cancel_all(loop))
+            # Not by the loop's task factory, which is the user's and may fail.
+            self.clean_up_task = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
+            # At once, or one of those that end could cancel it before.
+            self.deliveries.run_first_step(self.clean_up_task, cleaning_up)
+        finally:
+            let_go()
 
     def shutdown(self, deadline: float) -> bool:
         if self.state in ("new", "ended") or self.forked:
@@ -234,7 +239,7 @@ class HostedRun(Run):
         self.live_here()
         self.deliveries.loop.claim(self.host_thread)
 
-    def conclude(self) -> None:
+    def wind_up(self) -> None:
         assert self.deliveries is not None and self.task is not None
         deliveries, loop, ending = self.deliveries, self.deliveries.loop, self.clean_up_task
         if self.failure is not None:
@@ -252,10 +257,11 @@ class HostedRun(Run):
                 loop.close()
             finally:
                 self._kept.clear()
-                tell = self._done_callback
                 self._part(deliveries)
-                if tell is not None:
-                    tell(self.task)
+
+    def teller(self) -> Callable[[], object]:
+        assert self.task is not None
+        return int if self._done_callback is None else partial(self._done_callback, self.task)
 
     def _part(self, deliveries: Deliveries) -> None:
         """Unties the run from its parts: what it has kept alive is freed with the last reference to it."""

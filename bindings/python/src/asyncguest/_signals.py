@@ -18,7 +18,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._native import signal_arrivals
 from ._system import HANDLERS_CHAIN, restart_calls
@@ -27,7 +27,6 @@ from ._wakeup_fd import on_main_thread
 if TYPE_CHECKING:
     from ._cpython_loop import CPythonLoop
     from ._native import Reactor
-    from ._run import Run
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:
@@ -116,7 +115,7 @@ class SignalHandlers:
             for run in _interruptible:
                 run.watch_again()
         else:
-            signal.signal(sig, signal.default_int_handler)
+            signal.signal(sig, _on_sigint if _ending else signal.default_int_handler)
 
     def remove(self, sig: int) -> bool:
         """See `EventLoop.remove_signal_handler`."""
@@ -173,12 +172,54 @@ def _check_signal(sig: int) -> None:
 # The runs that Ctrl-C is for, on the main thread.
 _interruptible: list[CtrlC] = []
 
+# How many runs are just giving the main thread back, which may not be cut in two; and whether Ctrl-C has come meanwhile.
+_ending = 0
+_kept = False
+
+
+def hold(handler: object = None) -> None:
+    """A run gives its thread back: Ctrl-C has to wait. `handler`: what the run has had for it, if that was its own."""
+    global _ending
+    if on_main_thread():
+        _ending += 1
+        if handler is not None and signal.getsignal(signal.SIGINT) == handler:
+            signal.signal(signal.SIGINT, _on_sigint)
+
+
+def keep() -> None:
+    """Ctrl-C has come, and has to wait."""
+    global _kept
+    _kept = True
+
+
+def let_go() -> None:
+    """The run has ended: SIGINT is Python's again, or that of the runs that are left, who get what has come meanwhile."""
+    global _ending, _kept
+    if not on_main_thread():
+        return
+    try:
+        if _ending == 1 and not _interruptible and signal.getsignal(signal.SIGINT) is _on_sigint:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    finally:  # an exception here is Ctrl-C, too
+        _ending -= 1
+        kept, _kept = _kept and not _ending, _kept and _ending > 0
+    if kept:
+        _on_sigint(signal.SIGINT, None)
+
+
+def is_free(handler: object) -> bool:
+    """Whether SIGINT, whose handler is this, is anybody's to take: Python's, or that of runs of which the last one ends."""
+    return handler is signal.default_int_handler or (handler is _on_sigint and not _interruptible)
+
 
 def _on_sigint(signum: int, frame: FrameType | None) -> None:
     """Python's handler while a run has taken SIGINT: ends them all; KeyboardInterrupt when there is none to end."""
     if _is_missed(signum):  # see _on_signal
         for run in _interruptible:
             run.watch_again()
+    if _ending:
+        keep()
+        return
     if [run for run in _interruptible if run.interrupt()]:
         return
     if frame is not None and str(frame.f_globals.get("__name__")).startswith("asyncguest._"):
@@ -189,13 +230,21 @@ def _on_sigint(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+class Interrupted(Protocol):
+    """What Ctrl-C is for: a run."""
+
+    interrupted_count: int
+
+    def cancel(self) -> bool: ...
+
+
 class CtrlC:
     """SIGINT during a run: the first one calls `cancel`, a further one raises KeyboardInterrupt, as in asyncio.run.
 
     Taken only on the main thread and only if Python's default handler is in place: whoever has set another wants it.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Interrupted) -> None:
         self._run = run
         self._reactor: Reactor | None = None
 
@@ -230,7 +279,7 @@ class CtrlC:
         """The same without the reactor, which in the child of a fork is the parent's."""
         if self in _interruptible:
             _interruptible.remove(self)
-            if not _interruptible and on_main_thread() and signal.getsignal(signal.SIGINT) is _on_sigint:
+            if not (_interruptible or _ending) and on_main_thread() and signal.getsignal(signal.SIGINT) is _on_sigint:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(self) -> bool:
@@ -240,4 +289,5 @@ class CtrlC:
 
     def insist(self) -> None:
         """Ctrl-C has come again, at a moment when nothing can be raised."""
-        self._run.cancel()
+        if not self._run.cancel():
+            keep()

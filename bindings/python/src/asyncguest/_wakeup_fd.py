@@ -32,9 +32,12 @@ _file: tuple[object, ...] = ()
 _users: list[WakeupFd] = []
 
 
+_main = threading.main_thread().ident
+
+
 def on_main_thread() -> bool:
     """Whether this thread may change the process's signal state."""
-    return threading.current_thread() is threading.main_thread()
+    return threading.get_ident() == _main  # calls no Python: a handler of SIGINT finds a frame of the package
 
 
 class Readers(Protocol):
@@ -109,7 +112,8 @@ def _drain(reading: int) -> None:
 
 def renew_in_child() -> None:
     """In the child of a fork: the same numbers, but a pipe of its own, so that neither process wakes the other."""
-    global _file
+    global _file, _main
+    _main = threading.get_ident()
     _users.clear()
     if _pipe is None or not _is_open(_pipe):
         return

@@ -15,28 +15,28 @@ import inspect
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import trio
 from outcome import Error, Outcome
-from sniffio import thread_local as running_library
 
-from .. import _exit, _waiting
+from .. import _exit
 from .._base_run import BaseRun
 from .._delivery import BaseDeliveries
 from .._errors import GuestError, WrongThread
 from .._native import Reactor
 from .._reports import log
+from .._signals import keep
 from .._wakeup_fd import WakeupFd, on_main_thread
 from ._jobs import Jobs
 
 if TYPE_CHECKING:
     from .._host import Host
-
-T = TypeVar("T")
 
 # As of a `Guest` that is told nothing else: seconds that a delivery may take, and how deep nested loops are followed.
 _BUDGET = 0.005
@@ -48,13 +48,22 @@ _LETS_GO = 1.0
 _given_up: list[TrioRun] = []
 
 
+def is_here(current: Callable[[], object]) -> bool:
+    """Whether Trio runs on this thread, or its code does, by what asks it for that."""
+    try:
+        current()
+    except RuntimeError:
+        return False
+    return True
+
+
 class GuestCancelled(GuestError):
     """The run was cancelled: by `cancel`, or because its host had ended."""
 
 
-class _TrioJobs(Jobs):
+class _TrioDeliveries(BaseDeliveries):
     # Ctrl-C, which Trio raises in a task that stands in a dialog, and so in what the dialog calls, cuts no delivery in two.
-    deliver = trio.lowlevel.enable_ki_protection(Jobs.deliver)
+    deliver = trio.lowlevel.enable_ki_protection(BaseDeliveries.deliver)
 
 
 class TrioRun(BaseRun):
@@ -100,8 +109,8 @@ class TrioRun(BaseRun):
                 hosted=True,
             )
             self.guest = guest
-            self.jobs = jobs = _TrioJobs(reactor)
-            self.deliveries = deliveries = BaseDeliveries(self, jobs, _BUDGET, _MAX_NESTING)
+            self.jobs = jobs = Jobs(reactor)
+            self.deliveries = deliveries = _TrioDeliveries(self, jobs, _BUDGET, _MAX_NESTING)
             self._wakeup = WakeupFd(jobs, reactor)
             self._main = coroutine
             self.live_here()
@@ -120,6 +129,7 @@ class TrioRun(BaseRun):
                 host_uses_signal_set_wakeup_fd=True,
                 **options,
             )
+            self._take_ctrl_c()
             self.token = trio.lowlevel.current_trio_token()
             self._root = trio.lowlevel.current_root_task()
             _exit.unended.add(self)
@@ -132,6 +142,22 @@ class TrioRun(BaseRun):
         with self._scope:
             return await self._main
         raise GuestCancelled("the run was cancelled: by cancel(), or because its host had ended")
+
+    # ---- Ctrl-C
+
+    def _take_ctrl_c(self) -> None:
+        """SIGINT stays the run's until it has ended. Trio, if it has taken it, gives it back with its last tick."""
+        handler = signal.getsignal(signal.SIGINT) if on_main_thread() else None
+        if callable(handler) and handler.__module__.startswith("trio."):
+
+            def on_sigint(signum: int, frame: FrameType | None) -> None:
+                if self.outcome is None and is_here(trio.lowlevel.current_trio_token):
+                    handler(signum, frame)
+                else:
+                    keep()  # in its last steps Trio hears nothing
+
+            self.sigint_handler = on_sigint
+            signal.signal(signal.SIGINT, on_sigint)
 
     # ---- the end
 
@@ -213,21 +239,23 @@ class TrioRun(BaseRun):
             if not task.name.startswith("<"):
                 yield task.name
 
-    def conclude(self) -> None:
-        outcome = self.outcome
-        assert outcome is not None
+    def wind_up(self) -> None:
         if self._failure is not None and threading.get_ident() == self.host_thread:
             self._let_trio_go()
         try:
             self._detach()
         finally:
-            tell, self._done_callback = self._done_callback, None
             self.deliveries.part()
-            self.guest = None
-            if tell is not None:
-                tell(outcome)
-            elif isinstance(outcome, Error) and not isinstance(outcome.error, GuestCancelled):
-                log.error("a run of Trio has failed, and had no done_callback", exc_info=outcome.error)
+            self.guest = self.sigint_handler = self._done_callback = None
+
+    def teller(self) -> Callable[[], object]:
+        outcome = self.outcome
+        assert outcome is not None
+        if self._done_callback is not None:
+            return partial(self._done_callback, outcome)
+        if isinstance(outcome, Error) and not isinstance(outcome.error, GuestCancelled):
+            return partial(log.error, "a run of Trio has failed, and had no done_callback", exc_info=outcome.error)
+        return int
 
     def _detach(self) -> None:
         """Gives it all back: each step, also if one before it fails because the host is gone."""
@@ -249,47 +277,10 @@ class TrioRun(BaseRun):
         self.state = "ended"
         self.deliveries.over, self.deliveries.is_watched = True, False
         self.jobs.reactor.forget_in_child()
-        # Trio's handler would tell the parent of the child's Ctrl-C.
-        if on_main_thread() and str(getattr(signal.getsignal(signal.SIGINT), "__module__", "")).startswith("trio."):
+        # Trio would tell the parent of the child's Ctrl-C.
+        if (
+            on_main_thread()
+            and self.sigint_handler is not None
+            and signal.getsignal(signal.SIGINT) is self.sigint_handler
+        ):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class _Waiter:
-    """What one task awaits, once."""
-
-    def __init__(self) -> None:
-        self.event = trio.Event()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self.event.wait().__await__()
-
-
-class _TrioWaiting:
-    """How a task of Trio's waits for what a toolkit tells. See `Waiting`."""
-
-    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
-        self._token = token
-
-    def waiter(self) -> _Waiter:
-        return _Waiter()
-
-    def wake(self, waiter: _Waiter) -> None:
-        waiter.event.set()
-
-    def soon(self, function: Callable[[T], object], what: T) -> None:
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(function, what)
-
-    async def checkpoint(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-
-def _waiting_here() -> _TrioWaiting | None:
-    """If it is code of a run of Trio's that runs, and no other library's that is nested in it."""
-    if running_library.name != "trio":
-        return None
-    runs = [run for run in _exit.alive_here() if isinstance(run, TrioRun)]
-    return _TrioWaiting(runs[0].token) if runs else None
-
-
-_waiting.others.append(_waiting_here)

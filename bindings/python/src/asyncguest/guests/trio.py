@@ -16,7 +16,8 @@ from .._detect import find_host
 from .._errors import GuestError
 from .._factory import make_coroutine
 from .._host import Host, adapter_of
-from ._trio_run import GuestCancelled, TrioRun
+from . import _trio_waiting  # noqa: F401
+from ._trio_run import GuestCancelled, TrioRun, is_here
 
 if TYPE_CHECKING:
     from typing import TypeVarTuple, Unpack
@@ -74,23 +75,15 @@ def start(
 
 def _check_room() -> None:
     """Raises GuestError where Trio runs already."""
-    if _is_here(trio.lowlevel.current_task):
+    if is_here(trio.lowlevel.current_task):
         raise GuestError(
             "start() is for the host's code, and this is Trio's: await the function, or give it to a nursery's start_soon()"
         )
-    if _is_here(trio.lowlevel.current_trio_token):
+    if is_here(trio.lowlevel.current_trio_token):
         raise GuestError(
             "Trio runs on this thread already, and it does so once for each thread: start the function in a nursery of that "
             "run, or when that has ended"
         )
-
-
-def _is_here(current: Callable[[], object]) -> bool:
-    try:
-        current()
-    except RuntimeError:
-        return False
-    return True
 
 
 class TrioGuest(BaseGuest[TrioRun], Generic[T]):

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .._errors import GuestError
 from .._host import Host
 from .._resident import Resident
+from .._signals import is_free
 
 
 class Found(NamedTuple):
@@ -192,7 +193,7 @@ class LoopHost(Host):
         if threading.current_thread() is not threading.main_thread():
             return
         handler = signal.getsignal(signal.SIGINT)
-        if take and handler is signal.default_int_handler:
+        if take and is_free(handler):
             signal.signal(signal.SIGINT, self._interrupted)
         elif not take and handler == self._interrupted:
             signal.signal(signal.SIGINT, signal.default_int_handler)
