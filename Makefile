@@ -55,7 +55,7 @@ portability:
 bare:
 	./scripts/bare.sh
 
-# What is uploaded to PyPI: a wheel for each Linux and for Windows, and the sdist, in build/wheels.
+# What is uploaded to PyPI: a wheel for each Linux and each Windows, and the sdist, in build/wheels.
 wheels:
 	./scripts/setup.sh quick
 	./scripts/wheels.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The files of a release for PyPI: a wheel for each Linux and for Windows, the sdist, what the auditing tools say of them, and each wheel
+# The files of a release for PyPI: a wheel for each Linux and each Windows, the sdist, what the auditing tools say of them, and each wheel
 # started once. `make wheels`; the products are in build/wheels.
 #
 #   scripts/wheels.sh                     all
@@ -8,8 +8,8 @@
 #
 # maturin and zig come from PyPI; zig is the linker, and knows the symbols of a glibc from 2012. Other targets than this
 # machine's need rustup, which fetches their standard library. A wheel for another processor is started with Debian's
-# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's; the one for Windows by
-# scripts/portability.sh, which has wine.
+# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's; the one for x86-64 Windows by
+# scripts/portability.sh, which has wine; the one for Windows on ARM nowhere.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,8 +29,8 @@ build() { # TARGET
     fi
     (
         PATH=$tools:$PATH
-        if [[ $1 == *-windows-gnu ]]; then
-            link_for_windows
+        if [[ $1 == *-windows-* ]]; then
+            link_for_windows "$1"
             options=()
         fi
         cd "$package" && CARGO_TARGET_DIR=$root/target/wheels \
@@ -40,14 +40,14 @@ build() { # TARGET
 
 # zig as maturin wraps it, but not by --zig: for Windows that has the linker export the module by its name with the dot, which
 # no symbol has.
-link_for_windows() {
-    local folder=$out/zig-windows
+link_for_windows() { # TARGET
+    local folder=$out/zig-windows target=${1%%-*}-windows-gnu linker=CARGO_TARGET_${1^^}_LINKER
     mkdir -p "$folder"
-    ln -sf "$tools/maturin" "$folder/x86_64-w64-mingw32-dlltool" # what it is depends on the name
-    printf '#!/bin/sh\nexec maturin zig cc -- -target x86_64-windows-gnu "$@"\n' >"$folder/zigcc"
-    chmod +x "$folder/zigcc"
+    ln -sf "$tools/maturin" "$folder/x86_64-w64-mingw32-dlltool" # what it is depends on the name; other targets need none
+    printf '#!/bin/sh\nexec maturin zig cc -- -target %s "$@"\n' "$target" >"$folder/$target"
+    chmod +x "$folder/$target"
     PATH=$folder:$PATH
-    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$folder/zigcc CARGO_ZIGBUILD_TARGET=x86_64-windows-gnu
+    export "${linker//-/_}=$folder/$target" CARGO_ZIGBUILD_TARGET=$target
     export CARGO_ZIGBUILD_ZIG_COMMAND=$tools/python3 CARGO_ZIGBUILD_ZIG_COMMAND_ARGS='-m ziglang'
     CARGO_ZIGBUILD_ZIG_VERSION=$("$tools/python3" -m ziglang version)
     export CARGO_ZIGBUILD_ZIG_VERSION
@@ -63,6 +63,7 @@ policy() { # TARGET
 tag() { # TARGET
     case $1 in
         x86_64-pc-windows-*) echo win_amd64 ;;
+        aarch64-pc-windows-*) echo win_arm64 ;;
         *) echo "$(policy "$1")_${1%%-*}" ;;
     esac
 }
@@ -80,7 +81,7 @@ is_musl() { # this machine's Python
 start() { # TARGET TAG
     local folder=$wheels/started/$1 arch=${1%%-*} runner=("$python")
     if [[ $1 == *-windows-* ]]; then
-        echo "started by: scripts/portability.sh python"
+        if [ "$arch" = x86_64 ]; then echo "started by: scripts/portability.sh python"; else echo "not started: no Windows for $arch here"; fi
         return
     elif [[ $1 == *-musl ]] && ! is_musl; then
         echo "not started: no Python with musl here"
@@ -173,7 +174,7 @@ if [ "${1:-}" = start ]; then
     mode=prove
     shift
 fi
-[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl} x86_64-pc-windows-gnu
+[ $# != 0 ] || set -- {x86_64,aarch64}-unknown-linux-{gnu,musl} x86_64-pc-windows-gnu aarch64-pc-windows-gnullvm
 [ "$mode" != wheel ] || rm -rf "$wheels"
 mkdir -p "$wheels"
 for target in "$@"; do
