@@ -100,7 +100,7 @@ python_conformance() {
         notes+=("CPython's tests: wants a CPython 3.13 of this system that has its own tests")
         return
     }
-    step python-conformance 2400 "cd bindings/python/conformance && PYTHONPATH=Z:/winpython/tests \
+    step python-conformance 7200 "cd bindings/python/conformance && PYTHONPATH=Z:/winpython/tests \
         $wine_python run.py --out Z:/target/conformance" >/dev/null
     read -r good bad <<<"$(tr -d '\r' <"$logs/python-conformance.log" | awk '
         /^(ok  |FAIL)  / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) good += $(i - 1); if ($i ~ /^failed/) bad += $(i - 1) } }

@@ -6,7 +6,7 @@ nothing; this is how tests that were written for `asyncio.SelectorEventLoop` com
     alone      asyncguest.EventLoop, which waits by itself
     guest      the same as a guest of the queue host, which watches its fd (drive FD)
     thread     the same with the queue host taking posts (drive THREAD)
-    plain      as alone, with CPython's own transports, which on Windows the others have, too
+    plain      as alone, with CPython's own transports; on Windows all have those, so that nobody asks for it there
 """
 
 from __future__ import annotations
