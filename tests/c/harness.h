@@ -9,6 +9,8 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
+#include "system.h" /* before everything: it renames what it has for POSIX, also the members that others name so */
+
 #include <asyncguest.h>
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "system.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,5 +1,7 @@
 // Hazards of awaitables that resume on another thread than the host's: a task runs there; it is resumed while it is being
 // cancelled, after its guest has ended, or where no guest is known.
+#include "system.h" // before everything, as in harness.h
+
 #include <asyncguest.h>
 
 #include <atomic>

@@ -286,6 +286,8 @@ fn from_epoll(events: i32) -> Readiness {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn seen(poller: &mut Poller) -> Vec<(Seen, Readiness)> {
@@ -297,16 +299,16 @@ mod tests {
     #[test]
     fn who_was_closed_keeps_his_place_until_another_one_has_it() {
         let (mut poller, _waker, _alarm) = Poller::new().unwrap();
-        let pipe = std::io::pipe().unwrap();
-        let number = pipe.0.as_raw_fd();
+        let pair = UnixStream::pair().unwrap();
+        let number = pair.0.as_raw_fd();
         for interest in [0, READABLE] {
             poller.add_new(number, interest, 7).unwrap();
             // A file cannot be watched.
             let file = std::fs::File::open("/dev/null").unwrap();
-            // SAFETY: both are open; it closes the pipe's end by its number, and opens it again as the file.
+            // SAFETY: both are open; it closes the pair's end by its number, and opens it again as the file.
             assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
             assert!(poller.add_new(number, READABLE, 8).is_err());
-            let other = std::io::pipe().unwrap();
+            let other = UnixStream::pair().unwrap();
             // SAFETY: the same.
             assert_eq!(unsafe { libc::dup2(other.0.as_raw_fd(), number) }, number);
             assert_eq!(poller.add_new(number, READABLE, 8).unwrap(), Some(7));
