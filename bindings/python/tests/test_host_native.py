@@ -282,6 +282,41 @@ def test_a_full_message_queue(monkeypatch):
     assert stand.is_clean()
 
 
+def test_what_wakes_another_toolkit(monkeypatch):
+    """Once for any number, while it is on; what a full queue refuses is told, and may be asked again."""
+    fake = FakeUser32(room=1)
+    monkeypatch.setattr(win32, "_load", lambda: fake)
+    came = []
+    notifier = win32.MessageNotifier(lambda: came.append(threading.get_ident()))
+
+    def pump():
+        message = wintypes.MSG()
+        fake.GetMessageW(ctypes.byref(message), None, 0, 0)
+        fake.DispatchMessageW(ctypes.byref(message))
+
+    notifier.notify()
+    assert not fake.posted
+    notifier.on()
+    threads = [threading.Thread(target=notifier.notify) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pump()
+    assert came == [threading.get_ident()] and not fake.posted
+    notifier.taken()
+    fake.PostMessageW(0, 0, 0, 0)  # somebody else's takes all the room
+    with pytest.raises(OSError, match="takes nothing more"):
+        notifier.notify()
+    pump()
+    notifier.notify()
+    pump()
+    assert len(came) == 2
+    notifier.close()
+    assert not fake.windows
+    notifier.send()  # too late, and nobody's
+
+
 def test_the_library_is_loaded_once(monkeypatch):
     """The class of windows is registered in it, and Windows takes it but once in a process."""
 

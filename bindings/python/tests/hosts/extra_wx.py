@@ -47,20 +47,25 @@ def a_menu_is_up(stage: Any) -> None:
                 await asyncio.sleep(0.01)
                 ticks += 1
 
+        def leave() -> None:
+            if ticks >= 3:  # or it hangs
+                xclick.click(600, 500)
+            else:
+                stage.later(0.02, leave)
+
         ticker = asyncio.create_task(tick())
         menu = stage.wx.Menu()
         menu.Append(-1, "Item")
-        stage.later(0.2, lambda: xclick.click(600, 500))
+        stage.later(0.2, leave)
         stage.frame_window.PopupMenu(menu, 20, 20)
         ticker.cancel()
         return ticks
 
-    stage.figures["ticks"] = ticks = stage.play(main)
-    assert ticks >= 3, ticks
+    stage.figures["ticks"] = stage.play(main)
 
 
 def posted_events_alone(stage: Any) -> None:
-    """As on Windows and macOS, where there is no GLib under wx."""
+    """As on macOS, where there is no GLib under wx."""
     from asyncguest.hosts import _wxgtk
     from asyncguest.hosts.wx import WxHost
 
@@ -120,7 +125,7 @@ guest = asyncguest.Guest(WxHost(drive=sys.argv[1]), done_callback=lambda task: s
 guest.start(asyncio.sleep, 0.01)
 app.MainLoop()
 """
-    done = subprocess.run([sys.executable, "-c", program, stage.drive], capture_output=True, timeout=10)
+    done = subprocess.run([sys.executable, "-c", program, stage.drive], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (3, b""), done
 
 
@@ -183,3 +188,5 @@ ALL = {
         nothing_is_found_on_another_thread,
     )
 }
+if sys.platform == "win32":
+    del ALL["posted_events_alone"]  # there the host is woken by messages

@@ -6,6 +6,7 @@ Owns: nothing but what it makes in a stage's window. Host thread only.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from asyncguest import SourceGone
@@ -41,6 +42,10 @@ class Kit:
     def destroy(self, widget: Any) -> None:
         """By the toolkit's own means."""
         raise NotImplementedError
+
+    def is_going(self, widget: Any) -> bool:
+        """It was destroyed, and the toolkit has still to delete it."""
+        return False
 
     def dead(self) -> tuple[Any, ...]:
         """A source whose sender has been destroyed. Raises RuntimeError if the toolkit itself gives none."""
@@ -264,7 +269,7 @@ class Wx(Kit):
 
     @property
     def destroyed(self) -> int:  # type: ignore[override]
-        return int(self.stage.wx.ID_CANCEL)
+        return int(self.stage.wx.ID_CANCEL) if sys.platform != "win32" else 0
 
     def make_button(self) -> Any:
         return self.stage.wx.Button(self.stage.frame_window, label="Button")
@@ -282,6 +287,9 @@ class Wx(Kit):
 
     def destroy(self, widget: Any) -> None:
         widget.Destroy()
+
+    def is_going(self, widget: Any) -> bool:
+        return bool(widget)  # wx deletes windows at top level in its next idle moment
 
     def make_window(self) -> Any:
         window = self.stage.wx.Frame(self.stage.frame_window, title="second")

@@ -47,9 +47,13 @@ class Wx(stages.Stage):
         self.dialogs: list[Any] = []
         self.timer = wx.Timer(frame)
         frame.Bind(wx.EVT_TIMER, lambda event: self.canvas.Refresh(), self.timer)
+        # On Windows wx crashes in a timer whose owner is gone.
+        frame.Bind(wx.EVT_WINDOW_DESTROY, lambda event: (event.Skip(), self.timer.Stop()))
         self.timer.Start(16)
-        while not self.frames:
-            wx.Yield()
+        loop = wx.GUIEventLoop()
+        with wx.EventLoopActivator(loop):  # on Windows wx.Yield() does nothing without one
+            while not self.frames:
+                wx.Yield()
         self.host: Any = WxHost(self.app, drive)
 
     def version(self) -> str:

@@ -1,7 +1,7 @@
-"""Windows: any message loop, by a window of its own that is never seen.
+"""Windows: any message loop, by a window of its own that is never seen; and the same as what wakes another toolkit there.
 
 Owns: a message-only window while guests live here, and the class of such windows. The thread of the message loop only,
-except `post`. Written by Microsoft's documentation and tested against a stand-in for user32 alone.
+except `post` and `notify`. Written by Microsoft's documentation, tested against a stand-in for user32 and under wine.
 
 Whoever takes messages from this thread's queue gives deliveries: the program's loop, a modal dialog's, a menu's, that
 of a window being moved. Windows hands out posted messages before input, input before WM_PAINT, and WM_TIMER last of
@@ -14,13 +14,14 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
+from collections.abc import Callable
 from ctypes import wintypes
 from functools import cache
 from typing import Any
 
-from .base import Found, JobHost, exit_status, watches
+from .base import Found, JobHost, PostedNotifier, exit_status, watches
 
-__all__ = ["Win32Host", "find"]
+__all__ = ["MessageNotifier", "Win32Host", "find"]
 
 WM_DESTROY, WM_TIMER, WM_JOBS = 0x0002, 0x0113, 0x8000  # the last is WM_APP
 HWND_MESSAGE = -3
@@ -123,20 +124,13 @@ class Win32Host(JobHost):
         self.quit(exit_status(error))
 
     def hook(self) -> None:
-        window = self._user32.CreateWindowExW(
-            0, _class_of(self._user32), "asyncguest", 0, 0, 0, 0, 0, HWND_MESSAGE, None, None, None
-        )
-        if not window:
-            raise _error("Windows gives no message window")
+        self._window = _make_window(self._user32, self)
         self._is_yielding = False
-        _hosts[window] = self
-        self._window = window
 
     def unhook(self) -> None:
         super().unhook()
         window, self._window = self._window, None
-        if window is not None and _hosts.pop(window, None) is not None:
-            self._user32.DestroyWindow(window)
+        _destroy_window(self._user32, window)
 
     def _destroyed(self) -> None:
         """Somebody else has destroyed the window, as Windows does when the thread ends."""
@@ -144,8 +138,51 @@ class Win32Host(JobHost):
         self.host_ended()
 
 
+class MessageNotifier(PostedNotifier):
+    """For a toolkit on Windows that handles what is posted in its own loop alone: it comes in those loops, too, that Windows
+    runs by itself, for a menu, a message box, a window that is moved."""
+
+    def __init__(self, arrived: Callable[[], object]) -> None:
+        super().__init__(arrived)
+        self._user32 = _load()
+        self._window: int | None = _make_window(self._user32, self)
+
+    def send(self) -> None:
+        # A queue that is full takes nothing: the library hears of it, and asks again.
+        if self._window is not None and not self._user32.PostMessageW(self._window, WM_JOBS, 0, 0):
+            raise _error("the message queue takes nothing more")
+
+    def close(self) -> None:
+        super().close()
+        window, self._window = self._window, None
+        _destroy_window(self._user32, window)
+
+    def _serve(self, message: int) -> None:
+        self.came()
+
+    def _destroyed(self) -> None:
+        self._window = None
+
+
+def _make_window(user32: Any, owner: Win32Host | MessageNotifier) -> int:
+    """A window on this thread, whose messages are the owner's."""
+    window: int = user32.CreateWindowExW(
+        0, _class_of(user32), "asyncguest", 0, 0, 0, 0, 0, HWND_MESSAGE, None, None, None
+    )
+    if not window:
+        raise _error("Windows gives no message window")
+    _owners[window] = owner
+    return window
+
+
+def _destroy_window(user32: Any, window: int | None) -> None:
+    """Unless somebody else has."""
+    if window is not None and _owners.pop(window, None) is not None:
+        user32.DestroyWindow(window)
+
+
 # Windows keeps the window procedure for good, and calls it for all windows of the class.
-_hosts: weakref.WeakValueDictionary[int, Win32Host] = weakref.WeakValueDictionary()
+_owners: weakref.WeakValueDictionary[int, Win32Host | MessageNotifier] = weakref.WeakValueDictionary()
 _classes: dict[Any, tuple[Any, str]] = {}
 
 
@@ -154,12 +191,12 @@ def _class_of(user32: Any) -> str:
     if user32 not in _classes:
 
         def procedure(window: int, message: int, wparam: int, lparam: int) -> int:
-            host = _hosts.get(window)
-            if host is not None and message == WM_DESTROY:
-                del _hosts[window]
-                host._destroyed()
-            elif host is not None and (message == WM_JOBS or (message == WM_TIMER and wparam == _YIELD_TIMER)):
-                host._serve(message)
+            owner = _owners.get(window)
+            if owner is not None and message == WM_DESTROY:
+                del _owners[window]
+                owner._destroyed()
+            elif owner is not None and (message == WM_JOBS or (message == WM_TIMER and wparam == _YIELD_TIMER)):
+                owner._serve(message)
                 return 0
             return int(user32.DefWindowProcW(window, message, wparam, lparam))
 

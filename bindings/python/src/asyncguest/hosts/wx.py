@@ -4,12 +4,14 @@ Owns: what wakes its guests, and what makes them yield. Everything runs on the m
 
 wx handles posted events before it paints, or, where it stands on GTK, not before it has painted and every timer of the
 program has had its turn: then a busy program would starve its guests. So on GTK they are woken beside the input, by the
-GLib below. A guest with much to do would keep the window from being painted, and yields (see `_yielding.py`) until wx
-sends an idle event, which it does after painting. `wx.Yield()` sends none, and so comes to its end.
+GLib below. On Windows it handles none while a menu is up or a window is moved: there they are woken by messages. A guest
+with much to do would keep the window from being painted, and yields (see `_yielding.py`) until wx sends an idle event,
+which it does after painting. `wx.Yield()` sends none, and so comes to its end.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +67,10 @@ class WxHost(YieldingHost):
         return _wxgtk.FdSource(fd, ready)
 
     def make_notifier(self, arrived: Callable[[], object]) -> Notifier:
+        if sys.platform == "win32":
+            from .win32 import MessageNotifier
+
+            return MessageNotifier(arrived)
         return EventNotifier(arrived) if _wxgtk.glib() is None else _wxgtk.GtkNotifier(arrived)
 
     def deliver(self, ready: Callable[[], object]) -> bool:
@@ -111,7 +117,10 @@ class WxHost(YieldingHost):
         event.Skip()
         app, window = self._app, event.GetEventObject()
         if app.IsMainLoopRunning() and app.GetExitOnFrameDelete() and window.IsTopLevel():
-            if not [other for other in wx.GetTopLevelWindows() if other != window and not other.IsBeingDeleted()]:
+            others = list(
+                wx.GetTopLevelWindows()
+            )  # whose iterator has no __iter__, which some CPythons want in a comprehension
+            if not [other for other in others if other != window and not other.IsBeingDeleted()]:
                 self.host_ended()
 
 
