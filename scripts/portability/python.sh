@@ -115,7 +115,7 @@ python_conformance() {
 }
 
 # The scenarios of `make hosts`, each in a process of its own, on the toolkits that have wheels for that CPython.
-kits="PySide6-Essentials==6.8.1 shiboken6==6.8.1 pygame-ce" # Qt 6.12 wants what wine 10 does not have
+kits="PySide6-Essentials==6.8.1 shiboken6==6.8.1 wxPython==4.2.2 six pygame-ce" # Qt 6.12 wants what wine 10 does not have
 python_hosts() {
     local stage good bad skipped run
     windows_wheel || return
@@ -129,7 +129,7 @@ python_hosts() {
             return
         }
     fi
-    for stage in tk win32 qt-pyside6 pygame-ce frames asyncio; do # wx's begin with a painted window, which does not come
+    for stage in tk win32 qt-pyside6 wx pygame-ce frames asyncio; do
         run=$(step "python-host-$stage" 2400 "cd bindings/python/tests/hosts && $wine_python -X dev -W error play.py $stage thread")
         read -r good bad skipped <<<"$(tr -d '\r' <"$logs/python-host-$stage.log" | awk '
             /^{"stage"/ { if (/"outcome": "passed"/) good += 1; else if (/"outcome": "failed"/) bad += 1; else skipped += 1 }

@@ -95,10 +95,13 @@ def main(arguments: list[str]) -> int:
         import_what_is_slow(kind)
     failed = 0
     for play in sorted([plays[name] for name in wanted] or plays.values(), key=lambda play: play.library):
-        with contextlib.suppress(ImportError):
+        why = play.lacks(kind)
+        try:
             LIBRARIES[play.library]()  # slow too; asyncio is played before another library is imported
+        except ImportError as error:
+            why = f"{type(error).__name__}: {error}"
         outcome = {"stage": name, "drive": drive, "scenario": play.name}
-        if why := play.lacks(kind):
+        if why:
             outcome.update(outcome="skipped", why=why)
         else:
             sys.stdout.flush()

@@ -24,8 +24,9 @@ from stages import notes
 
 __all__ = ["Forked", "Started", "become"]
 
-#: Seconds after which a child tells where it hangs, and more after which it is killed. Under wine a start takes seconds.
-PATIENCE, GRACE = (15.0, 5.0) if sys.platform != "win32" else (60.0, 60.0)
+#: Seconds after which a child tells where it hangs, and more after which it is killed. Under wine a start takes seconds, and
+#: beside other work minutes.
+PATIENCE, GRACE = (15.0, 5.0) if sys.platform != "win32" else (240.0, 60.0)
 _NOTES = "ASYNCGUEST_NOTES"
 _TROUBLE = re.compile(r"Traceback|\w+Warning:|Fatal Python error|Segmentation fault")
 
