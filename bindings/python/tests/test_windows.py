@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import asyncguest
 import pytest
 from helpers import Dialog, Run, host_until, run_anywhere
+from test_tls import contexts
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "win32", reason="completion ports and message loops are Windows' own"),
@@ -24,7 +26,7 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def echo_server() -> AsyncIterator[tuple[str, int]]:
+async def echo_server(**options: Any) -> AsyncIterator[tuple[str, int]]:
     """The address of a server that sends back what comes."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,7 +36,7 @@ async def echo_server() -> AsyncIterator[tuple[str, int]]:
         writer.close()
         await writer.wait_closed()
 
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, **options)
     async with server:
         yield server.sockets[0].getsockname()[:2]
 
@@ -63,6 +65,27 @@ def test_streams(where: str, native: bool) -> None:
             return 7
 
     assert run_anywhere(where, main, loop_factory=lambda: asyncguest.EventLoop(native=native)) == 7
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("native", [True, False])
+def test_tls(where: str, native: bool, version: str) -> None:
+    for_server, for_client = contexts()
+    for_server.maximum_version = ssl.TLSVersion[version]
+
+    async def main() -> str | None:
+        async with echo_server(ssl=for_server) as (host, port):
+            reader, writer = await asyncio.open_connection(host, port, ssl=for_client, server_hostname="localhost")
+            for size in (1, 16384, 16385, 1_000_000):
+                sent = os.urandom(size)
+                writer.write(sent)
+                assert await reader.readexactly(size) == sent
+            writer.close()
+            await writer.wait_closed()
+            return str(writer.get_extra_info("ssl_object").version())
+
+    loop_factory = lambda: asyncguest.EventLoop(native=native)  # noqa: E731
+    assert run_anywhere(where, main, loop_factory=loop_factory) == version.replace("_", ".")
 
 
 def test_a_subprocess_with_pipes_and_its_exit_code(where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from typing import Any
 
@@ -52,6 +53,75 @@ def test_ctrl_c_ends_a_run(drive: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         run_guest(main, drive=drive)
     assert ended == ["cleaned up"]
+
+
+# A program in a console of its own, in which a key is pressed while the program sleeps.
+CONSOLE = """
+import asyncio, ctypes, signal, sys, threading
+import asyncguest
+from asyncguest.hosts.queue import QueueHost
+
+where, key = sys.argv[1], int(sys.argv[2])
+kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+kernel32.SetConsoleCtrlHandler(None, False)  # who has started it may have Ctrl-C ignored
+
+def press():
+    assert kernel32.GenerateConsoleCtrlEvent(key, 0), ctypes.get_last_error()
+
+async def main():
+    heard = asyncio.Event()
+    if key == signal.CTRL_BREAK_EVENT:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGBREAK, heard.set)
+    threading.Thread(target=press).start()
+    try:
+        await heard.wait()
+        print("heard", flush=True)
+    finally:
+        print("cleaned up", flush=True)
+
+if where == "alone":
+    asyncguest.run(main())
+else:
+    host = QueueHost(where)
+    asyncguest.Guest(host, done_callback=host.stop).start(main)
+    host.run()
+"""
+
+
+def is_wine() -> bool:
+    import ctypes
+
+    library: Any = ctypes
+    return sys.platform == "win32" and hasattr(library.windll.ntdll, "wine_get_version")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "CTRL_C_EVENT",
+        pytest.param(
+            "CTRL_BREAK_EVENT", marks=pytest.mark.skipif(is_wine(), reason="Ctrl-Break does not come in wine's console")
+        ),
+    ],
+)
+def test_keys_of_a_console(where: str, key: str) -> None:
+    """What the console sends comes on a thread of the system's, and wakes a guest that sleeps, or the loop without a host."""
+    number = getattr(signal, key)
+    ended = subprocess.run(
+        [sys.executable, "-c", CONSOLE, where, str(int(number))],
+        creationflags=getattr(subprocess, "CREATE_NEW_CONSOLE", 0),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if number == signal.CTRL_BREAK_EVENT:  # type: ignore[attr-defined]
+        assert (ended.returncode, ended.stdout.split("\n")) == (0, ["heard", "cleaned up", ""]), ended.stderr
+    elif where == "alone":
+        assert ended.stdout == "cleaned up\n" and ended.stderr.splitlines()[-1] == "KeyboardInterrupt", ended.stderr
+        assert ended.returncode == 0xC000013A  # STATUS_CONTROL_C_EXIT
+    else:
+        assert (ended.returncode, ended.stdout) == (0, "cleaned up\n"), ended.stderr
 
 
 def test_the_wake_up_fd_of_the_program_stays(where: str) -> None:
