@@ -21,7 +21,9 @@ from asyncguest import _native
 PROJECT = Path(__file__).resolve().parents[1]
 ROOT = PROJECT.parents[1]
 #: With the programs of this interpreter's own environment, which maturin and auditwheel start by name.
-ENVIRONMENT = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
+# Without the runtime of a sanitizer, beside which cargo hangs.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+ENVIRONMENT["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 
 # ---- the module is what its stub says
