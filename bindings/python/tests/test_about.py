@@ -171,16 +171,20 @@ threading_elsewhere = types.SimpleNamespace(get_ident=lambda: 1)
     assert done.returncode == 1 and says in json.loads(done.stdout)["failures"]["fd"], done
 
 
-def test_one_that_hangs_shows_where_and_ends() -> None:
+@pytest.mark.parametrize("streams", ["", "sys.stdout = sys.stderr = None", "sys.stdout = sys.stderr = io.StringIO()"])
+def test_one_that_hangs_shows_where_and_ends(streams: str) -> None:
+    """Also where there is nothing to show it on, as in a program without a console."""
     before = """
 from asyncguest import __main__ as cli
 from asyncguest.hosts.queue import QueueHost
 QueueHost.watch = QueueHost.unwatch = lambda *args: None
 cli.LIMIT = 0.5
 """
-    program = f"import sys\n{before}\nsys.argv = ['asyncguest']\nsys.exit(cli.main())"
+    program = f"import io, sys\n{before}\n{streams}\nsys.argv = ['asyncguest']\nsys.exit(cli.main())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
+    if streams:
+        return
     assert done.stdout.startswith("asyncguest ") and "self-test" not in done.stdout
     assert "Timeout" in done.stderr and "in _run_as_guest" in done.stderr
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from ._about import about
@@ -16,6 +19,18 @@ from ._self_test import DRIVES, self_test
 
 #: Seconds that the self-test, which takes a tenth of one, may last. Then it shows where it stands, and ends.
 LIMIT = 30.0
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Ends the process when it lasts too long, and shows where it stands, if there is anything that can be shown on."""
+    with open(os.devnull, "w") as nothing:
+        for stream in filter(None, (sys.stderr, sys.stdout, nothing)):
+            with suppress(AttributeError, OSError, RuntimeError, ValueError):  # closed, or a window's and no file
+                faulthandler.dump_traceback_later(LIMIT, exit=True, file=stream)
+                break
+        yield
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> int:
@@ -32,10 +47,8 @@ def main() -> int:
     facts = about()
     if not options.json:
         print("\n".join(facts.lines()), flush=True)  # before anything can go wrong
-    if sys.stderr is not None:
-        faulthandler.dump_traceback_later(LIMIT, exit=True)
-    failures = {drive: self_test(drive) for drive in DRIVES}
-    faulthandler.cancel_dump_traceback_later()
+    with watched():
+        failures = {drive: self_test(drive) for drive in DRIVES}
     passed = not any(failures.values())
     if options.json:
         print(json.dumps({**asdict(facts), "passed": passed, "failures": failures}, indent=2))
