@@ -15,13 +15,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from .._errors import GuestError
 from .base import Found, JobHost, watches
 
 __all__ = ["ImguiHost", "find"]
 
 _runner: Any = import_module("imgui_bundle").hello_imgui
-# After imgui_bundle, which has set where its library of GLFW is: it is to be the same one.
-_glfw: Any = import_module("glfw")._glfw
 
 
 class ImguiHost(JobHost):
@@ -44,8 +43,7 @@ class ImguiHost(JobHost):
         watches(drive, False, "imgui-bundle cannot watch fds")
         self._runs = False
         self._lock = threading.RLock()  # else the runner might end GLFW while another thread is in there
-        # Of the library itself: a function of the package glfw raises what some handler has raised just now.
-        self._post_empty_event = ctypes.cast(_glfw.glfwPostEmptyEvent, ctypes.CFUNCTYPE(None))
+        self._post_empty_event = _post_empty_event()
         _made.append(weakref.ref(self))
         del _made[:-1]
 
@@ -58,6 +56,10 @@ class ImguiHost(JobHost):
         def start() -> None:
             try:
                 run(*args, **options)
+            except RuntimeError as error:
+                if "glfwInit" in str(error):
+                    error.add_note("There is no display for the runner's window: set DISPLAY, or WAYLAND_DISPLAY")
+                raise
             finally:
                 self._end()  # what the GUI function raises comes out of there without any end before
 
@@ -71,6 +73,10 @@ class ImguiHost(JobHost):
     def step(self) -> bool:
         """The deliveries that are due, for about 5 ms in all: the GUI function calls it. Returns whether there is more."""
         if not self._runs:
+            if not _runner.is_using_hello_imgui():
+                raise GuestError(
+                    "step() belongs in the GUI function of a runner: host.run(immapp.run, gui_function=...)"
+                )
             me = weakref.ref(self)  # the parameters may live on
 
             def exits() -> None:
@@ -97,6 +103,16 @@ class ImguiHost(JobHost):
     def _end(self) -> None:
         with self._lock:
             self._runs = False
+
+
+def _post_empty_event() -> Callable[[], object]:
+    """GLFW's, of the library itself: a function of the package glfw raises what some handler has raised just now."""
+    try:
+        # After imgui_bundle, which has set where its library of GLFW is: it is to be the same one.
+        glfw: Any = import_module("glfw")
+    except ImportError as error:
+        raise GuestError("ImguiHost wakes the runner by the package glfw: pip install glfw") from error
+    return ctypes.cast(glfw._glfw.glfwPostEmptyEvent, ctypes.CFUNCTYPE(None))
 
 
 # The host that was made last.
