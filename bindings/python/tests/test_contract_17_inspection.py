@@ -206,6 +206,33 @@ def test_origin_tracking_is_the_guests_own(drive, debug):
     assert sys.get_coroutine_origin_tracking_depth() == depth
 
 
+def test_origin_tracking_that_is_turned_off_in_the_last_moment_of_a_delivery_is_the_guests_own(drive):
+    """asyncio turns it off by a callback, which comes with the next delivery: the host has its turn before."""
+    depth = sys.get_coroutine_origin_tracking_depth()
+    seen = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        while not sys.get_coroutine_origin_tracking_depth():
+            await asyncio.sleep(0)
+        loop.set_debug(False)
+        turns = len(seen)
+        while len(seen) == turns:
+            await asyncio.sleep(0)
+
+    def look():
+        seen.append(sys.get_coroutine_origin_tracking_depth())
+        if not run.done:
+            run.host.post(look)
+
+    run = Run(drive, debug=False, batch_budget=1e-9)
+    run.host.post(look)
+    run.start(main)
+    run.finish()
+    assert set(seen) == {depth} and sys.get_coroutine_origin_tracking_depth() == depth
+
+
 # ---- tasks, looked at
 
 

@@ -32,6 +32,7 @@ pub struct LoopState {
     keys: Guarded<Py<PyDict>>,
     pub closed: AtomicBool,
     debug: AtomicBool,
+    tracks_origins: AtomicBool,
     pub stopping: AtomicBool,
     /// The host's loop is in charge and will not look here by itself: what becomes due has to wake it.
     pub idle: AtomicBool,
@@ -65,6 +66,7 @@ impl LoopState {
             keys: Guarded::new(PyDict::new(py).unbind()),
             closed: AtomicBool::new(true), // until it is set up
             debug: AtomicBool::new(false),
+            tracks_origins: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             idle: AtomicBool::new(false),
             thread: AtomicU64::new(0),
@@ -90,6 +92,11 @@ impl LoopState {
     #[inline]
     pub fn is_debug(&self) -> bool {
         self.debug.load(Relaxed)
+    }
+
+    /// Debug mode has changed how much of coroutines' origins is kept, or asyncio has on its behalf and is to undo it.
+    pub fn changes_origins(&self) -> bool {
+        self.is_debug() || self.tracks_origins.load(Relaxed)
     }
 
     pub fn resolution(&self) -> f64 {
@@ -292,6 +299,17 @@ impl LoopState {
     #[setter(_debug)]
     fn set_debug(&self, debug: &Bound<'_, PyAny>) -> PyResult<()> {
         self.debug.store(debug.is_truthy()?, Relaxed);
+        Ok(())
+    }
+
+    #[getter]
+    fn _coroutine_origin_tracking_enabled(&self) -> bool {
+        self.tracks_origins.load(Relaxed)
+    }
+
+    #[setter(_coroutine_origin_tracking_enabled)]
+    fn set_coroutine_origin_tracking_enabled(&self, enabled: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.tracks_origins.store(enabled.is_truthy()?, Relaxed);
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub struct Outside {
     /// None if they are the guest's own: code of the guest stands further out.
     asyncgen_hooks: Option<Py<PyTuple>>,
     origin_depth: Py<PyAny>,
-    in_debug: bool,
+    changes_origins: bool,
     /// sniffio's thread-local, and the library that it names.
     sniffio: Option<(Py<PyAny>, Py<PyAny>)>,
     /// The callback that stands in a nested host loop.
@@ -76,9 +76,9 @@ impl Outside {
         let origin_depth = call0(is.get_origin_depth.bind(py))?.unbind();
         let callback = core.nested.enter(core.running.replace(py, None), py);
         core.depth.fetch_add(1, Relaxed);
-        let (task, asyncgen_hooks, sniffio, in_debug) = (None, None, None, core.is_debug());
+        let (task, asyncgen_hooks, sniffio, changes_origins) = (None, None, None, core.changes_origins());
         let mut outside =
-            Outside { running, task, asyncgen_hooks, origin_depth, in_debug, sniffio, callback };
+            Outside { running, task, asyncgen_hooks, origin_depth, changes_origins, sniffio, callback };
         match outside.put_in_place(slf, is) {
             Ok(()) => Ok(outside),
             Err(error) => {
@@ -103,7 +103,7 @@ impl Outside {
             call(is.set_asyncgen_hooks.bind(py), (&first, &last))?;
             drop(slf.get().asyncgen_hooks.replace(py, Some([first, last])));
         }
-        if self.in_debug {
+        if slf.get().is_debug() {
             call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
         }
         let Some(module) = is.modules.bind(py).get_item(intern!(py, "sniffio"))? else { return Ok(()) };
@@ -141,7 +141,7 @@ impl Outside {
             Some((local, library)) => local.bind(py).setattr(intern!(py, "name"), library),
             None => Ok(()),
         };
-        let origins = match self.in_debug || core.is_debug() {
+        let origins = match self.changes_origins || core.changes_origins() {
             true => call(is.set_origin_depth.bind(py), (self.origin_depth,)).map(drop),
             false => Ok(()),
         };
