@@ -20,8 +20,8 @@ use crate::timers;
 /// short callback does; when nothing is ready it comes at once.
 pub const LOOK_EVERY: f64 = 50e-6;
 
-/// As CPython: a longer wait than a day is cut.
-const LONGEST_WAIT: f64 = 24.0 * 3600.0;
+/// Seconds. As CPython: a longer wait than a day is cut.
+pub const LONGEST_WAIT: f64 = 24.0 * 3600.0;
 
 /// The place of `data` in `selectors.SelectorKey`.
 const DATA: usize = 3;

@@ -121,6 +121,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     error::load(module.py())?;
     module.add("__version__", abi::version())?;
+    module.add("LONGEST_WAIT", iteration::LONGEST_WAIT)?;
     module.add("NO_TIME", abi::FOREVER)?;
     module.add("STALL_DELIVERING", abi::STALL_DELIVERING)?;
     module.add_class::<reactor::Reactor>()?;

@@ -21,6 +21,7 @@ from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop, make_task
 from ._loop import EventLoop
+from ._native import LONGEST_WAIT
 from ._resident import check_not_forked
 from ._run import Run
 from ._shutdown import drive_to_end, settle_all
@@ -56,7 +57,7 @@ class HostedRun(Run):
         self._done_callback = done_callback
         self._factory = loop_factory or EventLoop
         self._debug = debug
-        self._budget = float(min(batch_budget, 24 * 3600))  # any number; a day is no limit
+        self._budget = float(min(batch_budget, LONGEST_WAIT))  # any number
         self._max_nesting = max_nesting
         self._stall_after = stall_after
         #: Called by the library, on its thread, after that.

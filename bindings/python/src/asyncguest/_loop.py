@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _options
 from ._compat import running_loop
-from ._native import Reactor, seconds
+from ._native import LONGEST_WAIT, Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
 from ._system import NATIVE_TRANSPORTS, Children, is_ready
@@ -37,9 +37,6 @@ _FOREIGN_HINT = (
     "finds the guest's loop as the running one, and makes its tasks there: give it its loop by name, or open the dialog "
     "outside of the guest's code"
 )
-
-# As CPython: a longer wait than a day is cut.
-_LONGEST_WAIT = 24 * 3600
 
 
 class EventLoop(TransportLoop):
@@ -174,7 +171,7 @@ class EventLoop(TransportLoop):
         if when is not None:
             until = max(0.0, when - self.time())
             timeout = until if timeout is None else min(timeout, until)
-        milliseconds = None if timeout is None else math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)
+        milliseconds = None if timeout is None else math.ceil(min(max(0.0, timeout), LONGEST_WAIT) * 1000)
         return is_ready(self.reactor.fd, milliseconds)
 
     def process_events(self, events: bool) -> None:

@@ -16,6 +16,7 @@ from ._run import Run
 Ts = TypeVarTuple("Ts")
 
 __version__: Final[str]
+LONGEST_WAIT: Final[float]
 NO_TIME: Final[int]
 STALL_DELIVERING: Final[int]
 

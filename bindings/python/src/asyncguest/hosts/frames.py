@@ -17,6 +17,7 @@ from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._native import LONGEST_WAIT
 from .._selector import fileno
 from .base import LONGEST_ROUND, JobHost, watches
 
@@ -33,9 +34,6 @@ __all__ = ["FramesHost"]
 _select: Any = select
 
 Fd = TypeVar("Fd", bound="FileDescriptorLike")
-
-# Seconds; poll() takes no number of milliseconds beyond an int of C.
-_LONGEST_NAP = 86400.0
 
 
 class FramesHost(JobHost):
@@ -143,7 +141,7 @@ class FramesHost(JobHost):
 
     def _nap(self, seconds: float, fds: list[int]) -> tuple[bool, set[int]]:
         """Waits at most so long; returns whether something is due for a guest before, and which of `fds` are readable."""
-        seconds = 0.0 if self.jobs else min(seconds, _LONGEST_NAP)
+        seconds = 0.0 if self.jobs else min(seconds, LONGEST_WAIT)  # poll() takes no milliseconds beyond an int of C
         found = self._select(seconds, fds) if self._poll is None else self._polled(self._poll, seconds, fds)
         readable = found.intersection(fds)
         return bool(self.jobs) or found != readable, readable
