@@ -69,7 +69,7 @@ def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
     if coroutine is not None:
         try:
             coroutine.close()
-        except Exception as exc:  # it awaited again in a finally block, or raised there
+        except BaseException as exc:  # it awaited again in a finally block, or raised there
             error.__cause__ = exc
     if not task.done():
         # Task refuses set_exception for itself, Future does not. No loop is left to run callbacks.

@@ -56,7 +56,7 @@ class Scope:
     @property
     def empty(self) -> bool:
         """No task of it runs."""
-        return not self._tasks
+        return all(task.done() for task in self._tasks)  # one that was abandoned with its run tells nobody
 
     def start_soon(
         self, async_fn: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts, name: str | None = None
