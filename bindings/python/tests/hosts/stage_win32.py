@@ -81,8 +81,9 @@ class Win32(stages.Stage):
         elif message == WM_CLICK:
             self.call(self.clicks.pop(0))
         elif message == WM_DESTROY:
-            self.window = ctypes.c_size_t(0)
-            self.user32.PostQuitMessage(0)
+            if self.window.value:  # in the loop: else the next loop of this thread would find WM_QUIT
+                self.window = ctypes.c_size_t(0)
+                self.user32.PostQuitMessage(0)
         else:
             return int(self.user32.DefWindowProcW(window, message, word, long))
         return 0
@@ -130,6 +131,7 @@ class Win32(stages.Stage):
         self.user32.MessageBoxW(None, "text", title, 0)
 
     def destroy(self) -> None:
-        if self.window.value:
-            self.user32.DestroyWindow(self.window)
+        window, self.window = self.window, ctypes.c_size_t(0)
+        if window.value:
+            self.user32.DestroyWindow(window)
         self.user32.UnregisterClassW(self.kind, None)
