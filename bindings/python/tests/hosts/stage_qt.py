@@ -102,16 +102,16 @@ class Qt(stages.Stage):
 
     def destroy(self) -> None:
         self.clicked = bool
-        try:
-            if self.binding.startswith("PyQt"):
-                delete = importlib.import_module(f"{self.binding}.sip").delete
-                delete(self.window)
-                delete(self.app)
-            else:
-                importlib.import_module(self.binding.replace("PySide", "shiboken")).delete(self.window)
-                self.app.shutdown()
-        except RuntimeError:
-            pass  # the scenario has done it
+        window, self.window = self.window, None
+        if window is None:
+            return  # the scenario has done it, and on Windows PySide crashes at the second time
+        if self.binding.startswith("PyQt"):
+            delete = importlib.import_module(f"{self.binding}.sip").delete
+            delete(window)
+            delete(self.app)
+        else:
+            importlib.import_module(self.binding.replace("PySide", "shiboken")).delete(window)
+            self.app.shutdown()
 
 
 class PyQt6(Qt):
