@@ -251,10 +251,8 @@ def waited_for_behind_a_dialog(stage: Stage) -> None:
         tasks = [asyncio.create_task(each()) for each in (count, click)]
         await asyncio.sleep(0)
         assert stage.dialog is not None
-        while len(seen) < 6:  # it hangs if nothing arrives behind any
-            before = len(seen)
+        while len(seen) < 6:  # nothing arrives but behind one: else it hangs
             stage.dialog(0.2)
-            assert len(seen) > before or before == 0
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
