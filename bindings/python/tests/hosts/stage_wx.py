@@ -92,7 +92,9 @@ class Wx(stages.Stage):
         with wx.Dialog(self.frame_window) as dialog:
 
             def end() -> None:
-                if self.dialogs[-1] is dialog:
+                others = (window for window in list(wx.GetTopLevelWindows()) if window not in self.dialogs)
+                inner = any(isinstance(window, wx.Dialog) and window.IsModal() for window in others)
+                if self.dialogs[-1] is dialog and not inner:
                     dialog.EndModal(wx.ID_OK)
                 else:
                     self.later(0.01, end)  # wx hangs if they do not end from the inside out
