@@ -53,7 +53,7 @@ def test_a_session_with_a_message_box(display, drive, tmp_path):
     assert f"drive {drive.upper()}," in out
     assert "4 complete (4 with the right SHA-256), 1 cancelled, 0 failed" in out
     assert figure(r"(\d+) bytes arrived meanwhile", out) > 0
-    assert figure(r"in (\d+) deliveries", out) > 5
+    assert figure(r"in (\d+) deliveries", out) > 1
     assert "finally blocks: 6 of 6 ran" in out
     head = file.read_bytes()[:24]
     width, height = struct.unpack(">II", head[16:])
