@@ -369,6 +369,22 @@ def test_an_emission_on_another_thread_after_the_end():
     thread.join()
 
 
+def test_an_emission_on_another_thread_just_before_the_end_of_the_block():
+    """It is under way when the block ends."""
+    signal = Signal()
+
+    async def main():
+        with events(signal) as stream:
+            thread = threading.Thread(target=signal.emit, args=(1,))
+            thread.start()
+            thread.join()
+        await asyncio.sleep(0.001)
+        with pytest.raises(asyncguest.GuestError, match="as long as its block"):
+            await stream.next()
+
+    run_guest(main)
+
+
 def test_two_guests_wait_for_one_source(drive):
     signal = Signal()
     one, other = (Run(drive) for _ in range(2))

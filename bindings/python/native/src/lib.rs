@@ -16,6 +16,8 @@
 //!  first_step    a task that begins at once
 //!  turn          one delivery of a guest; outside: the host's state meanwhile
 //!
+//!  receiver      who waits for what a toolkit tells; connection: to a signal
+//!
 //!  host          the way from the library into Python: posts and reports of stalls
 //!  transport     asyncio's transports of sockets and pipes
 //!  error time    what a status means in Python; seconds as nanoseconds
@@ -37,6 +39,7 @@
 mod abi;
 mod call;
 mod clock;
+mod connection;
 mod delivery;
 mod error;
 mod exit_guard;
@@ -52,6 +55,7 @@ mod nested;
 mod open;
 mod outside;
 mod reactor;
+mod receiver;
 mod ring;
 mod schedule;
 mod share;
@@ -131,6 +135,10 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Handle>()?;
     module.add_class::<timer::TimerHandle>()?;
     module.add_class::<ring::Ready>()?;
+    module.add_class::<receiver::Receiver>()?;
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<connection::Slot>()?;
+    module.add_function(wrap_pyfunction!(connection::connect, module)?)?;
     module.add_function(wrap_pyfunction!(time::seconds, module)?)?;
     module.add_function(wrap_pyfunction!(signal_arrivals, module)?)?;
     module.add_function(wrap_pyfunction!(live, module)?)?;

@@ -82,3 +82,9 @@ pub fn new_bytes<'py, R>(
         Ok((bytes.cast_into_unchecked(), filled))
     }
 }
+
+/// Whether nobody but the caller refers to an object.
+pub fn is_held_here_alone(object: &Any<'_>) -> bool {
+    // SAFETY: it lives.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from ._events import Next
+from ._native import Receiver
 from .sources.find import toolkit_of_dialog
 
 
@@ -23,13 +23,11 @@ def dialog(dialog: Any) -> Coroutine[Any, Any, Any]:
     toolkit = toolkit_of_dialog(dialog)
 
     async def one() -> Any:
-        receiver = Next(None)
+        receiver = Receiver(None, once=True)
         close = toolkit.show(dialog, receiver)
         try:
-            await receiver.waiter
-            if receiver.error is not None:
-                raise receiver.error
-            return receiver.value
+            await receiver.wait()
+            return receiver.take()
         finally:
             receiver.close()
             close()

@@ -8,20 +8,18 @@ Owns: their connections, while somebody waits. Host thread, except that a toolki
 from __future__ import annotations
 
 import inspect
-import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from ._errors import GuestError, SourceGone
-from ._waiting import waiting_here
+from ._native import Receiver
 from .sources.find import toolkit_of
 
 if TYPE_CHECKING:
     import tkinter
     from typing import Self
 
-    from .sources.base import Disconnect
+    from .sources.base import Disconnect, Toolkit
 
 T = TypeVar("T")
 
@@ -36,83 +34,6 @@ class Variable(Protocol[T_co]):
     def get(self) -> T_co: ...
 
     def trace_add(self, mode: Any, callback: Any, /) -> str: ...
-
-
-class _Receiver:
-    """Takes what one connection tells. `_put` and `_end` are called on the host thread."""
-
-    def __init__(self, filter: Filter | None) -> None:
-        self.waiting = waiting_here()
-        self._thread = threading.get_ident()
-        self._filter = filter
-        #: False: nothing is taken any more.
-        self.is_open = True
-
-    def arrived(
-        self, args: tuple[Any, ...], copied: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
-    ) -> bool:
-        """See `sources.base.Receiver`."""
-        if not self.is_open:
-            return False
-        stops = False
-        try:
-            if self._filter is not None:
-                wanted = self._filter(*args)
-                if not wanted:
-                    return False
-                stops = isinstance(wanted, str) and wanted == "break"
-            if copied is not None:
-                args = copied(args)
-        except BaseException as error:
-            self._on_host_thread(self._end, error)
-            return False
-        self._on_host_thread(self._put, args[0] if len(args) == 1 else args or None)
-        return stops
-
-    def gone(self) -> None:
-        """See `sources.base.Receiver`."""
-        if self.is_open:
-            self._on_host_thread(self._end, SourceGone("the sender was destroyed while its event was waited for"))
-
-    def _on_host_thread(self, function: Callable[[Any], None], what: Any) -> None:
-        if threading.get_ident() == self._thread:
-            function(what)
-        else:
-            self.waiting.soon(function, what)
-
-    def _put(self, value: Any) -> None:
-        raise NotImplementedError
-
-    def _end(self, error: BaseException) -> None:
-        raise NotImplementedError
-
-
-class Next(_Receiver):
-    """One emission."""
-
-    def __init__(self, filter: Filter | None) -> None:
-        super().__init__(filter)
-        #: To be awaited.
-        self.waiter = self.waiting.waiter()
-        self.value: Any = None
-        #: What has come instead of an emission.
-        self.error: BaseException | None = None
-
-    def _put(self, value: Any) -> None:
-        if self.is_open:  # else another thread's came first
-            self.is_open = False
-            self.value = value
-            self.waiting.wake(self.waiter)
-
-    def _end(self, error: BaseException) -> None:
-        if self.is_open:
-            self.error = error
-            self._put(None)
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-        self.is_open = False
-        self.value = self.error = None  # which may lead here
 
 
 @overload
@@ -138,68 +59,21 @@ def event(source: Any, name: Any = None, *, filter: Filter | None = None) -> Cor
     destroyed first, GuestError outside of a guest, TypeError at once for what is no source. Host thread.
     """
     toolkit = toolkit_of(source, name)
-    check_filter(filter)
-
-    async def one() -> Any:
-        nonlocal source
-        receiver = Next(filter)
-        disconnect = toolkit.connect(source, name, receiver)
-        source = None  # whoever waits keeps nobody alive
-        try:
-            await receiver.waiter
-            if receiver.error is not None:
-                raise receiver.error
-            return receiver.value
-        finally:
-            receiver.close()
-            disconnect()
-
-    return one()
+    if filter is not None:
+        check_filter(filter)
+    return _one(toolkit, source, name, filter)
 
 
-class _Each(_Receiver, Generic[T]):
-    """All emissions, until it is closed."""
-
-    def __init__(self, filter: Filter | None, most: int | None) -> None:
-        super().__init__(filter)
-        self._items: deque[T] = deque(maxlen=most)
-        self._waiter: Awaitable[object] | None = None
-        self._error: BaseException | None = None
-
-    def _put(self, value: T) -> None:
-        self._items.append(value)
-        self._wake()
-
-    def _end(self, error: BaseException) -> None:
-        self._error = self._error or error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None:
-            self.waiting.wake(self._waiter)
-
-    def close(self) -> None:
-        self.is_open = False
-        self._items.clear()
-        self._end(_left())
-
-    async def next(self) -> T:
-        await self.waiting.checkpoint()
-        while not self._items:
-            if self._error is not None:
-                try:
-                    raise self._error
-                finally:
-                    if not isinstance(self._error, GuestError):
-                        self._error = None  # of a filter: it is told once, and leads here
-            if self._waiter is not None:
-                raise GuestError("another task waits for this stream: each task needs an events(...) of its own")
-            self._waiter = self.waiting.waiter()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._items.popleft()
+async def _one(toolkit: Toolkit, source: Any, name: Any, filter: Filter | None) -> Any:
+    receiver = Receiver(filter, once=True)
+    disconnect = toolkit.connect(source, name, receiver)
+    source = None  # whoever waits keeps nobody alive
+    try:
+        await receiver.wait()
+        return receiver.take()
+    finally:
+        receiver.close()
+        disconnect()
 
 
 def _left() -> GuestError:
@@ -249,24 +123,24 @@ class events(Generic[T]):
         check_filter(filter)
         self._source = (toolkit_of(source, name), source, name)
         self._filter = filter
-        self._most = 1 if keep == "latest" else None
-        self._stream: _Each[T] | None = None
+        self._keep = keep
+        self._receiver: Receiver | None = None
         self._disconnect: Disconnect | None = None
 
     def __enter__(self) -> Self:
-        if self._stream is not None:
+        if self._receiver is not None:
             raise GuestError("this stream has had its block: make another events(...) for another one")
-        stream: _Each[T] = _Each(self._filter, self._most)
+        receiver = Receiver(self._filter, latest=self._keep == "latest")
         toolkit, source, name = self._source
-        self._disconnect = toolkit.connect(source, name, stream)
-        self._stream = stream
+        self._disconnect = toolkit.connect(source, name, receiver)
+        self._receiver = receiver
         del self._source  # whoever waits keeps nobody alive
         return self
 
     def __exit__(self, *_: object) -> None:
         disconnect, self._disconnect = self._disconnect, None
-        if self._stream is not None and disconnect is not None:
-            self._stream.close()
+        if self._receiver is not None and disconnect is not None:
+            self._receiver.close(_left())
             disconnect()
 
     async def next(self) -> T:
@@ -275,9 +149,19 @@ class events(Generic[T]):
         Raises SourceGone when the sender was destroyed and nothing is left, what `filter` has raised, and GuestError
         outside of the block, or if another task waits already. Cancelled, it loses nothing.
         """
-        if self._stream is None:
+        receiver = self._receiver
+        if receiver is None:
             raise _left()
-        return await self._stream.next()
+        if receiver.other is not None:
+            await receiver.other.checkpoint()
+        while not receiver.has_come():
+            waiter = receiver.wait()
+            try:
+                await waiter
+            finally:
+                receiver.waited()
+        value: T = receiver.take()
+        return value
 
     def __aiter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from contextvars import Context
 from selectors import SelectorKey
@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TypeVarTuple, final
 from ._delivery import Deliveries
 from ._host import Host
 from ._run import Run
+from ._waiting import Waiting
 
 Ts = TypeVarTuple("Ts")
 
@@ -70,6 +71,44 @@ class Reactor:
     def closed(self) -> bool: ...
     def close(self) -> None: ...
     def forget_in_child(self) -> None: ...
+
+@final
+class Receiver:
+    def __new__(
+        cls, filter: Callable[..., object] | None, /, *, once: bool = False, latest: bool = False
+    ) -> Receiver: ...
+    def arrived(
+        self, args: tuple[Any, ...], copied: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
+    ) -> bool: ...
+    def gone(self) -> None: ...
+    def __call__(self, _watch: object, /) -> None: ...
+    def _put(self, value: Any) -> None: ...
+    def _end(self, error: Any) -> None: ...
+    @property
+    def other(self) -> Waiting | None: ...
+    def has_come(self) -> bool: ...
+    def wait(self) -> Awaitable[object]: ...
+    def waited(self) -> None: ...
+    def take(self) -> Any: ...
+    def close(self, error: BaseException | None = None, /) -> None: ...
+
+@final
+class Slot:
+    def __call__(self, *args: Any) -> None: ...
+
+@final
+class Connection:
+    def __call__(self) -> None: ...
+
+def connect(
+    source: Any,
+    receiver: Receiver,
+    /,
+    *,
+    kind: Callable[[Receiver], object] | None = None,
+    copied: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None,
+    is_alive: Callable[[Any], object] | None = None,
+) -> Connection: ...
 
 @final
 class ReadBuffer:

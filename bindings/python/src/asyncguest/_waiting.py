@@ -1,4 +1,4 @@
-"""How a task waits for what a toolkit tells, in whichever async library it is.
+"""How a task waits for what a toolkit tells, in another async library than asyncio. In asyncio: native/src/receiver.rs.
 
 Owns: the list of libraries beside asyncio whose code may ask. Host thread only, except `Waiting.soon`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from ._start import current_guest
@@ -35,37 +34,14 @@ class Waiting(Protocol):
         ...
 
 
-class AsyncioWaiting:
-    """asyncio's."""
-
-    __slots__ = ("_loop",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def waiter(self) -> asyncio.Future[None]:
-        return self._loop.create_future()
-
-    def wake(self, waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def soon(self, function: Callable[[T], object], what: T) -> None:
-        with suppress(RuntimeError):  # the run is over
-            self._loop.call_soon_threadsafe(function, what)
-
-    async def checkpoint(self) -> None:
-        pass
-
-
 #: Each tells how code of its library waits, if it is that code that runs. The modules of `guests` add theirs.
 others: list[Callable[[], Waiting | None]] = []
 
 
-def waiting_here() -> Waiting:
-    """That of the code that runs here; GuestError if it is no guest's."""
+def waiting_here() -> Waiting | asyncio.AbstractEventLoop:
+    """That of the code that runs here, for asyncio's its loop; GuestError if it is no guest's. Called by the native `Receiver`."""
     for other in others:
         found = other()
         if found is not None:
             return found
-    return AsyncioWaiting(current_guest().loop)
+    return current_guest().loop

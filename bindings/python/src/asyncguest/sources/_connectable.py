@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
-from .base import Disconnect, Receiver, Toolkit
+from .._native import Receiver, connect
+from .base import Disconnect, Toolkit
 
 
 class Slot:
-    """What is connected. The connection alone holds it, so that it goes when the sender does."""
+    """What is connected. In Python, for some of these libraries look at the signature, or hold its method `__call__`."""
 
-    __slots__ = ("__weakref__", "receiver")
+    __slots__ = ("__weakref__", "_arrived")
 
     def __init__(self, receiver: Receiver) -> None:
-        self.receiver = receiver
+        self._arrived = receiver.arrived
 
     def __call__(self, *args: Any) -> None:
-        self.receiver.arrived(args)
+        self._arrived(args)
 
 
 class Connectable(Toolkit):
@@ -30,36 +30,11 @@ class Connectable(Toolkit):
             and callable(getattr(source, "disconnect", None))
         )
 
+    def knows_all_of(self, kind: type) -> bool:
+        return self.knows(kind, None)
+
     def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
-        slot: Slot | None = Slot(receiver)
-        alive = weakref.ref(slot)
-        source.connect(slot)
-        slot = None
-        if (held := alive()) is not None:
-            return Connection(source, held, receiver).end
-        kept = Slot(receiver)  # this library holds it weakly: then it is held here, so long as it is waited for
-        source.connect(kept)
-        return lambda: source.disconnect(kept)
-
-
-class Connection:
-    """Of a slot that the sender alone holds: when it lets go, it is gone."""
-
-    def __init__(self, source: Any, slot: Slot, receiver: Receiver) -> None:
-        self.source = source
-        self._slot: weakref.ref[Slot] | None = weakref.ref(slot, lambda _: receiver.gone())
-
-    def end(self) -> None:
-        watch, self._slot = self._slot, None  # that it goes means nothing any more
-        slot = None if watch is None else watch()
-        if slot is not None:
-            try:
-                self.disconnect(slot)
-            except (TypeError, RuntimeError):
-                pass  # the sender is just being destroyed
-
-    def disconnect(self, slot: Slot) -> None:
-        self.source.disconnect(slot)
+        return connect(source, receiver, kind=Slot)
 
 
 TOOLKIT = Connectable()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from .base import Disconnect, Receiver, Toolkit, gone_already
+from .._native import Receiver
+from .base import Disconnect, Toolkit, gone_already
 
 
 def _gobject() -> Any:

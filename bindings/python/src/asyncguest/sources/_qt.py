@@ -12,8 +12,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from ._connectable import Connection, Slot
-from .base import Disconnect, Receiver, Toolkit, gone_already
+from .._native import Receiver, connect
+from .base import Disconnect, Toolkit, gone_already
 
 _BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 
@@ -32,17 +32,21 @@ class Qt(Toolkit):
     def knows(self, source: Any, name: Any) -> bool:
         return name is None and any(isinstance(source, _signal_of(binding)) for binding, _ in _cores())
 
+    def knows_all_of(self, kind: type) -> bool:
+        return True
+
     def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
-        signature = getattr(source, "signal", None)  # PyQt's
-        core = sys.modules[type(source).__module__]
-        slot = Slot(receiver) if signature is None else PyQtSlot(receiver, signature, core)
+        kind: Any = type(source)
+        pyqt = _pyqt_of(kind)
         try:
-            made = source.connect(slot)
+            if pyqt is None:
+                return connect(source, receiver)
+            copied = _copier(pyqt, source.signal)
+            # PyQt crashes where a slot is disconnected from a sender that was destroyed in this round. Qt knows whether
+            # it was. The disconnect after that says that it is not connected any more, and drops the slot.
+            return connect(source, receiver, copied=copied, is_alive=pyqt.QObject.disconnect)
         except RuntimeError as error:
             raise gone_already(error) from error
-        if signature is None:
-            return Connection(source, slot, receiver).end
-        return PyQtConnection(source, slot, receiver, core, made).end
 
     def until_destroyed(self, owner: Any, gone: Callable[[], object]) -> bool:
         if _binding_of(owner) is None:
@@ -86,42 +90,36 @@ class Qt(Toolkit):
         return close
 
 
-class PyQtSlot(Slot):
+@cache
+def _pyqt_of(kind: type) -> Any:
+    """PyQt's QtCore that a type of signals is of; None for PySide's."""
+    core = sys.modules[kind.__module__]
+    return core if hasattr(core, "pyqtBoundSignal") else None
+
+
+#: What Python makes its own objects of.
+_VALUES = frozenset(("", "bool", "int", "uint", "qlonglong", "qulonglong", "double", "QString"))
+
+
+@cache
+def _copier(core: Any, signature: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
     """PyQt hands out references into the emission: what is not a pointer has to be copied."""
+    kinds = parameters(signature)
+    if all(kind in _VALUES or kind.endswith("*") for kind in kinds):
+        return None
+    sip = sys.modules[core.__name__.replace("QtCore", "sip")]
 
-    __slots__ = ("_core", "_signature")
-
-    def __init__(self, receiver: Receiver, signature: str, core: Any) -> None:
-        super().__init__(receiver)
-        self._signature = signature
-        self._core = core
-
-    def __call__(self, *args: Any) -> None:
-        self.receiver.arrived(args, self._copied)
-
-    def _copied(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        sip = sys.modules[self._core.__name__.replace("QtCore", "sip")]
+    def copied(args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not any(isinstance(arg, sip.simplewrapper) for arg in args):
             return args
         return tuple(
             arg
             if not isinstance(arg, sip.simplewrapper) or sip.ispyowned(arg) or kind.endswith("*")
             else type(arg)(arg)
-            for kind, arg in zip(parameters(self._signature), args)
+            for kind, arg in zip(kinds, args)
         )
 
-
-class PyQtConnection(Connection):
-    """PyQt crashes where a slot is disconnected from a sender that was destroyed in this round. Qt knows whether it was."""
-
-    def __init__(self, source: Any, slot: Slot, receiver: Receiver, core: Any, made: Any) -> None:
-        super().__init__(source, slot, receiver)
-        self._core = core
-        self._made = made
-
-    def disconnect(self, slot: Slot) -> None:
-        if self._core.QObject.disconnect(self._made):
-            super().disconnect(slot)  # which says that it is not connected any more, and drops the slot
+    return copied
 
 
 def parameters(signature: str) -> list[str]:

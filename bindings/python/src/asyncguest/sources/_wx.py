@@ -7,8 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from ._connectable import Connection, Slot
-from .base import Disconnect, Receiver, Toolkit, gone_already
+from .._native import Receiver, connect
+from .base import Disconnect, Toolkit, gone_already
 
 
 def _wx() -> Any:
@@ -27,9 +27,7 @@ class Wx(Toolkit):
         return isinstance(source, wx.EvtHandler) and isinstance(name, wx.PyEventBinder)
 
     def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
-        slot = WxSlot(receiver)
-        _bind(source, name, slot)
-        return WxConnection(weakref.ref(source), slot, receiver, name).end
+        return connect(_Event(source, name), receiver, kind=WxSlot)
 
     def until_destroyed(self, owner: Any, gone: Callable[[], object]) -> bool:
         if not isinstance(owner, _wx().EvtHandler):
@@ -99,14 +97,17 @@ def _bind(source: Any, name: Any, function: Callable[[Any], object]) -> None:
         raise gone_already(error) from error
 
 
-class WxSlot(Slot):
+class WxSlot:
     """An event is wx's own again once it has been handled: a clone is kept."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_receiver")
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
 
     def __call__(self, *args: Any) -> None:
         (event,) = args
-        stops = self.receiver.arrived((event,), lambda args: (args[0].Clone(),))
+        stops = self._receiver.arrived((event,), lambda args: (args[0].Clone(),))
         is_veto = isinstance(event, _wx().CloseEvent) and event.CanVeto()
         if stops and is_veto:
             event.Veto()
@@ -114,15 +115,18 @@ class WxSlot(Slot):
             event.Skip()
 
 
-class WxConnection(Connection):
-    """`source` is a weak reference here."""
+class _Event:
+    """One of a window's, as a signal."""
 
-    def __init__(self, source: Any, slot: Slot, receiver: Receiver, name: Any) -> None:
-        super().__init__(source, slot, receiver)
+    def __init__(self, source: Any, name: Any) -> None:
+        self._source = weakref.ref(source)
         self._name = name
 
-    def disconnect(self, slot: Slot) -> None:
-        sender = self.source()
+    def connect(self, slot: WxSlot) -> None:
+        _bind(self._source(), self._name, slot)
+
+    def disconnect(self, slot: WxSlot) -> None:
+        sender = self._source()
         if sender:
             sender.Unbind(self._name, handler=slot)
 

@@ -1,34 +1,18 @@
 """What a toolkit does for `event` and its sisters, each in its own way.
 
-Owns: nothing. Host thread only, except `Receiver`.
+Owns: nothing. Host thread only, except `Receiver`, which a toolkit calls on the one on which an event is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from .._errors import SourceGone
+from .._native import Receiver
 
 #: Takes back what was connected; harmless if the toolkit's object is gone.
 Disconnect = Callable[[], object]
-
-
-class Receiver(Protocol):
-    """Who waits for events. Any thread: a toolkit calls it on the one on which the event is sent."""
-
-    def arrived(
-        self, args: tuple[Any, ...], copied: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
-    ) -> bool:
-        """An event, inside its emission; raises nothing. `copied(args)`: those that outlive it, None if all do.
-
-        True: the toolkit is to go no further with it.
-        """
-        raise NotImplementedError
-
-    def gone(self) -> None:
-        """There will be no event any more: the sender was destroyed."""
-        raise NotImplementedError
 
 
 class Toolkit:
@@ -37,6 +21,10 @@ class Toolkit:
     def knows(self, source: Any, name: Any) -> bool:
         """Whether it can connect to that."""
         raise NotImplementedError
+
+    def knows_all_of(self, kind: type) -> bool:
+        """Whether it knows all objects of that type, of which it knows one without a name."""
+        return False
 
     def connect(self, source: Any, name: Any, receiver: Receiver) -> Disconnect:
         """Of what `knows` says True to. Raises SourceGone if the sender is gone already."""

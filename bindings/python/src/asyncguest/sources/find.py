@@ -42,8 +42,9 @@ LIVES = "a QObject of Qt, a GObject, a widget of Tk or an EvtHandler of wx"
 #: What `dialog` takes.
 DIALOGS = "a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a tkinter.Toplevel"
 
-#: The one that has known the last object of a type. Not a WeakKeyDictionary: that makes up half of a search.
-_last: dict[weakref.ref[type], Toolkit] = {}
+#: By the type of a source: the toolkit that has known the last one, and whether it knows all that come without a name. Not a
+#: WeakKeyDictionary: that makes up half of a search. The reference takes the type out.
+_last: dict[int, tuple[Toolkit, bool, weakref.ref[type]]] = {}
 
 
 def known_forms() -> str:
@@ -58,14 +59,20 @@ def toolkits() -> Iterator[Toolkit]:
             yield _toolkit(row.module)
 
 
+def _forget(kind: Any) -> None:
+    _last.pop(kind.key, None)
+
+
 def toolkit_of(source: Any, name: Any) -> Toolkit:
     """The one that can connect to that; TypeError if none can."""
-    last = _last.get(weakref.ref(type(source)))
-    if last is not None and last.knows(source, name):
-        return last
+    kind = type(source)
+    last = _last.get(id(kind))
+    if last is not None and ((last[1] and name is None) or last[0].knows(source, name)):
+        return last[0]
     for toolkit in toolkits():
         if toolkit.knows(source, name):
-            _last[weakref.ref(type(source), _last.pop)] = toolkit
+            knows_all = name is None and toolkit.knows_all_of(kind)
+            _last[id(kind)] = (toolkit, knows_all, weakref.KeyedRef(kind, _forget, id(kind)))
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
     raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
