@@ -6,11 +6,13 @@ The moments are those at which CPython looks for signals: a function has been en
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import itertools
 import os
 import signal
 import sys
+import weakref
 
 import asyncguest
 import helpers
@@ -152,6 +154,27 @@ def test_a_host_that_wants_ctrl_c_between_its_guests_has_it(library):
     assert seen == [host._interrupted] and len(run.done) == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     host.close()
+
+
+@pytest.mark.parametrize("library", [OfAsyncio, OfTrio])
+def test_a_handler_that_is_put_back_after_the_run_is_as_pythons_own(library):
+    """As prompt_toolkit does it, which saves what it finds."""
+    host = QueueHost("thread")
+    run = library(host)
+    saved = signal.getsignal(signal.SIGINT)
+    assert saved is not signal.default_int_handler
+    assert run.guest.shutdown(30)
+    host.close()
+    gone = weakref.ref(run.guest)
+    del run, host
+    signal.signal(signal.SIGINT, saved)
+    try:
+        gc.collect()
+        assert gone() is None
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("presses", (1, 2))

@@ -111,11 +111,11 @@ class SignalHandlers:
         if sig != signal.SIGINT:
             signal.signal(sig, signal.SIG_DFL)
         elif _interruptible:
-            signal.signal(sig, _on_sigint)
+            signal.signal(sig, on_sigint)
             for run in _interruptible:
                 run.watch_again()
         else:
-            signal.signal(sig, _on_sigint if _ending else signal.default_int_handler)
+            signal.signal(sig, on_sigint if _ending else signal.default_int_handler)
 
     def remove(self, sig: int) -> bool:
         """See `EventLoop.remove_signal_handler`."""
@@ -183,7 +183,7 @@ def hold(handler: object = None) -> None:
     if on_main_thread():
         _ending += 1
         if handler is not None and signal.getsignal(signal.SIGINT) == handler:
-            signal.signal(signal.SIGINT, _on_sigint)
+            signal.signal(signal.SIGINT, on_sigint)
 
 
 def keep() -> None:
@@ -198,21 +198,21 @@ def let_go() -> None:
     if not on_main_thread():
         return
     try:
-        if _ending == 1 and not _interruptible and signal.getsignal(signal.SIGINT) is _on_sigint:
+        if _ending == 1 and not _interruptible and signal.getsignal(signal.SIGINT) is on_sigint:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     finally:  # an exception here is Ctrl-C, too
         _ending -= 1
         kept, _kept = _kept and not _ending, _kept and _ending > 0
     if kept:
-        _on_sigint(signal.SIGINT, None)
+        on_sigint(signal.SIGINT, None)
 
 
 def is_free(handler: object) -> bool:
     """Whether SIGINT, whose handler is this, is anybody's to take: Python's, or that of runs of which the last one ends."""
-    return handler is signal.default_int_handler or (handler is _on_sigint and not _interruptible)
+    return handler is signal.default_int_handler or (handler is on_sigint and not _interruptible)
 
 
-def _on_sigint(signum: int, frame: FrameType | None) -> None:
+def on_sigint(signum: int, frame: FrameType | None) -> None:
     """Python's handler while a run has taken SIGINT: ends them all; KeyboardInterrupt when there is none to end."""
     if _is_missed(signum):  # see _on_signal
         for run in _interruptible:
@@ -254,9 +254,9 @@ class CtrlC:
             return
         handler = signal.getsignal(signal.SIGINT)
         # `_on_signal`: a loop listens for SIGINT itself; when it stops, Ctrl-C is for the runs again.
-        if handler in (signal.default_int_handler, _on_sigint, _on_signal):
+        if handler in (signal.default_int_handler, on_sigint, _on_signal):
             if handler is signal.default_int_handler:
-                signal.signal(signal.SIGINT, _on_sigint)
+                signal.signal(signal.SIGINT, on_sigint)
             _interruptible.append(self)
             if HANDLERS_CHAIN:
                 self._reactor = reactor
@@ -279,7 +279,7 @@ class CtrlC:
         """The same without the reactor, which in the child of a fork is the parent's."""
         if self in _interruptible:
             _interruptible.remove(self)
-            if not (_interruptible or _ending) and on_main_thread() and signal.getsignal(signal.SIGINT) is _on_sigint:
+            if not (_interruptible or _ending) and on_main_thread() and signal.getsignal(signal.SIGINT) is on_sigint:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(self) -> bool:

@@ -33,8 +33,9 @@ class Jobs:
         self.reactor = reactor
         #: How many deliveries are on the stack.
         self.depth = 0
-        #: The library's hooks for async generators, which are in place while its functions run.
-        self.asyncgen_hooks = sys.get_asyncgen_hooks()
+        #: The library's hooks for async generators, which are in place while its functions run. In a tuple, for the garbage
+        #: collector does not look into what `sys` gives.
+        self.asyncgen_hooks = tuple(sys.get_asyncgen_hooks())
         self._jobs: deque[Job] = deque()
         # The reactor's watch, and what is to be called, of each fd.
         self._readers: dict[int, tuple[int, Job]] = {}

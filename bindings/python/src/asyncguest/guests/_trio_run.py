@@ -15,6 +15,7 @@ import inspect
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -31,7 +32,7 @@ from .._delivery import BaseDeliveries
 from .._errors import GuestError, WrongThread
 from .._native import Reactor
 from .._reports import log
-from .._signals import keep
+from .._signals import keep, on_sigint
 from .._wakeup_fd import WakeupFd, on_main_thread
 from ._jobs import Jobs
 
@@ -71,6 +72,7 @@ class TrioRun(BaseRun):
 
     jobs: Jobs
     deliveries: BaseDeliveries
+    trios_handler: Callable[[int, FrameType | None], object]
 
     def __init__(self, host: Host, name: str, done_callback: Callable[[Outcome[Any]], object] | None) -> None:
         super().__init__(host, name)
@@ -133,7 +135,7 @@ class TrioRun(BaseRun):
             self.token = trio.lowlevel.current_trio_token()
             self._root = trio.lowlevel.current_root_task()
             _exit.unended.add(self)
-            jobs.asyncgen_hooks, outside = sys.get_asyncgen_hooks(), jobs.asyncgen_hooks
+            jobs.asyncgen_hooks, outside = tuple(sys.get_asyncgen_hooks()), jobs.asyncgen_hooks
             sys.set_asyncgen_hooks(*outside)
             undo.pop_all()
 
@@ -149,15 +151,20 @@ class TrioRun(BaseRun):
         """SIGINT stays the run's until it has ended. Trio, if it has taken it, gives it back with its last tick."""
         handler = signal.getsignal(signal.SIGINT) if on_main_thread() else None
         if callable(handler) and handler.__module__.startswith("trio."):
+            this = weakref.ref(self)
 
-            def on_sigint(signum: int, frame: FrameType | None) -> None:
-                if self.outcome is None and is_here(trio.lowlevel.current_trio_token):
-                    handler(signum, frame)
+            def on_sigint_of_trio(signum: int, frame: FrameType | None) -> None:
+                run = this()
+                if run is None or run.has_ended:  # somebody who has saved the handler has put it back
+                    on_sigint(signum, frame)
+                elif run.outcome is None and is_here(trio.lowlevel.current_trio_token):
+                    run.trios_handler(signum, frame)
                 else:
                     keep()  # in its last steps Trio hears nothing
 
-            self.sigint_handler = on_sigint
-            signal.signal(signal.SIGINT, on_sigint)
+            self.trios_handler = handler
+            self.sigint_handler = on_sigint_of_trio
+            signal.signal(signal.SIGINT, on_sigint_of_trio)
 
     # ---- the end
 
@@ -226,8 +233,6 @@ class TrioRun(BaseRun):
         """Trio's next tick is dropped, with which it gives back what it has of this thread: its fds, and SIGINT."""
         with suppress(trio.RunFinishedError):
             self.token.run_sync_soon(bool)  # ends the waiting of its thread, which has the tick then
-        if inspect.getcoroutinestate(self._main) == inspect.CORO_CREATED:
-            self._main.close()
         self.jobs.drop_until(monotonic() + _LETS_GO)
 
     def _unfinished(self) -> Iterator[str]:
@@ -240,6 +245,8 @@ class TrioRun(BaseRun):
                 yield task.name
 
     def wind_up(self) -> None:
+        if inspect.getcoroutinestate(self._main) == inspect.CORO_CREATED:
+            self._main.close()  # Trio has ended before it came to that
         if self._failure is not None and threading.get_ident() == self.host_thread:
             self._let_trio_go()
         try:
