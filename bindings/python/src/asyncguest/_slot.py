@@ -17,7 +17,7 @@ from ._compat import running_loop
 from ._errors import GuestError, SourceGone, WrongThread
 from ._factory import make_coroutine
 from ._guest import Guest
-from ._scope import Scope, has_succeeded, report
+from ._scope import Scope, report
 from ._start import current_guest
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class _Slot:
     """One. An object with `__call__`: Qt would hold a bound method weakly."""
 
     def __init__(self, async_fn: AsyncFunction, args: tuple[Any, ...], busy: Busy, scope: Scope | None) -> None:
-        self._fn = _reference(async_fn)
+        self._method = _weakly(async_fn)
+        self._fn = async_fn if self._method is None else None
         self._args = args
         self._takes = _takes(async_fn, len(args))
         self._busy = busy
@@ -81,9 +82,9 @@ class _Slot:
         if self._running and self._busy != "overlap":
             self._called_again(args)
             return
-        async_fn = self._fn()
+        async_fn = self._fn if self._method is None else self._method()
         if async_fn is None:
-            return
+            return  # its object has gone
         run, scope = self._run(), self._scope
         if run is None or run.state == "ended" or get_ident() != run.host_thread:
             run = self._find_run(run)
@@ -103,7 +104,7 @@ class _Slot:
             message = f"a slot could not call {async_fn!r}"
             run.event_loop.call_exception_handler({"message": message, "exception": error})
             return
-        if not self._waiting and has_succeeded(task):
+        if task.done() and not task.cancelled() and task.exception() is None and not self._waiting:
             self._running -= 1
             return
         self._task = task
@@ -154,14 +155,14 @@ def _none() -> None:
     """For one that belongs to no guest."""
 
 
-def _reference(function: AsyncFunction) -> Callable[[], AsyncFunction | None]:
-    """Weak if it is a bound method of an object that can be held so."""
+def _weakly(function: AsyncFunction) -> weakref.WeakMethod[AsyncFunction] | None:
+    """If it is a bound method of an object that can be held so."""
     if inspect.ismethod(function) and not isinstance(function.__self__, type):
         try:
             return weakref.WeakMethod(function)
         except TypeError:
             pass
-    return lambda: function
+    return None
 
 
 def _takes(function: AsyncFunction, given: int) -> int | None:
