@@ -15,11 +15,13 @@ import_exception!(asyncguest._errors, GuestClosed);
 import_exception!(asyncguest._errors, WrongThread);
 
 /// Looks the classes up, while the package is being imported. When the interpreter ends, and destructors meet a loop of another
-/// thread, it is too late. Who has this module without the package has to wait until one is needed.
+/// thread, it is too late. Who has this module without the package has to wait until one is needed. The package's own module of
+/// them imports nothing of it, so that it can come first, in whatever order the others do.
 pub fn load(py: Python<'_>) -> PyResult<()> {
     strerror(py)?;
     let modules = py.import("sys")?.getattr("modules")?;
-    if modules.contains("asyncguest._errors")? {
+    if modules.contains("asyncguest")? {
+        py.import("asyncguest._errors")?;
         let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
     }
     Ok(())
