@@ -36,10 +36,10 @@ def what_the_guest_writes_is_drawn(stage: Any) -> None:
 
     async def main() -> None:
         await asyncio.sleep(0.05)
-        for word in ("drawn", "by", "itself"):  # no letters of a terminal's own sequences in a row
-            line = f"<{word}>"
-            stage.line.set_text(line)
-            while line.encode() not in stage.sent:  # or it hangs
+        # No letters of a terminal's own sequences in a row. What a line begins with like the one before is not sent again.
+        for word in ("drawn", "by", "itself"):
+            stage.line.set_text(word)
+            while word.encode() not in stage.sent:  # or it hangs
                 await asyncio.sleep(0.005)
 
     stage.play(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import termios
 import threading
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ class Urwid(stages.Stage):
         super().__init__(drive)
         self.urwid = urwid
         user, mine = pty.openpty()
+        termios.tcsetwinsize(user, (24, 80))  # a new one has no columns, in which urwid draws nothing
         self.user = open(user, "r+b", buffering=0)
         self.files = [open(os.dup(mine), mode) for mode in "rw"]
         os.close(mine)
