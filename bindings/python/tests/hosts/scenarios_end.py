@@ -178,9 +178,8 @@ def ctrl_c(stage: Stage, busy: bool) -> None:
         await stage.library.sleep(0.1)
         try:
             threading.Timer(0.1, send).start()
-            while busy:
-                await stage.library.sleep(0)
-            await stage.library.sleep(3600)
+            while True:  # with a condition, its jump back is outside of the `try` in Python 3.13 (gh-130279)
+                await stage.library.sleep(0 if busy else 3600)
         finally:
             cancelled = monotonic()
             await stage.library.linger(0.01)
