@@ -36,6 +36,14 @@ class Signal:
             slot(*args)
 
 
+class Decorator(Signal):
+    """Its `connect` can stand above a function, as psygnal's can: it returns what it was given."""
+
+    def connect(self, slot: Any) -> Any:
+        super().connect(slot)
+        return slot
+
+
 class WeakSignal(Signal):
     """Holds it weakly, as blinker's do."""
 
@@ -248,8 +256,9 @@ def test_two_streams_of_one_source():
 # ---- the end
 
 
-def test_a_sender_that_goes_is_told():
-    signal = Signal()
+@pytest.mark.parametrize("kind", [Signal, Decorator])
+def test_a_sender_that_goes_is_told(kind):
+    signal = kind()
 
     async def main():
         soon(signal.slots.clear)

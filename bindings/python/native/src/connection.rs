@@ -47,10 +47,9 @@ impl Slot {
 #[pyclass(frozen, module = "asyncguest._native")]
 pub struct Connection {
     source: Py<PyAny>,
-    /// What `source.connect` has returned.
-    made: Py<PyAny>,
-    /// `is_alive(made)` is asked before a disconnect.
-    is_alive: Option<Py<PyAny>>,
+    /// `is_alive(made)` is asked before a disconnect, of what `source.connect` has returned. Else that is not kept: with many
+    /// libraries it is the slot itself, for they are decorators, too.
+    alive: Option<(Py<PyAny>, Py<PyAny>)>,
     held: Guarded<Held>,
 }
 
@@ -78,12 +77,13 @@ pub fn connect(
         Some(kind) => call(kind, (receiver,))?,
         None => Bound::new(py, Slot { receiver: receiver.clone().unbind(), copied })?.into_any(),
     };
-    let made = method1(source, intern!(py, "connect"), &slot)?.unbind();
+    let made = method1(source, intern!(py, "connect"), &slot)?;
+    let alive = is_alive.map(|is_alive| (is_alive, made.unbind()));
     let held = match is_held_here_alone(&slot) {
         true => Held::Here(slot.unbind()),
         false => Held::Weakly(PyWeakrefReference::new_with(&slot, receiver)?.unbind()),
     };
-    Ok(Connection { source: source.clone().unbind(), made, is_alive, held: Guarded::new(held) })
+    Ok(Connection { source: source.clone().unbind(), alive, held: Guarded::new(held) })
 }
 
 #[pymethods]
@@ -109,8 +109,10 @@ impl Connection {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.source)?;
-        visit.call(&self.made)?;
-        visit.call(&self.is_alive)?;
+        if let Some((is_alive, made)) = &self.alive {
+            visit.call(is_alive)?;
+            visit.call(made)?;
+        }
         self.held
             .visited(|held| match held {
                 Held::Weakly(watch) => visit.call(watch),
@@ -123,8 +125,8 @@ impl Connection {
 
 impl Connection {
     fn is_there(&self, py: Python<'_>) -> PyResult<bool> {
-        match &self.is_alive {
-            Some(is_alive) => call(is_alive.bind(py), (&self.made,))?.is_truthy(),
+        match &self.alive {
+            Some((is_alive, made)) => call(is_alive.bind(py), (made,))?.is_truthy(),
             None => Ok(true),
         }
     }
