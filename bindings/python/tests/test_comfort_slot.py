@@ -137,6 +137,24 @@ def test_what_waits_for_its_turn_does_not_start_when_the_run_ends():
     assert works[0].log.count("b begins") == 0
 
 
+def test_what_waits_for_its_turn_is_not_for_the_run_after_this_one():
+    """It was made outside of both, and each end took one call out alone: the others began in the next run."""
+    work = Work()
+    click = slot(work, busy="queue")
+
+    async def first():
+        for name in "abcd":
+            click(name)
+
+    async def second():
+        click("e")
+        await work.end("e")
+
+    run_guest(first)
+    run_guest(second)
+    assert work.log == ["a begins", "a was cancelled", "e begins", "e ends"]
+
+
 # ---- arguments, objects
 
 
@@ -356,7 +374,9 @@ def test_made_before_the_start_it_finds_the_guest_that_is_there():
         run.finish()
 
 
-def test_on_another_thread_it_says_so():
+@pytest.mark.parametrize("busy", ["overlap", "drop", "restart", "queue"])
+@pytest.mark.parametrize("runs", [False, True])
+def test_on_another_thread_it_says_so(runs, busy):
     errors = []
 
     def call(click):
@@ -366,7 +386,10 @@ def test_on_another_thread_it_says_so():
             errors.append(error)
 
     async def main():
-        thread = threading.Thread(target=call, args=(slot(asyncio.sleep, 0),))
+        click = slot(asyncio.sleep, 3600, busy=busy)
+        if runs:
+            click()
+        thread = threading.Thread(target=call, args=(click,))
         thread.start()
         await asyncio.to_thread(thread.join)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import asyncguest
 import pytest
@@ -51,3 +52,27 @@ def test_a_scope_is_empty_when_its_tasks_were_abandoned(drive: str) -> None:
         assert not run.guest.shutdown(0)
     assert scopes[0].empty and scopes[0]._may_close()
     run.host.close()
+
+
+@pytest.mark.parametrize("busy", ["drop", "restart", "queue"])
+def test_a_slot_is_free_when_its_task_was_abandoned(drive: str, busy: Literal["drop", "restart", "queue"]) -> None:
+    """Made outside of any run, it did nothing in all later ones."""
+    seen: list[str] = []
+
+    async def work(name: str) -> None:
+        seen.append(name)
+        await stubborn()
+
+    async def main(*names: str) -> None:
+        for name in names:
+            click(name)
+        await asyncio.Event().wait()
+
+    click = asyncguest.slot(work, busy=busy)
+    for names in ("ab", "cd"):
+        run = Run(drive)
+        run.start(main, *names)
+        with pytest.warns(RuntimeWarning, match="abandoned"):
+            assert not run.guest.shutdown(0)
+        run.host.close()
+    assert seen == ["a", "c"]

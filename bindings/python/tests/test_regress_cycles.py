@@ -213,6 +213,25 @@ def test_tasks_that_host_code_starts(drive, step, eager):
     assert len(things.reported) == 1
 
 
+@pytest.mark.parametrize("scoped", (True, False))
+@pytest.mark.parametrize("step", (fails, fails_at_once))
+def test_tasks_of_a_slot_and_of_a_scope(drive, step, scoped):
+    """The frames of the slot's call, and of the scope's start_soon, held the task that had failed inside of them."""
+    things = Things()
+    run = Run(drive)
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: things.reported.append(context["message"]))
+        scope = asyncguest.Scope() if scoped else None
+        asyncguest.slot(step, things, "slot", scope=scope)()
+        await asyncio.sleep(0.005)
+
+    run.start(main)
+    run.finish()
+    assert things.left() == []
+    assert len(things.reported) == 1
+
+
 def test_tasks_of_a_nested_loop(drive):
     things = Things()
     run = Run(drive)

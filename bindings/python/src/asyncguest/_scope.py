@@ -68,13 +68,16 @@ class Scope:
         if self._ended:
             raise SourceGone(self._ended)
         task = self.guest.start_soon(async_fn, *args, name=name)
-        if has_succeeded(task):
+        try:
+            if has_succeeded(task):
+                return task
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+            if self._ended:
+                task.cancel()  # it was its own first step that has closed the window
             return task
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        if self._ended:
-            task.cancel()  # it was its own first step that has closed the window
-        return task
+        finally:
+            del task  # its first step may have failed: see Deliveries.run_first_step
 
     def cancel(self) -> None:
         """Cancels all tasks that run. New ones can be started."""

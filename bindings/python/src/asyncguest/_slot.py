@@ -79,7 +79,7 @@ class _Slot:
 
     def __call__(self, *args: Any) -> None:
         args = args[: self._takes]
-        if self._running and self._busy != "overlap":
+        if self._running and self._busy != "overlap" and self._is_busy():
             self._called_again(args)
             return
         async_fn = self._fn if self._method is None else self._method()
@@ -104,13 +104,30 @@ class _Slot:
             message = f"a slot could not call {async_fn!r}"
             run.event_loop.call_exception_handler({"message": message, "exception": error})
             return
-        if task.done() and not task.cancelled() and task.exception() is None and not self._waiting:
-            self._running -= 1
-            return
-        self._task = task
-        task.add_done_callback(self._done if scope is None else self._done_in_scope)
-        if self._busy == "restart" and self._waiting:
-            task.cancel()  # called again by its own first step
+        try:
+            if task.done() and not task.cancelled() and task.exception() is None and not self._waiting:
+                self._running -= 1
+                return
+            self._task = task
+            task.add_done_callback(self._done if scope is None else self._done_in_scope)
+            if self._busy == "restart" and self._waiting:
+                task.cancel()  # called again by its own first step
+        finally:
+            del task  # its first step may have failed: see Deliveries.run_first_step
+
+    def _is_busy(self) -> bool:
+        """Whether the task of a call before this one runs. WrongThread on another thread than that one's."""
+        task = self._task
+        if task is None:
+            return True  # it is in its first step
+        run: HostedRun | None = task.get_loop().hosted_run  # type: ignore[attr-defined]
+        if run is not None:
+            _check_thread(run)
+            return True
+        # It was abandoned with its run, and tells nobody.
+        self._running, self._task = 0, None
+        self._waiting.clear()
+        return False
 
     def _called_again(self, args: tuple[Any, ...]) -> None:
         """While the task of a call before this one runs."""
@@ -137,18 +154,24 @@ class _Slot:
             args = self._waiting.popleft()
             if task.get_loop().guest.state == "running":  # type: ignore[attr-defined]
                 self(*args)
+            else:
+                self._waiting.clear()  # none of them is for the run after this one
 
     def _find_run(self, run: HostedRun | None) -> HostedRun:
         """Its own if that lives, or else the one that is current."""
         if run is None or run.state == "ended":
             run = current_guest().record
-        if get_ident() != run.host_thread:
-            raise WrongThread(
-                "a slot was called on another thread than its guest's: connect it so that the toolkit calls it there "
-                "(Qt.QueuedConnection to an object of that thread), or use guest.loop.call_soon_threadsafe(slot)"
-            )
+        _check_thread(run)
         run.in_charge("slot")
         return run
+
+
+def _check_thread(run: HostedRun) -> None:
+    if get_ident() != run.host_thread:
+        raise WrongThread(
+            "a slot was called on another thread than its guest's: connect it so that the toolkit calls it there "
+            "(Qt.QueuedConnection to an object of that thread), or use guest.loop.call_soon_threadsafe(slot)"
+        )
 
 
 def _none() -> None:
