@@ -387,3 +387,46 @@ def test_the_run_is_the_parents_also_where_a_fork_leaves_no_fd_free(drive):
     ).check()
     assert ended.lines == ["ended True", "child 7", "finally in parent"]
     assert "Too many open files" not in ended.stderr
+
+
+@pytest.mark.parametrize("moment", ["while a run lasts", "while it ends"])
+def test_ctrl_c_is_pythons_in_the_child_of_a_fork_made_by_another_thread(moment: str, drive: str) -> None:
+    """The thread that had it was not there any more: nobody gave it back, and what was just ending swallowed it."""
+    ended = run_script(
+        """
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(10)
+                try:
+                    say(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+                    signal.raise_signal(signal.SIGINT)
+                except KeyboardInterrupt:
+                    os._exit(7)
+                os._exit(0)
+            say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+        def fork_elsewhere():
+            thread = threading.Thread(target=fork)
+            thread.start()
+            thread.join()
+
+        class Host(QueueHost):
+            def detached(self, guest):
+                if sys.argv[2] == "while it ends":
+                    fork_elsewhere()
+                super().detached(guest)
+
+        async def main():
+            if sys.argv[2] == "while a run lasts":
+                fork_elsewhere()
+
+        host = Host(sys.argv[1])
+        asyncguest.Guest(host, done_callback=lambda task: host.stop()).start(main)
+        host.run()
+        say(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        """,
+        drive,
+        moment,
+    ).check()
+    assert ended.lines == ["True", "7", "True"]

@@ -10,7 +10,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from . import _running_loop, _wakeup_fd
+from . import _running_loop, _signals, _wakeup_fd
 from ._compat import before_threads_end, set_running_loop
 from ._native import close_exit_guard, note_fork, open_reactors
 from ._reports import log, warn
@@ -67,9 +67,12 @@ def _after_threads() -> None:
 
 def _in_child() -> None:
     note_fork()
+    was_main = _wakeup_fd.is_main_in_child()
     runs = alive()
     for run in runs:
         run.forget_in_child()
+    if not was_main:
+        _signals.forget_in_child()
     unended.clear()
     _of_parents.extend(runs)
     for reactor in open_reactors():

@@ -207,6 +207,14 @@ def let_go() -> None:
         on_sigint(signal.SIGINT, None)
 
 
+def forget_in_child() -> None:
+    """In the child of a fork, of another thread than the main one: what that was just ending does not end here."""
+    global _ending, _kept
+    _ending, _kept = 0, False
+    if not _interruptible and signal.getsignal(signal.SIGINT) is on_sigint:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def is_free(handler: object) -> bool:
     """Whether SIGINT, whose handler is this, is anybody's to take: Python's, or that of runs of which the last one ends."""
     return handler is signal.default_int_handler or (handler is on_sigint and not _interruptible)

@@ -110,10 +110,16 @@ def _drain(reading: int) -> None:
         pass  # another loop has
 
 
+def is_main_in_child() -> bool:
+    """In the child of a fork: its one thread is the main one from here on. Returns whether it was before."""
+    global _main
+    was, _main = on_main_thread(), threading.get_ident()
+    return was
+
+
 def renew_in_child() -> None:
     """In the child of a fork: the same numbers, but a pipe of its own, so that neither process wakes the other."""
-    global _file, _main
-    _main = threading.get_ident()
+    global _file
     _users.clear()
     if _pipe is None or not _is_open(_pipe):
         return
