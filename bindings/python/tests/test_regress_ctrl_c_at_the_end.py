@@ -36,8 +36,8 @@ def is_asyncios(frame):
 class CtrlCAt:
     """Presses it at that moment; `with` yields a list of where it was."""
 
-    def __init__(self, number):
-        self.left, self.where = number, []
+    def __init__(self, number, file=""):
+        self.left, self.file, self.where = number, file, []
 
     def __enter__(self):
         sys.setprofile(self.look)
@@ -51,6 +51,8 @@ class CtrlCAt:
             return
         if frame.f_code.co_flags & inspect.CO_COROUTINE:
             return  # CPython does not look when it goes on at an await
+        if not frame.f_code.co_filename.endswith(self.file):
+            return
         self.left -= 1
         if not self.left:
             sys.setprofile(None)
@@ -126,6 +128,41 @@ def test_ctrl_c_at_the_end(drive, library, end):
         host.close()
     assert number > 20 * STEP
     assert not asyncguest.stats().guests
+
+
+def test_a_second_ctrl_c_cuts_no_delivery_of_trios_in_two():
+    """The first one is for asyncio's run, which has SIGINT, and whose clean-up takes a while."""
+
+    async def waits():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(3600)
+
+    where = [True]
+    for number in itertools.count(1, STEP):
+        if not where:
+            break
+        host = QueueHost("fd")
+        first = asyncguest.Guest(host)
+        first.start(waits)
+        second = OfTrio(host)
+        helpers.host_until(helpers.Run(host=host), lambda: not second.guest.record.jobs._jobs)
+        signal.raise_signal(signal.SIGINT)
+        second.guest.cancel()
+        with CtrlCAt(number, "_jobs.py") as where:
+            try:
+                by_its_host(second, host)
+            except KeyboardInterrupt:
+                assert where
+        assert second.guest.record.jobs.depth == 0, where
+        if not second.done:
+            assert second.guest.shutdown(30), where
+        assert len(second.done) == 1
+        first.cancel()
+        assert first.shutdown(30)
+        host.close()
+    assert number > 2 * STEP
 
 
 class Window(LoopHost, QueueHost):

@@ -172,6 +172,9 @@ def _check_signal(sig: int) -> None:
 # The runs that Ctrl-C is for, on the main thread.
 _interruptible: list[CtrlC] = []
 
+# Code of the package in which a delivery, of asyncio's or of another library's, is begun and ended.
+_OWN = ("asyncguest._", "asyncguest.guests._")
+
 # How many runs are just giving the main thread back, which may not be cut in two; and whether Ctrl-C has come meanwhile.
 _ending = 0
 _kept = False
@@ -230,7 +233,7 @@ def on_sigint(signum: int, frame: FrameType | None) -> None:
         return
     if [run for run in _interruptible if run.interrupt()]:
         return
-    if frame is not None and str(frame.f_globals.get("__name__")).startswith("asyncguest._"):
+    if frame is not None and str(frame.f_globals.get("__name__")).startswith(_OWN):
         # A delivery is being begun or ended, which may not be cut in two: the tasks hear of it instead.
         for run in _interruptible:
             run.insist()

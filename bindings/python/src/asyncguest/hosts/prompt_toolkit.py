@@ -70,7 +70,11 @@ class PromptToolkitHost(LoopHost):
         queue.watch(fd, found)
         try:
             queue.run_once(0)
-            while waits:
+            while (
+                True
+            ):  # which Ctrl-C cannot leave past the `finally`; Python 3.13 has no entry for the jump of `while waits:`
+                if not waits:
+                    break
                 if loop is not None and (_ready(loop) or _timers(loop) != timers):
                     timers = _timers(loop)
                     loop.call_soon_threadsafe(bool)
