@@ -191,6 +191,29 @@ def test_what_the_filter_raises_is_raised_by_the_await_and_not_by_the_emission(k
     run_guest(main)
 
 
+@pytest.mark.parametrize("kind", [ValueError, asyncguest.GuestError])
+def test_what_the_filter_of_a_stream_raises_is_told_once(kind):
+    signal = Signal()
+
+    def wanted(value):
+        if value == "bad":
+            raise kind("of the filter")
+        return True
+
+    async def main():
+        with events(signal, filter=wanted) as stream:
+            signal.emit("bad")
+            with pytest.raises(kind, match="of the filter"):
+                await stream.next()
+            task = asyncio.create_task(stream.next())
+            await asyncio.sleep(0)
+            assert not task.done()
+            signal.emit("good")
+            assert await task == "good"
+
+    run_guest(main)
+
+
 # ---- cancellation, several waiters
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import traceback
 import weakref
 
 import asyncguest
@@ -230,6 +231,40 @@ def test_tasks_of_a_slot_and_of_a_scope(drive, step, scoped):
     run.finish()
     assert things.left() == []
     assert len(things.reported) == 1
+
+
+@pytest.mark.parametrize("end", ("sender", "block"))
+def test_the_end_of_a_stream_holds_nothing(end):
+    """It was one exception, raised again each time: its traceback led to the stream, and grew."""
+    things = Things()
+
+    class Signal:
+        def __init__(self):
+            self.slots = []
+            self.connect, self.disconnect = self.slots.append, self.slots.remove
+
+    async def waits(stream):
+        thing = things.make("frame")  # noqa: F841
+        depths = []
+        for _ in range(2):
+            try:
+                await stream.next()
+            except asyncguest.GuestError as error:
+                depths.append(len(traceback.extract_tb(error.__traceback__)))
+        return depths
+
+    async def main():
+        signal = Signal()
+        with asyncguest.events(signal) as stream:
+            if end == "sender":
+                signal.slots.clear()
+                first, second = await waits(stream)
+        if end == "block":
+            first, second = await waits(stream)
+        assert first == second
+        assert things.left() == []
+
+    run_guest(main)
 
 
 def test_tasks_of_a_nested_loop(drive):

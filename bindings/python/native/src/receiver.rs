@@ -322,10 +322,13 @@ impl Receiver {
         });
         let Some(error) = error else { return Ok(value.unwrap_or_else(|| py.None())) };
         let error = error.into_bound(py);
-        let lasts = py.import("asyncguest._errors")?.getattr("GuestError")?;
-        if !error.is_instance(&lasts)? {
-            drop(self.state.with(py, |state| state.error.take())); // which leads here
+        let ends = py.import("asyncguest._errors")?.getattr("GuestError")?;
+        // The end itself is never raised, for what is leads here.
+        if error.is_instance(&ends)? && error.getattr(intern!(py, "__traceback__"))?.is_none() {
+            let args = error.getattr(intern!(py, "args"))?.cast_into::<PyTuple>()?;
+            return Err(PyErr::from_value(call_with(error.get_type().as_any(), &args, None)?));
         }
+        drop(self.state.with(py, |state| state.error.take()));
         Err(PyErr::from_value(error))
     }
 
