@@ -49,6 +49,8 @@ class CtrlCAt:
     def look(self, frame, event, arg):
         if event not in ("call", "c_return") or frame.f_code.co_filename == __file__ or is_asyncios(frame):
             return
+        if frame.f_code.co_name == "__del__":
+            return  # the collector calls it anywhere
         if frame.f_code.co_flags & inspect.CO_COROUTINE:
             return  # CPython does not look when it goes on at an await
         if not frame.f_code.co_filename.endswith(self.file):

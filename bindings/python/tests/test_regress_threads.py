@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import threading
@@ -97,6 +98,30 @@ def test_a_post_from_the_librarys_thread_collects_no_garbage(on):
     assert elsewhere, "nothing was posted from the I/O thread"
     assert not elsewhere & set(collections)
     assert after is on
+
+
+def test_the_child_of_a_fork_during_a_post_collects_garbage():
+    inside, goes_on = threading.Event(), threading.Event()
+
+    class Slow(QueueHost):
+        def post(self, job):
+            if threading.current_thread() is not threading.main_thread():
+                inside.set()
+                assert goes_on.wait(10)
+            super().post(job)
+
+    run = Run(host=Slow("thread"))
+    run.start(asyncio.sleep, 0.005)
+    assert inside.wait(10)
+    is_off = not gc.isenabled()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if gc.isenabled() else 1)
+    goes_on.set()
+    _, status = os.waitpid(pid, 0)
+    run.finish()
+    assert is_off and status == 0
+    assert gc.isenabled()
 
 
 def test_a_turn_keeps_the_interpreter_lock(drive):

@@ -111,8 +111,9 @@ fn close_exit_guard() -> i32 {
 
 /// In a forked child: the threads that were inside are not part of it, and nobody else will count them out.
 #[pyfunction]
-fn note_fork() {
+fn note_fork(py: Python<'_>) {
     exit_guard::note_fork();
+    thread_state::note_fork(py);
 }
 
 // A build of CPython without the interpreter lock gets it back when it imports this, and says so.

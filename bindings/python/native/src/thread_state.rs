@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use pyo3::{ffi, Python};
 
@@ -48,23 +49,44 @@ pub fn attached<R>(visit: impl FnOnce(Python<'_>) -> R) -> Option<R> {
 ///
 /// CPython 3.12 may still do here what another thread has asked for in the moment before.
 pub struct Uncollected {
-    was_on: bool,
+    counts: bool,
 }
+
+/// How many there are, and whether collections were on before the first; the interpreter lock guards both.
+static UNCOLLECTED: AtomicUsize = AtomicUsize::new(0);
+static WERE_ON: AtomicBool = AtomicBool::new(false);
 
 impl Uncollected {
     pub fn begin(_py: Python<'_>) -> Uncollected {
-        let is_ours = KEPT.try_with(|kept| !kept.0.get().is_null()).unwrap_or(false);
-        // SAFETY: this thread is attached.
-        Uncollected { was_on: is_ours && unsafe { ffi::PyGC_Disable() } == 1 }
+        let counts = KEPT.try_with(|kept| !kept.0.get().is_null()).unwrap_or(false);
+        if counts && UNCOLLECTED.fetch_add(1, Relaxed) == 0 {
+            // SAFETY: this thread is attached.
+            WERE_ON.store(unsafe { ffi::PyGC_Disable() } == 1, Relaxed);
+        }
+        Uncollected { counts }
     }
 }
 
 impl Drop for Uncollected {
     fn drop(&mut self) {
-        if self.was_on {
-            // SAFETY: as above: who has made it is attached until then.
-            unsafe { ffi::PyGC_Enable() };
+        // None is left to count if a post has forked, and this is the child.
+        if self.counts && UNCOLLECTED.load(Relaxed) > 0 && UNCOLLECTED.fetch_sub(1, Relaxed) == 1 {
+            collect_again();
         }
+    }
+}
+
+/// In a forked child, where none of the threads that had one goes on.
+pub fn note_fork(_py: Python<'_>) {
+    if UNCOLLECTED.swap(0, Relaxed) > 0 {
+        collect_again();
+    }
+}
+
+fn collect_again() {
+    if WERE_ON.load(Relaxed) {
+        // SAFETY: who calls this is attached.
+        unsafe { ffi::PyGC_Enable() };
     }
 }
 

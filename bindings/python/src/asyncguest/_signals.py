@@ -233,7 +233,7 @@ def on_sigint(signum: int, frame: FrameType | None) -> None:
         return
     if [run for run in _interruptible if run.interrupt()]:
         return
-    if frame is not None and str(frame.f_globals.get("__name__")).startswith(_OWN):
+    if _interruptible and frame is not None and str(frame.f_globals.get("__name__")).startswith(_OWN):
         # A delivery is being begun or ended, which may not be cut in two: the tasks hear of it instead.
         for run in _interruptible:
             run.insist()
