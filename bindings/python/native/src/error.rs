@@ -12,6 +12,7 @@ use crate::abi::{self, Status};
 
 import_exception!(asyncguest._errors, GuestError);
 import_exception!(asyncguest._errors, GuestClosed);
+import_exception!(asyncguest._errors, SourceGone);
 import_exception!(asyncguest._errors, WrongThread);
 
 /// Looks the classes up, while the package is being imported. When the interpreter ends, and destructors meet a loop of another
@@ -22,7 +23,8 @@ pub fn load(py: Python<'_>) -> PyResult<()> {
     let modules = py.import("sys")?.getattr("modules")?;
     if modules.contains("asyncguest")? {
         py.import("asyncguest._errors")?;
-        let _ = (GuestError::type_object(py), GuestClosed::type_object(py), WrongThread::type_object(py));
+        let _ = (GuestError::type_object(py), GuestClosed::type_object(py));
+        let _ = (SourceGone::type_object(py), WrongThread::type_object(py));
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyList, PyString, PyTuple};
 
 use crate::call::{call, call0, call_with, method, method1};
+use crate::error::{GuestError, SourceGone};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
 
@@ -215,11 +216,6 @@ impl Receiver {
     }
 }
 
-fn error(py: Python<'_>, name: &str, says: &str) -> PyResult<PyErr> {
-    let kind = py.import("asyncguest._errors")?.getattr(name)?.cast_into::<PyType>()?;
-    Ok(PyErr::from_type(kind, says.to_owned()))
-}
-
 #[pymethods]
 impl Receiver {
     /// For the code that runs here; GuestError if it is no guest's.
@@ -256,7 +252,7 @@ impl Receiver {
         if !receiver.state.with(py, |state| state.is_open) {
             return Ok(());
         }
-        let gone = error(py, "SourceGone", "the sender was destroyed while its event was waited for")?;
+        let gone = SourceGone::new_err("the sender was destroyed while its event was waited for");
         receiver.tell(slf, gone.into_value(py).into_bound(py).into_any(), true)
     }
 
@@ -294,7 +290,7 @@ impl Receiver {
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if self.state.with(py, |state| state.waiter.is_some()) {
             let says = "another task waits for this stream: each task needs an events(...) of its own";
-            return Err(error(py, "GuestError", says)?);
+            return Err(GuestError::new_err(says));
         }
         let waiter = self.way.waiter(py)?;
         let own = waiter.clone().unbind();
@@ -322,9 +318,8 @@ impl Receiver {
         });
         let Some(error) = error else { return Ok(value.unwrap_or_else(|| py.None())) };
         let error = error.into_bound(py);
-        let ends = py.import("asyncguest._errors")?.getattr("GuestError")?;
         // The end itself is never raised, for what is leads here.
-        if error.is_instance(&ends)? && error.getattr(intern!(py, "__traceback__"))?.is_none() {
+        if error.is_instance_of::<GuestError>() && error.getattr(intern!(py, "__traceback__"))?.is_none() {
             let args = error.getattr(intern!(py, "args"))?.cast_into::<PyTuple>()?;
             return Err(PyErr::from_value(call_with(error.get_type().as_any(), &args, None)?));
         }

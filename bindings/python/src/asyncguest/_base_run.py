@@ -139,8 +139,8 @@ class BaseRun:
 
         Ctrl-C comes before or after. Between `let_go` and the user's function Python looks for no signal: both are called here.
         """
-        hold(self.sigint_handler)
         tell = self.teller()
+        hold(self.sigint_handler)
         try:
             self.wind_up()
         finally:
