@@ -153,6 +153,57 @@ def test_a_closed_one_says_so() -> None:
             call()
 
 
+# Destructors run, and may meet a loop of another thread, when nothing can be imported any more.
+LATE = """
+import importlib, importlib.util, sys, threading, types
+package = importlib.util.find_spec("asyncguest")
+if sys.argv[1] != "asyncguest":  # that module comes before all others of the package
+    stub = sys.modules["asyncguest"] = types.ModuleType("asyncguest")
+    stub.__path__ = package.submodule_search_locations
+    importlib.import_module(sys.argv[1])
+    del sys.modules["asyncguest"]
+import asyncguest
+from asyncguest._native import Reactor, Receiver
+from asyncguest.hosts.queue import QueueHost
+
+classes = [asyncguest.WrongThread, asyncguest.GuestError, asyncguest.GuestClosed, asyncguest.SourceGone, OSError]
+told = []
+
+def tell(function, *args):
+    try:
+        function(*args)
+    except BaseException as error:
+        told.append(type(error))
+
+async def main():
+    sys.modules["asyncguest._errors"] = sys.modules["os"] = None
+    reactor, receiver = Reactor(), Receiver(None)
+    receiver.gone()
+    other = threading.Thread(target=tell, args=(reactor.begin, 0))
+    other.start()
+    other.join()
+    tell(reactor.end, None, False)
+    with reactor.delivery():
+        tell(reactor.watch, 9999, 1)
+    reactor.close()
+    tell(reactor.begin, 0)
+    tell(receiver.take)
+
+host = QueueHost()
+asyncguest.Guest(host, done_callback=host.stop).start(main)
+host.run()
+host.close()
+assert set(told) == set(classes) and len(told) == 5, told
+"""
+
+
+@pytest.mark.parametrize("first", ["asyncguest", "asyncguest._native"])
+def test_exceptions_are_there_when_nothing_can_be_imported_any_more(first: str) -> None:
+    """They are looked up while the module is imported, whichever of the package's comes first."""
+    ended = subprocess.run([sys.executable, "-c", LATE, first], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 def test_no_python_code_runs_below_a_function_of_the_module() -> None:
     """When the interpreter goes, CPython unwinds the stacks of daemon threads that are in Python code; Rust's cannot be."""
     called = []
