@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import types
+import warnings
 
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import run_guest
+from helpers import Run, run_guest
 
 
 async def two_deliveries():
@@ -51,6 +53,30 @@ def test_a_sniffio_that_is_replaced_during_a_delivery(drive, monkeypatch):
 
     assert run_guest(main, drive=drive) == "fine"
     assert sniffio.thread_local.name is None
+
+
+@pytest.mark.parametrize("how", ["start", "start_soon"])
+def test_a_task_that_cannot_begin_leaves_no_coroutine(drive, monkeypatch, how):
+    """What puts the guest's state in place has failed: nobody awaits the coroutine, and it is closed."""
+    run, end = Run(drive), asyncio.Event()
+    if how == "start_soon":
+        run.start(end.wait)
+    foreign = types.ModuleType("sniffio")
+    foreign.thread_local = object()
+    with monkeypatch.context() as there:
+        there.setitem(sys.modules, "sniffio", foreign)
+        with pytest.raises(AttributeError, match="name"), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            getattr(run.guest, how)(two_deliveries)
+    gc.collect()
+    assert [str(warning.message) for warning in warned] == []
+    assert asyncio._get_running_loop() is (run.guest.loop if how == "start_soon" else None)
+    if how == "start_soon":
+        end.set()
+        run.finish()
+    else:
+        assert run.guest.state == "ended"
+        run.host.close()
 
 
 @pytest.mark.parametrize("has_lowlevel", (False, True))

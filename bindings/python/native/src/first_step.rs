@@ -22,8 +22,9 @@ pub fn begin<'py>(
     context: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let outside = Outside::enter(slf)?;
-    let begun = make_task(slf, coroutine, name, context).and_then(|(task, is_plain)| {
+    let outside = unless_made(coroutine, Outside::enter(slf))?;
+    let made = unless_made(coroutine, make_task(slf, coroutine, name, context));
+    let begun = made.and_then(|(task, is_plain)| {
         let is_new = is_plain || !has_begun(&task, coroutine)?;
         match if is_new { first_step(slf, &task) } else { Ok(()) } {
             Err(error) if leaves(py, &error) => {
@@ -41,6 +42,14 @@ pub fn begin<'py>(
             Err(error)
         }
     }
+}
+
+/// What has failed before there was a task closes the coroutine, which nobody awaits then.
+fn unless_made<T>(coroutine: &Bound<'_, PyAny>, made: PyResult<T>) -> PyResult<T> {
+    if made.is_err() {
+        method(coroutine, intern!(coroutine.py(), "close"))?;
+    }
+    made
 }
 
 fn leaves(py: Python<'_>, error: &PyErr) -> bool {
@@ -61,19 +70,14 @@ fn make_task<'py>(
             options.set_item(key, value)?; // a factory or an override may know of no context
         }
     }
-    let made = is_plain(slf).and_then(|is_plain| {
-        let make = if is_plain {
-            options.set_item(intern!(py, "loop"), slf)?;
-            tasks(py)?.getattr(intern!(py, "Task"))?
-        } else {
-            slf.getattr(intern!(py, "create_task"))?
-        };
-        Ok((call_with(&make, &PyTuple::new(py, [coroutine])?, Some(&options))?, is_plain))
-    });
-    if made.is_err() {
-        method(coroutine, intern!(py, "close"))?; // nobody awaits it
-    }
-    made
+    let is_plain = is_plain(slf)?;
+    let make = if is_plain {
+        options.set_item(intern!(py, "loop"), slf)?;
+        tasks(py)?.getattr(intern!(py, "Task"))?
+    } else {
+        slf.getattr(intern!(py, "create_task"))?
+    };
+    Ok((call_with(&make, &PyTuple::new(py, [coroutine])?, Some(&options))?, is_plain))
 }
 
 fn tasks(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {

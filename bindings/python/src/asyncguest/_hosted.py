@@ -133,7 +133,8 @@ class HostedRun(Run):
                 task.add_done_callback(self._main_is_done)
                 deliveries.run_first_step(task, coroutine)
         except BaseException:
-            if self.task is None:  # a task factory of the loop has failed
+            if self.task is None:  # a task factory of the loop has failed, or what comes before it
+                coroutine.close()
                 self.state = "ended"
                 self._detach(deliveries)
                 loop.close()
