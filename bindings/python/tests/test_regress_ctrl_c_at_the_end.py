@@ -17,6 +17,7 @@ import weakref
 import asyncguest
 import helpers
 import pytest
+from asyncguest import _signals
 from asyncguest.hosts.base import LoopHost
 from asyncguest.hosts.queue import QueueHost
 
@@ -130,6 +131,32 @@ def test_ctrl_c_at_the_end(drive, library, end):
         host.close()
     assert number > 20 * STEP
     assert not asyncguest.stats().guests
+
+
+class Foreign(Exception):
+    """What a handler of another signal than Ctrl-C raises, somebody else's."""
+
+
+def test_an_end_that_could_not_begin_leaves_ctrl_c_as_it_was(monkeypatch):
+    getsignal = signal.getsignal
+
+    def raises(signum):
+        if sys._getframe(1).f_code is not _signals.hold.__code__:
+            return getsignal(signum)
+        monkeypatch.undo()
+        raise Foreign
+
+    before = state_of_the_thread()
+    host = QueueHost("fd")
+    run = OfTrio(host)
+    monkeypatch.setattr(signal, "getsignal", raises)
+    with pytest.raises(Foreign):
+        run.guest.shutdown(30)
+    assert not run.done and run.guest.shutdown(30) and len(run.done) == 1
+    assert state_of_the_thread() == before
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    host.close()
 
 
 def test_a_second_ctrl_c_cuts_no_delivery_of_trios_in_two():

@@ -185,8 +185,12 @@ def hold(handler: object = None) -> None:
     global _ending
     if on_main_thread():
         _ending += 1
-        if handler is not None and signal.getsignal(signal.SIGINT) == handler:
-            signal.signal(signal.SIGINT, on_sigint)
+        try:
+            if handler is not None and signal.getsignal(signal.SIGINT) == handler:
+                signal.signal(signal.SIGINT, on_sigint)
+        except BaseException:  # of a handler of another signal's: nobody would call `let_go`
+            _ending -= 1
+            raise
 
 
 def keep() -> None:
