@@ -220,6 +220,12 @@ if [ -z "${ASYNCGUEST_PORTABILITY_NAMESPACE:-}" ]; then
     # Two at once would mix their sources. Held by what follows, until the last process has ended.
     exec 9>"$chroot.lock"
     flock -n 9 || cannot "another run works in $chroot"
-    ASYNCGUEST_PORTABILITY_NAMESPACE=1 exec unshare --mount-proc --pid --fork --kill-child scripts/portability.sh "$@"
+    # unshare ignores the signals by which a run is ended; with it ends all that is inside.
+    ASYNCGUEST_PORTABILITY_NAMESPACE=1 unshare --mount-proc --pid --fork --kill-child scripts/portability.sh "$@" &
+    trap 'kill -KILL $!; exit 143' TERM
+    trap 'kill -KILL $!; exit 130' INT
+    trap 'kill -KILL $!; exit 129' HUP
+    wait $!
+    exit
 fi
 main "$@"; exit # in one line: bash reads on, and the file may have changed meanwhile
