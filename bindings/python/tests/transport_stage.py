@@ -116,7 +116,9 @@ class Stage:
         try:
             self.note("returned", what())
         except Exception as error:
-            self.note("raised", type(error).__name__, str(error))
+            # Newer releases of CPython name the types, in one of their two texts.
+            said = str(error).replace("a bytes, bytearray, or memoryview object", "a bytes-like object")
+            self.note("raised", type(error).__name__, said)
 
     async def connect(self, protocol: Any, tcp: bool = False, **buffers: int) -> socket.socket:
         """A transport for `protocol`, and the other end of it."""
