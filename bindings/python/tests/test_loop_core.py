@@ -602,6 +602,26 @@ def test_nothing_holds_a_callback_that_has_run(loop: asyncguest.EventLoop) -> No
     assert gone() is None
 
 
+def test_a_handle_that_somebody_has_becomes_no_other_one(loop: asyncguest.EventLoop) -> None:
+    kept, referent = loop.call_soon(function, 1), loop.call_soon(function, 2)
+    weak, found = weakref.ref(referent), []
+    del referent
+    loop.call_soon(lambda: found.append(asyncguest._native.LoopState.running_handle.__get__(loop)))
+    turn(loop)
+    after = [loop.call_soon(function, number) for number in range(10)]
+    assert weak() is None
+    assert not any(each is kept or each is found[0] for each in after)
+    assert (kept._args, found[0]._args) == ((1,), ())  # type: ignore[attr-defined]
+
+
+def test_a_handle_that_the_garbage_collector_shows_becomes_no_other_one(loop: asyncguest.EventLoop) -> None:
+    loop.call_soon(function)
+    turn(loop)
+    shown = [each for each in gc.get_objects() if type(each) is asyncguest._native.Handle]
+    after = [loop.call_soon(function) for _ in range(10)]
+    assert not any(each is one for each in after for one in shown)
+
+
 def test_a_destructor_may_ask_for_more(loop: asyncguest.EventLoop) -> None:
     """It runs wherever the last reference goes: as a handle is cancelled, as timers are taken out, as the queue is emptied."""
     seen: list[str] = []

@@ -17,6 +17,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use crate::arguments::Arguments;
+
 type Object = *mut ffi::PyObject;
 
 /// What keeps a thread that is being unwound.
@@ -178,34 +180,73 @@ pub fn method2<'py>(
     returned(object.py(), || unsafe { call_method_obj_args()(of, name, first, second, end as Object) })
 }
 
+/// What the limited API tells of a function that is written in C: where it is, if it is called in this way. It is called
+/// there, without what looks it up and checks who calls.
+fn function_in_c(function: &Bound<'_, PyAny>, flags: i32) -> Option<ffi::PyCFunction> {
+    // SAFETY: an object that lives. What is no such function says so by an exception.
+    unsafe {
+        match ffi::PyCFunction_GetFlags(function.as_ptr()) {
+            found if found == flags => ffi::PyCFunction_GetFunction(function.as_ptr()),
+            -1 => {
+                ffi::PyErr_Clear();
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `contextvars.Context.run` of all contexts.
+struct Run {
+    class: Py<PyType>,
+    method: Py<PyAny>,
+    in_c: Option<unsafe extern "C-unwind" fn(Object, *const Object, ffi::Py_ssize_t, Object) -> Object>,
+}
+
+impl Run {
+    #[inline]
+    fn here(py: Python<'_>) -> PyResult<&Run> {
+        static RUN: PyOnceLock<Run> = PyOnceLock::new();
+        RUN.get_or_try_init(py, || {
+            let (class, name) = (py.import("contextvars")?.getattr("Context")?, intern!(py, "run"));
+            let in_c = function_in_c(&class.call0()?.getattr(name)?, ffi::METH_FASTCALL | ffi::METH_KEYWORDS);
+            // SAFETY: those flags are those of a function of this type.
+            let in_c = in_c.map(|function| unsafe { transmute(function) });
+            Ok(Run { method: class.getattr(name)?.unbind(), class: class.cast_into()?.unbind(), in_c })
+        })
+    }
+}
+
 /// `context.run(callback, *args)`
 #[inline]
 pub fn run_in<'py>(
     context: &Bound<'py, PyAny>,
     callback: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
+    args: &Arguments,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static CONTEXT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = context.py();
-    // The method is looked up once. Whatever else has one is looked up each time.
-    let run = match context.is_exact_instance(CONTEXT.import(py, "contextvars", "Context")?) {
-        true => RUN.get_or_try_init(py, || context.get_type().getattr("run").map(Bound::unbind))?.bind(py),
-        false => return call_with(&context.getattr(intern!(py, "run"))?, &with_first(callback, args)?, None),
-    };
-    let (run_ptr, of, callback_ptr) = (run.as_ptr(), context.as_ptr(), callback.as_ptr());
-    let end: Object = ptr::null_mut();
-    match args.len() {
-        // SAFETY: all of them are objects that live during the call; NULL ends the list.
-        0 => returned(py, || unsafe { call_function_obj_args()(run_ptr, of, callback_ptr, end) }),
-        1 => {
-            let argument = args.get_borrowed_item(0)?;
-            let argument = argument.as_ptr();
-            // SAFETY: as above.
-            returned(py, || unsafe { call_function_obj_args()(run_ptr, of, callback_ptr, argument, end) })
-        }
-        _ => call_with(run, &with_first(context, &with_first(callback, args)?)?, None),
+    let run = Run::here(py)?;
+    if !context.is_exact_instance(run.class.bind(py)) {
+        let run = context.getattr(intern!(py, "run"))?; // whatever else has one
+        return call_with(&run, &with_first(callback, &args.tuple(py)?)?, None);
     }
+    let (of, callback_ptr) = (context.as_ptr(), callback.as_ptr());
+    let (argument, count) = match args {
+        Arguments::None => (ptr::null_mut(), 1),
+        Arguments::One(first) => (first.as_ptr(), 2),
+        Arguments::Many(all) => {
+            let all = with_first(context, &with_first(callback, all.bind(py))?)?;
+            return call_with(run.method.bind(py), &all, None);
+        }
+    };
+    if let Some(in_c) = run.in_c {
+        let given = [callback_ptr, argument];
+        // SAFETY: a context, and so many objects that live during the call; no names.
+        return returned(py, || unsafe { in_c(of, given.as_ptr(), count, ptr::null_mut()) });
+    }
+    let (run, end): (_, Object) = (run.method.as_ptr(), ptr::null_mut());
+    // SAFETY: all of them are objects that live during the call; the first NULL ends the list.
+    returned(py, || unsafe { call_function_obj_args()(run, of, callback_ptr, argument, end) })
 }
 
 fn with_first<'py>(first: &Bound<'py, PyAny>, rest: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTuple>> {
@@ -215,8 +256,20 @@ fn with_first<'py>(first: &Bound<'py, PyAny>, rest: &Bound<'py, PyTuple>) -> PyR
 /// `contextvars.copy_context()`
 #[inline]
 pub fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    call0(COPY.import(py, "contextvars", "copy_context")?)
+    static COPY: PyOnceLock<(Py<PyAny>, Option<ffi::PyCFunction>)> = PyOnceLock::new();
+    let (copy, in_c) = COPY.get_or_try_init(py, || {
+        let copy = py.import("contextvars")?.getattr("copy_context")?;
+        let in_c = function_in_c(&copy, ffi::METH_NOARGS);
+        PyResult::Ok((copy.unbind(), in_c))
+    })?;
+    match in_c {
+        // SAFETY: by its flags it takes what it belongs to, and NULL; it returns a new reference or NULL and an exception.
+        Some(in_c) => unsafe {
+            let of = ffi::PyCFunction_GetSelf(copy.as_ptr());
+            Bound::from_owned_ptr_or_err(py, in_c(of, ptr::null_mut()))
+        },
+        None => call0(copy.bind(py)),
+    }
 }
 
 /// Calls `handler` as the body of an `except` clause for `error`: what it asks `sys.exc_info()` for is there.

@@ -4,6 +4,8 @@
 //! here, so this one says by `__class__` that it is one: that is what `isinstance` asks, and `super()` in asyncio's methods,
 //! which are used for all that is no part of a callback's way: the `repr`, and how timers compare. `type()` tells.
 
+use std::mem::take;
+
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -11,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
+use crate::arguments::Arguments;
 use crate::call::{call, handling, let_go, method_with, run_in};
 use crate::guarded::Guarded;
 use crate::loop_state::LoopState;
@@ -18,53 +21,84 @@ use crate::loop_state::LoopState;
 /// What `call_soon` returns.
 #[pyclass(frozen, subclass, weakref, module = "asyncguest._native")]
 pub struct Handle {
-    owner: Py<LoopState>,
-    context: Py<PyAny>,
-    /// Debug mode: where it was made.
-    source: Option<Py<PyAny>>,
     state: Guarded<State>,
 }
 
-struct State {
-    cancelled: bool,
+/// All of a handle. The default is that of a spare one.
+#[derive(Default)]
+pub struct State {
+    owner: Option<Py<LoopState>>,
+    context: Option<Py<PyAny>>,
     /// None: cancelled.
     callback: Option<Py<PyAny>>,
-    args: Option<Py<PyTuple>>,
+    args: Arguments,
+    cancelled: bool,
+    /// Debug mode: where it was made.
+    source: Option<Py<PyAny>>,
     /// Debug mode: what it was before it was cancelled.
     repr: Option<Py<PyAny>>,
 }
 
 impl State {
-    /// The callback and its arguments, to be dropped when the look at the state has ended.
-    fn take_callback(&mut self) -> State {
-        State { cancelled: true, callback: self.callback.take(), args: self.args.take(), repr: None }
+    #[inline]
+    pub fn of(
+        owner: Py<LoopState>,
+        callback: Py<PyAny>,
+        args: Arguments,
+        context: Py<PyAny>,
+        source: Option<Py<PyAny>>,
+    ) -> State {
+        let (owner, callback, context) = (Some(owner), Some(callback), Some(context));
+        State { owner, context, callback, args, cancelled: false, source, repr: None }
+    }
+
+    /// The callback and its arguments, to be let go of when the look at the state has ended.
+    fn cancel(&mut self) -> [Option<Py<PyAny>>; 2] {
+        self.cancelled = true;
+        [self.callback.take(), take(&mut self.args).into_any()]
+    }
+
+    #[inline]
+    fn let_go(&mut self, py: Python<'_>) {
+        let_go_of(py, self.callback.take());
+        let_go_of(py, take(&mut self.args).into_any());
+        let_go_of(py, self.context.take());
+        let_go_of(py, self.owner.take().map(Py::into_any));
+        let_go_of(py, self.source.take());
+        let_go_of(py, self.repr.take());
+    }
+}
+
+#[inline]
+fn let_go_of(py: Python<'_>, object: Option<Py<PyAny>>) {
+    if let Some(object) = object {
+        let_go(py, object);
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
-        let gone = (self.callback.take(), self.args.take().map(Py::into_any));
-        if gone.0.is_none() && gone.1.is_none() {
-            return;
+        if self.owner.is_some() || self.callback.is_some() {
+            Python::try_attach(|py| self.let_go(py));
         }
-        Python::try_attach(|py| {
-            for object in [gone.0, gone.1].into_iter().flatten() {
-                let_go(py, object);
-            }
-        });
     }
 }
 
 impl Handle {
-    pub fn of(
-        owner: Py<LoopState>,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        context: Py<PyAny>,
-        source: Option<Py<PyAny>>,
-    ) -> Handle {
-        let state = State { cancelled: false, callback: Some(callback), args: Some(args), repr: None };
-        Handle { owner, context, source, state: Guarded::new(state) }
+    pub fn of(state: State) -> Handle {
+        Handle { state: Guarded::new(state) }
+    }
+
+    /// Becomes another one. The caller drops what it was.
+    #[inline]
+    pub fn become_that(&self, py: Python<'_>, state: State) -> State {
+        self.state.replace(py, state)
+    }
+
+    /// Lets go of all that it has.
+    #[inline]
+    pub fn clear(&self, py: Python<'_>) {
+        self.become_that(py, State::default()).let_go(py);
     }
 
     #[inline]
@@ -72,20 +106,21 @@ impl Handle {
         self.state.with(py, |state| state.cancelled)
     }
 
-    pub fn owner(&self) -> &Py<LoopState> {
-        &self.owner
+    pub fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, LoopState>> {
+        self.state.with(py, |state| state.owner.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
     }
 
     pub fn callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.state.with(py, |state| state.callback.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
     }
 
-    pub fn args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        self.state.with(py, |state| state.args.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
+    /// None: cancelled.
+    pub fn args(&self, py: Python<'_>) -> Option<Arguments> {
+        self.state.with(py, |state| state.callback.as_ref().map(|_| state.args.clone_ref(py)))
     }
 
-    pub fn context(&self) -> &Py<PyAny> {
-        &self.context
+    pub fn context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.state.with(py, |state| state.context.as_ref().map(|it| it.clone_ref(py).into_bound(py)))
     }
 
     /// Runs the callback in its context, unless it is cancelled. What it raises is told to the loop's exception handler;
@@ -94,11 +129,17 @@ impl Handle {
     pub fn run(this: &Bound<'_, Handle>) -> PyResult<()> {
         let (py, handle) = (this.py(), this.get());
         let wanted = handle.state.with(py, |state| {
-            let callback = state.callback.as_ref()?.clone_ref(py);
-            Some((callback.into_bound(py), state.args.as_ref()?.clone_ref(py).into_bound(py)))
+            let (callback, context) = (state.callback.as_ref()?, state.context.as_ref()?);
+            Some((callback.clone_ref(py), state.args.clone_ref(py), context.clone_ref(py)))
         });
-        let Some((callback, args)) = wanted else { return Ok(()) };
-        match run_in(handle.context.bind(py), &callback, &args) {
+        let Some((callback, args, context)) = wanted else { return Ok(()) };
+        let ran = run_in(context.bind(py), callback.bind(py), &args);
+        context.drop_ref(py);
+        callback.drop_ref(py);
+        if let Some(args) = args.into_any() {
+            args.drop_ref(py);
+        }
+        match ran {
             Ok(result) => let_go(py, result.unbind()),
             Err(error) => failed(this, error)?,
         }
@@ -111,11 +152,13 @@ impl Handle {
         if handle.state.with(py, |state| std::mem::replace(&mut state.cancelled, true)) {
             return Ok(false);
         }
-        let repr = if handle.owner.get().is_debug() { Some(this.repr()?.into_any().unbind()) } else { None };
-        drop(handle.state.with(py, |state| {
+        let is_debug = handle.owner(py).is_some_and(|owner| owner.get().is_debug());
+        let repr = if is_debug { Some(this.repr()?.into_any().unbind()) } else { None };
+        let gone = handle.state.with(py, |state| {
             state.repr = repr;
-            state.take_callback()
-        }));
+            state.cancel()
+        });
+        gone.into_iter().for_each(|object| let_go_of(py, object));
         Ok(true)
     }
 }
@@ -165,8 +208,8 @@ impl Handle {
     }
 
     /// The context that the callback runs in.
-    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
-        self.context.clone_ref(py)
+    fn get_context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.context(py)
     }
 
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -189,8 +232,8 @@ impl Handle {
     }
 
     #[getter]
-    fn _args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        self.args(py)
+    fn _args<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.args(py).map(|args| args.tuple(py)).transpose()
     }
 
     #[getter]
@@ -199,18 +242,18 @@ impl Handle {
     }
 
     #[getter]
-    fn _loop(&self, py: Python<'_>) -> Py<LoopState> {
-        self.owner.clone_ref(py)
+    fn _loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, LoopState>> {
+        self.owner(py)
     }
 
     #[getter]
-    fn _context(&self, py: Python<'_>) -> Py<PyAny> {
-        self.context.clone_ref(py)
+    fn _context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.context(py)
     }
 
     #[getter]
     fn _source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.source.as_ref().map(|it| it.clone_ref(py))
+        self.state.with(py, |state| state.source.as_ref().map(|it| it.clone_ref(py)))
     }
 
     #[getter]
@@ -221,18 +264,19 @@ impl Handle {
     // ---- for the garbage collector
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.owner)?;
-        visit.call(&self.context)?;
-        visit.call(&self.source)?;
         self.state
             .visited(|state| {
+                visit.call(&state.owner)?;
+                visit.call(&state.context)?;
                 visit.call(&state.callback)?;
-                visit.call(&state.args)
+                visit.call(&state.source)?;
+                state.args.traverse(&visit)
             })
             .unwrap_or(Ok(()))
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        drop(self.state.with(py, State::take_callback));
+        let gone = self.state.with(py, State::cancel);
+        gone.into_iter().for_each(|object| let_go_of(py, object));
     }
 }

@@ -178,7 +178,9 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
             }
         }
     };
-    drop(core.running.replace(py, None));
+    if let Some(last) = core.running.replace(py, None) {
+        core.let_go(py, last);
+    }
     if outcome.is_err() {
         core.left.store(0, Relaxed); // the next iteration is a whole one
     }
@@ -196,7 +198,7 @@ fn run(slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
         return Ok(false);
     }
     if let Some(before) = core.running.replace(py, Some(entry.clone_ref(py))) {
-        before.release(py);
+        core.let_go(py, before);
     }
     let again = if core.is_debug() { run_timed(slf, entry)? } else { entry.run(py)? };
     if again {

@@ -10,7 +10,7 @@
 //!  loop_core     what is asked of an event loop, and
 //!  loop_state    its state
 //!  schedule      call_soon and its like
-//!  handle timer  what they return
+//!  handle timer  what they return; arguments: of the callback; spare: handles to be used again
 //!  ring timers   where it waits
 //!  iteration     one iteration; nested: in dialogs; clock: its time
 //!  first_step    a task that begins at once
@@ -37,6 +37,7 @@
 //! locked, and nothing that a fork could leave locked.
 
 mod abi;
+mod arguments;
 mod call;
 mod clock;
 mod connection;
@@ -60,6 +61,7 @@ mod ring;
 mod schedule;
 mod share;
 mod socket;
+mod spare;
 mod stats;
 mod thread_state;
 mod time;

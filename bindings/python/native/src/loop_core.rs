@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use crate::arguments::Arguments;
 use crate::clock::in_monotonic;
 use crate::first_step::{begin, run_first_step};
 use crate::handle::Handle;
@@ -51,7 +52,7 @@ impl LoopCore {
         args: Bound<'_, PyTuple>,
         context: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<Handle>> {
-        schedule::call_soon(slf.as_super(), callback, args, context)
+        schedule::call_soon(slf.as_super(), callback, Arguments::of(args)?, context)
     }
 
     /// The same from any thread.
@@ -62,7 +63,7 @@ impl LoopCore {
         args: Bound<'_, PyTuple>,
         context: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<Handle>> {
-        schedule::call_soon_threadsafe(slf.as_super(), callback, args, context)
+        schedule::call_soon_threadsafe(slf.as_super(), callback, Arguments::of(args)?, context)
     }
 
     /// Calls `callback(*args)` at `when`, in the time of `time()`. As a guest: from any code on the host thread.
@@ -74,7 +75,7 @@ impl LoopCore {
         args: Bound<'_, PyTuple>,
         context: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<TimerHandle>> {
-        schedule::call_at(slf.as_super(), when, callback, args, context)
+        schedule::call_at(slf.as_super(), when, callback, Arguments::of(args)?, context)
     }
 
     /// Calls `callback(*args)` after `delay` seconds. As a guest: from any code on the host thread.

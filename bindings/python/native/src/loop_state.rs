@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList};
 
+use crate::arguments::Arguments;
 use crate::clock::{in_monotonic, monotonic};
 use crate::guarded::Guarded;
 use crate::nested::Nested;
@@ -18,6 +19,7 @@ use crate::reactor::Reactor;
 use crate::ring::{Entry, Ready};
 use crate::schedule;
 use crate::share::Share;
+use crate::spare::Spare;
 use crate::timer::TimerHandle;
 use crate::timers::Timers;
 
@@ -26,6 +28,7 @@ use crate::timers::Timers;
 pub struct LoopState {
     pub ready: Py<Ready>,
     pub timers: Timers,
+    pub spare: Spare,
     pub nested: Nested,
     reactor: OnceLock<Py<Reactor>>,
     /// fd to `SelectorKey`: the selector's own map.
@@ -61,6 +64,7 @@ impl LoopState {
         Ok(LoopState {
             ready: Py::new(py, Ready::default())?,
             timers: Timers::new(py),
+            spare: Spare::default(),
             nested: Nested::default(),
             reactor: OnceLock::new(),
             keys: Guarded::new(PyDict::new(py).unbind()),
@@ -149,6 +153,15 @@ impl LoopState {
         self.look_at.store((monotonic() + seconds).to_bits(), Relaxed);
     }
 
+    /// An entry has run, and is not the running one any more.
+    #[inline]
+    pub fn let_go(&self, py: Python<'_>, entry: Entry) {
+        match entry {
+            Entry::Own(handle) => self.spare.keep(py, handle),
+            other => other.release(py),
+        }
+    }
+
     /// The guest has something to do: one wake-up, however much follows before its delivery.
     pub fn rouse_if_idle(&self, py: Python<'_>) -> PyResult<()> {
         if self.idle.swap(false, Relaxed) {
@@ -173,9 +186,8 @@ impl LoopState {
     pub fn queue_after(&self, slf: &Bound<'_, LoopState>) -> PyResult<()> {
         let py = slf.py();
         if let Some(callback) = self.after_iteration.replace(py, None) {
-            let args = PyTuple::empty(py);
-            let handle = schedule::handle(slf, callback.into_bound(py), args, None)?;
-            self.ready.get().put(py, self.left.load(Relaxed), Entry::Own(Py::new(py, handle)?));
+            let handle = schedule::handle(slf, callback.into_bound(py), Arguments::None, None)?;
+            self.ready.get().put(py, self.left.load(Relaxed), Entry::Own(handle));
         }
         Ok(())
     }

@@ -84,7 +84,15 @@ pub fn new_bytes<'py, R>(
 }
 
 /// Whether nobody but the caller refers to an object.
-pub fn is_held_here_alone(object: &Any<'_>) -> bool {
+#[inline]
+pub fn is_held_here_alone<T>(object: &Bound<'_, T>) -> bool {
     // SAFETY: it lives.
     unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
+/// Whether there are weak references to an object, of which its exact type says that they are noted at `offset`.
+#[inline]
+pub fn has_weak_references<T>(object: &Bound<'_, T>, offset: usize) -> bool {
+    // SAFETY: it lives, and has a pointer there, which is NULL if there are none.
+    unsafe { !object.as_ptr().byte_add(offset).cast::<*mut ffi::PyObject>().read().is_null() }
 }

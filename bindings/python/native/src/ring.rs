@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 
+use crate::arguments::Arguments;
 use crate::call::method;
 use crate::guarded::Guarded;
 use crate::handle::Handle;
@@ -76,7 +77,7 @@ impl Entry {
     /// What it is run in: no context can be entered twice.
     pub fn context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Entry::Own(handle) => Ok(handle.get().context().clone_ref(py).into_bound(py)),
+            Entry::Own(handle) => Ok(handle.get().context(py).into_pyobject(py)?),
             Entry::Transport(handle) => Ok(handle.get().context().bind(py).clone()),
             Entry::Foreign(handle) => handle.bind(py).getattr(intern!(py, "_context")),
         }
@@ -92,13 +93,13 @@ impl Entry {
     }
 
     /// With what.
-    pub fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    pub fn args(&self, py: Python<'_>) -> PyResult<Arguments> {
         if let Entry::Own(handle) = self {
             if let Some(args) = handle.get().args(py) {
                 return Ok(args);
             }
         }
-        Ok(self.object().bind(py).getattr(intern!(py, "_args"))?.cast_into::<PyTuple>()?)
+        Arguments::of(self.object().bind(py).getattr(intern!(py, "_args"))?.cast_into::<PyTuple>()?)
     }
 
     /// Lets go of it: at once, for the thread is known to be attached.

@@ -8,28 +8,40 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
+use crate::arguments::Arguments;
 use crate::call::{call, call0, call_with, copy_context, method};
 use crate::clock::in_monotonic;
-use crate::handle::Handle;
+use crate::handle::{Handle, State};
 use crate::loop_state::LoopState;
 use crate::ring::Entry;
 use crate::time::number;
 use crate::timer::TimerHandle;
+
+/// A handle's state. It is queued nowhere yet.
+#[inline]
+fn state(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Arguments,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<State> {
+    let context = match context {
+        Some(context) => context,
+        None => copy_context(slf.py())?,
+    };
+    let source = if slf.get().is_debug() { Some(stack(slf.py())?) } else { None };
+    Ok(State::of(slf.clone().unbind(), callback.unbind(), args, context.unbind(), source))
+}
 
 /// A handle, which is queued nowhere yet.
 #[inline]
 pub fn handle(
     slf: &Bound<'_, LoopState>,
     callback: Bound<'_, PyAny>,
-    args: Bound<'_, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'_, PyAny>>,
-) -> PyResult<Handle> {
-    let context = match context {
-        Some(context) => context,
-        None => copy_context(slf.py())?,
-    };
-    let source = if slf.get().is_debug() { Some(stack(slf.py())?) } else { None };
-    Ok(Handle::of(slf.clone().unbind(), callback.unbind(), args.unbind(), context.unbind(), source))
+) -> PyResult<Py<Handle>> {
+    slf.get().spare.handle(slf.py(), state(slf, callback, args, context)?)
 }
 
 /// Debug mode remembers where a handle was made.
@@ -63,11 +75,11 @@ fn check(
 fn queue(
     slf: &Bound<'_, LoopState>,
     callback: Bound<'_, PyAny>,
-    args: Bound<'_, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Py<Handle>> {
     let py = slf.py();
-    let handle = Py::new(py, handle(slf, callback, args, context)?)?;
+    let handle = handle(slf, callback, args, context)?;
     slf.get().ready.get().push(py, Entry::Own(handle.clone_ref(py)));
     Ok(handle)
 }
@@ -76,7 +88,7 @@ fn queue(
 pub fn call_soon(
     slf: &Bound<'_, LoopState>,
     callback: Bound<'_, PyAny>,
-    args: Bound<'_, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Py<Handle>> {
     check(slf, &callback, intern!(slf.py(), "call_soon"), true)?;
@@ -88,7 +100,7 @@ pub fn call_soon(
 pub fn call_soon_threadsafe(
     slf: &Bound<'_, LoopState>,
     callback: Bound<'_, PyAny>,
-    args: Bound<'_, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Py<Handle>> {
     check(slf, &callback, intern!(slf.py(), "call_soon_threadsafe"), false)?;
@@ -116,7 +128,7 @@ pub fn call_at(
     slf: &Bound<'_, LoopState>,
     when: Bound<'_, PyAny>,
     callback: Bound<'_, PyAny>,
-    args: Bound<'_, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Py<TimerHandle>> {
     let (py, core) = (slf.py(), slf.get());
@@ -127,7 +139,7 @@ pub fn call_at(
     };
     check(slf, &callback, intern!(py, "call_at"), true)?;
     let timer = TimerHandle::of(when.unbind(), seconds, core.timers.next_serial());
-    let handle = handle(slf, callback, args, context)?;
+    let handle = Handle::of(state(slf, callback, args, context)?);
     let timer = Py::new(py, PyClassInitializer::from(handle).add_subclass(timer))?;
     core.timers.push(timer.bind(py))?;
     if core.idle.load(Relaxed) {

@@ -66,8 +66,10 @@ impl TimerHandle {
         let handle = slf.as_super();
         let stopped = Handle::stop(handle);
         if !matches!(stopped, Ok(false)) {
-            let owner = handle.get().owner(); // also if the callback's repr has failed, in debug mode
-            owner.get().timer_stopped(owner.bind(slf.py()), slf)?;
+            // Also if the callback's repr has failed, in debug mode.
+            if let Some(owner) = handle.get().owner(slf.py()) {
+                owner.get().timer_stopped(&owner, slf)?;
+            }
         }
         stopped.map(drop)
     }

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::{is_exit, Transport};
+use crate::arguments::Arguments;
 use crate::call::{copy_context, method1, run_in};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
@@ -59,7 +60,7 @@ impl TransportHandle {
             Side::Read => intern!(py, "_read_ready"),
             Side::Write => intern!(py, "_write_ready"),
         };
-        run_in(context, &transport.getattr(ready)?, &PyTuple::empty(py))?.is_truthy()
+        run_in(context, &transport.getattr(ready)?, &Arguments::None)?.is_truthy()
     }
 
     fn name(&self) -> &'static str {
