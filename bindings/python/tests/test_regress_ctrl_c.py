@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -186,6 +187,61 @@ def test_a_second_ctrl_c_at_any_step_of_a_delivery(drive):
         run.host.close()
     assert number > 10
     assert asyncguest.stats().sources == 0
+
+
+class Source:
+    """Holds what is connected."""
+
+    def __init__(self):
+        self.slots = []
+        self.connect, self.disconnect = self.slots.append, self.slots.remove
+
+
+def test_a_second_ctrl_c_leaves_nothing_connected(drive):
+    """What the package does to connect, and to disconnect, is not cut in two; nor an emission on its way to who waits."""
+
+    async def main():
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+        while True:
+            try:
+                await asyncguest.event(source)
+            except asyncio.CancelledError:
+                return
+
+    def second_ctrl_c(frame, event, arg):
+        nonlocal number
+        if frame.f_code.co_filename.endswith("_connectable.py") and event in ("call", "c_return"):
+            number -= 1
+            if not number:
+                sys.setprofile(None)
+                signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
+
+    def at(moment):
+        nonlocal number, source
+        number, source, run = moment, Source(), Run(drive)
+        run.start(main)
+        press()
+        sys.setprofile(second_ctrl_c)
+        settle(run)
+        for slot in list(source.slots):
+            slot(1)
+        settle(run)
+        sys.setprofile(None)
+        if number > 0:
+            run.guest.cancel()
+        host_until(run, lambda: run.done, 2)
+        assert run.finish() is None and not source.slots
+        return number <= 0
+
+    number, source = 0, None
+    try:
+        moments = list(itertools.takewhile(at, itertools.count(1)))
+    except KeyboardInterrupt:
+        pytest.fail("it came through")
+    finally:
+        sys.setprofile(None)
+    assert len(moments) > 3
 
 
 @pytest.mark.parametrize("deliveries", (1, 2))

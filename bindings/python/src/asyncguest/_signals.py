@@ -172,8 +172,8 @@ def _check_signal(sig: int) -> None:
 # The runs that Ctrl-C is for, on the main thread.
 _interruptible: list[CtrlC] = []
 
-# Code of the package in which a delivery, of asyncio's or of another library's, is begun and ended.
-_OWN = ("asyncguest._", "asyncguest.guests._")
+# Code of the package in which a delivery, of asyncio's or of another library's, is begun and ended, and a signal connected.
+_OWN = ("asyncguest._", "asyncguest.guests._", "asyncguest.sources._")
 
 # How many runs are just giving the main thread back, which may not be cut in two; and whether Ctrl-C has come meanwhile.
 _ending = 0
