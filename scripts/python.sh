@@ -118,11 +118,13 @@ test_on() { # X.Y PYTHON MARKERS TESTS...
     return "$status"
 }
 
+# In development mode, but on the oldest of several: with it comes asyncio's debug mode, in which a loop goes its long ways alone.
 pytest_in() { # FOLDER X.Y ARGUMENT...
-    local folder=$1 python=$out/venv-$2/bin/python failed=$out/logs/failed-$2.txt
+    local folder=$1 python=$out/venv-$2/bin/python failed=$out/logs/failed-$2.txt dev=(-X dev)
+    [ "$(interpreters | sed -n '$!{1s/ .*//p}')" != "$2" ] || dev=()
     shift 2
     cd "$folder" && ASYNCGUEST_DIST="$out/dist" ASYNCGUEST_FAILED="$failed" "$root/examples/demo/with_display.sh" \
-        "$python" -X dev -W error -m pytest -p no:cacheprovider -q "$@"
+        "$python" "${dev[@]}" -W error -m pytest -p no:cacheprovider -q "$@"
 }
 
 # Programs that the tests start are measured, too; those that a signal or os._exit ends take what they ran with them.

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 # the block has to do without an executor.
 IN_EXECUTOR = 'await asyncio.to_thread(lambda: "ran")' if sys.version_info[:2] != (3, 12) else '"ran"'
 
+# Development mode if these tests are run in it; what is not closed is told without it, too.
+MODE = ("-X", "dev") if sys.flags.dev_mode else ("-W", "default")
+
 PRELUDE = """
 import asyncio, os, signal, sys, threading, time
 import asyncguest
@@ -40,7 +43,7 @@ class Ended:
         return self
 
 
-def run_script(source: str, *args: object, options: tuple[str, ...] = ("-X", "dev"), timeout: float = 40.0) -> Ended:
+def run_script(source: str, *args: object, options: tuple[str, ...] = MODE, timeout: float = 40.0) -> Ended:
     """Runs the prelude and `source` in a fresh interpreter. A program that hangs shows its stacks and fails the test."""
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", *options, "-c", PRELUDE + textwrap.dedent(source), *map(str, args)],
