@@ -203,7 +203,6 @@ def test_the_toolkit_is_imported_and_has_nothing_here(install):
         ("sometoolkit_guests", "1 / 0", "cannot be imported: ZeroDivisionError: division by zero)"),
         ("no_such_module", "", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module')"),
         ("sometoolkit_guests:none", "", "cannot be imported: AttributeError: "),
-        ("no module at all", "", "cannot be imported: "),
         ("sometoolkit_guests", "", "calls no asyncguest.register_host() with shown_by='sometoolkit')"),
         (
             "sometoolkit_guests",
@@ -220,9 +219,29 @@ def test_an_entry_point_that_is_wrong_is_named_and_hides_nothing(install, host, 
     assert _detect.find_host() is host
 
 
-def test_metadata_that_cannot_be_read(install, host):
+@pytest.mark.parametrize(
+    ("entry_points", "message"),
+    [
+        (b"[asyncguest.hosts]\nsys = \xff\n", "broken (its entry points cannot be read: UnicodeDecodeError: "),
+        # From CPython 3.15 on this is told when they are read.
+        (b"[asyncguest.hosts]\nsys = no module at all\n", "'no module at all'"),
+    ],
+)
+def test_metadata_that_cannot_be_read_hides_no_other_package(install, entry_points, message):
+    folder = install(sometoolkit=TOOLKIT, sometoolkit_guests=ADAPTER)
+    info = folder / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_bytes(entry_points)
+    said = imported_and_refused()
+    assert message in said
+    assert "Some Toolkit (imported, but no main loop" in said
+
+
+def test_metadata_without_a_name_that_cannot_be_read(install, host):
     folder = install()
-    (folder / "sometoolkit-1.0.dist-info" / "entry_points.txt").write_bytes(b"[asyncguest.hosts]\nsys = \xff\n")
-    assert "what is installed (could not be looked at: UnicodeDecodeError" in refusal()
+    (folder / "sometoolkit-1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff")
+    (folder / "sometoolkit-1.0.dist-info" / "METADATA").write_bytes(b"\xff")
+    assert "None (its entry points cannot be read: UnicodeDecodeError: " in refusal()
     asyncguest.register_host("Mine", "sys", lambda: Found("mine", False, lambda: host))
     assert _detect.find_host() is host

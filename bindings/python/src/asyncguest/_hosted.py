@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit, _running_loop
 from ._cleanup import cancel_all, clean_up
-from ._compat import task_of
+from ._compat import set_running_loop, swap_current_task, task_of
 from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop, make_task
@@ -215,6 +215,9 @@ class HostedRun(Run):
     def _begin_clean_up(self) -> None:
         assert self.deliveries is not None
         loop = self.deliveries.loop
+        # Some code may have changed it, and from CPython 3.14 on a task then neither goes on nor is left.
+        set_running_loop(loop)
+        swap_current_task(loop, None)
         hold()
         try:
             cleaning_up = clean_up(loop, cancel_all(loop))

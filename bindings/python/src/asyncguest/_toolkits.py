@@ -9,7 +9,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from contextlib import suppress
+from importlib.metadata import EntryPoint, distributions
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,12 +142,7 @@ def _names(what: str, names: str | Iterable[str], wanted: str) -> tuple[str, ...
 
 def registered() -> tuple[list[Toolkit], list[str]]:
     """What is registered, also by packages whose toolkit is imported; and what is wrong with those."""
-    troubles = []
-    try:
-        points = [point for point in entry_points(group=GROUP) if is_imported(point.name)]
-    except Exception as error:  # somebody's metadata
-        points = []
-        troubles.append(f"what is installed (could not be looked at: {type(error).__name__}: {error})")
+    points, troubles = _entry_points()
     for point in points:
         what = f"{point.name} (its entry point {point.value!r}"
         try:
@@ -157,3 +153,21 @@ def registered() -> tuple[list[Toolkit], list[str]]:
         if not any(point.name in row.shown_by for row in _registered.values()):
             troubles.append(f"{what} calls no asyncguest.register_host() with shown_by={point.name!r})")
     return list(_registered.values()), troubles
+
+
+def _entry_points() -> tuple[dict[EntryPoint, None], list[str]]:
+    """Those of packages whose toolkit is imported; and what cannot be read, which hides no other package's.
+
+    From CPython 3.15 on a package's cannot be read if one of them names nothing that could be imported.
+    """
+    found: dict[EntryPoint, None] = {}  # a package may be there twice
+    troubles = []
+    for package in distributions():
+        try:
+            found |= {point: None for point in package.entry_points if point.group == GROUP and is_imported(point.name)}
+        except Exception as error:
+            name = None
+            with suppress(Exception):  # from the same metadata
+                name = package.name
+            troubles.append(f"{name} (its entry points cannot be read: {type(error).__name__}: {error})")
+    return found, troubles
