@@ -209,6 +209,8 @@ def test_garbage_is_collected_and_says_that_it_was_not_closed(mode: str) -> None
         asyncguest.run(main()) if mode == "alone" else run_guest(main, drive=mode)
         gc.collect()
     said = [str(each.message).split(" fd=")[0] for each in told if str(each.message).startswith("unclosed transport")]
+    told.clear()  # a warning holds what it is about, and a weak reference is kept as long, from CPython 3.15 on
+    gc.collect()
     assert sorted(said) == [
         f"unclosed transport <{name}" for name in ("DatagramTransport", "ReadPipeTransport", "WritePipeTransport")
     ]

@@ -240,7 +240,10 @@ def test_garbage_is_collected_and_says_that_it_was_not_closed(mode: str) -> None
         warnings.simplefilter("always")
         asyncguest.run(main()) if mode == "alone" else run_guest(main, drive=mode)
         gc.collect()
-    assert [True for each in told if str(each.message).startswith("unclosed transport <SocketTransport fd=")] == [True]
+    said = [str(each.message) for each in told]
+    told.clear()  # a warning holds what it is about, and a weak reference is kept as long, from CPython 3.15 on
+    gc.collect()
+    assert [True for each in said if each.startswith("unclosed transport <SocketTransport fd=")] == [True]
     assert [ref() for ref in gone] == [None, None]
 
 
