@@ -7,7 +7,7 @@
 #   scripts/python.sh test [X.Y...]     the tests, with the wheel installed, on every interpreter found or on those named
 #   scripts/python.sh quick             the wheel and the contract's tests on the newest interpreter: for `make quick`
 #   scripts/python.sh conformance [short] [X.Y...]     CPython's own tests of asyncio with our loop; `short`: some of them,
-#                                       and if no interpreter is named on the oldest and the newest only
+#                                       and if no interpreter is named on the oldest and the newest only, also of scripts/sid.sh
 #   scripts/python.sh address [PYTEST-ARGUMENT...]     the tests on the newest interpreter, with a native module that
 #                                       AddressSanitizer has instrumented, and all of Python's memory under its eyes
 #   scripts/python.sh coverage          which lines and branches of the package the tests run that every interpreter has, on the newest
@@ -25,7 +25,7 @@
 #   scripts/python.sh docs              the site: the pages of docs, with warnings as errors, into build/python/docs, and its links followed
 #
 # Interpreters are those of pyenv, the newest of each minor version, python3, and python3.N of the path; from 3.11 on, one per
-# minor version. `conformance`, and `test` where they are named, also take those that scripts/sid.sh has unpacked.
+# minor version. `test` and `conformance` also take those that scripts/sid.sh has unpacked.
 # Says one line for each thing done; the rest is in build/python/logs. All products are in build/python and target/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -35,10 +35,8 @@ cd "$(dirname "$0")/.."
 # Two interpreters at a time: much of the tests' time is waiting. The newest, which has the most to do, begins; those
 # that are neither the newest nor the oldest have what depends on the version.
 do_test() {
-    local found=interpreters
-    [ $# = 0 ] || found=all_interpreters
     do_wheel quietly || return
-    side_by_side test_marked "$@" < <($found | tac)
+    side_by_side test_marked "$@" < <(all_interpreters | tac)
     if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.11 on}"
         return 1
@@ -210,8 +208,8 @@ do_conformance() { # [short] [X.Y...]
     if [ "${1:-}" = short ]; then
         shift
         conformance_options=(--short)
-        # Asyncio differs most between these two. Each line's first word is the version.
-        [ $# != 0 ] || set -- "$(interpreters | sed -n '1p;$p' | cut -d ' ' -f 1 | xargs)"
+        # Asyncio differs most between these. Each line's first word is the version.
+        [ $# != 0 ] || set -- "$(sed -n '1p;$p' <(interpreters) | cut -d ' ' -f 1 | xargs) $(all_interpreters | tail -n 1 | cut -d ' ' -f 1)"
     fi
     do_wheel quietly || return
     side_by_side conformance_of "$@" < <(all_interpreters)
