@@ -1095,7 +1095,8 @@ guest_status_t guest_start(const struct guest_host_t *host,
  * Sources, posts, tokens and an fd that the host watches stay as they are.
  *
  * Errors: GUEST_EORDER (inside a callback, or between guest_batch_begin and guest_batch_end),
- * GUEST_ENULL, GUEST_EFORKED.
+ * GUEST_EOS (Linux: a sandbox that was not there at guest_start refuses membarrier), GUEST_ENULL,
+ * GUEST_EFORKED.
  */
 GUEST_API
 guest_status_t guest_adopt(struct guest_t *g);

@@ -1,4 +1,4 @@
-//! L0. The synchronisation that the hand-off and the inbox are built from: std's, or loom's when
+//! L0. The synchronisation that the hand-off, the inbox and the host thread's place are built from: std's, or loom's when
 //! the models in `tests/loom` run the very same code, or parking_lot's under ThreadSanitizer
 //! (`scripts/sanitizer.sh`): the slow path of std's lock is in the compiled standard library, which
 //! is not instrumented, so that a lock taken after waiting would look like none.
@@ -8,15 +8,24 @@
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     Mutex, MutexGuard,
 };
 #[cfg(asyncguest_tsan)]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 #[cfg(not(any(loom, asyncguest_tsan)))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
+
+/// The half of a fence that costs nothing, where another thread makes the rest of it by `sys::fence_all`.
+#[inline(always)]
+pub(crate) fn light_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+    #[cfg(not(loom))]
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
 
 /// Locks, also when another holder panicked.
 #[cfg(not(asyncguest_tsan))]

@@ -114,7 +114,7 @@ pub(super) fn post(
     function: GuestPostFn,
     user_data: *mut c_void,
     drop: GuestDropFn,
-) -> Result<impl FnOnce() -> Job> {
+) -> Result<impl FnOnce() -> Job + Copy> {
     args::callback(pull, function.is_some())?;
     let function = function.map_or(0, |function| function as usize);
     let drop = drop.map_or(0, |drop| drop as usize);

@@ -49,7 +49,8 @@ pub unsafe extern "C" fn guest_start(
 /// Sources, posts, tokens and an fd that the host watches stay as they are.
 ///
 /// Errors: GUEST_EORDER (inside a callback, or between guest_batch_begin and guest_batch_end),
-/// GUEST_ENULL, GUEST_EFORKED.
+/// GUEST_EOS (Linux: a sandbox that was not there at guest_start refuses membarrier), GUEST_ENULL,
+/// GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
     // `Guest` is not `Send` only because its parts are shared by `Rc` and `Cell`. All of them live inside `g`,

@@ -42,10 +42,8 @@ pub unsafe extern "C" fn guest_post(
     boundary::any(g, |g| {
         let shared = &g.poster.shared;
         let job = callbacks::post(shared.pull, callback, user_data, drop)?;
-        match shared.is_delivering_here() {
-            true => g.guest.reactor.post(job),
-            false => shared.post(job),
-        }
+        let posted = shared.stay(|| g.guest.reactor.post(job)).flatten();
+        posted.unwrap_or_else(|| shared.post(job))
     })
 }
 

@@ -14,6 +14,7 @@
 //! | [`Latch`] | `latch` | what a library's thread sleeps on: lets one readiness of the poller through each time it is armed |
 //! | [`ReadSet`] | `read_set` | sockets that a library's thread reads: each is reported once for each time it is armed |
 //! | [`Child`] | `child` | waiting for one child without SIGCHLD |
+//! | [`fence_all`] | `fence` | a full fence for all threads, made by one of them |
 //! | [`ForkMark`] | `fork` | tells a forked child from its parent at the cost of a load |
 //! | [`Listener`] | `signal` | counts signals, chained to the handlers that were there |
 //! | [`reap`], [`wait_for_exit`] | `waitid` | how a child ended, by its number |
@@ -56,6 +57,7 @@ pub(crate) use family::waitid::{exists_as_child, reap, wait_for_exit};
 pub(crate) use readiness::{Interest, Readiness, Seen, ERROR, HANGUP, READABLE, WRITABLE};
 pub(crate) use system::alarm::Alarm;
 pub(crate) use system::child::Child;
+pub(crate) use system::fence::{can_fence_all, fence_all};
 pub(crate) use system::fork::ForkMark;
 pub use system::handle::OsFd;
 pub(crate) use system::handle::{errno, is_fd, remedy, FD};

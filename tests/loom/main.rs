@@ -1,4 +1,4 @@
-//! loom models of the three structures that threads meet in: every interleaving (up to a number of
+//! loom models of the four structures that threads meet in: every interleaving (up to a number of
 //! preemptions) of short programs is run, and a lost wake shows as a deadlock.
 //!
 //!     RUSTFLAGS="--cfg loom" cargo test --release --test loom      (scripts/loom.sh)
@@ -15,6 +15,10 @@ mod sync;
 mod handoff;
 
 #[allow(dead_code)]
+#[path = "../../src/core/waiting/host_thread.rs"]
+mod host_thread;
+
+#[allow(dead_code)]
 #[path = "../../src/core/waiting/inbox.rs"]
 mod inbox;
 
@@ -22,6 +26,7 @@ mod inbox;
 #[path = "../../src/core/waiting/posts.rs"]
 mod posts;
 
+mod adoption;
 mod ahead;
 mod hand_off;
 mod queue;

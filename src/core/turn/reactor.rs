@@ -156,24 +156,29 @@ impl Reactor {
         }))
     }
 
-    /// [`Shared::post`] inside a delivery, without the lock: this thread is the one that looks again.
+    /// [`Shared::post`] without the lock. `None`: it has to go behind those there, which may be this thread's too.
     #[inline(always)]
-    pub(crate) fn post(&self, make: impl FnOnce() -> Job) -> Result<()> {
+    pub(crate) fn post(&self, make: impl FnOnce() -> Job) -> Option<Result<()>> {
         let shared = &self.shared;
         if !shared.posts.is_empty() {
-            // Behind those, which may be this thread's too.
-            return shared.post(make);
+            return None;
         }
         if shared.life.is_cancelled() {
-            return Err(Status::CLOSED.into());
+            return Some(Err(Status::CLOSED.into()));
         }
         let mut own_posts = self.own_posts.borrow_mut();
-        own_posts.try_reserve(1)?;
+        if let Err(error) = own_posts.try_reserve(1) {
+            return Some(Err(error.into()));
+        }
+        // The first one's wake-up stands until a look has found them all.
+        let wakes = own_posts.is_empty();
         // Made in its place: for `push_back` it would be made on the stack and copied, a fifth of all that a post costs.
         own_posts.extend(std::iter::once_with(make));
         shared.counters.posted_here.add(1);
-        shared.nested_wake();
-        Ok(())
+        if wakes {
+            shared.wake();
+        }
+        Some(Ok(()))
     }
 
     /// Asks to be woken by the next post. `false`: there is one already, go on.

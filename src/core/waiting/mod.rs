@@ -6,6 +6,7 @@
 
 pub(crate) mod fd;
 pub(crate) mod handoff;
+pub(crate) mod host_thread;
 pub(crate) mod inbox;
 pub(crate) mod io_thread;
 pub(crate) mod nested_wake;

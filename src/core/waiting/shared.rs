@@ -4,12 +4,14 @@
 //! What any thread does is here; what the host thread does inside a delivery is in [`super::nested_wake`].
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use super::handoff::{Begun, Pauses};
+use super::host_thread::HostThread;
 use super::posts::{Posts, Refused};
 use super::read_ahead::ReadAhead;
 use crate::clock::{Clock, FOREVER};
@@ -135,8 +137,7 @@ pub(crate) struct Shared {
     pub(crate) mark: ForkMark,
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) life: Life,
-    /// Changes when another thread adopts the guest.
-    host_thread: AtomicUsize,
+    host_thread: HostThread,
     /// Somebody has asked for a delivery, due or not, and no look at the poller has met it yet.
     requested: AtomicBool,
     pub(super) host_side: CachePadded<HostSide>,
@@ -181,7 +182,7 @@ impl Shared {
             mark: ForkMark::new()?,
             counters: CachePadded::default(),
             life: Life::default(),
-            host_thread: AtomicUsize::new(sys::this_thread()),
+            host_thread: HostThread::new(sys::this_thread(), sys::can_fence_all()),
             requested: AtomicBool::new(false),
             host_side: CachePadded::new(HostSide {
                 depth: AtomicU32::new(0),
@@ -204,7 +205,14 @@ impl Shared {
     }
 
     pub(crate) fn on_host_thread(&self) -> bool {
-        sys::this_thread() == self.host_thread.load(Ordering::Relaxed)
+        self.host_thread.is(sys::this_thread())
+    }
+
+    /// Does what only the host thread may, whenever it wants to; `None`: this is not the host thread, or one that has adopted the
+    /// guest.
+    #[inline(always)]
+    pub(crate) fn stay<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        self.host_thread.stay(sys::this_thread(), f)
     }
 
     /// This thread is the host thread from here on. Between two deliveries, and by the caller's word no
@@ -216,8 +224,10 @@ impl Shared {
                 "a delivery or batch of this guest is in progress: let it end before another thread adopts the guest",
             ));
         }
-        self.host_thread.store(sys::this_thread(), Ordering::Relaxed);
-        Ok(())
+        // Who stays does so for less than this, unless the system has stopped it there.
+        let pause = || std::thread::sleep(Duration::from_micros(50));
+        let adopted = self.host_thread.adopt(sys::this_thread(), sys::fence_all, pause);
+        adopted.map_err(|error| Error::os("fencing the other threads", &error))
     }
 
     /// A copy of the counters. Posts may run between the looks at the two numbers, in this order to

@@ -2,6 +2,7 @@
 
 pub(super) mod alarm;
 pub(super) mod child;
+pub(super) mod fence;
 pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;

@@ -15,6 +15,7 @@ mod winsock;
 
 pub(super) mod alarm;
 pub(super) mod child;
+pub(super) mod fence;
 pub(super) mod fork;
 pub(super) mod handle;
 pub(super) mod latch;
