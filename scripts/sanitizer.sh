@@ -58,9 +58,9 @@ fi
 # -rdynamic: the shared library finds the runtime in the program.
 link="-fno-sanitize=all -Wl,--whole-archive $runtime -Wl,--no-whole-archive -rdynamic -lpthread -ldl -lrt -lm -lstdc++"
 
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DASYNCGUEST_CARGO_TARGET_DIR="$root/target/$kind" \
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE= -DASYNCGUEST_CARGO_TARGET_DIR="$root/target/$kind" \
     -DASYNCGUEST_CARGO_TARGET=$target -DASYNCGUEST_TEST_TIMEOUT=60 -DASYNCGUEST_STATIC_TESTS= -DASYNCGUEST_BUILD_HOST_TESTS=OFF -DASYNCGUEST_BUILD_CPP_TESTS=$cpp \
-    -DCMAKE_C_FLAGS="-fsanitize=$kind -fno-omit-frame-pointer -g" -DCMAKE_CXX_FLAGS="-fsanitize=$kind -g" \
+    -DCMAKE_C_FLAGS="-fsanitize=$kind -fno-omit-frame-pointer -g1" -DCMAKE_CXX_FLAGS="-fsanitize=$kind -g1" \
     -DCMAKE_EXE_LINKER_FLAGS="$link" >/dev/null
 if [ "${1:-}" = fuzz ]; then
     shift
@@ -78,7 +78,7 @@ if [ "$objects" = 0 ] || [ "$inits" = 0 ]; then
     exit 1
 fi
 # shellcheck disable=SC2086 # a list of words
-${CC:-cc} -std=c11 -D_GNU_SOURCE -fsanitize="$kind" -g -Iinclude tests/sanitizer/bug.c "$library" \
+${CC:-cc} -std=c11 -D_GNU_SOURCE -fsanitize="$kind" -g1 -Iinclude tests/sanitizer/bug.c "$library" \
     $link -o "$build/bug"
 if report=$("$build/bug" "$kind" 2>&1); then
     echo "the deliberate bug went unnoticed" >&2
