@@ -88,6 +88,7 @@ class Gtk3(GLibStage):
     """A window of GTK 3, and Gtk.main."""
 
     name = "gtk3"
+    variant = True  # of GTK 4: the adapter is GLib's
     kit: Any = kits.Gtk3
     versions = {"Gtk": "3.0", "Gdk": "3.0"}
     extra = extra_glib.GTK3
@@ -156,6 +157,7 @@ class Gtk4(Gtk3):
     """A window of GTK 4, and a GLib.MainLoop."""
 
     name = "gtk4"
+    variant = False
     kit = kits.Gtk4
     versions = {"Gtk": "4.0", "Gdk": "4.0"}
     extra = EVENTS

@@ -13,6 +13,7 @@ class IPython(PromptToolkit):
     """The shell, which reads lines and runs them until it is told `exit`. It has no timers of its own."""
 
     name = "ipython"
+    variant = True
     inside = False
     again = False
     #: What a line typed at the prompt calls is no handler of a toolkit: IPython reports SystemExit, and goes on.

@@ -126,6 +126,7 @@ class PySide6(Qt):
 
 class PyQt5(Qt):
     name = "qt-pyqt5"
+    variant = True
     binding = "PyQt5"
 
 

@@ -55,6 +55,7 @@ class Tornado(Asyncio):
     """A program whose main loop is `IOLoop.start()`."""
 
     name = "tornado"
+    variant = True
     imports = ("tornado.ioloop", "asyncguest.hosts.tornado")
     extra = {"a_request_is_answered_by_a_guest": a_request_is_answered_by_a_guest}
 

@@ -39,7 +39,8 @@ class Stage:
     #: The only `sys.platform` that has it.
     system: ClassVar[str | None] = None
     drives: ClassVar[tuple[str, ...]] = ("fd", "thread")
-    #: The adapter of another stage in a program that is written otherwise: short runs play it in its first drive only.
+    #: The adapter of another stage, or one that adds only its beginning and end, in a program that is written otherwise or with
+    #: another release of the toolkit: short runs play it in its first drive only.
     variant: ClassVar[bool] = False
     #: The host can only be made inside its loop: `run(first)` makes it, then calls `first()` there.
     inside: ClassVar[bool] = False
