@@ -81,7 +81,7 @@ figures() {
 
 lint() {
     cargo clippy --all-targets -- -D warnings || return
-    [ "$extent" = quick ] || cargo clippy --all-targets --features test-hooks -- -D warnings || return
+    [ "$extent" = quick ] || cargo clippy --lib --features test-hooks -- -D warnings || return
     CARGO_TARGET_DIR=target/python cargo clippy --manifest-path bindings/python/Cargo.toml --locked -- -D warnings || return
     ./scripts/lint.sh python
 }
@@ -152,9 +152,9 @@ musl() {
 # Lanes are beside each other, since much of the tests' time is waiting: both cores always have something to do.
 lanes=()
 trap 'for each in "${lanes[@]}"; do kill -- "-$each" 2>/dev/null; done; exit 130' INT TERM
-lane() { # FUNCTION: stages, one after another; in a process group, so that Ctrl-C is not ignored there, and the trap ends it
+lane() { # FUNCTION [ARGUMENT]: stages, one after another; in a process group, so that Ctrl-C is not ignored there, and the trap ends it
     set -m
-    "$1" </dev/null &
+    "$@" </dev/null &
     set +m
     lanes+=($!)
 }
@@ -192,16 +192,19 @@ waiting() {
     stage bench ./benches/run.sh --quick
 }
 
-# Compilers, and tests with clocks that are slowed down: they get what the others leave.
-the_rest() {
+# Compilers, and tests with clocks that are slowed down: they get what the others leave. The longest is a lane of its own, since
+# what comes after the toolkits' end would have one core alone.
+sanitizer() { # KIND
     renice -n 10 "$BASHPID" >/dev/null
     if [ "$(uname -m)" = x86_64 ]; then
-        stage address ./scripts/sanitizer.sh address
-        stage thread ./scripts/sanitizer.sh thread
+        stage "$1" ./scripts/sanitizer.sh "$1"
     else
-        without address "written for x86_64"
-        without thread "written for x86_64"
+        without "$1" "written for x86_64"
     fi
+}
+
+the_rest() {
+    sanitizer thread
     stage loom ./scripts/loom.sh
     stage fallback fallback
     stage memcheck ./scripts/memcheck.sh
@@ -244,6 +247,7 @@ lane python_side
 wait "${lanes[0]}"
 lane toolkits
 lane waiting
+lane sanitizer address
 lane the_rest
 wait
 total
