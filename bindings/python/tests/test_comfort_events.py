@@ -1,6 +1,6 @@
 """`event` and `events`: the promises that are the same for each source. Here it is a signal of no toolkit's.
 
-Those of the toolkits are played on their stages: hosts/scenarios_comfort.py.
+Those of the toolkits are played on their stages: hosts/scenarios_events.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import inspect
 import threading
 import traceback
 import weakref
@@ -17,6 +18,7 @@ import asyncguest
 import pytest
 from asyncguest import SourceGone, event, events
 from helpers import Run, host_until, run_guest, settle
+from scripts import run_script
 
 
 class Signal:
@@ -434,6 +436,50 @@ def test_two_guests_wait_for_one_source(drive):
     for run in (one, other):
         host_until(run, lambda run=run: run.done)
         assert run.finish() == (7, True)
+
+
+# ---- the module
+
+
+def test_no_toolkit_is_imported_that_the_program_has_not_imported():
+    """Nor the module that knows it: whatever is asked for, also if there is no such source, dialog or owner."""
+    ended = run_script(
+        """
+        async def main():
+            before = set(sys.modules)
+            for ask in (asyncguest.event, asyncguest.events, asyncguest.dialog, asyncguest.Scope):
+                try:
+                    ask(object())
+                except TypeError:
+                    say(ask.__name__)
+            asyncguest.slot(asyncio.sleep, scope=asyncguest.Scope())
+            say(sorted(name for name in set(sys.modules) - before if name.startswith("asyncguest.sources._")))
+            found = {name.partition(".")[0] for name in sys.modules}
+            say(sorted(found & {"tkinter", "PySide6", "PyQt6", "PyQt5", "gi", "wx", "trio"}))
+
+        host = QueueHost()
+        asyncguest.Guest(host, done_callback=host.stop).start(main)
+        host.run()
+        host.close()
+        """
+    ).check()
+    assert ended.lines == ["event", "events", "dialog", "Scope", "['asyncguest.sources._connectable']", "[]"]
+
+
+def test_the_names_take_what_the_pages_say():
+    def said(what):
+        return {
+            name: parameter.default
+            for name, parameter in inspect.signature(what).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
+
+    assert said(event) == {"filter": None}
+    assert said(events) == {"filter": None, "keep": "all"}
+    assert said(asyncguest.slot) == {"busy": "overlap", "scope": None}
+    assert said(asyncguest.Scope) == {"closes": False, "deadline": 5.0}
+    assert said(asyncguest.in_thread) == {"on_progress": None, "every": 0.03}
+    assert issubclass(SourceGone, asyncguest.GuestError)
 
 
 # ---- bad input

@@ -213,6 +213,9 @@ def test_a_host_that_says_so_has_the_fd_left_alone(drive):
         await asyncio.sleep(0)
 
     run_guest(main, drive=drive, host_uses_signal_set_wakeup_fd=True)
+    host = QueueHost(drive)
+    host.uses_wakeup_fd = True  # or the host does
+    run_guest(main, host=host)
 
 
 def test_the_hosts_fd_stays_the_hosts(drive, own_wakeup_fd):
