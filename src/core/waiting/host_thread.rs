@@ -1,11 +1,13 @@
 //! L2. Which thread is the host thread.
 //!
 //! Owns: the answer, which changes when another thread adopts the guest. That may happen while the old host thread posts, as every
-//! thread may at any moment: so what it does without a lock is done by [`HostThread::stay`]. Imports `sync` alone, so that the
-//! models in `tests/loom` run this file.
+//! thread may at any moment: so what it does without a lock is done by [`HostThread::stay`]. Imports no more of the crate
+//! than `sync`, so that the models in `tests/loom` run this file.
 //!
 //! Of the two halves of a fence, who stays has the one that costs nothing, and who adopts the other. Only the thread that has
 //! started the guest ever stays, so that nobody else writes `staying`.
+
+use crossbeam_utils::CachePadded;
 
 use crate::sync::{light_fence, AtomicBool, AtomicUsize, Ordering};
 
@@ -13,14 +15,15 @@ pub(crate) struct HostThread {
     now: AtomicUsize,
     /// That which has started the guest; 0: nobody may stay.
     first: usize,
-    staying: AtomicBool,
+    /// Written with every post, beside what other threads read with theirs.
+    staying: CachePadded<AtomicBool>,
 }
 
 impl HostThread {
     /// `may_stay`: whether the others can be fenced by one that adopts the guest.
     pub(crate) fn new(me: usize, may_stay: bool) -> HostThread {
         let first = if may_stay { me } else { 0 };
-        HostThread { now: AtomicUsize::new(me), first, staying: AtomicBool::new(false) }
+        HostThread { now: AtomicUsize::new(me), first, staying: CachePadded::new(AtomicBool::new(false)) }
     }
 
     #[inline(always)]
