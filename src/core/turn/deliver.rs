@@ -92,8 +92,8 @@ impl Delivery {
     /// budget not spent.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<bool> {
-        if let Some(call) = self.current.take() {
-            self.settle(call);
+        if self.current.is_some() {
+            self.settle();
             // The callback or a drop function may have forked, and this be the child.
             self.reactor.shared.check_process()?;
         }
@@ -143,16 +143,21 @@ impl Delivery {
 
     /// The callback has returned, or was left by an exception.
     #[inline(always)]
-    fn settle(&self, call: Call) {
+    fn settle(&mut self) {
         let reactor = &self.reactor;
         if reactor.shared.mark.in_child() {
             // The event is the parent's.
-            std::mem::forget(call);
+            std::mem::forget(self.current.take());
             return;
         }
         reactor.shared.return_to_delivery();
         // The source's or post's own end, if this is it, comes after its callback has returned.
-        let Call::Source(id, source) = call else { return };
+        let Some(Call::Source(id, source)) = self.current.take_if(|call| matches!(call, Call::Source(..)))
+        else {
+            // In its place: to be moved costs as much as to be called.
+            self.current = None;
+            return;
+        };
         let Registry { table, connections, .. } = &*reactor.registry;
         table.borrow_mut().end_call(connections, id, &source, |hint| reactor.comes_again(id, hint));
         match source.settle(connections, id) {
@@ -242,8 +247,8 @@ impl Delivery {
 impl Drop for Delivery {
     /// The end: the next delivery is asked for if something is still due, else the waiting begins.
     fn drop(&mut self) {
-        if let Some(call) = self.current.take() {
-            self.settle(call);
+        if self.current.is_some() {
+            self.settle();
         }
         let reactor = &self.reactor;
         let shared = &reactor.shared;
@@ -279,12 +284,12 @@ impl Drop for Delivery {
 
 /// Events shorter than this make looks at the clock rarer.
 const QUICK: u64 = 1_000;
-const STRIDE_MAX: u32 = 8;
+const STRIDE_MAX: u32 = 16;
 
 /// The time that one delivery may take before the host gets its turn.
 ///
 /// Reading the clock costs as much as a short callback. So after callbacks of less than a
-/// microsecond each it is read at every second, fourth, at most eighth event, and at every one again
+/// microsecond each it is read at every second, fourth, at most sixteenth event, and at every one again
 /// after a longer one. In between the coarse clock, which costs a fifth, tells whether
 /// milliseconds have passed: a slow callback after quick ones is noticed when it returns.
 pub(super) struct Budget {
