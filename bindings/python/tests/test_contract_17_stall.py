@@ -10,29 +10,33 @@ import time
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run, host_until, run_guest
+from helpers import Run, run_guest, settle
 
 STALL_AFTER = 0.1
 
 
 class Reports:
-    """Collects what `on_stall` is told; `wait` waits for one while the host is stuck."""
+    """Collects what `on_stall` is told; `wait` waits for one while the host is stuck.
+
+    A machine that gives this process no time stalls it anywhere: only those that found `wait` are of a test's own.
+    """
 
     def __init__(self):
         self.all = []
-        self._came = threading.Event()
+        self.of_waits = []
+        self._came = threading.Semaphore(0)
 
     def __call__(self, report):
         assert threading.get_ident() != report.guest.host_thread
         self.all.append(report)
-        self._came.set()
+        if any(frame.name == "wait" and frame.filename == __file__ for frame in report.stack):
+            self.of_waits.append(report)
+            self._came.release()
 
     def wait(self):
         """Blocks the thread, which is the very stall; fails if no report comes while it lasts."""
-        came = self._came.wait(10)
-        self._came.clear()
-        assert came, "no report while the host was stuck"
-        return self.all[-1]
+        assert self._came.acquire(timeout=10), "no report while the host was stuck"
+        return self.of_waits[-1]
 
 
 def function_that_blocks(reports):
@@ -52,11 +56,11 @@ def test_guest_code_that_blocks_is_reported_while_it_does(drive):
         assert "function_that_blocks" in str(report) and __file__ in str(report)
         # One report for one stall, however long it lasts.
         time.sleep(2 * STALL_AFTER)
-        assert len(reports.all) == 1
+        assert len(reports.of_waits) == 1
         await asyncio.sleep(0.01)
         return asyncio.get_running_loop().guest.stats().stalls
 
-    assert run_guest(main, drive=drive, stall_after=STALL_AFTER, on_stall=reports) == 1
+    assert run_guest(main, drive=drive, stall_after=STALL_AFTER, on_stall=reports) >= 1
 
 
 def test_host_code_that_blocks_is_reported_while_it_does(drive):
@@ -89,36 +93,36 @@ def test_a_second_stall_is_a_second_report(drive):
             function_that_blocks(reports)
 
     run_guest(main, drive=drive, stall_after=STALL_AFTER, on_stall=reports)
-    assert len(reports.all) == 2
+    assert len(reports.of_waits) == 2
 
 
-@pytest.mark.parametrize("blocked", [0.3])
-def test_a_block_of_300_ms_gives_one_report(drive, blocked, caplog):
-    # USERS 30, with the logger as the default receiver.
+def test_a_block_gives_one_report_to_the_logger(drive, caplog):
+    # USERS 30, with the default receiver.
+    def told():
+        return [
+            text for text in caplog.messages if f'{__file__}", line ' in text and "time.sleep(0.01)  # here" in text
+        ]
+
     async def main():
         await asyncio.sleep(0.01)
-        time.sleep(blocked)
+        until = None
+        while until is None or time.monotonic() < until:
+            time.sleep(0.01)  # here
+            if until is None and told():
+                until = time.monotonic() + 2 * STALL_AFTER
         await asyncio.sleep(0.01)
 
     with caplog.at_level(logging.WARNING, "asyncguest"):
         run_guest(main, drive=drive, stall_after=STALL_AFTER)
-    records = [record for record in caplog.records if record.name == "asyncguest"]
-    assert len(records) == 1
-    assert f'{__file__}", line ' in records[0].getMessage()
-    assert "time.sleep(blocked)" in records[0].getMessage()
+    assert len(told()) == 1
     caplog.clear()
 
 
 def test_an_idle_guest_is_no_stall(drive):
     # Neither a guest that sleeps in a host that is idle, nor a host that is busy without anything due for the guest.
     reports, of_others = Reports(), Reports()
-    asleep = []
     run = Run(drive, stall_after=STALL_AFTER, on_stall=reports)
-
-    async def main():
-        await asyncio.sleep(0.001)
-        asleep.append(True)
-        await asyncio.Event().wait()
+    end = asyncio.Event()
 
     async def blocked():
         await asyncio.sleep(0)
@@ -131,51 +135,69 @@ def test_an_idle_guest_is_no_stall(drive):
         thread.start()
         return thread
 
-    run.start(main)
-    host_until(run, lambda: asleep)
-    before = len(reports.all)  # a busy machine may have stalled it until here
-    idle = other()
-    while idle.is_alive():
-        run.host.run_once(0.01)
-    other().join()  # busy
-    assert len(of_others.all) >= 2 and len(reports.all) == before
-    run.guest.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        run.finish()
+    def is_quiet():
+        run.guest.loop.call_soon(int)
+        settle(run)
+        before = len(reports.all)
+        idle = other()
+        while idle.is_alive():
+            run.host.run_once(0.01)
+        other().join()  # busy
+        return len(reports.all) == before
+
+    run.start(end.wait)
+    # A machine that stood still has stalled the delivery before that, and may tell of it late. But not each time.
+    assert any(is_quiet() for _ in range(10))
+    end.set()
+    run.finish()
+
+
+class Pauses:
+    """The longest time between two looks at the clock. A machine that gives this process no time for so long stalls it."""
+
+    def __init__(self):
+        self.began = self.last = time.monotonic()
+        self.longest = 0.0
+
+    def look(self):
+        """Returns the seconds since the first one."""
+        now = time.monotonic()
+        self.longest, self.last = max(self.longest, now - self.last), now
+        return now - self.began
 
 
 def test_a_saturated_guest_in_a_host_that_has_its_turns_is_no_stall(drive):
     reports = Reports()
 
     async def main():
-        began = last = time.monotonic()
-        longest = 0.0
-        while last < began + 0.3:
+        pauses = Pauses()
+        while pauses.look() < 0.3:
             await asyncio.sleep(0)
-            now = time.monotonic()
-            longest, last = max(longest, now - last), now
-        return longest
+        return list(reports.all), pauses.longest
 
-    longest = run_guest(main, drive=drive, stall_after=0.1, on_stall=reports)
-    # A machine that gives this process no time for so long stalls it.
-    assert reports.all == [] or longest > 0.1
+    reported, longest = run_guest(main, drive=drive, stall_after=STALL_AFTER, on_stall=reports)
+    assert reported == [] or longest > STALL_AFTER
 
 
 def test_a_dialog_is_no_stall(drive):
     # A nested loop that gives the guest its deliveries.
     reports = Reports()
-    run = Run(drive, stall_after=0.1, on_stall=reports)
+    run = Run(drive, stall_after=STALL_AFTER, on_stall=reports)
+
+    async def ticks():
+        while True:
+            await asyncio.sleep(0.01)
 
     async def main():
-        is_open = [True]
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.4, is_open.clear)
-        while is_open:
+        ticking, pauses = asyncio.create_task(ticks()), Pauses()
+        while pauses.look() < 0.4:
             run.host.run_once()
+        ticking.cancel()
+        return list(reports.all), pauses.longest
 
     run.start(main)
-    run.finish()
-    assert reports.all == []
+    reported, longest = run.finish()
+    assert reported == [] or longest > STALL_AFTER
 
 
 def test_an_on_stall_that_raises_is_told_and_harms_nothing(drive, caplog):
@@ -203,7 +225,9 @@ def test_a_loop_factory_that_blocks_is_reported(drive):
     def factory():
         loop = asyncguest.EventLoop()
         loop.call_soon_threadsafe(int)
-        assert reports.wait().guest is run.guest
+        report = reports.wait()
+        assert report.guest is run.guest
+        assert any(frame.name == "factory" for frame in report.stack)
         return loop
 
     async def main():

@@ -34,23 +34,20 @@ def test_random_sleeps_none_early(where: str) -> None:
 
 
 def test_one_sleep_after_another(where: str) -> None:
-    """With nothing else to wake the loop: each is a wait of its own, shorter than a poller's millisecond too."""
-    rng = random.Random(20)
+    """With nothing else to wake the loop, and shorter than a poller's millisecond: what counts those is late by 0.8 of one,
+    each time. So is a busy machine, but not each time."""
 
     async def main() -> list[float]:
-        loop = asyncio.get_running_loop()
-        late = []
-        for _ in range(100):
-            seconds = rng.uniform(0.0001, 0.003)
+        late = [1.0]
+        while len(late) < 20 or min(late) >= 0.0005:
             began = time.monotonic()
-            await asyncio.sleep(seconds)
-            late.append(time.monotonic() - began - seconds)
-        assert loop.time() > 0
+            await asyncio.sleep(0.0002)
+            late.append(time.monotonic() - began - 0.0002)
+            assert len(late) < 10_000, f"the best is late by {min(late) * 1e3:.2f} ms: a coarse timer"
         return late
 
-    late = sorted(run_anywhere(where, main))
-    assert late[0] > -2e-9, f"early by {-late[0] * 1e6:.1f} us"
-    assert late[10] < 0.001, f"the best tenth is late by up to {late[10] * 1e3:.2f} ms: a coarse timer"
+    late = run_anywhere(where, main)
+    assert min(late) > -2e-9, f"early by {-min(late) * 1e6:.1f} us"
 
 
 def test_timers_set_by_the_host_while_the_guest_sleeps(drive: str) -> None:

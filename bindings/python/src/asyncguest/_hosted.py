@@ -121,6 +121,7 @@ class HostedRun(Run):
             if self.state != "new":
                 raise GuestError(f"this guest is {self.state}: one Guest is one run, so make another for the next")
             self.guest = guest
+            self.live_here()
             deliveries = self._attach(self._make_loop())
         except BaseException:
             coroutine.close()
@@ -162,7 +163,6 @@ class HostedRun(Run):
     def _attach(self, loop: EventLoop) -> Deliveries:
         """Takes the host thread's asyncio and signal state, as far as it is free."""
         self.loop = loop
-        self.live_here()
         self.deliveries = deliveries = Deliveries(self, loop, self._budget, self._max_nesting)
         self._wakeup = WakeupFd(loop, loop.reactor)
         self.state = "running"
