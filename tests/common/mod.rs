@@ -173,14 +173,14 @@ impl Toy {
         self.lp.run_for(nanoseconds);
     }
 
-    /// Runs the loop until nothing has changed these figures for so long. A thread that stood still goes to sleep late;
-    /// one that wakes up for nothing never stays asleep.
+    /// Runs the loop until these figures stay, and nothing of the library would wake up by itself, by what the kernel tells:
+    /// one that does so once in a minute is found as one that does all the time.
     #[track_caller]
-    pub fn rests_for<T: PartialEq>(&self, nanoseconds: u64, figures: impl Fn(&Stats) -> T) {
+    pub fn rests<T: PartialEq>(&self, figures: impl Fn(&Stats) -> T) {
         eventually(|| {
             let before = figures(&self.stats());
-            self.run_for(nanoseconds);
-            figures(&self.stats()) == before
+            self.run_for(if cfg!(target_os = "linux") { MS } else { 100 * MS });
+            !wakes_by_itself() && figures(&self.stats()) == before
         });
     }
 

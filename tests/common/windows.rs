@@ -27,6 +27,11 @@ pub const EAI_SERVICE: i32 = WinSock::WSATYPE_NOT_FOUND;
 pub const IPPROTO_TCP: i32 = WinSock::IPPROTO_TCP;
 pub const SOCK_STREAM: i32 = WinSock::SOCK_STREAM;
 
+/// Whether one of the library's alarms or threads would wake up by itself: nobody tells that here.
+pub fn wakes_by_itself() -> bool {
+    false
+}
+
 /// SIGINT, which can be watched, and SIGTERM, which nobody sends.
 pub const SIGNAL: i32 = 2;
 pub const NO_SIGNAL: i32 = 15;

@@ -200,7 +200,7 @@ fn interest_zero(drive: Drive) {
         toy.add_fd(pipe.input(), 0, &probe, move |handle| handle.close(watched.id.get().unwrap()).unwrap());
     pipe.write(1);
     pipe.close_output();
-    toy.rests_for(100 * MS, |stats| (stats.batches, stats.io_wakeups));
+    toy.rests(|stats| (stats.batches, stats.io_wakeups));
     assert_eq!(probe.calls(), 0);
     toy.handle().fd_modify(id, READABLE).unwrap();
     toy.run_until(|| probe.drops() == 1);

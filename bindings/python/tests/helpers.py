@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncguest
@@ -155,18 +157,35 @@ def settle(run: Run) -> None:
     host_until(run, lambda: run.guest.loop.idle)
 
 
-def rests(host: QueueHost, figures: Callable[[], Any], seconds: float) -> None:
-    """Lets the host go on until nothing has changed the figures for so long. A thread that stood still goes to sleep late;
-    one that wakes up for nothing never stays asleep."""
+def rests(host: QueueHost, figures: Callable[[], Any]) -> None:
+    """Lets the host go on until nothing is due and nothing of the library would wake up by itself, by what the kernel tells:
+    one that does so once in a minute is found as one that does in each moment. `figures`: what a delivery changes."""
     until = time.monotonic() + 10
     while True:
-        before, end = figures(), time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            host.run_once(left)
-        after = figures()
-        if after == before:
+        before = figures()
+        host.run_once(0.01)
+        found, after = wakers(), figures()
+        if not found and after == before:
             return
-        assert time.monotonic() < until, f"while nothing was due, {before} became {after}"
+        assert time.monotonic() < until, f"while nothing was due, {before} became {after}: {found}"
+
+
+def wakers(seconds: int = 600) -> list[str]:
+    """What of the library would wake up within so many seconds: its alarms, and its threads, which wait with a limit or not
+    at all. On systems other than Linux nobody tells."""
+    found: list[str] = []
+    if sys.platform != "linux":
+        return found
+    for fd in [fd for fd, what in open_fds().items() if "timerfd" in what]:
+        left = re.search(r"it_value: \((\d+), (\d+)\)", Path(f"/proc/self/fdinfo/{fd}").read_text())
+        if left and left[0] != "it_value: (0, 0)" and int(left[1]) < seconds:
+            found.append(left[0])
+    for thread in Path("/proc/self/task").glob("*"):
+        if (thread / "comm").read_text().startswith("asyncguest-"):
+            call = (thread / "syscall").read_text().split()
+            if len(call) < 5 or int(call[4], 16) != 0xFFFFFFFF:  # the timeout of epoll_wait
+                found.append(" ".join(call))
+    return found
 
 
 class Dialog:

@@ -93,7 +93,7 @@ def test_idle_counts_nothing(drive):
         stats = run.guest.stats()
         return stats.batches, stats.io_wakeups, stats.tokens
 
-    rests(run.host, figures, 0.3)
+    rests(run.host, figures)
     gate[0].set()
     run.finish()
 

@@ -119,7 +119,7 @@ def test_idle_is_idle(one_cpu, drive):
     def figures():
         return [(stats.batches, stats.io_wakeups) for stats in (guest.stats() for guest in guests)]
 
-    rests(host, figures, 0.3)
+    rests(host, figures)
     for gate in gates:
         gate.set()
     host.run()

@@ -8,9 +8,9 @@ from asyncguest import GuestStats
 from helpers import Run, host_until, rests, settle
 
 
-def quiet(run: Run, seconds: float = 0.3) -> None:
-    """Lets the host go on until the guest has had no delivery for so long."""
-    rests(run.host, lambda: run.guest.stats().batches, seconds)  # type: ignore[arg-type]
+def quiet(run: Run) -> None:
+    """Lets the host go on until the guest sleeps."""
+    rests(run.host, lambda: run.guest.stats().batches)  # type: ignore[arg-type]
 
 
 def idle_run(drive: str) -> tuple[Run, asyncio.Event]:
@@ -18,7 +18,7 @@ def idle_run(drive: str) -> tuple[Run, asyncio.Event]:
     run = Run(drive, debug=False, batch_budget=60.0)
     run.start(end.wait)
     settle(run)
-    quiet(run, 0.02)
+    quiet(run)
     return run, end
 
 
