@@ -38,6 +38,8 @@ class BaseRun:
         self._thread: threading.Thread | None = None
         #: The host took no posts any more.
         self.abandoned = False
+        #: Nothing is left but to give the host thread back and to tell. Each delivery asks.
+        self.is_over = False
         #: This process is a fork of the one that started the run: the run is the parent's.
         self.forked = False
 
@@ -68,11 +70,6 @@ class BaseRun:
     @property
     def is_cancelling(self) -> bool:
         """It was cancelled and has not ended yet."""
-        raise NotImplementedError
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing is left but to give the host thread back and to tell."""
         raise NotImplementedError
 
     # ---- what they tell

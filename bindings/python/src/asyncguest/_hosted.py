@@ -220,13 +220,19 @@ class HostedRun(Run):
         swap_current_task(loop, None)
         hold()
         try:
-            cleaning_up = clean_up(loop, cancel_all(loop))
+            cleaning_up = self._clean_up(loop, cancel_all(loop))
             # Not by the loop's task factory, which is the user's and may fail.
             self.clean_up_task = asyncio.Task(cleaning_up, loop=loop, name="asyncguest clean-up")
             # At once, or one of those that end could cancel it before.
             self.deliveries.run_first_step(self.clean_up_task, cleaning_up)
         finally:
             let_go()
+
+    async def _clean_up(self, loop: EventLoop, cancelled: set[asyncio.Task[Any]]) -> None:
+        try:
+            await clean_up(loop, cancelled)
+        finally:
+            self.is_over = True
 
     def shutdown(self, deadline: float) -> bool:
         if self.state in ("new", "ended") or self.forked:

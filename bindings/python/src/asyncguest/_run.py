@@ -50,13 +50,6 @@ class Run(BaseRun):
             return False
         return self._was_cancelled or task.cancelling() > 0
 
-    @property
-    def is_over(self) -> bool:
-        """Nothing is left but to close the loop and to tell."""
-        if self.failure is not None:
-            return self.state in ("running", "ending")
-        return self.clean_up_task is not None and self.clean_up_task.done() and self.state == "ending"
-
     # ---- what they tell
 
     def keep(self, task: asyncio.Task[Any]) -> None:
@@ -93,7 +86,7 @@ class Run(BaseRun):
     def break_down(self, error: Exception) -> None:
         """The loop itself has failed, outside of any callback: the run ends, with `error` as its outcome."""
         if self.failure is None:
-            self.failure = error
+            self.failure, self.is_over = error, True
             self.report(f"the event loop itself has failed, which ends {self.title}", error)
 
     def report(self, message: str, error: BaseException) -> None:

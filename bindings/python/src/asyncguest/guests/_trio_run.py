@@ -93,10 +93,6 @@ class TrioRun(BaseRun):
         """See `TrioGuest.is_cancelling`."""
         return self._was_cancelled and self.outcome is None
 
-    @property
-    def is_over(self) -> bool:
-        return self.outcome is not None and self.state == "running"
-
     # ---- the start
 
     def start(self, guest: Any, coroutine: Coroutine[Any, Any, Any], options: dict[str, Any]) -> None:
@@ -194,7 +190,7 @@ class TrioRun(BaseRun):
 
     def _end_by(self, error: BaseException) -> None:
         self._failure = error
-        self.outcome = self.outcome or Error(error)
+        self.outcome, self.is_over = self.outcome or Error(error), True
         _given_up.append(self)
 
     def report(self, message: str, error: BaseException) -> None:
@@ -202,7 +198,7 @@ class TrioRun(BaseRun):
 
     def _trio_is_done(self, outcome: Outcome[Any]) -> None:
         """In Trio's last tick."""
-        self.outcome = outcome
+        self.outcome, self.is_over = outcome, True
 
     def shutdown(self, deadline: float) -> bool:
         """See `TrioGuest.shutdown`."""
