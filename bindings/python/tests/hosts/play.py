@@ -20,10 +20,14 @@ import json
 import sys
 
 import asyncguest
+from asyncguest._hostcheck._checks import BY_NAME
 from libraries import LIBRARIES
 from scenarios import Scenario, scenarios_for
 from stages import Stage, find_stage, harness, modules, notes, stages_of
 from watched import Forked, Started, become
+
+#: Seconds for each check: wine on a busy machine takes long.
+CHECK = 10.0 if sys.platform != "win32" else 60.0
 
 
 def play_here(kind: type[Stage], drive: str, play: Scenario) -> None:
@@ -59,11 +63,9 @@ def import_what_is_slow(kind: type[Stage]) -> None:
 def check(kind: type[Stage]) -> int:
     """hostcheck. Its checks share a process, which is no place for a toolkit that can be started once."""
     factory = functools.partial(harness, kind.name)
-    from asyncguest._hostcheck._checks import BY_NAME  # which Windows does not have
-
     if kind.again:
-        return 0 if asyncguest.hostcheck(factory, verbose=True).ok else 1
-    reports = [asyncguest.hostcheck(factory, only=[name]) for name in BY_NAME]
+        return 0 if asyncguest.hostcheck(factory, verbose=True, timeout=CHECK).ok else 1
+    reports = [asyncguest.hostcheck(factory, only=[name], timeout=CHECK) for name in BY_NAME]
     whole = asyncguest.HostReport(
         reports[0].adapter,
         tuple(result for report in reports for result in report.checks),

@@ -238,7 +238,7 @@ def find_stage(name: str) -> type[Stage]:
 def harness(name: str) -> asyncguest.Harness:
     """The stage, for `asyncguest.hostcheck`."""
     kind = find_stage(name)
-    stage = kind(kind.drives[0])
+    stage = kind(kind.drives[0] if sys.platform != "win32" else "thread")
     return asyncguest.Harness(
         (lambda: stage.host) if stage.inside else stage.host,
         run=stage.run,

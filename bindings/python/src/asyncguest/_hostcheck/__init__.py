@@ -28,14 +28,11 @@ def hostcheck(
     call with `if __name__ == "__main__":`.
     `verbose`: a line for each check. `only`: the names of the checks to run, default all. `timeout`: seconds for each.
 
-    Not on Windows yet (RuntimeError). It always comes back: a check that hangs is a finding, with the Python stack of the host thread.
+    On Windows drive "fd" is not checked. It always comes back: a check that hangs is a finding, with the Python stack of the host
+    thread.
     """
     if getattr(sys, "frozen", False):
         raise RuntimeError("hostcheck starts interpreters, and a frozen program has none: check the adapter unfrozen")
-    if sys.platform == "win32":
-        raise RuntimeError(
-            "hostcheck polls pipes, which Windows cannot: check the adapter on Linux, or play it by hand"
-        )
     from ._parent import Checking  # here, so that programs that check nothing need not import it
 
     report = Checking(adapter, only, timeout, sys.stdout if verbose else None).run()

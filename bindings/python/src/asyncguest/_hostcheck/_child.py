@@ -1,6 +1,7 @@
 """The process that runs checks, one after another, on its main thread.
 
-Owns: the pipe of answers, which any thread may write to, and a watchdog thread for each check.
+Owns: the pipe of answers, which any thread may write to, and a watchdog thread for each check. It was its stdout, where what
+others print must not come: that goes to stderr.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from ._traces import trace_of
 
 def main() -> None:
     """Reads requests from stdin until it ends."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
     config = json.loads(sys.stdin.readline())
     lock = threading.Lock()
 
     def answer(**what: Any) -> None:
         with lock:
-            os.write(config["answers"], json.dumps(what).encode() + b"\n")
+            os.write(answers, json.dumps(what).encode() + b"\n")
 
     # What the library has to say of a bad host is said in the findings.
     logging.getLogger("asyncguest").propagate = False

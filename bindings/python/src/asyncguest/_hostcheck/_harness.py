@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,8 @@ class Harness:
     @staticmethod
     def drives(host: Host) -> list[str]:
         """How a guest can be driven in it."""
-        found = ["fd"] if host.watches_fds else []
+        # What the check of watches has are pipes, and what a host could watch on Windows are handles.
+        found = ["fd"] if host.watches_fds and sys.platform != "win32" else []
         if can_post(host):
             found.append("thread")
         if not found:

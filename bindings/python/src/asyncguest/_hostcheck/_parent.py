@@ -1,6 +1,6 @@
 """The side that asks for checks: it starts the processes that run them, and outlives whatever they do.
 
-Owns: one child process at a time, and the pipe of its answers.
+Owns: one child process at a time, and the thread that reads its answers.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import base64
 import json
 import os
 import pickle
+import queue
 import re
-import select
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator
 from time import monotonic
 from typing import IO, Any
@@ -149,26 +150,23 @@ class _Child:
 
     def __init__(self, adapter: bytes, timeout: float) -> None:
         self._output = tempfile.TemporaryFile()
-        self._read, write = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
-                stdout=self._output,
+                stdout=subprocess.PIPE,
                 stderr=self._output,
-                pass_fds=(write,),
             )
         except BaseException:
-            os.close(self._read)
             self._output.close()
             raise
-        finally:
-            os.close(write)
-        self._buffer = b""
+        #: The lines that it has answered; the last one is empty.
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._listener = threading.Thread(target=self._listen, name="hostcheck listener", daemon=True)
+        self._listener.start()
         self.send(
             {
                 "adapter": base64.b64encode(adapter).decode(),
-                "answers": write,
                 "timeout": timeout,
                 "main": main_program() if b"__main__" in adapter else None,
             }
@@ -186,20 +184,22 @@ class _Child:
     def answers(self, timeout: float) -> Iterator[dict[str, Any]]:
         """What it answers, until it ends or is silent for too long."""
         until = monotonic() + timeout
-        poll = select.poll()  # type: ignore[attr-defined, unused-ignore]  # which Windows does not have
-        poll.register(self._read, select.POLLIN)  # type: ignore[attr-defined, unused-ignore]
         while True:
-            line, newline, rest = self._buffer.partition(b"\n")
-            if newline:
-                self._buffer = rest
-                yield json.loads(line)
-                continue
-            if not poll.poll(max(0.0, until - monotonic()) * 1000):
+            try:
+                line = self._answers.get(timeout=max(0.0, until - monotonic()))
+            except queue.Empty:
                 return
-            data = os.read(self._read, 65536)
-            if not data:
+            if not line:
                 return
-            self._buffer += data
+            yield json.loads(line)
+
+    def _listen(self) -> None:
+        """A thread of its own: not every system can wait for a pipe with a limit of time."""
+        assert self._process.stdout is not None
+        with self._process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
+        self._answers.put(b"")
 
     def leave(self, timeout: float) -> bool:
         """Asks it to end as interpreters do. Returns whether it did."""
@@ -225,7 +225,7 @@ class _Child:
                 self._process.stdin.close()
             except OSError:
                 pass
-        os.close(self._read)
+        self._listener.join(1.0)  # or a fork of it holds the pipe
         self._output.seek(0)
         output = self._output.read().decode(errors="replace")
         self._output.close()
