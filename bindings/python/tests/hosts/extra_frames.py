@@ -63,14 +63,19 @@ def a_pause_is_as_long_as_it_was_asked_to_be(stage: Any) -> None:
     assert min(busy[1:]) >= 0, busy
 
 
+def without_poll(stage: Any) -> Any:
+    """A host of the stage's kind that was made where there is no poll()."""
+    kept = vars(select).pop("poll", None)
+    try:
+        return type(stage.host)()
+    finally:
+        if kept is not None:
+            vars(select).update(poll=kept)
+
+
 def a_system_without_poll(stage: Any) -> None:
     """As Windows is: the guest is driven by a thread, and pauses wait for a socket."""
-    kept = select.poll
-    del select.poll
-    try:
-        host = type(stage.host)()
-    finally:
-        select.poll = kept
+    host = without_poll(stage)
     assert not host.watches_fds
     try:
         type(stage.host).watch(host, 0, bool)

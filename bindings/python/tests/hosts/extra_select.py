@@ -6,13 +6,12 @@ Owns: nothing. Each function is a scenario on the last stage of `stage_frames`.
 from __future__ import annotations
 
 import asyncio
-import os
-import select
 import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from extra_frames import without_poll
 from scenarios_end import stay
 from stages import Run
 
@@ -28,12 +27,7 @@ async def spin() -> None:
 
 def hosts(stage: Any) -> list[Any]:
     """The stage's, and one as on a system without poll()."""
-    kept = select.poll
-    del select.poll
-    try:
-        return [stage.host, type(stage.host)()]
-    finally:
-        select.poll = kept
+    return [stage.host, without_poll(stage)]
 
 
 def an_fd_ends_the_pause(stage: Any) -> None:
@@ -47,10 +41,10 @@ def an_fd_ends_the_pause(stage: Any) -> None:
             assert host.sleep(0.02, left) == [] and monotonic() - began >= 0.02
             right.send(b"x")
             assert host.sleep(None, stage.read_end, left) == [left]
-            os.write(stage.write_end, b"x")
+            stage.ring()
             assert host.sleep(3600, left, stage.read_end) == [left, stage.read_end]
             assert host.sleep(10.0**12, left.fileno(), left) == [left.fileno(), left]
-            os.read(stage.read_end, 1)
+            stage.hear()
             left.recv(1)
             right.close()
             assert host.sleep(None, left) == [left], "its end is something to read"
@@ -74,7 +68,7 @@ def a_run_that_is_over_ends_the_pause(stage: Any) -> None:
 
 def neither_side_keeps_the_other_one_out(stage: Any) -> None:
     """A guest that is never idle, and an fd that is readable all the time."""
-    os.write(stage.write_end, b"x")
+    stage.ring()
     for host in hosts(stage):
         run = Run(stage, spin, host=host, then=stay, batch_budget=0.002)
         for _ in range(20):
@@ -82,7 +76,7 @@ def neither_side_keeps_the_other_one_out(stage: Any) -> None:
             while run.guest.stats().batches == before:  # in drive THREAD it is to be posted first
                 assert host.sleep(None, stage.read_end) == [stage.read_end]
         run.guest.shutdown()
-    os.read(stage.read_end, 1)
+    stage.hear()
 
 
 def a_pause_inside_of_a_pause(stage: Any) -> None:
@@ -92,9 +86,9 @@ def a_pause_inside_of_a_pause(stage: Any) -> None:
 
         async def main(host: Any = host, found: Any = found) -> None:
             await asyncio.sleep(0)
-            os.write(stage.write_end, b"x")
+            stage.ring()
             found.append(host.sleep(None, stage.read_end))
-            os.read(stage.read_end, 1)
+            stage.hear()
 
         run = Run(stage, main, host=host, then=stay)
         while not run.done:
@@ -104,8 +98,9 @@ def a_pause_inside_of_a_pause(stage: Any) -> None:
 
 def what_cannot_be_waited_for(stage: Any) -> None:
     """Each with its own words."""
-    closed = os.dup(stage.read_end)
-    os.close(closed)
+    ours = socket.socket()
+    closed = ours.fileno()
+    ours.close()
     gone = socket.socket()
     gone.close()
 
@@ -122,7 +117,7 @@ def what_cannot_be_waited_for(stage: Any) -> None:
         says("has the fd -1: it is closed", ValueError, lambda host=host: host.sleep(1, gone))
         says("is neither an fd nor an object with fileno()", ValueError, lambda host=host: host.sleep(1, None))
         says("", TypeError, lambda host=host: host.sleep("1"))
-    says(f"fd {closed} is closed: leave it out of sleep()", OSError, lambda: stage.host.sleep(None, closed))
+        says(f"fd {closed} is closed", OSError, lambda host=host: host.sleep(None, closed))
 
 
 EXTRA = {

@@ -1,14 +1,18 @@
-"""A program of asyncio on stage: it has no window, so its frames are timers, and its clicks a byte on a socket."""
+"""A program of asyncio on stage: it has no window, so its frames are timers, and its clicks a byte on a socket; on Windows,
+whose loop watches no sockets, callbacks."""
 
 from __future__ import annotations
 
 import asyncio
 import platform
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import stages
+
+WATCHES = sys.platform != "win32"
 
 
 class Asyncio(stages.Stage):
@@ -24,7 +28,8 @@ class Asyncio(stages.Stage):
         self.hand, self.button = socket.socketpair()
         self.button.setblocking(False)
         self.handler: Callable[[], object] = bool
-        self.loop.add_reader(self.button, self.pressed)
+        if WATCHES:
+            self.loop.add_reader(self.button, self.pressed)
         self.later(0, self.paint)
 
     def make_loop(self) -> asyncio.AbstractEventLoop:
@@ -65,14 +70,18 @@ class Asyncio(stages.Stage):
 
     def click(self, function: Callable[[], object]) -> None:
         self.handler = function
-        self.hand.send(b"x")
+        if WATCHES:
+            self.hand.send(b"x")
+        else:
+            self.loop.call_soon(function)
 
     def later(self, seconds: float, function: Callable[[], object]) -> None:
         self.loop.call_later(seconds, function)
 
     def destroy(self) -> None:
         if not self.loop.is_closed():
-            self.loop.remove_reader(self.button)
+            if WATCHES:
+                self.loop.remove_reader(self.button)
             self.hand.close()
             self.button.close()
             self.loop.close()

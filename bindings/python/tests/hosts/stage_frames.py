@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import os
+import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -14,6 +16,9 @@ import asyncguest
 import stages
 from extra_frames import EXTRA
 from extra_select import EXTRA as EXTRA_OF_SELECT
+
+#: What a loop on Windows can wait for is a socket.
+PIPES = sys.platform != "win32"
 
 
 class Frames(stages.Stage):
@@ -26,14 +31,17 @@ class Frames(stages.Stage):
     extra = EXTRA
 
     def __init__(self, drive: str) -> None:
-        from asyncguest.hosts.frames import FramesHost
-
         super().__init__(drive)
-        self.host = FramesHost(drive)
+        self.host = self.make_host()
         self.goes_on = True
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self.frame()
+
+    def make_host(self) -> Any:
+        from asyncguest.hosts.frames import FramesHost
+
+        return FramesHost(self.drive)
 
     def version(self) -> str:
         return f"asyncguest {asyncguest.__version__}"
@@ -79,7 +87,7 @@ class Deliver(Frames):
 
 
 class Select(Frames):
-    """A loop that waits for a pipe, as others do for a keyboard or a socket, or until something of its own is due."""
+    """A loop that waits for a pipe (on Windows a socket), as others do for a keyboard, or until something of its own is due."""
 
     name = "select loop"
     variant = True
@@ -88,7 +96,7 @@ class Select(Frames):
 
     def __init__(self, drive: str) -> None:
         super().__init__(drive)
-        self.read_end, self.write_end = os.pipe()
+        self.read_end, self.write_end = os.pipe() if PIPES else (end.detach() for end in socket.socketpair())
         self._clicks: deque[Callable[[], object]] = deque()
         self._next_frame = 0.0
 
@@ -97,7 +105,7 @@ class Select(Frames):
         with self.host:
             while self.goes_on:
                 if self.host.sleep(self.time_left(), self.read_end):
-                    os.read(self.read_end, 1)
+                    self.hear()
                     self._clicks.popleft()()
                 for _ in range(len(self._due)):
                     if self._due and self._due[0][0] <= monotonic():
@@ -120,4 +128,58 @@ class Select(Frames):
 
     def click(self, function: Callable[[], object]) -> None:
         self._clicks.append(function)
-        os.write(self.write_end, b"x")
+        self.ring()
+
+    def ring(self) -> None:
+        """Makes the reading end readable."""
+        if PIPES:
+            os.write(self.write_end, b"x")
+        else:
+            end = socket.socket(fileno=self.write_end)
+            end.send(b"x")
+            end.detach()
+
+    def hear(self) -> None:
+        """Takes what is there to be read."""
+        if PIPES:
+            os.read(self.read_end, 1)
+        else:
+            end = socket.socket(fileno=self.read_end)
+            end.recv(1)
+            end.detach()
+
+
+class Queue(Select):
+    """`QueueHost`: a thread without a loop. What its jobs raise, and its end, are the program's own affair."""
+
+    name = "queue"
+    extra: dict[str, Any] = {}
+
+    def make_host(self) -> Any:
+        from asyncguest.hosts.queue import QueueHost
+
+        return QueueHost(self.drive)
+
+    def run(self, first: object = None) -> None:
+        self.goes_on = True
+        try:
+            while self.goes_on:
+                try:
+                    self.host.run_once(self.time_left())
+                except asyncguest.GuestClosed:
+                    raise  # in the child of a fork
+                except Exception as error:  # a job's, or a done_callback's
+                    sys.excepthook(type(error), error, error.__traceback__)
+                for _ in range(len(self._due)):
+                    if self._due and self._due[0][0] <= monotonic():
+                        heapq.heappop(self._due)[2]()
+        finally:
+            for run in self.runs:
+                run.guest.shutdown()
+
+    def click(self, function: Callable[[], object]) -> None:
+        self.host.post(function)
+
+    def destroy(self) -> None:
+        if self.host is not None:
+            self.host.close()

@@ -1,4 +1,4 @@
-"""Windows' own message loop on stage, by ctypes."""
+"""Windows' own message loop on stage, by ctypes and by pywin32."""
 
 from __future__ import annotations
 
@@ -128,6 +128,9 @@ class Win32(stages.Stage):
                 self.later(0.01, close)
 
         self.later(seconds, close)
+        self.message_box(title)
+
+    def message_box(self, title: str) -> None:
         self.user32.MessageBoxW(None, "text", title, 0)
 
     def destroy(self) -> None:
@@ -135,3 +138,41 @@ class Win32(stages.Stage):
         if window.value:
             self.user32.DestroyWindow(window)
         self.user32.UnregisterClassW(self.kind, None)
+
+
+class PyWin32(Win32):
+    """The same in a loop of the program's own, `win32gui.PumpMessages()`, with pywin32's message boxes."""
+
+    name = "win32-pywin32"
+    variant = True
+    imports = ("win32gui", "asyncguest.hosts.win32")
+    #: What goes by `Win32Host.run` is left out: this program does not call it.
+    only = (
+        "a_burst_of_wakes_from_four_threads",
+        "a_click_calls_loop_methods_of_an_idle_guest",
+        "others_tick_while_a_dialog_stands",
+        "dialogs_three_deep",
+        "starts_before_the_loop",
+        "starts_inside_the_loop",
+        "start_finds_the_host_by_itself",
+        "timers_and_sockets_go_on_while_the_window_moves",
+        "two_guests_share_the_host",
+        "the_window_is_closed_in_mid_run",
+    )
+
+    def __init__(self, drive: str) -> None:
+        import win32gui
+
+        self.win32gui: Any = win32gui
+        super().__init__(drive)
+
+    def run(self, first: object = None) -> None:
+        self.win32gui.PumpMessages()
+        for run in self.runs:
+            run.guest.shutdown()
+
+    def quit(self) -> None:
+        self.win32gui.PostQuitMessage(0)
+
+    def message_box(self, title: str) -> None:
+        self.win32gui.MessageBox(None, "text", title, 0)

@@ -162,10 +162,18 @@ class FramesHost(JobHost):
 
     def _select(self, seconds: float, fds: list[int]) -> set[int]:
         fds = [*fds, *self._wake_fds()]
-        if fds:
+        if not fds:
+            sleep(seconds)
+            return set()
+        try:
             return set(select.select(fds, (), (), seconds)[0])
-        sleep(seconds)
-        return set()
+        except OSError:
+            for fd in fds:
+                try:
+                    select.select([fd], (), (), 0)
+                except OSError as error:
+                    raise OSError(error.errno, f"fd {fd} is closed, or no socket: leave it out of sleep()") from error
+            raise
 
     def _wake_fds(self) -> list[int]:
         return [] if self._wake_read is None else [self._wake_read.fileno()]
