@@ -135,10 +135,23 @@ def test_killed_after_its_end(where: str) -> None:
     assert run_anywhere(where, main) == 7
 
 
-def test_reaped_by_somebody_else(where: str, waiting: str, caplog: pytest.LogCaptureFixture) -> None:
-    if waiting != "pidfd":
-        pytest.skip("the thread of the loop waits for the child first")
+def test_its_number_is_no_other_processs_until_its_end_is_told(where: str) -> None:
+    """Whoever has heard of the end first: what is sent to it by then must not reach another process."""
 
+    async def main() -> int:
+        process = await sleeping()
+        waits = [thread for thread in threading.enumerate() if thread.name == f"asyncguest child {process.pid}"]
+        process.kill()
+        for thread in waits:
+            thread.join()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ChildProcessError, if it is reaped
+        assert process.returncode is None
+        return await process.wait()
+
+    assert run_anywhere(where, main) == -signal.SIGKILL
+
+
+def test_reaped_by_somebody_else(where: str, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> int:
         process = await ended(7, reaped=True)
         return await process.wait()

@@ -13,6 +13,7 @@ assert sys.platform != "win32"
 import asyncio
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
 from ._compat import SubprocessTransport
@@ -76,15 +77,24 @@ class Children:
         self._loop.remove_reader(pidfd)
         self._pidfds.discard(pidfd)
         os.close(pidfd)
-        self._ended(transport, _reap(transport.get_pid()))
+        self._gone(transport)
 
     def _wait(self, transport: Any) -> None:
-        """The whole life of a thread that stands in for a pidfd."""
-        status = _reap(transport.get_pid())
+        """The whole life of a thread that stands in for a pidfd: as with one, the loop's thread reaps the child and tells of it
+        in one go, since its number is another process's as soon as it is reaped."""
+        pid = transport.get_pid()
         try:
-            self._loop.call_soon_threadsafe(self._ended, transport, status)
+            if sys.platform == "linux":  # elsewhere there is no such call, or it tells of stopped children, too
+                with suppress(ChildProcessError):  # somebody else has reaped it
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+                self._loop.call_soon_threadsafe(self._gone, transport)
+            else:
+                self._loop.call_soon_threadsafe(self._ended, transport, _reap(pid))
         except RuntimeError:
-            pass  # the loop was closed before the child ended
+            _reap(pid)  # the loop was closed before the child ended
+
+    def _gone(self, transport: Any) -> None:
+        self._ended(transport, _reap(transport.get_pid()))
 
     def _ended(self, transport: Any, status: int | None) -> None:
         pid = transport.get_pid()
