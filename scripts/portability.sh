@@ -9,9 +9,9 @@
 # ASYNCGUEST_PORTABILITY names. It is made once (4 GB; some minutes) and kept between runs, with what was built in it.
 # Tests run as they are, each program with a limit of time; what a system leaves out stands with its reason on the line of
 # its cfg or #ifndef in the tests, and is listed below the table. Logs are in build/logs/portability. What is for Windows alone
-# is in scripts/portability. The Python package's row, `python`, also wants what scripts/wheels.sh does: PyPI, and rustup. Two take
-# long and are not among the targets unless they are named: `conformance`, CPython's own tests of asyncio, which wants a CPython 3.13
-# with its own tests, and `hosts`, the Python hosts on their toolkits.
+# is in scripts/portability. The Python package's row, `python`, also wants what scripts/wheels.sh does: PyPI, and rustup. Three are
+# not among the targets unless they are named: `conformance`, CPython's own tests of asyncio, which wants a CPython 3.13 with its own
+# tests; `hosts`, the Python hosts on their toolkits; and `pictures` of these and of the demo, which wants Xvfb.
 #
 # Ends with 77 where it cannot run; the last line says why. Else the last line counts: "N passed, N failed".
 set -uo pipefail
@@ -195,6 +195,7 @@ main() {
             python) python_package ;;
             conformance) python_conformance ;;
             hosts) python_hosts ;;
+            pictures) python_pictures ;;
             aarch64 | aarch64-unknown-linux-gnu) aarch64 ;;
             *) checked "$name" ;;
         esac
