@@ -189,6 +189,7 @@ main() {
     fi
     : >"$logs/times"
     [ $# != 0 ] || set -- windows python x86_64-pc-windows-msvc aarch64 aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android
+    [[ " $* " != *" python "* ]] || begin_wheel
     for name in "$@"; do
         case $name in
             windows | x86_64-pc-windows-gnu) windows ;;

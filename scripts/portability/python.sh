@@ -22,6 +22,13 @@ with tarfile.open(next(folder.glob("winpython*.tar.gz"))) as sdist:
 PYTHON
 }
 
+# It compiles while what comes before it waits.
+wheel_builds=
+begin_wheel() {
+    nice -n 10 timeout 3000 scripts/wheels.sh x86_64-pc-windows-gnu >"$logs/python-wheel.log" 2>&1 </dev/null &
+    wheel_builds=$!
+}
+
 # The wheel, and that CPython with it. Once for all rows.
 installed=
 windows_wheel() {
@@ -31,7 +38,8 @@ windows_wheel() {
         notes+=("the Python package: wants python3")
         return 1
     }
-    timeout 3000 scripts/wheels.sh x86_64-pc-windows-gnu >"$logs/python-wheel.log" 2>&1 || built=FAIL
+    [ -n "$wheel_builds" ] || begin_wheel
+    wait "$wheel_builds" || built=FAIL
     if note=$(grep '^skip' "$logs/python-wheel.log"); then
         notes+=("the Python package: $note")
         return 1
