@@ -4,7 +4,7 @@
 //! here, so this one says by `__class__` that it is one: that is what `isinstance` asks, and `super()` in asyncio's methods,
 //! which are used for all that is no part of a callback's way: the `repr`, and how timers compare. `type()` tells.
 
-use std::mem::take;
+use std::mem::{forget, take};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -89,16 +89,18 @@ impl Handle {
         Handle { state: Guarded::new(state) }
     }
 
-    /// Becomes another one. The caller drops what it was.
+    /// One that is empty becomes another one.
     #[inline]
-    pub fn become_that(&self, py: Python<'_>, state: State) -> State {
-        self.state.replace(py, state)
+    pub fn fill(&self, py: Python<'_>, state: State) {
+        forget(self.state.replace(py, state));
     }
 
     /// Lets go of all that it has.
     #[inline]
     pub fn clear(&self, py: Python<'_>) {
-        self.become_that(py, State::default()).let_go(py);
+        let mut gone = self.state.replace(py, State::default());
+        gone.let_go(py);
+        forget(gone); // there is nothing left in it
     }
 
     #[inline]

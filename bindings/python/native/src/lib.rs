@@ -9,7 +9,7 @@
 //!
 //!  loop_core     what is asked of an event loop, and
 //!  loop_state    its state
-//!  schedule      call_soon and its like
+//!  schedule      call_soon and its like; direct: the shortest way in
 //!  handle timer  what they return; arguments: of the callback; spare: handles to be used again
 //!  ring timers   where it waits
 //!  iteration     one iteration; nested: in dialogs; clock: its time
@@ -25,9 +25,11 @@
 //!  abi           the functions of the C ABI, for safe Rust
 //!  thread_state  threads that Python has never heard of
 //!  socket        the system's calls for sockets' and pipes' data  all `unsafe` is in
-//!  memory        the memory behind Python's objects              these six
+//!  memory        the memory behind Python's objects              these eight
 //!  call          calls into Python
 //!  guarded       values that the interpreter lock guards
+//!  direct        functions that Python calls without PyO3
+//!  own           whose a loop's method is
 //! ```
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
@@ -42,6 +44,7 @@ mod call;
 mod clock;
 mod connection;
 mod delivery;
+mod direct;
 mod error;
 mod exit_guard;
 mod first_step;
@@ -55,6 +58,7 @@ mod memory;
 mod nested;
 mod open;
 mod outside;
+mod own;
 mod reactor;
 mod receiver;
 mod ring;
@@ -135,6 +139,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     transport::add(module)?;
     module.add_class::<loop_state::LoopState>()?;
     module.add_class::<loop_core::LoopCore>()?;
+    direct::install(module.py())?;
     module.add_class::<handle::Handle>()?;
     module.add_class::<timer::TimerHandle>()?;
     module.add_class::<ring::Ready>()?;

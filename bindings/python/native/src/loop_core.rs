@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arguments::Arguments;
-use crate::clock::in_monotonic;
+use crate::clock::{in_monotonic, own_time};
 use crate::first_step::{begin, run_first_step};
 use crate::handle::Handle;
 use crate::iteration::{iterate, look, queue_due, run_once, run_ready};
@@ -87,7 +87,12 @@ impl LoopCore {
         args: Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        schedule::call_later(slf.as_super(), delay, callback, args, context)
+        schedule::call_later(slf.as_super(), delay, callback, Arguments::of(args)?, context)
+    }
+
+    /// asyncio's own clock.
+    fn time<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        own_time(slf.as_super())
     }
 
     // ---- asyncio's own hooks

@@ -10,12 +10,16 @@ use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
 use crate::arguments::Arguments;
 use crate::call::{call, call0, call_with, copy_context, method};
-use crate::clock::in_monotonic;
+use crate::clock::{asyncios, in_monotonic, is_plain};
 use crate::handle::{Handle, State};
 use crate::loop_state::LoopState;
+use crate::own::is_own;
 use crate::ring::Entry;
 use crate::time::number;
 use crate::timer::TimerHandle;
+
+/// `LoopCore.call_at`
+pub static OWN_CALL_AT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A handle's state. It is queued nowhere yet.
 #[inline]
@@ -92,6 +96,17 @@ pub fn call_soon(
     context: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Py<Handle>> {
     check(slf, &callback, intern!(slf.py(), "call_soon"), true)?;
+    soon(slf, callback, args, context)
+}
+
+/// `call_soon` where there is nothing to be checked.
+#[inline]
+pub fn soon(
+    slf: &Bound<'_, LoopState>,
+    callback: Bound<'_, PyAny>,
+    args: Arguments,
+    context: Option<Bound<'_, PyAny>>,
+) -> PyResult<Py<Handle>> {
     let handle = queue(slf, callback, args, context)?;
     slf.get().rouse_if_idle(slf.py())?;
     Ok(handle)
@@ -154,7 +169,7 @@ pub fn call_later<'py>(
     slf: &Bound<'py, LoopState>,
     delay: Bound<'py, PyAny>,
     callback: Bound<'py, PyAny>,
-    args: Bound<'py, PyTuple>,
+    args: Arguments,
     context: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     static ADD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -164,12 +179,18 @@ pub fn call_later<'py>(
             "a timer is set to a number, in seconds of loop.time(), not to None",
         ));
     }
-    let now = method(slf.as_any(), intern!(py, "time"))?;
-    let when = match delay.is_exact_instance_of::<PyFloat>() {
-        true => now.add(delay)?,
-        false => call(ADD.import(py, "operator", "add")?, (now, delay))?, // which may be code of the user's
+    let when = match delay.cast_exact::<PyFloat>() {
+        Ok(delay) if is_plain(slf)? => PyFloat::new(py, asyncios(py)? + delay.value()).into_any(),
+        _ => {
+            let now = method(slf.as_any(), intern!(py, "time"))?;
+            call(ADD.import(py, "operator", "add")?, (now, delay))? // which may be code of the user's
+        }
     };
-    let all: Vec<_> = [when, callback].into_iter().chain(args.iter()).collect();
+    let own = OWN_CALL_AT.get(py).expect("it is the module's");
+    if is_own(slf, intern!(py, "call_at"), own.bind(py))? {
+        return Ok(call_at(slf, when, callback, args, context)?.into_bound(py).into_any());
+    }
+    let all: Vec<_> = [when, callback].into_iter().chain(args.tuple(py)?.iter()).collect();
     let options = match context {
         Some(context) => {
             let options = PyDict::new(py);

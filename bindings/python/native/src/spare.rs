@@ -23,7 +23,7 @@ impl Spare {
         while let Some(spare) = self.0.with(py, Vec::pop) {
             // The garbage collector may have shown it to somebody.
             if is_held_here_alone(spare.bind(py)) {
-                drop(spare.get().become_that(py, state));
+                spare.get().fill(py, state);
                 return Ok(spare);
             }
         }
