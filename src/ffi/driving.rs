@@ -6,15 +6,14 @@
 use std::mem::ManuallyDrop;
 
 use super::boundary::{catch, caught, code, on_host, remember, ForeignGuest};
-use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
-use crate::guest::Delivery;
+use crate::guest::{Asked, Delivery};
 
 /// guest_deliver_batch.
 pub(super) fn deliver(g: *mut ForeignGuest, token: u64, budget: Option<u64>) -> i32 {
     match CallFrame::enter(g) {
         Ok(frame) => {
-            let delivered = code(frame.deliver(token, budget));
+            let delivered = code(frame.deliver(Asked { token, budget, waits_next: false }));
             frame.leave(delivered)
         }
         Err(error) => refused_delivery(g, error),
@@ -40,8 +39,7 @@ pub(super) fn run(g: *mut ForeignGuest, timeout: u64, shutdown: bool) -> i32 {
     let drive = || {
         let mut run = caught(frame.g(), || frame.g().guest.running(timeout, shutdown))?;
         while caught(frame.g(), || run.wait())? {
-            // No host waits for its turn when the guest is shut down.
-            frame.deliver(0, shutdown.then_some(FOREVER))?;
+            frame.deliver(run.asked)?;
             if frame.g().freed.get() {
                 break;
             }
@@ -127,9 +125,9 @@ impl CallFrame {
         unsafe { &*self.0 }
     }
 
-    fn deliver(&self, token: u64, budget: Option<u64>) -> Result<()> {
+    fn deliver(&self, asked: Asked) -> Result<()> {
         let mut delivery = None;
-        while caught(self.g(), || self.advance(&mut delivery, token, budget))? {
+        while caught(self.g(), || self.advance(&mut delivery, asked))? {
             // The user's code: nothing is caught here.
             delivery.iter_mut().for_each(Delivery::run);
         }
@@ -158,12 +156,12 @@ impl CallFrame {
 
     /// Opens the delivery, takes its next step, closes it after the last. Says whether there is something to run.
     #[inline(always)]
-    fn advance(&self, delivery: &mut Option<Delivery>, token: u64, budget: Option<u64>) -> Result<bool> {
+    fn advance(&self, delivery: &mut Option<Delivery>, asked: Asked) -> Result<bool> {
         let g = self.g();
         // A nested call may have poisoned the guest.
         let due = g.check_sound().and_then(|()| {
             if delivery.is_none() {
-                *delivery = Some(Delivery::begin(&g.guest.reactor, token, budget)?);
+                *delivery = Some(Delivery::begin(&g.guest.reactor, asked)?);
             }
             delivery.as_mut().map_or(Ok(false), Delivery::advance)
         });

@@ -42,7 +42,7 @@ pub(crate) use crate::core::context::Context;
 pub(crate) use crate::core::live;
 pub(crate) use crate::core::message::{Job, RawJob, RawJobVTable};
 pub(crate) use crate::core::registered::source::{Callback, Lent};
-pub(crate) use crate::core::turn::deliver::Delivery;
+pub(crate) use crate::core::turn::deliver::{Asked, Delivery};
 pub(crate) use crate::sources::Piece;
 pub(crate) use crate::sys::{LentBytes, STREAM};
 
@@ -95,7 +95,11 @@ impl Guest {
 
     /// The same with a budget of its own, in nanoseconds.
     pub fn deliver_for(&self, token: u64, budget: Option<u64>) -> Result<()> {
-        let mut delivery = Delivery::begin(&self.reactor, token, budget)?;
+        self.deliver_as(Asked { token, budget, waits_next: false })
+    }
+
+    fn deliver_as(&self, asked: Asked) -> Result<()> {
+        let mut delivery = Delivery::begin(&self.reactor, asked)?;
         while delivery.advance()? {
             delivery.run();
         }
@@ -108,11 +112,7 @@ impl Guest {
     /// # Errors
     /// `TIMEDOUT`, and those of [`Guest::deliver`].
     pub fn run(&self, timeout: u64) -> Result<()> {
-        let mut run = self.running(timeout, false)?;
-        while run.wait()? {
-            self.deliver(0)?;
-        }
-        Ok(())
+        self.run_as(timeout, false)
     }
 
     /// Ends the guest without its host: cancels, and drives what is left until `done` or the timeout.
@@ -120,9 +120,13 @@ impl Guest {
     /// # Errors
     /// `TIMEDOUT` while work is still running, `ORDER` inside a callback.
     pub fn shutdown(&self, timeout: u64) -> Result<()> {
-        let mut run = self.running(timeout, true)?;
+        self.run_as(timeout, true)
+    }
+
+    fn run_as(&self, timeout: u64, shutdown: bool) -> Result<()> {
+        let mut run = self.running(timeout, shutdown)?;
         while run.wait()? {
-            self.deliver_for(0, Some(FOREVER))?;
+            self.deliver_as(run.asked)?;
         }
         Ok(())
     }
@@ -169,7 +173,10 @@ impl Guest {
             self.reactor.shared.cancel();
         }
         let until = monotonic_ns().saturating_add(timeout);
-        Ok(Run { reactor: self.reactor.clone(), until, started: false })
+        let waits_next = self.reactor.shared.drive.waits_alone();
+        // No host waits for its turn when the guest is shut down.
+        let asked = Asked { token: 0, budget: shutdown.then_some(FOREVER), waits_next };
+        Ok(Run { reactor: self.reactor.clone(), until, started: false, asked })
     }
 
     /// Opens a batch of the pull form.
@@ -268,6 +275,8 @@ pub(crate) struct Run {
     reactor: Rc<Reactor>,
     until: u64,
     started: bool,
+    /// The delivery that follows each wait.
+    pub(crate) asked: Asked,
 }
 
 impl Run {
@@ -286,11 +295,14 @@ impl Run {
                 "the guest was cancelled and ends when the callback that runs this loop has returned",
             ));
         }
-        let now = monotonic_ns();
-        if now >= self.until {
+        let left = match self.until {
+            FOREVER => FOREVER,
+            until => until.saturating_sub(monotonic_ns()),
+        };
+        if left == 0 {
             return Err(Status::TIMEDOUT.into());
         }
-        self.reactor.wait(if self.until == FOREVER { FOREVER } else { self.until - now })?;
+        self.reactor.wait(left)?;
         Ok(true)
     }
 }

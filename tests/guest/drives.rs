@@ -220,6 +220,24 @@ fn run_timeout_saturates() {
     toy.free();
 }
 
+/// The wait is the look that finds nothing more. First that of the beginning, and last that of the end.
+#[test]
+fn a_run_looks_once_for_each_wake_up() {
+    let _alone = alone();
+    let (toy, timer, seen) = (Toy::start(Drive::Run), Probe::new(), Probe::new());
+    let (here, posted) = (toy.clone(), seen.clone());
+    toy.add_timer(MS, MS, &timer.clone(), move |_| {
+        if timer.calls() == 10 {
+            here.post(&posted, nothing);
+            here.poster.cancel();
+        }
+    });
+    toy.guest().run(10 * SECOND).unwrap();
+    assert_eq!(seen.drops(), 1, "but what was posted meanwhile is looked for");
+    assert!(toy.stats().polls <= 12, "{:?}", toy.stats());
+    toy.free();
+}
+
 /// A dialog of a program without any other loop.
 #[test]
 fn run_inside_a_callback() {

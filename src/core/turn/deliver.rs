@@ -18,6 +18,17 @@ use crate::core::waiting::shared::Ending;
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 
+/// How a delivery is asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// 0 is let in at any time.
+    pub(crate) token: u64,
+    /// In nanoseconds; `None`: the guest's.
+    pub(crate) budget: Option<u64>,
+    /// Who asks waits for the poller next: that is a look, too, and no other is needed at the end.
+    pub(crate) waits_next: bool,
+}
+
 /// One delivery in progress.
 pub(crate) struct Delivery {
     pub(super) reactor: Rc<Reactor>,
@@ -25,6 +36,8 @@ pub(crate) struct Delivery {
     pub(super) began: u64,
     /// How long its token was under way.
     latency: Option<u64>,
+    waits_next: bool,
+    looked: bool,
     pub(super) budget: Budget,
     /// What is to be called, or is being called.
     current: Option<Call>,
@@ -44,9 +57,9 @@ enum Call {
 }
 
 impl Delivery {
-    /// Lets a delivery in. `token` 0 is let in at any time; `budget` in nanoseconds, or the guest's.
+    /// Lets a delivery in.
     #[inline(always)]
-    pub(crate) fn begin(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
+    pub(crate) fn begin(reactor: &Rc<Reactor>, asked: Asked) -> Result<Delivery> {
         let shared = &reactor.shared;
         shared.check_process()?;
         // A cancelled guest has no events left, so that any form will do for its end.
@@ -56,12 +69,13 @@ impl Delivery {
                 "this guest was started with GUEST_FLAG_PULL: take its batches with guest_batch_begin",
             ));
         }
-        Delivery::open(reactor, token, budget)
+        Delivery::open(reactor, asked)
     }
 
     /// The same, in whatever form.
     #[inline(always)]
-    pub(super) fn open(reactor: &Rc<Reactor>, token: u64, budget: Option<u64>) -> Result<Delivery> {
+    pub(super) fn open(reactor: &Rc<Reactor>, asked: Asked) -> Result<Delivery> {
+        let Asked { token, budget, waits_next } = asked;
         let shared = &reactor.shared;
         if shared.drive.refuses_inline(shared) {
             return Err(Status::INLINE.into());
@@ -80,6 +94,8 @@ impl Delivery {
             reactor: reactor.clone(),
             began: now,
             latency,
+            waits_next,
+            looked: false,
             budget: Budget::new(now, budget.unwrap_or(reactor.budget)),
             current: None,
             exhausted: false,
@@ -178,6 +194,10 @@ impl Delivery {
                 return Ok(None);
             }
             if !self.reactor.has_ready() {
+                if self.waits_next && self.looked && self.reactor.is_left_to_the_poller() {
+                    return Ok(None);
+                }
+                self.looked = true;
                 let Look { found, woken } = self.reactor.look()?;
                 self.woken |= woken;
                 if !found {

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use super::deliver::Delivery;
+use super::deliver::{Asked, Delivery};
 use super::reactor::{Reactor, Ready};
 use crate::clock::FOREVER;
 use crate::core::registered::registry::Deferred;
@@ -28,7 +28,7 @@ impl Delivery {
                 "batches are taken as events only from a guest that was started with GUEST_FLAG_PULL",
             ));
         }
-        Delivery::open(reactor, token, None)
+        Delivery::open(reactor, Asked { token, ..Asked::default() })
     }
 
     /// Tells up to `capacity` events of one look. What has ended with its event is `held`: the caller

@@ -235,6 +235,14 @@ impl Reactor {
         !self.iteration.borrow().is_over(&self.registry.connections.timers.borrow())
     }
 
+    /// Whether a look could find no more than the poller knows of.
+    pub(super) fn is_left_to_the_poller(&self) -> bool {
+        let earliest = self.registry.connections.earliest();
+        self.own_posts.borrow().is_empty()
+            && self.shared.posts.is_empty()
+            && (earliest == FOREVER || earliest > self.shared.clock.now())
+    }
+
     /// Whether something is ready that polling again would not find: a nested loop has to be told.
     #[inline(always)]
     pub(super) fn has_unpolled(&self) -> bool {

@@ -17,6 +17,10 @@ impl Waits for Run {
         }
     }
 
+    fn waits_alone(&self) -> bool {
+        true
+    }
+
     /// A nested guest_run begins with a delivery.
     fn nested_wake(&self, _shared: &Shared) {}
 }

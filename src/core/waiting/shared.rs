@@ -49,6 +49,11 @@ pub(crate) trait Waits: Send + Sync {
         shared.nested_wake();
     }
 
+    /// Whether nobody else waits for the poller while guest_run does.
+    fn waits_alone(&self) -> bool {
+        false
+    }
+
     /// The alarm has gone off.
     fn alarm_passed(&self, _shared: &Shared) {}
 
