@@ -175,6 +175,10 @@ _interruptible: list[CtrlC] = []
 # Code of the package in which a delivery, of asyncio's or of another library's, is begun and ended, and a signal connected.
 _OWN = ("asyncguest._", "asyncguest.guests._", "asyncguest.sources._")
 
+#: Of other async libraries: each tells whether what is interrupted, below who asks, is code of a run of its own that fails as a
+#: whole of an exception. The modules of `guests` add theirs.
+whole: list[Callable[[], bool]] = []
+
 # How many runs are just giving the main thread back, which may not be cut in two; and whether Ctrl-C has come meanwhile.
 _ending = 0
 _kept = False
@@ -237,12 +241,17 @@ def on_sigint(signum: int, frame: FrameType | None) -> None:
         return
     if [run for run in _interruptible if run.interrupt()]:
         return
-    if _interruptible and frame is not None and str(frame.f_globals.get("__name__")).startswith(_OWN):
+    if _interruptible and frame is not None and _is_whole(frame):
         # A delivery is being begun or ended, which may not be cut in two: the tasks hear of it instead.
         for run in _interruptible:
             run.insist()
         return
     raise KeyboardInterrupt
+
+
+def _is_whole(frame: FrameType) -> bool:
+    """Whether an exception in that frame would be one in the middle of what has to be done as a whole."""
+    return str(frame.f_globals.get("__name__")).startswith(_OWN) or any(is_whole() for is_whole in whole)
 
 
 class Interrupted(Protocol):

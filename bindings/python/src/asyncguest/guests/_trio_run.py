@@ -32,7 +32,7 @@ from .._delivery import BaseDeliveries
 from .._errors import GuestError, WrongThread
 from .._native import Reactor
 from .._reports import log
-from .._signals import keep, on_sigint
+from .._signals import keep, on_sigint, whole
 from .._wakeup_fd import WakeupFd, on_main_thread
 from ._jobs import Jobs
 
@@ -56,6 +56,15 @@ def is_here(current: Callable[[], object]) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _is_in_trio() -> bool:
+    """Trio itself runs, in a delivery, and not a task of its: it would take an exception for an error of its own."""
+    in_delivery = any(isinstance(run, TrioRun) and run.jobs.depth for run in _exit.alive_here())
+    return in_delivery and trio.lowlevel.currently_ki_protected()
+
+
+whole.append(_is_in_trio)
 
 
 class GuestCancelled(GuestError):
