@@ -46,6 +46,7 @@ def what_a_signal_points_to_is_no_copy(stage: Any) -> None:
 
     class Sender(QtCore.QObject):  # type: ignore[misc, name-defined]
         told = signal(object, list, dict)
+        variant = signal("QVariant")
 
     async def main() -> None:
         tree = QtWidgets.QTreeWidget(stage.window)
@@ -58,6 +59,14 @@ def what_a_signal_points_to_is_no_copy(stage: Any) -> None:
         with events(sender.told) as stream:
             sender.told.emit(thing, [thing], {"key": 1})
             assert await stream.next() == (thing, [thing], {"key": 1})
+        # Qt's own, which Python holds no more than a pointer to.
+        things = (tree.header(), stage.QtWidgets.QApplication.clipboard())
+        with events(sender.told) as stream, events(sender.variant) as variants:
+            for thing in things:
+                sender.told.emit(thing, [], {})
+                sender.variant.emit(thing)
+                assert (await stream.next())[0] is thing
+                assert await variants.next() is thing
 
     stage.play(main)
 

@@ -97,15 +97,16 @@ def _pyqt_of(kind: type) -> Any:
     return core if hasattr(core, "pyqtBoundSignal") else None
 
 
-#: What Python makes its own objects of.
-_VALUES = frozenset(("", "bool", "int", "uint", "qlonglong", "qulonglong", "double", "QString"))
+#: What Python makes its own objects of, and what are its own: those that `pyqtSignal(object)` sends.
+_VALUES = frozenset(("", "bool", "int", "uint", "qlonglong", "qulonglong", "double", "QString", "PyQt_PyObject"))
 
 
 @cache
 def _copier(core: Any, signature: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
-    """PyQt hands out references into the emission: what is not a pointer has to be copied."""
+    """PyQt hands out references into the emission: what is not a pointer has to be copied. A QObject in a QVariant is one."""
     kinds = parameters(signature)
-    if all(kind in _VALUES or kind.endswith("*") for kind in kinds):
+    stays = [kind in _VALUES or kind.endswith("*") for kind in kinds]
+    if all(stays):
         return None
     sip = sys.modules[core.__name__.replace("QtCore", "sip")]
 
@@ -114,9 +115,9 @@ def _copier(core: Any, signature: str) -> Callable[[tuple[Any, ...]], tuple[Any,
             return args
         return tuple(
             arg
-            if not isinstance(arg, sip.simplewrapper) or sip.ispyowned(arg) or kind.endswith("*")
+            if as_is or not isinstance(arg, sip.simplewrapper) or isinstance(arg, core.QObject) or sip.ispyowned(arg)
             else type(arg)(arg)
-            for kind, arg in zip(kinds, args)
+            for as_is, arg in zip(stays, args)
         )
 
     return copied
