@@ -47,7 +47,8 @@ pub fn attached<R>(visit: impl FnOnce(Python<'_>) -> R) -> Option<R> {
 /// While it lives, no garbage collection begins on a thread of the library: one would end objects of the host thread here,
 /// which no toolkit allows: Tk ends the process. Elsewhere it does nothing.
 ///
-/// CPython 3.12 may still do here what another thread has asked for in the moment before.
+/// CPython 3.12 may still do here what another thread has asked for in the moment before. A program's own `gc.disable()` meanwhile
+/// cannot be told from this one, as CPython counts neither, and is undone.
 pub struct Uncollected {
     counts: bool,
 }
