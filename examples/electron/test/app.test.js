@@ -19,7 +19,7 @@ test('the engine publishes, measures and ends', async () => {
   let published;
   const first = new Promise((resolve) => (published = resolve));
   const engine = new Engine(asyncguest, measure, published);
-  assert.equal((await first).ticks, 1);
+  assert.ok((await first).ticks >= 1); // more, where the machine has stood still meanwhile
   const { rounds, median } = await engine.measure(10);
   assert.ok(rounds >= 10 && median > 0);
   for (const wrong of [0, 1.5, 1001, '10', null]) await assert.rejects(engine.measure(wrong), RangeError);
