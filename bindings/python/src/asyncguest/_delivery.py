@@ -74,7 +74,8 @@ class BaseDeliveries:
         more = self._loop.deliver(self, token, self._budget)
         if more is None:
             return False
-        self._after()
+        if self._run.forked or self._refused:
+            self._after()
         if self._run.is_over and not self.in_progress:
             self._run.conclude()
         return more
