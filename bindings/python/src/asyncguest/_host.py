@@ -102,6 +102,44 @@ def can_post(host: Host) -> bool:
     return getattr(host.post, "__func__", None) is not Host.post
 
 
+class HostAround(Host):
+    """A host that passes everything on to another one, `inner`. What is to happen on the way overrides it."""
+
+    def __init__(self, inner: Host) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.watches_fds = inner.watches_fds
+        self.is_async = inner.is_async
+        self.uses_wakeup_fd = inner.uses_wakeup_fd
+        self.repost_after = inner.repost_after
+        self.post_local = inner.post_local
+
+    @property
+    def ends_with_interpreter(self) -> bool:  # type: ignore[override]
+        return self.inner.ends_with_interpreter
+
+    def post(self, job: Job) -> None:
+        self.inner.post(job)
+
+    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
+        self.inner.watch(fd, ready)
+
+    def unwatch(self, fd: int) -> None:
+        self.inner.unwatch(fd)
+
+    def attached(self, guest: Resident) -> None:
+        self.inner.attached(guest)
+
+    def detached(self, guest: Resident) -> None:
+        self.inner.detached(guest)
+
+    def forked(self, guest: Resident) -> None:
+        self.inner.forked(guest)
+
+    def end_child(self, error: BaseException) -> NoReturn:
+        self.inner.end_child(error)
+
+
 class CallbackHost(Host):
     """A host that is known by its `run_sync_soon_threadsafe` alone, as Trio's guest mode has it."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .._host import Host
+from .._host import Host, HostAround
 
 if TYPE_CHECKING:
     from .._host import Job
@@ -35,17 +35,13 @@ class Watcher(Protocol):
     def failed(self, what: str, remedy: str, error: BaseException) -> None: ...
 
 
-class Spy(Host):
-    """Passes everything on to the adapter and tells the check what the adapter does wrong."""
+class Spy(HostAround):
+    """Tells the check what the adapter does wrong."""
 
     def __init__(self, inner: Host, drive: str, check: Watcher) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._check = check
-        self.name = inner.name
         self.watches_fds = drive == "fd"
-        self.is_async = inner.is_async
-        self.uses_wakeup_fd = inner.uses_wakeup_fd
-        self.repost_after = inner.repost_after
         #: Posted jobs that have been run, and calls of watched fds.
         self.deliveries = 0
         self._guests = 0
@@ -53,7 +49,7 @@ class Spy(Host):
             self.post_local = partial(self._by, inner.post_local, "post_local()")
 
     def post(self, job: Job) -> None:
-        self._by(self._inner.post, "post()", job)
+        self._by(self.inner.post, "post()", job)
 
     def _by(self, post: Callable[[Job], None], name: str, job: Job) -> None:
         posted = _Posted(self, name, job)
@@ -69,13 +65,10 @@ class Spy(Host):
 
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         try:
-            self._inner.watch(fd, partial(self._report, ready))
+            self.inner.watch(fd, partial(self._report, ready))
         except BaseException as error:
             self._check.failed("watch()", WATCHES_WORK, error)
             raise
-
-    def unwatch(self, fd: int) -> None:
-        self._inner.unwatch(fd)
 
     def _report(self, ready: Callable[[], bool]) -> bool:
         self.deliveries += 1
@@ -89,17 +82,11 @@ class Spy(Host):
 
     def attached(self, guest: Any) -> None:
         self._guests += 1
-        self._inner.attached(guest)
+        super().attached(guest)
 
     def detached(self, guest: Any) -> None:
         self._guests -= 1
-        self._inner.detached(guest)
-
-    def forked(self, guest: Any) -> None:
-        self._inner.forked(guest)
-
-    def end_child(self, error: BaseException) -> NoReturn:
-        self._inner.end_child(error)
+        super().detached(guest)
 
     def ran(self, posted: _Posted) -> None:
         """A posted job is being run."""
@@ -126,7 +113,7 @@ class Spy(Host):
             )
 
     def __repr__(self) -> str:
-        return repr(self._inner)
+        return repr(self.inner)
 
 
 class _Posted:

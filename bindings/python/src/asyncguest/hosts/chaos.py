@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from .._host import Host, can_post
+from .._host import Host, HostAround, can_post
 from .queue import QueueHost
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ChaosError(RuntimeError):
     """A post failed, because it was this one's turn to fail."""
 
 
-class ChaosHost(Host):
+class ChaosHost(HostAround):
     """Passes posts, or calls of a watched fd, on to `inner` badly.
 
     `inner`: the host that does the work, default a new `QueueHost`; it is reached as `host.inner`, to run and to stop
@@ -60,16 +60,16 @@ class ChaosHost(Host):
             raise ValueError(f'drive must be "fd" or "thread", or None for what the inner host can do, not {drive!r}')
         if min(drop, double, inline, fail) < 0 or drop + double + inline + fail > 1:
             raise ValueError("drop, double, inline and fail are shares of all callbacks: from 0, and at most 1 in all")
-        self.inner = inner if inner is not None else QueueHost(drive or "thread")
-        if drive == "fd" and not self.inner.watches_fds:
+        super().__init__(inner if inner is not None else QueueHost(drive or "thread"))
+        if drive == "fd" and not self.watches_fds:
             raise ValueError(f'{self.inner!r} cannot watch an fd: use drive="thread"')
-        self.name = f"chaos around {self.inner.name}"
-        self.watches_fds = self.inner.watches_fds if drive is None else drive == "fd"
-        self.is_async = self.inner.is_async
-        self.uses_wakeup_fd = self.inner.uses_wakeup_fd
-        self.repost_after = repost_after if repost_after is not None else self.inner.repost_after
-        if self.inner.post_local is not None:
-            self.post_local = partial(self._post_by, self.inner.post_local)
+        self.name = f"chaos around {self.name}"
+        if drive is not None:
+            self.watches_fds = drive == "fd"
+        if repost_after is not None:
+            self.repost_after = repost_after
+        if self.post_local is not None:
+            self.post_local = partial(self._post_by, self.post_local)
         #: How often what was done: "dropped", "doubled", "inlined", "failed", "late".
         self.faults: Counter[str] = Counter()
         self._shares = (("dropped", drop), ("doubled", double), ("inlined", inline), ("failed", fail))
@@ -114,9 +114,6 @@ class ChaosHost(Host):
     def watch(self, fd: int, ready: Callable[[], bool]) -> None:
         self.inner.watch(fd, partial(self._report, ready))
 
-    def unwatch(self, fd: int) -> None:
-        self.inner.unwatch(fd)
-
     def _report(self, ready: Callable[[], bool]) -> bool:
         fault = self._choose()
         later = self._later
@@ -138,7 +135,7 @@ class ChaosHost(Host):
         if not self._guests:
             self._later = _Later()
         self._guests += 1
-        self.inner.attached(guest)
+        super().attached(guest)
 
     def detached(self, guest: Resident) -> None:
         self._guests -= 1
@@ -146,13 +143,7 @@ class ChaosHost(Host):
         if not self._guests and later is not None:
             self._later = None
             later.close()  # what it still had comes now, after the end
-        self.inner.detached(guest)
-
-    def forked(self, guest: Resident) -> None:
-        self.inner.forked(guest)
-
-    def end_child(self, error: BaseException) -> NoReturn:
-        self.inner.end_child(error)
+        super().detached(guest)
 
     def _choose(self) -> str:
         dice = self._random.random()

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 from .._errors import GuestError
-from .._host import Host
-from .._resident import Resident
+from .._host import HostAround
 from .base import Found
 
 __all__ = ["WebviewHost", "find"]
@@ -24,7 +22,7 @@ __all__ = ["WebviewHost", "find"]
 webview: Any = import_module("webview")
 
 
-class WebviewHost(Host):
+class WebviewHost(HostAround):
     """pywebview's GUI loop. Make it, and start guests, on the main thread before `webview.start()`, or in guest code.
 
     `gui`: the back end, "gtk" or "qt", as for `webview.start`; None: what pywebview finds. `drive`: "fd" has the GUI's
@@ -40,27 +38,26 @@ class WebviewHost(Host):
     are shut down: their `finally` blocks run, but find no windows any more.
     """
 
-    name = "pywebview"
+    inner: Any
 
     def __init__(self, gui: str | None = None, drive: str | None = None, deadline: float = 5.0) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise GuestError("pywebview's GUI thread is the main thread: make the WebviewHost, and start guests, there")
         self._gui = gui
-        self._inner: Any
         webview.initialize(gui)
+        inner: Any
         if (gtk := _back_end("gtk")) is not None:
             from .glib import GLibHost
 
-            self._inner = GLibHost(application=gtk, drive=drive, deadline=deadline)
+            inner = GLibHost(application=gtk, drive=drive, deadline=deadline)
         elif (qt := _back_end("qt")) is not None:
             from .qt import QtHost
 
-            self._inner = QtHost(qt, drive, deadline)
+            inner = QtHost(qt, drive, deadline)
         else:
             raise GuestError('this back end of pywebview has no adapter: choose another one, gui="gtk" or gui="qt"')
-        self.watches_fds = self._inner.watches_fds
-        self.uses_wakeup_fd = self._inner.uses_wakeup_fd
-        self.post_local = self._inner.post_local
+        super().__init__(inner)
+        self.name = "pywebview"
 
     def start(self, **options: Any) -> None:
         """`webview.start(**options)`. Runs that have not ended when it returns, for whatever reason, are shut down.
@@ -68,37 +65,15 @@ class WebviewHost(Host):
         Raises SystemExit or KeyboardInterrupt that came out of a `done_callback`.
         """
         start = partial(webview.start, gui=self._gui, **options)
-        if hasattr(self._inner, "exec"):  # a QtHost
-            self._inner.exec(start)
+        if hasattr(self.inner, "exec"):  # a QtHost
+            self.inner.exec(start)
         else:
-            self._inner.run(SimpleNamespace(run=start, quit=self.quit))
+            self.inner.run(SimpleNamespace(run=start, quit=self.quit))
 
     def quit(self, *_: object) -> None:
         """Has all windows closed, which ends `start()`. Any thread. Takes any arguments, to be a `done_callback`."""
         # A window takes this when it is shown, and until then `destroy` waits: not on the thread that shows it.
         threading.Thread(target=_close_windows, name="asyncguest closes windows", daemon=True).start()
-
-    @property
-    def ends_with_interpreter(self) -> bool:  # type: ignore[override]
-        return bool(self._inner.ends_with_interpreter)
-
-    def post(self, job: Callable[[], object]) -> None:
-        self._inner.post(job)
-
-    def watch(self, fd: int, ready: Callable[[], bool]) -> None:
-        self._inner.watch(fd, ready)
-
-    def unwatch(self, fd: int) -> None:
-        self._inner.unwatch(fd)
-
-    def attached(self, guest: Resident) -> None:
-        self._inner.attached(guest)
-
-    def detached(self, guest: Resident) -> None:
-        self._inner.detached(guest)
-
-    def forked(self, guest: Resident) -> None:
-        self._inner.forked(guest)
 
 
 def _close_windows() -> None:
