@@ -90,17 +90,11 @@ napi_value resolve(napi_env env, napi_callback_info info)
     if (!read_integer(env, c.a.at[2], "family", 0, 6, &family) ||
         !read_integer(env, c.a.at[3], "passive", 0, 1, &flags))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[4]);
-    if (!source)
-        return nullptr;
-    guest_id_t id = 0;
-    guest_status_t status =
-        guest_resolve(c.g, given[0], given[1],
-                      family == 6   ? AF_INET6
-                      : family == 4 ? AF_INET
-                                    : AF_UNSPEC,
-                      SOCK_STREAM, flags ? AI_PASSIVE : 0, on_resolved, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_resolve", source, id);
+    int wanted = family == 6 ? AF_INET6 : family == 4 ? AF_INET : AF_UNSPEC;
+    return c.add(env, c.a.at[4], "guest_resolve", [&](Source *source, guest_id_t *id) {
+        return guest_resolve(c.g, given[0], given[1], wanted, SOCK_STREAM, flags ? AI_PASSIVE : 0, on_resolved, source,
+                             Guest::drop_source, id);
+    });
 }
 #else
 napi_value resolve(napi_env env, napi_callback_info)
@@ -117,12 +111,9 @@ napi_value add_timer(napi_env env, napi_callback_info info)
     if (!c.read(env, info) || !read_milliseconds(env, c.a.at[0], "delay", &delay) ||
         !read_milliseconds(env, c.a.at[1], "period", &period))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[2]);
-    if (!source)
-        return nullptr;
-    guest_id_t id = 0;
-    guest_status_t status = guest_timer_add(c.g, delay, period, on_number<uint64_t>, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_timer_add", source, id);
+    return c.add(env, c.a.at[2], "guest_timer_add", [&](Source *source, guest_id_t *id) {
+        return guest_timer_add(c.g, delay, period, on_number<uint64_t>, source, Guest::drop_source, id);
+    });
 }
 
 // modifyTimer(id, delay, period)
@@ -131,7 +122,7 @@ napi_value modify_timer(napi_env env, napi_callback_info info)
     Call c;
     guest_id_t id = 0;
     uint64_t delay = 0, period = 0;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) || !read_milliseconds(env, c.a.at[1], "delay", &delay) ||
+    if (!c.read(env, info, &id) || !read_milliseconds(env, c.a.at[1], "delay", &delay) ||
         !read_milliseconds(env, c.a.at[2], "period", &period))
         return nullptr;
     return checked(env, guest_timer_modify(c.g, id, delay, period), "guest_timer_modify");
@@ -145,13 +136,10 @@ napi_value add_fd(napi_env env, napi_callback_info info)
     if (!c.read(env, info) || !read_integer(env, c.a.at[0], "fd", 0, INT32_MAX, &fd) ||
         !read_integer(env, c.a.at[1], "events", 0, UINT32_MAX, &events))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[2]);
-    if (!source)
-        return nullptr;
-    guest_id_t id = 0;
-    guest_status_t status =
-        guest_fd_add(c.g, guest_os_fd_t(fd), uint32_t(events), on_number<uint32_t>, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_fd_add", source, id);
+    return c.add(env, c.a.at[2], "guest_fd_add", [&](Source *source, guest_id_t *id) {
+        return guest_fd_add(c.g, guest_os_fd_t(fd), uint32_t(events), on_number<uint32_t>, source, Guest::drop_source,
+                            id);
+    });
 }
 
 // modifyFd(id, events)
@@ -160,8 +148,7 @@ napi_value modify_fd(napi_env env, napi_callback_info info)
     Call c;
     guest_id_t id = 0;
     int64_t events = 0;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) ||
-        !read_integer(env, c.a.at[1], "events", 0, UINT32_MAX, &events))
+    if (!c.read(env, info, &id) || !read_integer(env, c.a.at[1], "events", 0, UINT32_MAX, &events))
         return nullptr;
     return checked(env, guest_fd_modify(c.g, id, uint32_t(events)), "guest_fd_modify");
 }
@@ -169,15 +156,12 @@ napi_value modify_fd(napi_env env, napi_callback_info info)
 // closeSource(id): whether it was open. Harmless when the guest has ended.
 napi_value close_source(napi_env env, napi_callback_info info)
 {
-    Arguments a;
+    Call c;
     guest_id_t id = 0;
     napi_value result = nullptr;
-    if (!a.read(env, info))
+    if (!c.read_any(env, info) || !read_id(env, c.a.at[0], &id))
         return nullptr;
-    Guest *guest = Guest::of(env, a.self);
-    if (!guest || !read_id(env, a.at[0], &id))
-        return nullptr;
-    guest_status_t status = guest->raw() ? guest_close(guest->raw(), id) : GUEST_ESTALE;
+    guest_status_t status = c.guest->raw() ? guest_close(c.guest->raw(), id) : GUEST_ESTALE;
     if (status != GUEST_OK && status != GUEST_ESTALE)
         return throw_status(env, status, "guest_close");
     napi_get_boolean(env, status == GUEST_OK, &result);
@@ -187,54 +171,49 @@ napi_value close_source(napi_env env, napi_callback_info info)
 // cancel(): harmless when repeated and when the guest has ended.
 napi_value cancel(napi_env env, napi_callback_info info)
 {
-    Arguments a;
-    Guest *guest = a.read(env, info) ? Guest::of(env, a.self) : nullptr;
-    if (!guest)
+    Call c;
+    if (!c.read_any(env, info))
         return nullptr;
-    return guest->raw() ? checked(env, guest_cancel(guest->raw()), "guest_cancel") : undefined(env);
+    return c.guest->raw() ? checked(env, guest_cancel(c.guest->raw()), "guest_cancel") : undefined(env);
 }
 
 // shutdown(timeout)
 napi_value shutdown(napi_env env, napi_callback_info info)
 {
-    Arguments a;
+    Call c;
     uint64_t timeout = 0;
-    Guest *guest = a.read(env, info) ? Guest::of(env, a.self) : nullptr;
-    if (!guest || !read_milliseconds(env, a.at[0], "timeout", &timeout))
+    if (!c.read_any(env, info) || !read_milliseconds(env, c.a.at[0], "timeout", &timeout))
         return nullptr;
-    return guest->raw() ? checked(env, guest->shutdown(timeout), "guest_shutdown") : undefined(env);
+    return c.guest->raw() ? checked(env, c.guest->shutdown(timeout), "guest_shutdown") : undefined(env);
 }
 
 // keepAlive(yes)
 napi_value keep_alive(napi_env env, napi_callback_info info)
 {
-    Arguments a;
+    Call c;
     bool yes = false;
-    Guest *guest = a.read(env, info) ? Guest::of(env, a.self) : nullptr;
-    if (!guest || !ok(env, napi_get_value_bool(env, a.at[0], &yes)))
+    if (!c.read_any(env, info) || !ok(env, napi_get_value_bool(env, c.a.at[0], &yes)))
         return nullptr;
-    guest->keep_alive(yes);
+    c.guest->keep_alive(yes);
     return undefined(env);
 }
 
 // leave(): at 'exit'.
 napi_value leave(napi_env env, napi_callback_info info)
 {
-    Arguments a;
-    Guest *guest = a.read(env, info) ? Guest::of(env, a.self) : nullptr;
-    if (guest)
-        guest->leave();
+    Call c;
+    if (c.read_any(env, info))
+        c.guest->leave();
     return undefined(env);
 }
 
 napi_value stats(napi_env env, napi_callback_info info)
 {
-    Arguments a;
+    Call c;
     guest_stats_t figures;
-    Guest *guest = a.read(env, info) ? Guest::of(env, a.self) : nullptr;
-    if (!guest)
+    if (!c.read_any(env, info))
         return nullptr;
-    guest->stats(&figures);
+    c.guest->stats(&figures);
     return stats_object(env, figures);
 }
 
@@ -245,18 +224,6 @@ napi_value native(napi_env env, napi_callback_info info)
 }
 
 } // namespace
-
-napi_value registered(napi_env env, guest_status_t status, const char *call, Source *source, guest_id_t id)
-{
-    if (status != GUEST_OK) {
-        napi_value thrown = throw_status(env, status, call);
-        Guest::drop_source(source);
-        return thrown;
-    }
-    napi_value result = nullptr;
-    napi_create_bigint_uint64(env, id, &result);
-    return result;
-}
 
 napi_value checked(napi_env env, guest_status_t status, const char *call)
 {

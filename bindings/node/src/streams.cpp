@@ -92,18 +92,7 @@ struct Writing {
     ~Writing() { Guest::drop_source(source); }
 };
 
-// Calls back with (status, error number); not when the stream is closed, as its owner knows.
-void on_written(guest_t *, guest_id_t, guest_status_t status, int32_t os_error, void *data)
-{
-    std::unique_ptr<Writing> writing(static_cast<Writing *>(data));
-    if (status == GUEST_ECLOSED)
-        return;
-    napi_env env = writing->source->guest->env();
-    HandleScope scope(env);
-    napi_value arguments[] = {number(env, status), number(env, os_error)};
-    writing->source->guest->call(writing->source->callback, 2, arguments);
-}
-
+// Calls back with (status, error number).
 void on_offer(guest_t *, guest_id_t, guest_status_t status, int32_t os_error, void *data)
 {
     auto *source = static_cast<Source *>(data);
@@ -111,6 +100,44 @@ void on_offer(guest_t *, guest_id_t, guest_status_t status, int32_t os_error, vo
     HandleScope scope(env);
     napi_value arguments[] = {number(env, status), number(env, os_error)};
     source->guest->call(source->callback, 2, arguments);
+}
+
+// The same; not when the stream is closed, as its owner knows.
+void on_written(guest_t *g, guest_id_t id, guest_status_t status, int32_t os_error, void *data)
+{
+    std::unique_ptr<Writing> writing(static_cast<Writing *>(data));
+    if (status != GUEST_ECLOSED)
+        on_offer(g, id, status, os_error, writing->source);
+}
+
+using Change = guest_status_t (*)(guest_t *, guest_id_t);
+
+// (id, yes): one of two functions of the C ABI, with its name.
+napi_value pause(napi_env env, napi_callback_info info, Change pause, const char *pauses, Change resume,
+                 const char *resumes)
+{
+    Call c;
+    guest_id_t id = 0;
+    bool yes = false;
+    if (!c.read(env, info, &id) || !ok(env, napi_get_value_bool(env, c.a.at[1], &yes)))
+        return nullptr;
+    return checked(env, (yes ? pause : resume)(c.g, id), yes ? pauses : resumes);
+}
+
+// (id): an object with the local address, of the figures that `ask`, `call` of the C ABI, has given.
+template <class Figures>
+napi_value look(napi_env env, napi_callback_info info, guest_status_t (*ask)(const guest_t *, guest_id_t, Figures *),
+                const char *call, Figures *out)
+{
+    Call c;
+    guest_id_t id = 0;
+    *out = {};
+    out->struct_size = sizeof *out;
+    napi_value object = nullptr;
+    if (!c.read(env, info, &id) || !checked(env, ask(c.g, id, out), call) || !ok(env, napi_create_object(env, &object)))
+        return nullptr;
+    set_address(env, object, "local", out->local);
+    return object;
 }
 
 } // namespace
@@ -137,27 +164,22 @@ napi_value connect_stream(napi_env env, napi_callback_info info)
         addresses[i].length = uint32_t(size);
         addresses[i].family = reinterpret_cast<struct sockaddr *>(addresses[i].sockaddr)->sa_family;
     }
-    Source *source = c.guest->make_source(c.a.at[2]);
-    if (!source)
-        return nullptr;
-    guest_id_t id = 0;
-    guest_status_t status = guest_stream_connect_to(c.g, addresses.data(), count, &o, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_stream_connect_to", source, id);
+    return c.add(env, c.a.at[2], "guest_stream_connect_to", [&](Source *source, guest_id_t *id) {
+        return guest_stream_connect_to(c.g, addresses.data(), count, &o, source, Guest::drop_source, id);
+    });
 }
 
 // acceptStream(listener, readAhead, callback): id. Inside the listener's callback.
 napi_value accept_stream(napi_env env, napi_callback_info info)
 {
     Call c;
-    guest_id_t listener = 0, id = 0;
+    guest_id_t listener = 0;
     guest_stream_options_t o;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &listener) || !read_options(env, c.a.at[1], &o))
+    if (!c.read(env, info, &listener) || !read_options(env, c.a.at[1], &o))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[2]);
-    if (!source)
-        return nullptr;
-    guest_status_t status = guest_stream_accept(c.g, listener, &o, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_stream_accept", source, id);
+    return c.add(env, c.a.at[2], "guest_stream_accept", [&](Source *source, guest_id_t *id) {
+        return guest_stream_accept(c.g, listener, &o, source, Guest::drop_source, id);
+    });
 }
 
 // writeStream(id, chunks, callback). `chunks`: an array of Uint8Array.
@@ -166,7 +188,7 @@ napi_value write_stream(napi_env env, napi_callback_info info)
     Call c;
     guest_id_t id = 0;
     uint32_t count = 0;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) || !ok(env, napi_get_array_length(env, c.a.at[1], &count)))
+    if (!c.read(env, info, &id) || !ok(env, napi_get_array_length(env, c.a.at[1], &count)))
         return nullptr;
     Source *source = c.guest->make_source(c.a.at[2]);
     if (!source)
@@ -197,13 +219,7 @@ napi_value write_stream(napi_env env, napi_callback_info info)
 // pauseStream(id, yes)
 napi_value pause_stream(napi_env env, napi_callback_info info)
 {
-    Call c;
-    guest_id_t id = 0;
-    bool yes = false;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) || !ok(env, napi_get_value_bool(env, c.a.at[1], &yes)))
-        return nullptr;
-    return yes ? checked(env, guest_stream_pause(c.g, id), "guest_stream_pause")
-               : checked(env, guest_stream_resume(c.g, id), "guest_stream_resume");
+    return pause(env, info, guest_stream_pause, "guest_stream_pause", guest_stream_resume, "guest_stream_resume");
 }
 
 // shutdownStream(id)
@@ -211,26 +227,16 @@ napi_value shutdown_stream(napi_env env, napi_callback_info info)
 {
     Call c;
     guest_id_t id = 0;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id))
-        return nullptr;
-    return checked(env, guest_stream_shutdown(c.g, id), "guest_stream_shutdown");
+    return c.read(env, info, &id) ? checked(env, guest_stream_shutdown(c.g, id), "guest_stream_shutdown") : nullptr;
 }
 
 // streamInfo(id): the names of both ends, and how many bytes have passed
 napi_value stream_info(napi_env env, napi_callback_info info)
 {
-    Call c;
-    guest_id_t id = 0;
-    guest_stream_info_t figures = {};
-    figures.struct_size = sizeof figures;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id))
+    guest_stream_info_t figures;
+    napi_value object = look(env, info, guest_stream_info, "guest_stream_info", &figures);
+    if (!object)
         return nullptr;
-    guest_status_t status = guest_stream_info(c.g, id, &figures);
-    if (status != GUEST_OK)
-        return throw_status(env, status, "guest_stream_info");
-    napi_value object = nullptr;
-    napi_create_object(env, &object);
-    set_address(env, object, "local", figures.local);
     set_address(env, object, "remote", figures.peer);
     set(env, object, "bytesRead", number(env, double(figures.received)));
     set(env, object, "bytesWritten", number(env, double(figures.sent)));
@@ -250,46 +256,26 @@ napi_value listen_stream(napi_env env, napi_callback_info info)
         !read_text(env, c.a.at[1], "port", &service) ||
         !read_integer(env, c.a.at[2], "backlog", 1, INT32_MAX, &backlog) || !read_options(env, c.a.at[3], &of_streams))
         return nullptr;
-    Source *source = c.guest->make_source(c.a.at[4]);
-    if (!source)
-        return nullptr;
-    guest_id_t id = 0;
     guest_listener_options_t o = {};
     o.struct_size = sizeof o;
     o.backlog = uint32_t(backlog);
-    guest_status_t status =
-        guest_listener_tcp(c.g, node.c_str(), service.c_str(), &o, on_offer, source, Guest::drop_source, &id);
-    return registered(env, status, "guest_listener_tcp", source, id);
+    return c.add(env, c.a.at[4], "guest_listener_tcp", [&](Source *source, guest_id_t *id) {
+        return guest_listener_tcp(c.g, node.c_str(), service.c_str(), &o, on_offer, source, Guest::drop_source, id);
+    });
 }
 
 // pauseListener(id, yes)
 napi_value pause_listener(napi_env env, napi_callback_info info)
 {
-    Call c;
-    guest_id_t id = 0;
-    bool yes = false;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id) || !ok(env, napi_get_value_bool(env, c.a.at[1], &yes)))
-        return nullptr;
-    return yes ? checked(env, guest_listener_pause(c.g, id), "guest_listener_pause")
-               : checked(env, guest_listener_resume(c.g, id), "guest_listener_resume");
+    return pause(env, info, guest_listener_pause, "guest_listener_pause", guest_listener_resume,
+                 "guest_listener_resume");
 }
 
 // listenerInfo(id): where it listens
 napi_value listener_info(napi_env env, napi_callback_info info)
 {
-    Call c;
-    guest_id_t id = 0;
-    guest_listener_info_t figures = {};
-    figures.struct_size = sizeof figures;
-    if (!c.read(env, info) || !read_id(env, c.a.at[0], &id))
-        return nullptr;
-    guest_status_t status = guest_listener_info(c.g, id, &figures);
-    if (status != GUEST_OK)
-        return throw_status(env, status, "guest_listener_info");
-    napi_value object = nullptr;
-    napi_create_object(env, &object);
-    set_address(env, object, "local", figures.local);
-    return object;
+    guest_listener_info_t figures;
+    return look(env, info, guest_listener_info, "guest_listener_info", &figures);
 }
 
 } // namespace agn
