@@ -9,61 +9,14 @@ import asyncio
 import contextlib
 import gc
 import inspect
-import threading
 import traceback
-import weakref
-from typing import Any
 
 import asyncguest
 import pytest
 from asyncguest import SourceGone, event, events
-from helpers import Run, host_until, run_guest, settle
+from helpers import run_guest
 from scripts import run_script
-
-
-class Signal:
-    """Holds what is connected, as Qt's do."""
-
-    def __init__(self) -> None:
-        self.slots: list[Any] = []
-
-    def connect(self, slot: Any) -> None:
-        self.slots.append(slot)
-
-    def disconnect(self, slot: Any) -> None:
-        self.slots.remove(slot)
-
-    def emit(self, *args: Any) -> None:
-        for slot in list(self.slots):
-            slot(*args)
-
-
-class Decorator(Signal):
-    """Its `connect` can stand above a function, as psygnal's can: it returns what it was given."""
-
-    def connect(self, slot: Any) -> Any:
-        super().connect(slot)
-        return slot
-
-
-class WeakSignal(Signal):
-    """Holds it weakly, as blinker's do."""
-
-    def connect(self, slot: Any) -> None:
-        self.slots.append(weakref.WeakMethod(slot.__call__, self.slots.remove))
-
-    def disconnect(self, slot: Any) -> None:
-        self.slots.remove(weakref.WeakMethod(slot.__call__))
-
-    def emit(self, *args: Any) -> None:
-        for slot in list(self.slots):
-            slot()(*args)
-
-
-def soon(function: Any, *args: Any) -> None:
-    """The host's own code calls it: the task that says so waits by then."""
-    asyncguest.current_guest().host.post(lambda: function(*args))
-
+from signalhelp import Decorator, Signal, WeakSignal, soon
 
 # ---- values
 
@@ -301,19 +254,6 @@ def test_a_sender_that_goes_is_told(kind):
     run_guest(main)
 
 
-def test_a_sender_that_goes_on_another_thread():
-    signal = Signal()
-
-    async def main():
-        thread = threading.Thread(target=signal.slots.clear)
-        soon(thread.start)
-        with pytest.raises(SourceGone):
-            await event(signal)
-        thread.join()
-
-    run_guest(main)
-
-
 def test_what_is_held_weakly_is_held_while_it_is_waited_for():
     signal = WeakSignal()
 
@@ -352,90 +292,6 @@ def test_outside_of_its_block_a_stream_says_so():
             stream.__enter__()
 
     run_guest(main)
-
-
-# ---- threads, loops
-
-
-def test_an_emission_on_another_thread_arrives_on_the_hosts():
-    signal = Signal()
-    threads = []
-
-    async def main():
-        thread = threading.Thread(target=signal.emit, args=(1,))
-        with events(signal, filter=lambda _: threads.append(threading.get_ident()) or True) as stream:
-            thread.start()
-            assert await stream.next() == 1
-        thread.join()
-        assert threads == [thread.ident]
-
-    run_guest(main)
-
-
-def test_the_first_of_two_emissions_on_another_thread():
-    """Both arrive before the waiter goes on."""
-    signal = Signal()
-
-    def emit():
-        signal.emit("first")
-        signal.emit("second")
-        signal.slots.clear()
-
-    async def main():
-        thread = threading.Thread(target=emit)
-        soon(lambda: (thread.start(), thread.join()))
-        assert await event(signal) == "first"
-
-    run_guest(main)
-
-
-def test_an_emission_on_another_thread_after_the_end():
-    signal = Signal()
-    slots = []
-
-    async def main():
-        with events(signal):
-            slots.extend(signal.slots)
-
-    run_guest(main)
-    thread = threading.Thread(target=slots[0], args=(1,))
-    thread.start()
-    thread.join()
-
-
-def test_an_emission_on_another_thread_just_before_the_end_of_the_block():
-    """It is under way when the block ends."""
-    signal = Signal()
-
-    async def main():
-        with events(signal) as stream:
-            thread = threading.Thread(target=signal.emit, args=(1,))
-            thread.start()
-            thread.join()
-        await asyncio.sleep(0.001)
-        with pytest.raises(asyncguest.GuestError, match="as long as its block"):
-            await stream.next()
-
-    run_guest(main)
-
-
-def test_two_guests_wait_for_one_source(drive):
-    signal = Signal()
-    one, other = (Run(drive) for _ in range(2))
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        value = await event(signal)
-        return value, asyncio.get_running_loop() is loop
-
-    for run in (one, other):
-        run.start(main)
-    settle(one)
-    settle(other)
-    signal.emit(7)
-    for run in (one, other):
-        host_until(run, lambda run=run: run.done)
-        assert run.finish() == (7, True)
 
 
 # ---- the module
