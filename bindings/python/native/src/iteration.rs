@@ -15,6 +15,7 @@ use crate::loop_state::LoopState;
 use crate::ring::Entry;
 use crate::time::nanoseconds;
 use crate::timers;
+use crate::watch::Watch;
 
 /// Seconds after which a loop that has callbacks ready looks at the system's poller between them. A look costs as much as a
 /// short callback does; when nothing is ready it comes at once.
@@ -134,7 +135,7 @@ fn until_next_timer(slf: &Bound<'_, LoopState>) -> PyResult<u64> {
 }
 
 /// All of an iteration but the look. What is left when the time is over keeps its order, and is the whole of the next one.
-/// At least one callback runs. Returns a time: when the last one had run, 0 if it matters to nobody.
+/// At least one callback runs. Returns a time: when the last one had run, by its `Watch`; 0 if it matters to nobody.
 pub fn iterate(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
     let core = slf.get();
     core.idle.store(false, Relaxed);
@@ -151,7 +152,7 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
     if core.left.load(Relaxed) == 0 || core.left.load(Relaxed) > all {
         core.left.store(all, Relaxed);
     }
-    let mut now = 0.0;
+    let mut watch = Watch::new();
     // What is left is the loop's: a nested delivery may run it, and the child of a fork is to leave it.
     let outcome = loop {
         let left = core.left.load(Relaxed);
@@ -171,9 +172,8 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
             Err(error) => break Err(error),
         }
         if until.is_finite() {
-            now = monotonic();
             // One that was stopped ends with its iteration, and not inside of it.
-            if now >= until && !core.stopping.load(Relaxed) {
+            if watch.now() >= until && !core.stopping.load(Relaxed) {
                 break Ok(());
             }
         }
@@ -188,7 +188,7 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
         ready.queue_again(py);
     }
     let queued = core.queue_after(slf);
-    outcome.and(queued).map(|()| now)
+    outcome.and(queued).map(|()| watch.last())
 }
 
 /// Runs an entry. Returns whether it did: it may be cancelled, or has to wait.

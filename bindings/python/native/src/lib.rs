@@ -25,11 +25,12 @@
 //!  abi           the functions of the C ABI, for safe Rust
 //!  thread_state  threads that Python has never heard of
 //!  socket        the system's calls for sockets' and pipes' data  all `unsafe` is in
-//!  memory        the memory behind Python's objects              these eight
+//!  memory        the memory behind Python's objects              these nine
 //!  call          calls into Python
 //!  guarded       values that the interpreter lock guards
 //!  direct        functions that Python calls without PyO3
 //!  own           whose a loop's method is
+//!  watch         the clock, by the processor's counter
 //! ```
 //!
 //! Everything that Python calls runs on the host thread, except what says that any thread may call it. The interpreter lock
@@ -73,6 +74,7 @@ mod timer;
 mod timers;
 mod transport;
 mod turn;
+mod watch;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
