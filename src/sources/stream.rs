@@ -212,7 +212,10 @@ impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> 
             Some(Telling::End) => tell(StreamEvent::End),
             Some(Telling::Water { high: true, queued }) => tell(StreamEvent::High(queued)),
             Some(Telling::Water { high: false, queued }) => tell(StreamEvent::Low(queued)),
-            Some(Telling::Written(written, outcome)) => written.tell(outcome),
+            Some(Telling::Written(written, true)) => written.tell(Outcome::ok()),
+            Some(Telling::Written(written, false)) => {
+                written.tell(self.state.failure.get().unwrap_or(Outcome::closed()));
+            }
             Some(Telling::Closed(outcome)) => tell(StreamEvent::Closed(outcome)),
         }
     }

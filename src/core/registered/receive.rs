@@ -18,13 +18,15 @@ const SPARE: usize = 2;
 
 #[derive(Default)]
 pub(crate) struct Receive {
-    spare: RefCell<Vec<Box<[u8]>>>,
+    // Boxed: who reads has room for what it tells next, and nearly always tells nothing.
+    #[allow(clippy::vec_box)]
+    spare: RefCell<Vec<Box<Chunk>>>,
 }
 
 /// A buffer in use; it goes back when this is dropped, also by an exception that leaves the callback.
 pub(crate) struct Received {
-    bytes: Box<[u8]>,
-    length: usize,
+    /// Until the drop.
+    chunk: Option<Box<Chunk>>,
     home: Rc<Receive>,
 }
 
@@ -35,18 +37,19 @@ impl Receive {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Received> {
         let spare = self.spare.borrow_mut().pop();
-        let bytes = match spare {
-            Some(bytes) => bytes,
-            None => zeros(SIZE).or_else(|_| zeros(LITTLE))?,
+        let mut chunk = match spare {
+            Some(chunk) => chunk,
+            None => Box::new(Chunk { bytes: zeros(SIZE).or_else(|_| zeros(LITTLE))?, length: 0 }),
         };
-        let mut received = Received { bytes, length: 0, home: self.clone() };
-        received.length = read(&mut received.bytes)?;
-        Ok(received)
+        let length = read(&mut chunk.bytes);
+        chunk.length = *length.as_ref().unwrap_or(&0);
+        let received = Received { chunk: Some(chunk), home: self.clone() };
+        length.map(|_| received)
     }
 
     /// What was read elsewhere.
     pub(crate) fn take_over(self: &Rc<Self>, chunk: Chunk) -> Received {
-        Received { bytes: chunk.bytes, length: chunk.length, home: self.clone() }
+        Received { chunk: Some(Box::new(chunk)), home: self.clone() }
     }
 }
 
@@ -59,15 +62,15 @@ fn zeros(size: usize) -> io::Result<Box<[u8]>> {
 
 impl Received {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        self.chunk.as_ref().map_or(&[], |chunk| &chunk.bytes[..chunk.length])
     }
 }
 
 impl Drop for Received {
     fn drop(&mut self) {
         let mut spare = self.home.spare.borrow_mut();
-        if spare.len() < SPARE && self.bytes.len() == SIZE {
-            spare.push(std::mem::take(&mut self.bytes));
+        if spare.len() < SPARE {
+            spare.extend(self.chunk.take_if(|chunk| chunk.bytes.len() == SIZE));
         }
     }
 }

@@ -33,8 +33,12 @@ pub(super) enum Telling {
     Opened,
     Received(Received),
     End,
-    Water { high: bool, queued: u64 },
-    Written(Written, Outcome),
+    Water {
+        high: bool,
+        queued: u64,
+    },
+    /// And whether all of it was sent.
+    Written(Written, bool),
     Closed(Outcome),
 }
 
@@ -217,8 +221,7 @@ impl StreamState {
         }
         let mut outbox = self.outbox.borrow_mut();
         if let Some((written, whole)) = outbox.take_ended() {
-            let outcome = if whole { Outcome::ok() } else { self.failure.get().unwrap_or(Outcome::closed()) };
-            return Some(Telling::Written(written, outcome));
+            return Some(Telling::Written(written, whole));
         }
         if let Some(high) = outbox.take_turn() {
             return Some(Telling::Water { high, queued: outbox.queued() });
