@@ -22,7 +22,7 @@
 //!
 //! | layer | module | what |
 //! |---|---|---|
-//! | L0 | `error id clock sync` | codes, ids, time, std or loom |
+//! | L0 | `error id clock sync room` | codes, ids, time, std or loom, how tables grow |
 //! | L1 | `sys` | what the operating system supplies |
 //! | L2 | `core` | hand-off, deliveries, timers, posts, the end |
 //! | L3 | `sources` | fd, timer, signal, child, work, resolve, stream, listener, udp |
@@ -31,6 +31,7 @@
 
 mod core;
 mod guest;
+mod room;
 mod sources;
 mod sync;
 mod sys;

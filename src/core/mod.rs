@@ -14,7 +14,6 @@ pub(crate) mod host;
 pub(crate) mod live;
 pub(crate) mod message;
 pub(crate) mod registered;
-mod room;
 pub(crate) mod stats;
 pub(crate) mod turn;
 pub(crate) mod waiting;

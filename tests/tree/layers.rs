@@ -18,7 +18,7 @@ const UNFINISHED: [&str; 6] = ["TODO", "FIXME", "unimplemented!", "todo!", ".unw
 /// The layer of a module of the crate; anything else is a re-export of `guest` by lib.rs.
 fn layer(module: &str) -> usize {
     match module {
-        "error" | "id" | "clock" | "sync" => 0,
+        "error" | "id" | "clock" | "sync" | "room" => 0,
         "sys" => 1,
         "core" => 2,
         "sources" => 3,

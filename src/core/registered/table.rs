@@ -8,14 +8,24 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::source::{Connections, Source};
-use crate::core::room::make_room;
 use crate::id::{Id, GENERATION_MAX};
+use crate::room::make_room;
 
 struct Slot {
     generation: u32,
     activity: Activity,
-    source: Option<Rc<dyn Source>>,
+    place: Place,
 }
+
+/// As large as the reference alone.
+enum Place {
+    Open(Rc<dyn Source>),
+    /// And which slot is the next free one.
+    Free(u32),
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
 
 /// What a source is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,9 +37,19 @@ enum Activity {
     Muted,
 }
 
+impl Slot {
+    fn source(&self) -> Option<&Rc<dyn Source>> {
+        match &self.place {
+            Place::Open(source) => Some(source),
+            Place::Free(_) => None,
+        }
+    }
+}
+
 pub(crate) struct Table {
     slots: Vec<Slot>,
-    free: Vec<u32>,
+    /// The one that was freed last.
+    free: u32,
     /// The generation that new slots begin with. Each guest has its own, far from the others', so
     /// that the ids of one are stale in another.
     first: u32,
@@ -43,63 +63,71 @@ impl Table {
         // An odd factor near the golden ratio spreads consecutive numbers over the whole range.
         let spread = TABLES.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b1);
         let first = spread % GENERATION_MAX + 1;
-        Table { slots: Vec::new(), free: Vec::new(), first, missed: Vec::new() }
+        Table { slots: Vec::new(), free: NONE, first, missed: Vec::new() }
     }
 
-    /// Makes sure of a place for one more source, and for that place among the free ones when it is closed.
+    /// Makes sure of a place for one more source.
     pub(crate) fn make_room(&mut self) -> Result<(), TryReserveError> {
-        if self.free.is_empty() {
-            let slots = self.slots.len() + 1;
-            make_room(&mut self.slots, slots)?;
-            self.free.try_reserve_exact(self.slots.capacity())?;
+        match self.free {
+            NONE => {
+                let slots = self.slots.len() + 1;
+                make_room(&mut self.slots, slots)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives `source` an id. `make_room` comes first.
     pub(crate) fn insert(&mut self, source: Rc<dyn Source>) -> Id {
-        if let Some(index) = self.free.pop() {
-            let slot = &mut self.slots[index as usize];
-            slot.source = Some(source);
+        let open = Place::Open(source);
+        let index = self.free;
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            if let Place::Free(next) = std::mem::replace(&mut slot.place, open) {
+                self.free = next;
+            }
             return Id::new(index, slot.generation);
         }
         // 2^32 sources need 100 GiB for their slots alone, so the index always fits.
         let index = self.slots.len() as u32;
-        self.slots.push(Slot { generation: self.first, activity: Activity::Idle, source: Some(source) });
+        self.slots.push(Slot { generation: self.first, activity: Activity::Idle, place: open });
         Id::new(index, self.first)
     }
 
     /// The open source with that id.
     pub(crate) fn get(&self, id: Id) -> Option<&Rc<dyn Source>> {
-        self.slot(id)?.source.as_ref()
+        self.slot(id)?.source()
     }
 
     /// Takes the source out; its id is stale from now on.
     pub(crate) fn remove(&mut self, id: Id) -> Option<Rc<dyn Source>> {
         let slot = self.slots.get_mut(id.slot() as usize).filter(|s| s.generation == id.generation())?;
-        let source = slot.source.take()?;
+        slot.source()?;
+        let place = std::mem::replace(&mut slot.place, Place::Free(self.free));
+        self.free = id.slot();
         slot.activity = Activity::Idle;
         // An id comes again after its slot was given out two thousand million times.
         slot.generation = slot.generation % GENERATION_MAX + 1;
-        self.free.push(id.slot());
         self.missed.retain(|(missed, _)| *missed != id);
-        Some(source)
+        match place {
+            Place::Open(source) => Some(source),
+            Place::Free(_) => None,
+        }
     }
 
     /// The ids of all open sources, in the order of their slots.
     pub(crate) fn ids(&self) -> Vec<Id> {
-        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.source.is_some());
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.source().is_some());
         open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
     }
 
     /// All open sources.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &Rc<dyn Source>> {
-        self.slots.iter().filter_map(|slot| slot.source.as_ref())
+        self.slots.iter().filter_map(Slot::source)
     }
 
     /// The open source with that id, unless it is muted: then it was to be silent.
     pub(crate) fn expects(&self, id: Id) -> Option<&Rc<dyn Source>> {
-        self.slot(id).filter(|slot| slot.activity != Activity::Muted)?.source.as_ref()
+        self.slot(id).filter(|slot| slot.activity != Activity::Muted)?.source()
     }
 
     /// Whether it is switched off until its callback returns.
@@ -128,15 +156,15 @@ impl Table {
             self.miss(to, id, again);
             return None;
         }
-        let source = slot.source.as_ref().filter(|source| source.prepare(to, id, hint))?;
+        let source = slot.source().filter(|source| source.prepare(to, id, hint))?.clone();
         slot.activity = Activity::Running;
-        Some(source.clone())
+        Some(source)
     }
 
     #[cold]
     fn miss(&mut self, to: &Connections, id: Id, again: Option<u64>) {
         let Some(slot) = self.slots.get_mut(id.slot() as usize) else { return };
-        let Some(source) = &slot.source else { return };
+        let Place::Open(source) = &slot.place else { return };
         let before = std::mem::replace(&mut slot.activity, Activity::Muted);
         if let Some(hint) = again {
             match self.missed.iter_mut().find(|(known, _)| *known == id) {
@@ -181,6 +209,6 @@ impl Table {
 
     fn slot_mut(&mut self, id: Id) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.slot() as usize)?;
-        (slot.generation == id.generation() && slot.source.is_some()).then_some(slot)
+        (slot.generation == id.generation() && slot.source().is_some()).then_some(slot)
     }
 }

@@ -6,8 +6,8 @@
 
 use std::collections::TryReserveError;
 
-use crate::core::room::make_room;
 use crate::id::Id;
+use crate::room::make_room;
 
 const CHILDREN: usize = 4;
 const NOWHERE: u32 = u32::MAX;

@@ -16,6 +16,7 @@ use mio::{Poll, Token};
 use super::alarm::Alarm;
 use super::child::Child;
 use super::handle::close_in_child;
+use crate::room::make_room;
 use crate::sys::readiness::{Interest, Readiness, Seen, ERROR, HANGUP, PRIORITY, READABLE, WRITABLE};
 
 /// Tokens of our own have bit 63 set, which no id has.
@@ -108,7 +109,7 @@ impl Poller {
         let slot = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
         let dead = self.owners.get(slot).map_or(0, |owner| owner & !PAUSED);
         let owners = self.owners.len().max(slot + 1);
-        self.owners.try_reserve(owners - self.owners.len())?;
+        make_room(&mut self.owners, owners)?;
         // Registering also finds out whether the fd can be watched at all, hence with interest 0 too.
         self.control(libc::EPOLL_CTL_ADD, fd, to_epoll(interest), bits)?;
         self.owners.resize(owners, 0);

@@ -1,8 +1,8 @@
-//! L2. How tables grow. Host thread only.
+//! L0. How tables grow. Any thread.
 
 use std::collections::TryReserveError;
 
-/// Room for `wanted` in all. Large vectors grow by a quarter and not to the double: with a million
+/// Room for `wanted` in all. Large vectors grow by an eighth and not to the double: with a million
 /// sources half-empty tables would cost more than the sources.
 pub(crate) fn make_room<T>(vec: &mut Vec<T>, wanted: usize) -> Result<(), TryReserveError> {
     const LARGE: usize = 4096;
@@ -12,6 +12,6 @@ pub(crate) fn make_room<T>(vec: &mut Vec<T>, wanted: usize) -> Result<(), TryRes
     let missing = wanted - vec.len();
     match wanted {
         ..=LARGE => vec.try_reserve(missing),
-        _ => vec.try_reserve_exact(missing + wanted / 4),
+        _ => vec.try_reserve_exact(missing + wanted / 8),
     }
 }
