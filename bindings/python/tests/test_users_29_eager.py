@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
+import asyncguest
+import pytest
 from helpers import Run, host_until, settle
 
 
@@ -65,3 +68,37 @@ def test_an_eager_start_within_an_eager_start(drive: str) -> None:
     assert order[-1] == "inner again"
     end.set()
     run.finish()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython 3.12 is the first that has eager tasks")
+@pytest.mark.parametrize("how", ["create_task", "start_soon"])
+def test_an_eager_factory_in_the_hosts_code_finds_the_guests_state(drive: str, how: str) -> None:
+    """Also if there is another guest, whose loop is the one that host code finds."""
+
+    def eager() -> asyncguest.EventLoop:
+        loop = asyncguest.EventLoop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        return loop
+
+    async def look() -> None:
+        found.append(
+            (asyncio.get_running_loop(), asyncio.current_task(), sys.get_asyncgen_hooks().firstiter is not None)
+        )
+        await asyncio.sleep(0)
+
+    found: list[tuple[object, object, bool]] = []
+    ends = asyncio.Event(), asyncio.Event()
+    first = Run(drive)
+    second = Run(host=first.host, loop_factory=eager)
+    first.start(ends[0].wait)
+    second.start(ends[1].wait)
+    settle(first)
+    settle(second)
+    loop = second.guest.loop
+    task = loop.create_task(look()) if how == "create_task" else second.guest.start_soon(look, eager=False)
+    assert found == [(loop, task, True)]
+    assert asyncio.get_running_loop() is first.guest.loop
+    for end in ends:
+        end.set()
+    host_until(first, lambda: first.done and second.done)
+    first.finish()

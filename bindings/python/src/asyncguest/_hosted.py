@@ -9,7 +9,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,12 @@ class HostedRun(Run):
             return task
         finally:
             task = None  # type: ignore[assignment]  # its first step may have failed: see run_first_step
+
+    def in_place(self) -> AbstractContextManager[object]:
+        deliveries = self.deliveries
+        if deliveries is None or threading.get_ident() != self.host_thread:
+            return nullcontext()  # asyncio's debug mode tells of the wrong thread
+        return deliveries.inside()
 
     def stats(self) -> GuestStats:
         """See `Guest.stats`."""

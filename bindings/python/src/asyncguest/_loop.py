@@ -77,13 +77,21 @@ class EventLoop(TransportLoop):
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Schedules a coroutine. As a guest: one that host code starts between deliveries is kept alive until done."""
-        task = super().create_task(coro, **options)
+        run = self.hosted_run
+        if run is None:
+            return super().create_task(coro, **options)
+        of_host = self.running_handle is None or self.idle
         try:
-            if self.hosted_run is not None and (self.running_handle is None or self.idle):
-                self.hosted_run.keep(task)
+            if self._task_factory is not None and (of_host or running_loop() is not self):
+                with run.in_place():  # an eager one runs the first step right here
+                    task = super().create_task(coro, **options)
+            else:
+                task = super().create_task(coro, **options)
+            if of_host:
+                run.keep(task)
             return task
         finally:
-            del task  # a first step that a task factory has run here may have failed: see run_first_step
+            task = None  # type: ignore[assignment]  # a first step that was run here may have failed: see run_first_step
 
     def stop(self) -> None:
         """Stops `run_forever`. As a guest, where nobody is inside that: ends the run, as `guest.cancel()` does."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ._base_run import BaseRun
@@ -57,6 +58,10 @@ class Run(BaseRun):
         if task not in self._kept and not task.done():
             self._kept.add(task)
             task.add_done_callback(self._kept.discard)
+
+    def in_place(self) -> AbstractContextManager[object]:
+        """The guest's state for a block of the package's own, wherever that runs."""
+        raise NotImplementedError
 
     def cancel(self, msg: str | None = None) -> bool:
         """See `Guest.cancel`."""
