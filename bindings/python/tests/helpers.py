@@ -183,7 +183,8 @@ def wakers(seconds: int = 600) -> list[str]:
     for thread in Path("/proc/self/task").glob("*"):
         if (thread / "comm").read_text().startswith("asyncguest-"):
             call = (thread / "syscall").read_text().split()
-            if len(call) < 5 or int(call[4], 16) != 0xFFFFFFFF:  # the timeout of epoll_wait
+            # The timeout of epoll_wait, an int: what the rest of the register has is the C library's affair.
+            if len(call) < 5 or int(call[4], 16) & 0xFFFFFFFF != 0xFFFFFFFF:
                 found.append(" ".join(call))
     return found
 
