@@ -272,6 +272,45 @@ pub fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
+/// `socket.socket.fileno` of all sockets. Loaded with the module: at the end of the interpreter nothing can be imported.
+struct Fileno {
+    class: Py<PyType>,
+    in_c: Option<ffi::PyCFunction>,
+}
+
+static FILENO: PyOnceLock<Fileno> = PyOnceLock::new();
+
+pub fn load(py: Python<'_>) -> PyResult<()> {
+    let class = py.import("socket")?.getattr("socket")?.cast_into::<PyType>()?;
+    // One that is not initialized has the method, and no fd.
+    let method = class.call_method1("__new__", (&class,))?.getattr("fileno")?;
+    let in_c = function_in_c(&method, ffi::METH_NOARGS);
+    let _ = FILENO.set(py, Fileno { class: class.unbind(), in_c });
+    Ok(())
+}
+
+/// `file.fileno()`
+#[inline]
+pub fn fileno<'py>(file: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = file.py();
+    match FILENO.get(py) {
+        Some(Fileno { class, in_c: Some(in_c) }) if file.is_exact_instance(class.bind(py)) => {
+            // SAFETY: a method of this class, without arguments; it returns a new reference or NULL and an exception.
+            unsafe { Bound::from_owned_ptr_or_err(py, in_c(file.as_ptr(), ptr::null_mut())) }
+        }
+        _ => method(file, intern!(py, "fileno")),
+    }
+}
+
+/// Whether it is a method that is written in C, of `object` and no other one.
+pub fn is_method_in_c(method: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: two objects that live; the second function is for those that the first one takes.
+    unsafe {
+        ffi::PyCFunction_Check(method.as_ptr()) != 0
+            && ffi::PyCFunction_GetSelf(method.as_ptr()) == object.as_ptr()
+    }
+}
+
 /// Calls `handler` as the body of an `except` clause for `error`: what it asks `sys.exc_info()` for is there.
 pub fn handling<R>(py: Python<'_>, error: &Bound<'_, PyAny>, handler: impl FnOnce() -> R) -> R {
     // SAFETY: this thread is attached. The first gives a new reference or NULL for none, and the second takes none away.

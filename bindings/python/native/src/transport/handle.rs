@@ -9,17 +9,26 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::{is_exit, Transport};
 use crate::arguments::Arguments;
-use crate::call::{copy_context, method1, run_in};
+use crate::call::{copy_context, is_method_in_c, method1, run_in};
 
 /// The number is asyncio's EVENT_READ or EVENT_WRITE.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Read = 1,
     Write = 2,
+}
+
+impl Side {
+    fn method(self, py: Python<'_>) -> &Bound<'_, PyString> {
+        match self {
+            Side::Read => intern!(py, "_read_ready"),
+            Side::Write => intern!(py, "_write_ready"),
+        }
+    }
 }
 
 /// One watching.
@@ -29,6 +38,9 @@ pub struct TransportHandle {
     /// The transport has none any more when its `connection_lost` has been called, and has raised.
     event_loop: Py<PyAny>,
     side: Side,
+    /// The transport's method, as it was when the watching began, and what it takes.
+    method: Py<PyAny>,
+    args: Arguments,
     context: Py<PyAny>,
     cancelled: AtomicBool,
     /// It was put into the ring since there is more to be read, and need not be found.
@@ -42,7 +54,18 @@ impl TransportHandle {
             Some(context) => context,
             None => copy_context(transport.py())?,
         };
+        let py = transport.py();
+        let name = side.method(py);
+        let bound = transport.getattr(name)?;
+        let (method, args) = match is_method_in_c(&bound, transport) {
+            true => {
+                (transport.get_type().getattr(name)?, Arguments::One(transport.clone().into_any().unbind()))
+            }
+            false => (bound, Arguments::None),
+        };
         Ok(TransportHandle {
+            method: method.unbind(),
+            args,
             transport: transport.clone().unbind(),
             event_loop: transport.get().event_loop(transport.py()).unbind(),
             side,
@@ -55,24 +78,12 @@ impl TransportHandle {
     /// The fd is ready for this side. What the protocol raises is told to it or to the loop; SystemExit and KeyboardInterrupt
     /// come out, and so does what asyncio has its handles report. Returns whether it is known to be ready still.
     pub fn ready(&self, py: Python<'_>) -> PyResult<bool> {
-        let (transport, context) = (self.transport.bind(py), self.context.bind(py));
-        let ready = match self.side {
-            Side::Read => intern!(py, "_read_ready"),
-            Side::Write => intern!(py, "_write_ready"),
-        };
-        run_in(context, &transport.getattr(ready)?, &Arguments::None)?.is_truthy()
-    }
-
-    fn name(&self) -> &'static str {
-        match self.side {
-            Side::Read => "_read_ready",
-            Side::Write => "_write_ready",
-        }
+        run_in(self.context.bind(py), self.method.bind(py), &self.args)?.is_truthy()
     }
 
     /// For people.
     fn callback_name(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("{}.{}()", self.transport.bind(py).get_type().name()?, self.name()))
+        Ok(format!("{}.{}()", self.transport.bind(py).get_type().name()?, self.side.method(py)))
     }
 
     /// `ready`, and the loop is told what that leaves to it: what an `asyncio.Handle` does by `_run`.
@@ -144,7 +155,7 @@ impl TransportHandle {
 
     #[getter]
     fn _callback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.transport.bind(py).getattr(self.name())
+        self.transport.bind(py).getattr(self.side.method(py))
     }
 
     #[getter]
@@ -160,6 +171,8 @@ impl TransportHandle {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.transport)?;
         visit.call(&self.event_loop)?;
+        visit.call(&self.method)?;
+        self.args.traverse(&visit)?;
         visit.call(&self.context)
     }
 }

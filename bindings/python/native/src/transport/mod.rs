@@ -48,7 +48,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::call::{method, method_with};
+use crate::call::{fileno, method, method_with};
 use crate::error::of_system;
 use crate::socket;
 pub use base::Transport;
@@ -107,7 +107,7 @@ fn minus_one(py: Python<'_>) -> &Bound<'_, PyAny> {
 /// The fd of a socket or a file, asked for each time: its owner may have closed it, and the number can be another one's by now.
 fn fd_of(file: &Bound<'_, PyAny>) -> PyResult<i32> {
     let py = file.py();
-    match method(file, intern!(py, "fileno")).and_then(|fd| fd.extract()) {
+    match fileno(file).and_then(|fd| fd.extract()) {
         Ok(fd @ 0..) => Ok(fd),
         Err(error) if !error.is_instance_of::<PyValueError>(py) => Err(error), // files have that one when they are closed
         _ => Err(os_error(py, &Error::from_raw_os_error(socket::CLOSED))),
