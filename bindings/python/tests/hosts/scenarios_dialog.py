@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from asyncguest import NestingLimit
 from scenarios import scenario
 from stages import Stage
 
@@ -96,6 +97,32 @@ def dialogs_three_deep(stage: Stage) -> None:
     stage.figures.update(ticks=ticks, of_host=of_host)
     assert order[:3] == [1, 2, 3] and sorted(order[3:]) == [-3, -2, -1], order
     assert ticks >= max(1, of_host // 2), f"{ticks} ticks, where the toolkit's timer had {of_host}"
+
+
+@scenario("dialog")
+def a_dialog_deeper_than_the_guest_allows(stage: Stage) -> None:
+    """It gets no delivery in there, with two of them on the stack, and goes on when that has closed."""
+    refused: list[object] = []
+    closed: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: refused.append(context["exception"]))
+
+        def show(depth: int) -> None:
+            if depth < 3:
+                loop.call_soon(show, depth + 1)
+            assert stage.dialog is not None
+            stage.dialog(0.4 - 0.1 * depth)
+            closed.append(depth)
+
+        loop.call_soon(show, 0)
+        while len(closed) < 4:
+            await asyncio.sleep(0.01)
+
+    stage.play(main, max_nesting=1)
+    assert refused and all(isinstance(error, NestingLimit) for error in refused), refused
+    assert closed[0] > 0 and sorted(closed) == [0, 1, 2, 3], closed
 
 
 @scenario("dialog", "close_window")

@@ -52,9 +52,23 @@ class FdNotifier:
 
     def __init__(self, binding: Binding, fd: int, ready: Callable[[], object]) -> None:
         self._notifier = binding.Notifier(fd, binding.readable)
-        # PySide makes an object for each parameter that a slot takes; PyQt finds out by trying with all of them first.
-        self._notifier.activated.connect(ready if binding.name.startswith("PySide") else lambda *_: ready())
+        # How many calls of `ready` are on the stack. PyQt frees what is connected in the loop in which it is disconnected, also
+        # inside of such a call.
+        self._depth = 0
+        self._closed = False
         self.is_on = True
+
+        def activated(*_: object) -> None:
+            self._depth += 1
+            try:
+                ready()
+            finally:
+                self._depth -= 1
+                if self._closed and not self._depth:
+                    self._delete()
+
+        # PySide makes an object for each parameter that a slot takes; PyQt finds out by trying with all of them first.
+        self._notifier.activated.connect(ready if binding.name.startswith("PySide") else activated)
 
     def on(self) -> None:
         self.is_on = True
@@ -67,6 +81,11 @@ class FdNotifier:
 
     def close(self) -> None:
         """After `off`."""
+        self._closed = True
+        if not self._depth:
+            self._delete()
+
+    def _delete(self) -> None:
         with if_it_lives():
             self._notifier.activated.disconnect()
             self._notifier.deleteLater()
