@@ -173,7 +173,7 @@ impl Guest {
             self.reactor.shared.cancel();
         }
         let until = monotonic_ns().saturating_add(timeout);
-        let waits_next = self.reactor.shared.drive.waits_alone();
+        let waits_next = timeout > 0 && self.reactor.shared.drive.waits_alone();
         // No host waits for its turn when the guest is shut down.
         let asked = Asked { token: 0, budget: shutdown.then_some(FOREVER), waits_next };
         Ok(Run { reactor: self.reactor.clone(), until, started: false, asked })
@@ -299,10 +299,11 @@ impl Run {
             FOREVER => FOREVER,
             until => until.saturating_sub(monotonic_ns()),
         };
-        if left == 0 {
+        if left > 0 {
+            self.reactor.wait(left)?;
+        } else if !std::mem::take(&mut self.asked.waits_next) {
             return Err(Status::TIMEDOUT.into());
-        }
-        self.reactor.wait(left)?;
+        } // else the delivery before has left its last look to a wait that does not come
         Ok(true)
     }
 }

@@ -89,6 +89,44 @@ TEST(run_timeout)
         run_for_a_time(drive);
 }
 
+static channel_t first_, second_;
+
+static void act_pass_on(probe_t *probe)
+{
+    char byte;
+    ASSERT_EQ_I64(1, read(first_.in, &byte, 1));
+    channel_write(&second_, 1);
+    spin(*(uint64_t *)probe->argument);
+}
+
+static void run_catches_up(uint32_t drive, uint64_t timeout, uint64_t lasts)
+{
+    toy_t toy = {0};
+    guest_options_t options = patient_options_for(drive);
+    probe_t first = {.toy = &toy, .act = act_pass_on, .argument = &lasts};
+    probe_t second = {.toy = &toy, .act = act_read_one, .argument = &second_};
+    first_ = channel_open();
+    second_ = channel_open();
+    toy_start_on(&toy, NULL, &options);
+    add_fd(&toy, first_.in, GUEST_READABLE, &first);
+    add_fd(&toy, second_.in, GUEST_READABLE, &second);
+    channel_write(&first_, 1);
+    ASSERT_STATUS(GUEST_ETIMEDOUT, guest_run(toy.g, timeout));
+    ASSERT_EQ_U64(1, first.calls);
+    ASSERT_EQ_U64(1, second.calls);
+    toy_end(&toy);
+    channel_close(&first_);
+    channel_close(&second_);
+}
+
+TEST(run_catches_up_also_when_it_does_not_wait_any_more)
+{
+    for (uint32_t drive = GUEST_DRIVE_THREAD; drive <= GUEST_DRIVE_RUN; drive++) {
+        run_catches_up(drive, 0, 0);
+        run_catches_up(drive, MS(1), MS(3)); /* its time is over in the callback */
+    }
+}
+
 static void *cancel_soon(void *g)
 {
     pass(MS(5));
