@@ -110,6 +110,11 @@ def by_patch_of_asyncio(base: type[asyncio.SelectorEventLoop], name: str, functi
     return base()
 
 
+def by_patch_of_asyncios_class(base: type[asyncio.SelectorEventLoop], name: str, function: Any, patch: Any) -> Any:
+    patch.setattr(asyncio.SelectorEventLoop, name, function)
+    return base()
+
+
 def by_getattribute(base: type[asyncio.SelectorEventLoop], name: str, function: Any, _: Any) -> Any:
     def get(self: Any, wanted: str) -> Any:
         return function.__get__(self) if wanted == name else base.__getattribute__(self, wanted)
@@ -118,7 +123,9 @@ def by_getattribute(base: type[asyncio.SelectorEventLoop], name: str, function: 
 
 
 @pytest.mark.parametrize("base", BOTH)
-@pytest.mark.parametrize("make", (by_subclass, by_attribute, by_patch_of_asyncio, by_getattribute))
+@pytest.mark.parametrize(
+    "make", (by_subclass, by_attribute, by_patch_of_asyncio, by_patch_of_asyncios_class, by_getattribute)
+)
 def test_the_clock_is_that_which_the_loop_has(make: Any, base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = make(base, "time", lambda self: 1000.0, monkeypatch)
     assert loop.time() == 1000.0

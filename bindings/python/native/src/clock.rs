@@ -52,7 +52,7 @@ pub fn is_plain(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
         && is_unpatched(py)?)
 }
 
-/// Whether asyncio's own `time` is what it was, and reads the clock that it read.
+/// Whether asyncio's own `time` is what it was in all of its classes, and reads the clock that it read.
 fn is_unpatched(py: Python<'_>) -> PyResult<bool> {
     static REAL: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
     static NAMES: PyOnceLock<[Py<PyDict>; 2]> = PyOnceLock::new();
@@ -70,7 +70,7 @@ fn is_unpatched(py: Python<'_>) -> PyResult<bool> {
 
 fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    BASE.import(py, "asyncio", "BaseEventLoop")
+    BASE.import(py, "asyncguest._system", "AsyncioLoop")
 }
 
 fn python_monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
