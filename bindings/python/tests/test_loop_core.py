@@ -614,12 +614,13 @@ def test_a_handle_that_somebody_has_becomes_no_other_one(loop: asyncguest.EventL
     assert (kept._args, found[0]._args) == ((1,), ())  # type: ignore[attr-defined]
 
 
-def test_a_handle_that_the_garbage_collector_shows_becomes_no_other_one(loop: asyncguest.EventLoop) -> None:
+@pytest.mark.parametrize("keep", (lambda handle: lambda: handle, weakref.ref), ids=("held", "weakly"))
+def test_a_handle_that_the_garbage_collector_shows_becomes_no_other_one(loop: asyncguest.EventLoop, keep: Any) -> None:
     loop.call_soon(function)
     turn(loop)
-    shown = [each for each in gc.get_objects() if type(each) is asyncguest._native.Handle]
+    shown = [keep(each) for each in gc.get_objects() if type(each) is asyncguest._native.Handle]
     after = [loop.call_soon(function) for _ in range(10)]
-    assert not any(each is one for each in after for one in shown)
+    assert not any(each is one() for each in after for one in shown)
 
 
 def test_a_destructor_may_ask_for_more(loop: asyncguest.EventLoop) -> None:

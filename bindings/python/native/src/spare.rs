@@ -22,10 +22,11 @@ impl Spare {
     pub fn handle(&self, py: Python<'_>, state: State) -> PyResult<Py<Handle>> {
         while let Some(spare) = self.0.with(py, Vec::pop) {
             // The garbage collector may have shown it to somebody.
-            if is_held_here_alone(spare.bind(py)) {
+            if is_free(spare.bind(py)) {
                 spare.get().fill(py, state);
                 return Ok(spare);
             }
+            spare.drop_ref(py);
         }
         Py::new(py, Handle::of(state))
     }
@@ -34,7 +35,7 @@ impl Spare {
     #[inline]
     pub fn keep(&self, py: Python<'_>, handle: Py<Handle>) {
         let bound = handle.bind(py);
-        if bound.is_exact_instance_of::<Handle>() && is_held_here_alone(bound) && !is_weakly_held(bound) {
+        if bound.is_exact_instance_of::<Handle>() && is_free(bound) {
             handle.get().clear(py);
             if self.0.with(py, |spare| spare.len()) < MOST {
                 return self.0.with(py, |spare| spare.push(handle));
@@ -44,10 +45,11 @@ impl Spare {
     }
 }
 
+/// Whether nobody else knows it, weakly or otherwise.
 #[inline]
-fn is_weakly_held(handle: &Bound<'_, Handle>) -> bool {
+fn is_free(handle: &Bound<'_, Handle>) -> bool {
     static OFFSET: PyOnceLock<usize> = PyOnceLock::new();
     let offset =
         OFFSET.get_or_try_init(handle.py(), || handle.get_type().getattr("__weakrefoffset__")?.extract());
-    offset.map_or(true, |offset| has_weak_references(handle, *offset))
+    is_held_here_alone(handle) && offset.is_ok_and(|offset| !has_weak_references(handle, *offset))
 }
