@@ -219,6 +219,19 @@ def test_an_entry_point_that_is_wrong_is_named_and_hides_nothing(install, host, 
     assert _detect.find_host() is host
 
 
+def test_of_a_package_that_is_there_twice_the_first_one_counts(install, tmp_path_factory, monkeypatch):
+    """As one of a user's own, before an older one of the system's: that is not imported, nor told of."""
+    older = tmp_path_factory.mktemp("older")
+    install(sometoolkit=TOOLKIT, sometoolkit_guests=ADAPTER)
+    info = older / "sometoolkit-0.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sometoolkit\nVersion: 0.9\n")
+    (info / "entry_points.txt").write_text("[asyncguest.hosts]\nsometoolkit = of_the_older_one\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(older)])
+    said = imported_and_refused()
+    assert "Some Toolkit (imported, but no main loop" in said and "of_the_older_one" not in said
+
+
 @pytest.mark.parametrize(
     ("entry_points", "message"),
     [

@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,14 +160,19 @@ def _entry_points() -> tuple[dict[EntryPoint, None], list[str]]:
 
     From CPython 3.15 on a package's cannot be read if one of them names nothing that could be imported.
     """
-    found: dict[EntryPoint, None] = {}  # a package may be there twice
+    found: dict[EntryPoint, None] = {}
     troubles = []
     for package in distributions():
         try:
-            found |= {point: None for point in package.entry_points if point.group == GROUP and is_imported(point.name)}
+            if _points_of(package):  # it may be there several times: the one that is imported counts
+                found |= dict.fromkeys(_points_of(distribution(package.name)))
         except Exception as error:
             name = None
             with suppress(Exception):  # from the same metadata
                 name = package.name
             troubles.append(f"{name} (its entry points cannot be read: {type(error).__name__}: {error})")
     return found, troubles
+
+
+def _points_of(package: Distribution) -> list[EntryPoint]:
+    return [point for point in package.entry_points if point.group == GROUP and is_imported(point.name)]
