@@ -60,7 +60,7 @@ def what_a_signal_points_to_is_no_copy(stage: Any) -> None:
             sender.told.emit(thing, [thing], {"key": 1})
             assert await stream.next() == (thing, [thing], {"key": 1})
         # Qt's own, which Python holds no more than a pointer to.
-        things = (tree.header(), stage.QtWidgets.QApplication.clipboard())
+        things = (tree.header(), stage.QtWidgets.QApplication.clipboard(), tree.headerItem())
         with events(sender.told) as stream, events(sender.variant) as variants:
             for thing in things:
                 sender.told.emit(thing, [], {})

@@ -97,13 +97,16 @@ def _pyqt_of(kind: type) -> Any:
     return core if hasattr(core, "pyqtBoundSignal") else None
 
 
-#: What Python makes its own objects of, and what are its own: those that `pyqtSignal(object)` sends.
-_VALUES = frozenset(("", "bool", "int", "uint", "qlonglong", "qulonglong", "double", "QString", "PyQt_PyObject"))
+#: What Python makes its own objects of, and what are its own: those that `pyqtSignal(object)` sends. In a QVariant is one of the
+#: two, or a pointer.
+_VALUES = frozenset(
+    ("", "bool", "int", "uint", "qlonglong", "qulonglong", "double", "QString", "QVariant", "PyQt_PyObject")
+)
 
 
 @cache
 def _copier(core: Any, signature: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
-    """PyQt hands out references into the emission: what is not a pointer has to be copied. A QObject in a QVariant is one."""
+    """PyQt hands out references into the emission: what is not a pointer has to be copied."""
     kinds = parameters(signature)
     stays = [kind in _VALUES or kind.endswith("*") for kind in kinds]
     if all(stays):
@@ -114,9 +117,7 @@ def _copier(core: Any, signature: str) -> Callable[[tuple[Any, ...]], tuple[Any,
         if not any(isinstance(arg, sip.simplewrapper) for arg in args):
             return args
         return tuple(
-            arg
-            if as_is or not isinstance(arg, sip.simplewrapper) or isinstance(arg, core.QObject) or sip.ispyowned(arg)
-            else type(arg)(arg)
+            arg if as_is or not isinstance(arg, sip.simplewrapper) or sip.ispyowned(arg) else type(arg)(arg)
             for as_is, arg in zip(stays, args)
         )
 
