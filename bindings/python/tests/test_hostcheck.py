@@ -195,6 +195,13 @@ def test_a_process_that_cannot_even_tell_that_it_hangs_is_ended(adapter, monkeyp
     assert "did not answer any more" in finding.what and "held its lock" in finding.remedy
 
 
+def test_what_an_interpreter_prints_at_its_start_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('welcome'); print('to this machine: ', end='')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    assert hostcheck(QueueHost, only=["start"]).ok
+
+
 def test_bad_arguments_raise():
     with pytest.raises(TypeError, match="must be a function"):
         hostcheck(3)

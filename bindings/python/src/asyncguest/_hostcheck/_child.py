@@ -1,7 +1,7 @@
 """The process that runs checks, one after another, on its main thread.
 
-Owns: the pipe of answers, which any thread may write to, and a watchdog thread for each check. It was its stdout, where what
-others print must not come: that goes to stderr.
+Owns: the pipe of answers, which any thread may write to, and a watchdog thread for each check. It was its stdout; what others
+print goes to stderr.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from ._check_run import CheckRun
 from ._harness import Harness
 from ._traces import trace_of
 
+#: Begins each answer: what the interpreter's own start has printed, which was before ours, has no such sign.
+ANSWER = b"\x1e"
+
 
 def main() -> None:
     """Reads requests from stdin until it ends."""
@@ -35,7 +38,7 @@ def main() -> None:
 
     def answer(**what: Any) -> None:
         with lock:
-            os.write(answers, json.dumps(what).encode() + b"\n")
+            os.write(answers, ANSWER + json.dumps(what).encode() + b"\n")
 
     # What the library has to say of a bad host is said in the findings.
     logging.getLogger("asyncguest").propagate = False

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator
 from time import monotonic
 from typing import IO, Any
 
+from ._child import ANSWER
 from ._report import CheckResult, Finding, HostReport
 
 #: For the start of the interpreter, and for what the child's own watchdog needs.
@@ -198,7 +199,9 @@ class _Child:
         assert self._process.stdout is not None
         with self._process.stdout as answers:
             for line in answers:
-                self._answers.put(line)
+                _, _, answer = line.partition(ANSWER)
+                if answer.endswith(b"\n"):  # or it has ended in the middle of it
+                    self._answers.put(answer)
         self._answers.put(b"")
 
     def leave(self, timeout: float) -> bool:
