@@ -6,6 +6,7 @@ The host fails a test when something arrives on the wrong thread, arrives twice 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import re
@@ -15,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,11 +182,11 @@ def wakers(seconds: int = 600) -> list[str]:
         if left and left[0] != "it_value: (0, 0)" and int(left[1]) < seconds:
             found.append(left[0])
     for thread in Path("/proc/self/task").glob("*"):
-        if (thread / "comm").read_text().startswith("asyncguest-"):
-            call = (thread / "syscall").read_text().split()
-            # The timeout of epoll_wait, an int: what the rest of the register has is the C library's affair.
-            if len(call) < 5 or int(call[4], 16) & 0xFFFFFFFF != 0xFFFFFFFF:
-                found.append(" ".join(call))
+        with suppress(OSError):  # it has ended meanwhile
+            if (thread / "comm").read_text().startswith("asyncguest-"):
+                call = (thread / "syscall").read_text().split()
+                if len(call) < 5 or ctypes.c_int(int(call[4], 16)).value != -1:  # the timeout of epoll_wait
+                    found.append(" ".join(call))
     return found
 
 
