@@ -82,10 +82,10 @@ class SecondTries:
 
 def main(suite: str, failed: Iterable[str]) -> int:
     """The command. Returns its exit status."""
-    tries, tests = SecondTries(suite), {test.strip() for test in failed}
-    if tries.among(tests) != tests:
+    tries, tests = SecondTries(suite), [test.strip() for test in failed]
+    if tries.among(tests) != set(tests):
         return 1
-    print(*map(tries.line, sorted(tests)), sep="\n")
+    print(*map(tries.line, sorted(set(tests))), sep="\n")
     return 0
 
 

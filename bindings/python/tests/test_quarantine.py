@@ -76,6 +76,17 @@ def test_the_command_names_the_second_tries_or_refuses_them(monkeypatch, failed,
     assert done.stdout.count(": 1 (not in quarantine)\n") == (0 if status else failed)
 
 
+def test_a_test_that_has_failed_in_several_hosts_counts_for_each(monkeypatch):
+    """As scripts/portability/python.sh asks it."""
+    monkeypatch.delenv("ASYNCGUEST_STRICT", raising=False)
+    for times, status in ((2, 0), (3, 1)):
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "hosts"], input="another\n" * times, text=True, capture_output=True
+        )
+        assert done.returncode == status
+        assert done.stdout == ("" if status else "second try: another: 1 (not in quarantine)\n")
+
+
 def test_every_line_names_a_test_that_there_is(quarantine):
     tests = {"python": ROOT / "bindings/python/tests", "hosts": ROOT / "bindings/python/tests/hosts"}
     for line in quarantine.read(quarantine.LIST.read_text()):
