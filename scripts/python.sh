@@ -32,11 +32,11 @@ cd "$(dirname "$0")/.."
 
 . scripts/pythons.sh
 
-# Two interpreters at a time: much of the tests' time is waiting. The newest, which has the most to do, begins; those
+# Two interpreters at a time: much of the tests' time is waiting. The newest, sid's aside, has the most to do and begins; those
 # that are neither the newest nor the oldest have what depends on the version.
 do_test() {
     do_wheel quietly || return
-    side_by_side test_marked "$@" < <(all_interpreters | tac)
+    side_by_side test_marked "$@" < <({ interpreters | tail -n 1; all_interpreters | tac; } | awk '!seen[$1]++')
     if [ ${#statuses[@]} = 0 ] || { [ $# != 0 ] && [ ${#statuses[@]} != $# ]; }; then
         echo "python.sh: not all of these interpreters are here: ${*:-any CPython from 3.11 on}"
         return 1
@@ -116,7 +116,7 @@ test_on() { # X.Y PYTHON MARKERS TESTS...
     return "$status"
 }
 
-# In development mode, but on the oldest of several: with it comes asyncio's debug mode, in which a loop goes its long ways alone.
+# In development mode, but on the oldest of several, sid's aside: with it comes asyncio's debug mode, in which a loop goes its long ways alone.
 pytest_in() { # FOLDER X.Y ARGUMENT...
     local folder=$1 python=$out/venv-$2/bin/python failed=$out/logs/failed-$2.txt dev=(-X dev)
     [ "$(interpreters | sed -n '$!{1s/ .*//p}')" != "$2" ] || dev=()
