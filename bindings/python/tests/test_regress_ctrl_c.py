@@ -197,7 +197,26 @@ class Source:
         self.connect, self.disconnect = self.slots.append, self.slots.remove
 
 
-def test_a_second_ctrl_c_leaves_nothing_connected(drive):
+class SourceInPython(Source):
+    """The same as most such libraries are written."""
+
+    def __init__(self):
+        self.slots = []
+
+    def connect(self, slot):
+        self.slots.append(slot)
+        self.note()
+
+    def disconnect(self, slot):
+        self.note()
+        self.slots.remove(slot)
+
+    def note(self):
+        pass
+
+
+@pytest.mark.parametrize("kind", (Source, SourceInPython))
+def test_a_second_ctrl_c_leaves_nothing_connected(drive, kind):
     """What the package does to connect, and to disconnect, is not cut in two; nor an emission on its way to who waits."""
 
     async def main():
@@ -211,7 +230,10 @@ def test_a_second_ctrl_c_leaves_nothing_connected(drive):
 
     def second_ctrl_c(frame, event, arg):
         nonlocal number
-        if frame.f_code.co_filename.endswith("_connectable.py") and event in ("call", "c_return"):
+        connects = frame.f_code.co_filename.endswith("_connectable.py") or isinstance(
+            frame.f_locals.get("self"), Source
+        )
+        if connects and event in ("call", "return", "c_return"):
             number -= 1
             if not number:
                 sys.setprofile(None)
@@ -219,7 +241,7 @@ def test_a_second_ctrl_c_leaves_nothing_connected(drive):
 
     def at(moment):
         nonlocal number, source
-        number, source, run = moment, Source(), Run(drive)
+        number, source, run = moment, kind(), Run(drive)
         run.start(main)
         press()
         sys.setprofile(second_ctrl_c)
