@@ -6,6 +6,7 @@ The moments are those at which CPython looks for signals: a function has been en
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import itertools
@@ -195,6 +196,36 @@ def test_a_second_ctrl_c_cuts_no_delivery_of_trios_in_two(code):
         assert first.shutdown(30)
         host.close()
     assert number > 2 * STEP
+
+
+def test_a_second_ctrl_c_hits_code_of_asyncios_run_in_a_dialog_of_trios(drive):
+    """There Trio waits for its task, and what stands in the way is the other run's own code, maybe without an end."""
+    triohelp = pytest.importorskip("triohelp")
+    host, seen = QueueHost(drive), []
+
+    async def code():
+        while not is_open:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
+        try:
+            while len(seen) < 10:
+                seen.append("pressed")
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            is_open.clear()
+
+    async def dialog():
+        is_open.append(True)
+        while is_open and len(seen) < 10:
+            host.run_once(1)
+
+    is_open = []
+    first = asyncguest.Guest(host)
+    first.start(code)
+    second = triohelp.start(dialog, host=host)
+    helpers.host_until(helpers.Run(host=host), lambda: first.state == second.state == "ended")
+    assert seen == ["pressed"] * 2
+    host.close()
 
 
 class Window(LoopHost, QueueHost):

@@ -59,9 +59,13 @@ def is_here(current: Callable[[], object]) -> bool:
 
 
 def _is_in_trio() -> bool:
-    """Trio itself runs, in a delivery, and not a task of its: it would take an exception for an error of its own."""
-    in_delivery = any(isinstance(run, TrioRun) and run.jobs.depth for run in _exit.alive_here())
-    return in_delivery and trio.lowlevel.currently_ki_protected()
+    """Trio itself runs, in a delivery, and not a task of its, nor another guest in a task's dialog: it would take an exception for
+    an error of its own."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code not in (Jobs._work.__code__, BaseDeliveries.deliver.__code__):
+        frame = frame.f_back
+    in_delivery_of_its = frame is not None and frame.f_code == Jobs._work.__code__
+    return in_delivery_of_its and trio.lowlevel.currently_ki_protected()
 
 
 whole.append(_is_in_trio)
