@@ -116,6 +116,7 @@ class Stay(HostedRun):
     def run(self) -> None:
         loop = self._stays_in
         loop.reactor.take_over()  # the stay before may have been on another thread, or the loop made there
+        self.live_here()
         deliveries = self._attach(loop)
         loop.reactor.post_deliveries(loop.deliver_here)  # which of its stays it is, is asked when the delivery comes
         try:
