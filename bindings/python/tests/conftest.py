@@ -23,7 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # What the contract says, the hosts and the packaging depend on the version of Python; these less so.
-TWICE = ("test_users_", "test_regress_", "test_chaos", "test_hostcheck", "test_clients", "test_bad_input")
+TWICE = (
+    "test_users_",
+    "test_regress_",
+    "test_chaos",
+    "test_hostcheck",
+    "test_clients",
+    "test_bad_input",
+    "test_stress",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the markers choose
