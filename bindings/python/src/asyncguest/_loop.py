@@ -82,7 +82,7 @@ class EventLoop(TransportLoop):
             return super().create_task(coro, **options)
         of_host = self.running_handle is None or self.idle
         try:
-            if self._task_factory is not None and (of_host or running_loop() is not self):
+            if self._task_factory is not None and (of_host or running_loop() is not self):  # type: ignore[attr-defined]
                 with run.in_place():  # an eager one runs the first step right here
                     task = super().create_task(coro, **options)
             else:
