@@ -197,6 +197,26 @@ assert set(told) == set(classes) and len(told) == 5, told
 """
 
 
+GUARDED = """
+import asyncio, socket, sys
+
+class Guarded(socket.socket):
+    def __new__(cls, *args, **options):
+        raise RuntimeError("no sockets in tests")
+
+real, socket.socket = socket.socket, Guarded if sys.argv[1] == "class" else lambda *args: Guarded()
+import asyncguest
+socket.socket = real
+print(asyncguest.run(asyncio.sleep(0, "ran")))
+"""
+
+
+@pytest.mark.parametrize("guard", ["class", "function"])
+def test_it_can_be_imported_while_tests_are_kept_from_opening_sockets(guard: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", GUARDED, guard], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ran\n", "")
+
+
 @pytest.mark.parametrize("first", ["asyncguest", "asyncguest._native"])
 def test_exceptions_are_there_when_nothing_can_be_imported_any_more(first: str) -> None:
     """They are looked up while the module is imported, whichever of the package's comes first."""

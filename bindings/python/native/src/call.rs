@@ -280,13 +280,20 @@ struct Fileno {
 
 static FILENO: PyOnceLock<Fileno> = PyOnceLock::new();
 
-pub fn load(py: Python<'_>) -> PyResult<()> {
-    let class = py.import("socket")?.getattr("socket")?.cast_into::<PyType>()?;
-    // One that is not initialized has the method, and no fd.
-    let method = class.call_method1("__new__", (&class,))?.getattr("fileno")?;
-    let in_c = function_in_c(&method, ffi::METH_NOARGS);
-    let _ = FILENO.set(py, Fileno { class: class.unbind(), in_c });
-    Ok(())
+/// Without it all sockets are asked by name: who keeps a program from opening any has put something else in its place.
+pub fn load(py: Python<'_>) {
+    let _ = Fileno::find(py).map(|found| FILENO.set(py, found));
+}
+
+impl Fileno {
+    fn find(py: Python<'_>) -> PyResult<Fileno> {
+        let class = py.import("socket")?.getattr("socket")?.cast_into::<PyType>()?;
+        // One that is not initialized has the method, and no fd.
+        let socket = class.call_method1("__new__", (&class,))?;
+        let method = socket.getattr("fileno")?;
+        let in_c = function_in_c(&method, ffi::METH_NOARGS).filter(|_| is_method_in_c(&method, &socket));
+        Ok(Fileno { class: class.unbind(), in_c })
+    }
 }
 
 /// `file.fileno()`

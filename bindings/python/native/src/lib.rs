@@ -133,7 +133,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ));
     }
     error::load(module.py())?;
-    call::load(module.py())?;
+    call::load(module.py());
     module.add("__version__", abi::version())?;
     module.add("LONGEST_WAIT", iteration::LONGEST_WAIT)?;
     module.add("NO_TIME", abi::FOREVER)?;
