@@ -266,7 +266,8 @@ TEST(listener_adopted)
     ASSERT_STATUS(GUEST_EEXIST, guest_listener_adopt(toy.g, listener, door_offer, &door, door_drop, NULL));
     guest_listener_info_t info = {.struct_size = sizeof info};
     ASSERT_OK(guest_listener_info(toy.g, door.id, &info));
-    int client = client_of(ntohs(((const struct sockaddr_in *)(const void *)info.local.sockaddr)->sin_port), AF_INET);
+    memcpy(&name, info.local.sockaddr, sizeof name);
+    int client = client_of(ntohs(name.sin_port), AF_INET);
     RUN_UNTIL(&toy, door.taken == 1);
     toy_end(&toy);
     ASSERT_EQ_I64(-1, fcntl(listener, F_GETFD)); /* closed with its listener */

@@ -220,12 +220,13 @@ TEST(udp_refused)
     guest_address_t address = {.length = 129};
     guest_buffer_t buffer = {"x", 1}, null = {NULL, 1};
     guest_id_t id = 77;
+    struct sockaddr_in name;
     char port[8];
     int stream = (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), datagrams = (int)MUST(socket(AF_INET, SOCK_DGRAM, 0));
     toy_start(&toy, GUEST_DRIVE_THREAD);
     open_at(&mailbox, "127.0.0.1", 0);
-    snprintf(port, sizeof port, "%u",
-             ntohs(((const struct sockaddr_in *)(const void *)mailbox.local.sockaddr)->sin_port));
+    memcpy(&name, mailbox.local.sockaddr, sizeof name);
+    snprintf(port, sizeof port, "%u", ntohs(name.sin_port));
     ASSERT_STATUS(GUEST_ENULL, guest_udp_bind(NULL, NULL, NULL, 0, received, &mailbox, dropped, &id));
     ASSERT_STATUS(GUEST_ENULL, guest_udp_bind(toy.g, NULL, NULL, 0, NULL, &mailbox, dropped, &id));
     ASSERT_STATUS(GUEST_EFLAGS, guest_udp_bind(toy.g, NULL, NULL, 8, received, &mailbox, dropped, &id));
