@@ -80,6 +80,35 @@ def test_what_does_not_finish_is_abandoned_within_the_deadline(drive):
     assert "abandoned" in ended.stderr and "Task was destroyed" not in ended.stderr
 
 
+def test_of_a_thousand_that_do_not_finish_twenty_are_named(drive):
+    ended = run_script(
+        """
+        from asyncguest import _exit
+        _exit.DEADLINE = 0.2
+
+        async def stubborn():
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    pass
+
+        async def main():
+            tasks = [asyncio.create_task(stubborn(), name=f"number {n:03}") for n in range(1000)]
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                pass
+            await asyncio.wait(tasks)
+
+        asyncguest.Guest(QueueHost(sys.argv[1]), done_callback=lambda task: say("done")).start(main)
+        """,
+        drive,
+    ).check()
+    (told,) = [line for line in ended.stderr.splitlines() if "was abandoned when its time was over" in line]
+    assert "number 018, and 981 more" in told and told.count("number ") == 19  # the first name is the main task's
+
+
 @pytest.mark.parametrize("daemon", [True, False])
 @pytest.mark.parametrize("host_runs", [True, False], ids=["host runs", "host has returned"])
 def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_runs):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._errors import GuestClosed, GuestError
 from ._host import Host
-from ._reports import log, warn
+from ._reports import listed, log, warn
 from ._signals import hold, let_go
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class BaseRun:
 
     def given_up(self, left: list[str]) -> GuestError:
         """Its time is over: names what has not finished, and returns the outcome of that."""
-        warn(f"asyncguest: {self.title} was abandoned when its time was over; not finished: {', '.join(sorted(left))}")
+        warn(f"asyncguest: {self.title} was abandoned when its time was over; not finished: {listed(left)}")
         return GuestError(
             "the run was abandoned: its host had ended, and it did not finish in the time that it was given"
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterable
 
 log = logging.getLogger("asyncguest")
 
@@ -17,3 +18,10 @@ def warn(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     except RuntimeWarning:
         log.error("%s", message)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names in order: the first twenty, and how many more there are."""
+    known = sorted(names)
+    more = [f"and {len(known) - 20} more"] if len(known) > 20 else []
+    return ", ".join(known[:20] + more)

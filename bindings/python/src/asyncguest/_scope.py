@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._errors import SourceGone
-from ._reports import warn
+from ._reports import listed, warn
 from ._start import current_guest
 from .sources.find import hold_open, until_destroyed
 
@@ -111,7 +111,7 @@ class Scope:
             if self._tasks:
                 _, left = await asyncio.wait(self._tasks, timeout=self._deadline)
                 if left:
-                    names = ", ".join(sorted(task.get_name() for task in left))
+                    names = listed(task.get_name() for task in left)
                     warn(
                         f"asyncguest: a window was closed after the {self._deadline} s of its scope's deadline; not "
                         f"finished: {names}"
