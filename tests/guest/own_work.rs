@@ -92,6 +92,9 @@ fn own_work_is_reached_by_a_nested_wait() {
     }
 }
 
+/// How often a run of batches may make the fd readable for nothing. On Windows a thread tells the fd, which may be late.
+const AT_MOST: u32 = if cfg!(windows) { 5 } else { 1 };
+
 /// The fd of drive FD is not readable for what a batch has seen to: not after one, and once at most
 /// after a run of them.
 #[test]
@@ -119,10 +122,12 @@ fn own_work_that_is_done_leaves_silence() {
         for _ in 0..50 {
             batch(look_again);
         }
-        if poll_fds(&[fd], 40 * MS)[0] {
+        let mut woken = 0;
+        while poll_fds(&[fd], 40 * MS)[0] {
+            woken += 1;
+            assert!(woken <= AT_MOST, "woken again and again");
             toy.deliver(0);
         }
-        assert!(!poll_fds(&[fd], 40 * MS)[0], "woken again and again");
     }
     drop(guest);
     toy.shut_down();
