@@ -336,6 +336,18 @@ def test_looking_imports_no_toolkit_and_no_adapter_of_another():
     assert adapters == ["asyncguest.hosts.asyncio", "asyncguest.hosts.base"]
 
 
+def test_importing_the_package_reads_no_metadata_of_others():
+    """That takes long, and is for who looks for a host."""
+    import subprocess
+
+    program = (
+        "import asyncio, sys\nbefore = set(sys.modules)\nimport asyncguest\n"
+        "print('importlib.metadata' in set(sys.modules) - before)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out == "False\n"
+
+
 def test_the_typed_options_are_those_of_guest():
     from asyncguest import _start
 

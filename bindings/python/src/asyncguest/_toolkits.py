@@ -10,11 +10,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution, EntryPoint
+
     from .hosts._loophost import Found
 
 #: Installed packages that have adapters say so by entry points of this group.
@@ -160,6 +161,8 @@ def _entry_points() -> tuple[dict[EntryPoint, None], list[str]]:
 
     From CPython 3.15 on a package's cannot be read if one of them names nothing that could be imported.
     """
+    from importlib.metadata import distribution, distributions  # a tenth of the package's whole import
+
     found: dict[EntryPoint, None] = {}
     troubles = []
     for package in distributions():
