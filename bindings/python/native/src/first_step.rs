@@ -140,7 +140,7 @@ fn first_step(slf: &Bound<'_, LoopState>, task: &Bound<'_, PyAny>) -> PyResult<(
             _ => core.ready.get().push(py, entry),
         },
         ended => {
-            entry.release(py);
+            core.let_go(py, entry);
             ended?;
         }
     }
