@@ -70,9 +70,8 @@ class PromptToolkitHost(LoopHost):
         queue.watch(fd, found)
         try:
             queue.run_once(0)
-            while (
-                True
-            ):  # which Ctrl-C cannot leave past the `finally`; Python 3.13 has no entry for the jump of `while waits:`
+            # Ctrl-C would leave `while waits:` past the `finally`: CPython 3.13 has no entry for its jump back.
+            while True:
                 if not waits:
                     break
                 if loop is not None and (_ready(loop) or _timers(loop) != timers):
