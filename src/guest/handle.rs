@@ -162,7 +162,7 @@ impl<F> Closure<F> {
     }
 }
 
-impl<A, F: FnMut(&Handle, Id, A)> Callback<A> for Closure<F> {
+impl<A, F: FnMut(&Handle, Id, A) + 'static> Callback<A> for Closure<F> {
     fn call(&self, context: &Context, id: Id, args: A) {
         if let Some(handle) = Handle::of(context) {
             (self.0.borrow_mut())(&handle, id, args);

@@ -14,7 +14,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{self, AddedChild, Child, ChildExit};
+use crate::sys::{self, Child, ChildExit};
 
 struct ChildSource<C> {
     pid: i32,
@@ -27,10 +27,7 @@ struct ChildSource<C> {
 
 impl Registry {
     /// Watches a child, and reaps it when it ends.
-    pub(crate) fn child_add<C>(&self, pid: i32, callback: C) -> Result<Id>
-    where
-        C: Callback<ChildExit> + 'static,
-    {
+    pub(crate) fn child_add(&self, pid: i32, callback: impl Callback<ChildExit>) -> Result<Id> {
         let refused = |e: std::io::Error| Error::os(&format!("watching child {pid}"), &e);
         let source = Rc::new(ChildSource {
             pid,
@@ -52,7 +49,7 @@ impl Registry {
             sys::exists_as_child(pid).map_err(refused)?;
             let added = self.connections.poller().add_child(pid, id.to_bits());
             match added.map_err(refused)? {
-                Some(AddedChild { child, dead }) => {
+                Some((child, dead)) => {
                     if let Some(dead) = dead.and_then(Id::from_bits) {
                         let _ = self.close(dead);
                     }
@@ -89,7 +86,7 @@ impl<C> ChildSource<C> {
     }
 }
 
-impl<C: Callback<ChildExit> + 'static> Source for ChildSource<C> {
+impl<C: Callback<ChildExit>> Source for ChildSource<C> {
     fn prepare(&self, to: &Connections, id: Id, _hint: u64) -> bool {
         // By the watch where there is one: a pid may have been reaped and given out again.
         let reaped = self.watched.get().map_or_else(|| sys::reap(self.pid), |child| child.reap(self.pid));

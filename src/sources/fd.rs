@@ -34,7 +34,7 @@ impl Registry {
     /// Watches `fd` for `interest`, 0 for "not yet".
     pub(crate) fn fd_add<C>(&self, fd: OsFd, interest: Interest, callback: C) -> Result<Id>
     where
-        C: Callback<Readiness> + 'static,
+        C: Callback<Readiness>,
     {
         self.watch(fd, interest, callback, Poller::add)
     }
@@ -43,7 +43,7 @@ impl Registry {
     #[cfg(windows)]
     pub(crate) fn handle_add<C>(&self, handle: OsFd, interest: Interest, callback: C) -> Result<Id>
     where
-        C: Callback<Readiness> + 'static,
+        C: Callback<Readiness>,
     {
         self.watch(handle, interest, callback, Poller::add_handle)
     }
@@ -51,7 +51,7 @@ impl Registry {
     /// Watches what `add` puts into the poller.
     fn watch<C>(&self, fd: OsFd, interest: Interest, callback: C, add: Add) -> Result<Id>
     where
-        C: Callback<Readiness> + 'static,
+        C: Callback<Readiness>,
     {
         let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
         self.insert(Rc::new(FdSource { state, callback }), |id| self.attach(fd, interest, id, add))
@@ -93,7 +93,7 @@ fn refused(fd: OsFd, error: &std::io::Error) -> Error {
     Error::os(&format!("watching fd {fd}{}", remedy(error)), error)
 }
 
-impl<C: Callback<Readiness> + 'static> Source for FdSource<C> {
+impl<C: Callback<Readiness>> Source for FdSource<C> {
     fn prepare(&self, _to: &Connections, _id: Id, hint: u64) -> bool {
         let interest = self.state.interest.get();
         let mut ready = hint as Readiness;

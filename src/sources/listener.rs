@@ -11,16 +11,16 @@ use std::ffi::CStr;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-use super::socket::{adopt, first_bound, own_addresses, unix_address, SocketCell};
+use super::socket::{adopt, first_bound, own_addresses, socket_for, unix_address, SocketCell};
 use super::stream::outbox::Outcome;
-use super::stream::{StreamEvent, StreamOptions};
+use super::stream::{StreamOptions, Told};
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
-use crate::sys::{Address, OsFd, Query, Socket, SocketOption, STREAM, V6};
+use crate::sys::{Address, OsFd, Query, Socket, SocketOption, STREAM};
 
 /// How long it waits when something is lacking.
 const WAIT: u64 = 100_000_000;
@@ -73,33 +73,35 @@ struct ListenerSource<C> {
 
 impl Registry {
     /// Listens at a TCP address in numbers; without a node at all addresses of this machine.
-    pub(crate) fn listener_tcp<C>(&self, query: Query, options: ListenerOptions, callback: C) -> Result<Id>
-    where
-        C: Callback<Outcome> + 'static,
-    {
+    pub(crate) fn listener_tcp(
+        &self,
+        query: Query,
+        options: ListenerOptions,
+        callback: impl Callback<Outcome>,
+    ) -> Result<Id> {
         self.listener_add(callback, || first_bound(&own_addresses(query, STREAM)?, |at| listen(at, options)))
     }
 
     /// Listens at a path of the file system.
-    pub(crate) fn listener_unix<C>(&self, path: &CStr, options: ListenerOptions, callback: C) -> Result<Id>
-    where
-        C: Callback<Outcome> + 'static,
-    {
+    pub(crate) fn listener_unix(
+        &self,
+        path: &CStr,
+        options: ListenerOptions,
+        callback: impl Callback<Outcome>,
+    ) -> Result<Id> {
         self.listener_add(callback, || first_bound(&[unix_address(path)?], |at| listen(at, options)))
     }
 
     /// Takes over a socket that listens already.
-    pub(crate) fn listener_adopt<C>(&self, fd: OsFd, callback: C) -> Result<Id>
-    where
-        C: Callback<Outcome> + 'static,
-    {
+    pub(crate) fn listener_adopt(&self, fd: OsFd, callback: impl Callback<Outcome>) -> Result<Id> {
         self.listener_add(callback, || adopt(fd, STREAM, true, "a listening stream socket"))
     }
 
-    fn listener_add<C>(&self, callback: C, make: impl FnOnce() -> Result<Socket>) -> Result<Id>
-    where
-        C: Callback<Outcome> + 'static,
-    {
+    fn listener_add(
+        &self,
+        callback: impl Callback<Outcome>,
+        make: impl FnOnce() -> Result<Socket>,
+    ) -> Result<Id> {
         let state = ListenerState {
             socket: SocketCell::default(),
             offered: Cell::new(None),
@@ -119,10 +121,12 @@ impl Registry {
     }
 
     /// Takes the connection that a listener offers, inside its callback.
-    pub(crate) fn stream_accept<C>(&self, listener: Id, options: StreamOptions, callback: C) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
+    pub(crate) fn stream_accept(
+        &self,
+        listener: Id,
+        options: StreamOptions,
+        callback: impl Told,
+    ) -> Result<Id> {
         self.stream_add(options, callback, |id, stream| {
             self.with(listener, |state: &ListenerState| {
                 let Some(socket) = state.offered.take() else {
@@ -167,15 +171,9 @@ impl Registry {
 }
 
 fn listen(address: &Address, options: ListenerOptions) -> std::io::Result<Socket> {
-    let socket = Socket::new(address.family, STREAM)?;
     // What was served until a moment ago can be served again at once.
-    socket.set(SocketOption::ReuseAddress, true)?;
-    if address.family == V6 {
-        socket.set(SocketOption::OnlyV6, options.only_v6)?;
-    }
-    if options.reuse_port {
-        socket.set(SocketOption::ReusePort, true)?;
-    }
+    let set = [(SocketOption::ReuseAddress, true), (SocketOption::ReusePort, options.reuse_port)];
+    let socket = socket_for(address, STREAM, options.only_v6, set)?;
     socket.listen(address, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
@@ -222,7 +220,7 @@ impl ListenerState {
     }
 }
 
-impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
+impl<C: Callback<Outcome>> Source for ListenerSource<C> {
     fn prepare(&self, to: &Connections, id: Id, hint: u64) -> bool {
         self.state.socket.begin_asking(to, hint);
         // Paused: what the present batch has found waits, too.
@@ -231,11 +229,6 @@ impl<C: Callback<Outcome> + 'static> Source for ListenerSource<C> {
 
     fn call(&self, context: &Context, id: Id) {
         self.callback.call(context, id, self.state.outcome.get());
-    }
-
-    /// A guest of the pull form has no listeners, so that nobody asks.
-    fn event(&self, id: Id) -> Event {
-        Event::plain(Some(id), Kind::Fd, self.callback.user_data())
     }
 
     fn settle(&self, to: &Connections, _id: Id) -> Next {

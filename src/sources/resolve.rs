@@ -17,9 +17,11 @@ use crate::sys::{self, errno, Address, Query};
 /// The addresses, or getaddrinfo's error code.
 pub type Resolved = std::result::Result<Vec<Address>, i32>;
 
+/// Filled by the pool thread before it says that it is over.
+pub(super) type Found = Arc<Mutex<Option<Resolved>>>;
+
 struct Answer<C> {
-    /// Filled by the pool thread before it says that it is over.
-    found: Arc<Mutex<Option<Resolved>>>,
+    found: Found,
     callback: C,
 }
 
@@ -27,23 +29,26 @@ impl Registry {
     /// Resolves a name on the pool, then calls back with the answer.
     pub(crate) fn resolve_add<C>(&self, query: Query, callback: C) -> Result<Id>
     where
-        C: for<'a> Callback<&'a Resolved> + 'static,
+        C: for<'a> Callback<&'a Resolved>,
     {
-        if query.node.is_none() && query.service.is_none() {
-            callback.release_user_data();
-            return Err(Error::new(
-                Status::INVAL,
-                "node and service are both NULL: give a name, a port or both",
-            ));
-        }
-        let found = Arc::new(Mutex::new(None));
-        let answer = Answer { found: found.clone(), callback };
-        let body = move || {
-            let resolved = sys::resolve(&query);
-            *lock(&found) = Some(resolved);
-        };
-        self.work_add(Box::new(body), answer)
+        let (found, body) = resolver(query).inspect_err(|_| callback.release_user_data())?;
+        self.work_add(Box::new(body), Answer { found, callback })
     }
+}
+
+/// What the pool does for a name, and where it puts the answer.
+pub(super) fn resolver(query: Query) -> Result<(Found, impl FnOnce())> {
+    if query.node.is_none() && query.service.is_none() {
+        let text = "node and service are both NULL: give a name, a port or both";
+        return Err(Error::new(Status::INVAL, text));
+    }
+    let found = Found::default();
+    let answer = found.clone();
+    let body = move || {
+        let resolved = sys::resolve(&query);
+        *lock(&answer) = Some(resolved);
+    };
+    Ok((found, body))
 }
 
 impl<C: for<'a> Callback<&'a Resolved>> Finish for Answer<C> {

@@ -25,10 +25,7 @@ struct SignalSource<C> {
 
 impl Registry {
     /// Watches a signal.
-    pub(crate) fn signal_add<C>(&self, signum: i32, callback: C) -> Result<Id>
-    where
-        C: Callback<Arrival> + 'static,
-    {
+    pub(crate) fn signal_add(&self, signum: i32, callback: impl Callback<Arrival>) -> Result<Id> {
         let listener = self.connections.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
         let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };
         self.insert(Rc::new(source), |id| {
@@ -52,7 +49,7 @@ impl Registry {
     }
 }
 
-impl<C: Callback<Arrival> + 'static> Source for SignalSource<C> {
+impl<C: Callback<Arrival>> Source for SignalSource<C> {
     fn prepare(&self, _to: &Connections, _id: Id, hint: u64) -> bool {
         self.count.set(hint as u32);
         true

@@ -12,7 +12,8 @@ use crate::core::registered::source::{Connections, Next};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{
-    self, Address, Interest, OsFd, Poller, Query, Socket, NUMBERS, PASSIVE, READABLE, SOCKETS, V6,
+    self, Address, Interest, OsFd, Poller, Query, Socket, SocketOption, NUMBERS, PASSIVE, READABLE, SOCKETS,
+    V6,
 };
 
 const NO_SOCKETS: &str =
@@ -142,6 +143,21 @@ pub(super) fn own_addresses(mut query: Query, kind: i32) -> Result<Vec<Address>>
         );
         Error::new(Status::INVAL, text)
     })
+}
+
+/// A socket to be bound to that address, with the options that are on.
+pub(super) fn socket_for(
+    address: &Address,
+    kind: i32,
+    only_v6: bool,
+    options: [(SocketOption, bool); 2],
+) -> io::Result<Socket> {
+    let socket = Socket::new(address.family, kind)?;
+    if address.family == V6 {
+        socket.set(SocketOption::OnlyV6, only_v6)?;
+    }
+    options.into_iter().filter(|(_, on)| *on).try_for_each(|(option, _)| socket.set(option, true))?;
+    Ok(socket)
 }
 
 /// A socket at the first of these addresses that `bind` succeeds with. IPv6 comes first, for it takes IPv4 too.

@@ -25,7 +25,7 @@ use self::state::{Phase, StreamState, Telling};
 use super::socket::{adopt, unix_address};
 use crate::core::context::Context;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Address, OsFd, Query, Readiness, STREAM};
@@ -36,65 +36,51 @@ struct StreamSource<C> {
     callback: C,
 }
 
+/// What a stream tells its user by.
+pub(crate) trait Told: for<'a> Callback<StreamEvent<'a>> {}
+impl<C: for<'a> Callback<StreamEvent<'a>>> Told for C {}
+
 impl Registry {
     /// Connects to a name.
-    pub(crate) fn stream_connect<C>(&self, query: Query, options: StreamOptions, callback: C) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
+    pub(crate) fn stream_connect(
+        &self,
+        query: Query,
+        options: StreamOptions,
+        callback: impl Told,
+    ) -> Result<Id> {
         self.stream_add(options, callback, |id, state| {
-            if query.node.is_none() && query.service.is_none() {
-                let text = "node and service are both NULL: give a name, a port or both";
-                return Err(Error::new(Status::INVAL, text));
-            }
             state.begin(self, id, || Connecting::to_name(self, id, query))
         })
     }
 
     /// Connects to the first of these addresses that answers.
-    pub(crate) fn stream_connect_to<C>(
+    pub(crate) fn stream_connect_to(
         &self,
         addresses: &[Address],
         options: StreamOptions,
-        callback: C,
-    ) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
+        callback: impl Told,
+    ) -> Result<Id> {
         self.stream_add(options, callback, |id, state| {
             if addresses.is_empty() || addresses.iter().any(|address| !address.is_sound()) {
                 let text = "there is no address, or one that is longer than its sockaddr: pass what guest_resolve has found";
                 return Err(Error::new(Status::INVAL, text));
             }
-            state.begin(self, id, || Ok(Connecting::to(addresses)))?;
-            state.touch_soon(&self.connections, id);
-            Ok(())
+            state.connect_to(self, id, addresses)
         })
     }
 
     /// Connects to the Unix socket at a path.
-    pub(crate) fn stream_connect_unix<C>(
+    pub(crate) fn stream_connect_unix(
         &self,
         path: &CStr,
         options: StreamOptions,
-        callback: C,
-    ) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
-        self.stream_add(options, callback, |id, state| {
-            let address = unix_address(path)?;
-            state.begin(self, id, || Ok(Connecting::to(&[address])))?;
-            state.touch_soon(&self.connections, id);
-            Ok(())
-        })
+        callback: impl Told,
+    ) -> Result<Id> {
+        self.stream_add(options, callback, |id, state| state.connect_to(self, id, &[unix_address(path)?]))
     }
 
     /// Takes over the socket of a connection.
-    pub(crate) fn stream_adopt<C>(&self, fd: OsFd, options: StreamOptions, callback: C) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
+    pub(crate) fn stream_adopt(&self, fd: OsFd, options: StreamOptions, callback: impl Told) -> Result<Id> {
         self.stream_add(options, callback, |id, state| {
             let socket = adopt(fd, STREAM, false, "a connected stream socket")?;
             state.open(self, id, socket).map_err(|(error, socket)| {
@@ -105,15 +91,12 @@ impl Registry {
     }
 
     /// Registers a stream that `attach` brings to its first phase.
-    pub(super) fn stream_add<C>(
+    pub(super) fn stream_add(
         &self,
         options: StreamOptions,
-        callback: C,
+        callback: impl Told,
         attach: impl FnOnce(Id, &StreamState) -> Result<()>,
-    ) -> Result<Id>
-    where
-        C: for<'a> Callback<StreamEvent<'a>> + 'static,
-    {
+    ) -> Result<Id> {
         let source = Rc::new(StreamSource { state: StreamState::new(options), callback });
         self.insert(source.clone(), |id| {
             self.check_sockets()?;
@@ -180,7 +163,7 @@ impl Registry {
     }
 }
 
-impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> {
+impl<C: Told> Source for StreamSource<C> {
     fn prepare(&self, to: &Connections, id: Id, hint: u64) -> bool {
         let (state, ready) = (&self.state, hint as Readiness);
         if hint == 0 {
@@ -218,11 +201,6 @@ impl<C: for<'a> Callback<StreamEvent<'a>> + 'static> Source for StreamSource<C> 
             }
             Some(Telling::Closed(outcome)) => tell(StreamEvent::Closed(outcome)),
         }
-    }
-
-    /// A guest of the pull form has no streams, so that nobody asks.
-    fn event(&self, id: Id) -> Event {
-        Event::plain(Some(id), Kind::Fd, self.callback.user_data())
     }
 
     fn settle(&self, to: &Connections, id: Id) -> Next {

@@ -32,10 +32,7 @@ struct TimerSource<C> {
 
 impl Registry {
     /// Starts a timer; a delay of `FOREVER` leaves it unarmed.
-    pub(crate) fn timer_add<C>(&self, delay: u64, period: u64, callback: C) -> Result<Id>
-    where
-        C: Callback<u64> + 'static,
-    {
+    pub(crate) fn timer_add(&self, delay: u64, period: u64, callback: impl Callback<u64>) -> Result<Id> {
         let state = TimerState {
             deadline: Cell::new(FOREVER),
             period: Cell::new(period),
@@ -80,7 +77,7 @@ const PARKED: u64 = u64::MAX;
 /// That of a timer that is closed, which its callback may have done.
 const CLOSED: u64 = u64::MAX - 1;
 
-impl<C: Callback<u64> + 'static> Source for TimerSource<C> {
+impl<C: Callback<u64>> Source for TimerSource<C> {
     fn prepare(&self, to: &Connections, _id: Id, hint: u64) -> bool {
         let state = &self.state;
         if state.arming.get() != hint {

@@ -8,13 +8,13 @@ use std::cell::Cell;
 use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use super::socket::{adopt, first_bound, own_addresses, SocketCell};
+use super::socket::{adopt, first_bound, own_addresses, socket_for, SocketCell};
 use super::stream::outbox::Outcome;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::receive::Received;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{as_v6, Address, OsFd, Query, Socket, SocketOption, DATAGRAM, V6};
@@ -68,25 +68,25 @@ struct UdpSource<C> {
 
 impl Registry {
     /// Binds to an address in numbers; without a node to all addresses of this machine, without a service to a free port.
-    pub(crate) fn udp_bind<C>(&self, query: Query, options: UdpOptions, callback: C) -> Result<Id>
-    where
-        C: for<'a> Callback<UdpEvent<'a>> + 'static,
-    {
+    pub(crate) fn udp_bind(
+        &self,
+        query: Query,
+        options: UdpOptions,
+        callback: impl for<'a> Callback<UdpEvent<'a>>,
+    ) -> Result<Id> {
         self.udp_add(callback, || first_bound(&own_addresses(query, DATAGRAM)?, |at| bound(at, options)))
     }
 
     /// Takes over a socket for datagrams.
-    pub(crate) fn udp_adopt<C>(&self, fd: OsFd, callback: C) -> Result<Id>
-    where
-        C: for<'a> Callback<UdpEvent<'a>> + 'static,
-    {
+    pub(crate) fn udp_adopt(&self, fd: OsFd, callback: impl for<'a> Callback<UdpEvent<'a>>) -> Result<Id> {
         self.udp_add(callback, || adopt(fd, DATAGRAM, false, "a datagram socket"))
     }
 
-    fn udp_add<C>(&self, callback: C, make: impl FnOnce() -> Result<Socket>) -> Result<Id>
-    where
-        C: for<'a> Callback<UdpEvent<'a>> + 'static,
-    {
+    fn udp_add(
+        &self,
+        callback: impl for<'a> Callback<UdpEvent<'a>>,
+        make: impl FnOnce() -> Result<Socket>,
+    ) -> Result<Id> {
         let state = UdpState {
             socket: SocketCell::default(),
             v6: Cell::new(false),
@@ -144,22 +144,13 @@ impl Registry {
 }
 
 fn bound(address: &Address, options: UdpOptions) -> std::io::Result<Socket> {
-    let socket = Socket::new(address.family, DATAGRAM)?;
-    if address.family == V6 {
-        socket.set(SocketOption::OnlyV6, options.only_v6)?;
-    }
-    for (option, on) in
-        [(SocketOption::ReusePort, options.reuse_port), (SocketOption::Broadcast, options.broadcast)]
-    {
-        if on {
-            socket.set(option, true)?;
-        }
-    }
+    let set = [(SocketOption::ReusePort, options.reuse_port), (SocketOption::Broadcast, options.broadcast)];
+    let socket = socket_for(address, DATAGRAM, options.only_v6, set)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
-impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
+impl<C: for<'a> Callback<UdpEvent<'a>>> Source for UdpSource<C> {
     fn prepare(&self, to: &Connections, _id: Id, hint: u64) -> bool {
         let state = &self.state;
         state.socket.begin_asking(to, hint);
@@ -190,11 +181,6 @@ impl<C: for<'a> Callback<UdpEvent<'a>> + 'static> Source for UdpSource<C> {
             Some(Err(outcome)) => self.callback.call(context, id, UdpEvent::Failed(outcome)),
             None => {}
         }
-    }
-
-    /// A guest of the pull form has none, so that nobody asks.
-    fn event(&self, id: Id) -> Event {
-        Event::plain(Some(id), Kind::Fd, self.callback.user_data())
     }
 
     fn settle(&self, to: &Connections, _id: Id) -> Next {

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
-use crate::core::registered::pool::{Pool, Task};
 use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
 
@@ -25,7 +24,7 @@ enum Stage {
 }
 
 /// What the host thread is told when the body is over.
-pub(crate) trait Finish {
+pub(crate) trait Finish: 'static {
     /// The user's code and nothing else.
     fn call(&self, context: &Context, id: Id);
 
@@ -61,7 +60,7 @@ struct WorkSource<F> {
 
 impl Registry {
     /// Runs `body` on the pool, then calls back.
-    pub(crate) fn work_add(&self, body: Body, finish: impl Finish + 'static) -> Result<Id> {
+    pub(crate) fn work_add(&self, body: Body, finish: impl Finish) -> Result<Id> {
         let stage = Arc::new(Mutex::new(Stage::Waiting(body)));
         let source =
             WorkSource { stage: stage.clone(), cancelled: Cell::new(None), finish, _alive: Alive::new() };
@@ -69,7 +68,6 @@ impl Registry {
     }
 
     fn start_work(&self, stage: Arc<Mutex<Stage>>, id: Id) -> Result<()> {
-        let pool = self.pool.get_or_init(|| Pool::new(self.work_threads));
         let (shared, told) = (self.shared.clone(), stage.clone());
         let body = move || {
             // Looked at and put back under one lock: whoever closes it meanwhile finds the truth.
@@ -91,8 +89,7 @@ impl Registry {
                 shared.source_finished(id);
             }
         };
-        let task = Task { body: Box::new(body), tell: Box::new(tell) };
-        pool.run(task).map_err(|e| Error::os("starting a thread for work", &e))
+        self.run_on_pool(body, tell)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Query {
 
 /// One address that a name resolved to.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Address {
     /// `AF_INET`, `AF_INET6`, ...: for `socket()`.
     pub family: i32,
@@ -36,6 +36,21 @@ pub struct Address {
 }
 
 impl Address {
+    /// What getaddrinfo has found, as a copy; `None` if it is longer than any that the system has.
+    ///
+    /// # Safety
+    /// NULL, or readable for `length` bytes.
+    pub(super) unsafe fn copied(from: *const u8, length: usize, kind: [i32; 3]) -> Option<Address> {
+        let [family, socktype, protocol] = kind;
+        let mut copy = Address { family, socktype, protocol, length: length as u32, ..Address::default() };
+        if from.is_null() || !copy.is_sound() {
+            return None;
+        }
+        // SAFETY: the caller's promise, and they fit here.
+        unsafe { std::ptr::copy_nonoverlapping(from, copy.sockaddr.as_mut_ptr().cast(), length) };
+        Some(copy)
+    }
+
     /// Whether its length is one that there is room for.
     pub(crate) fn is_sound(&self) -> bool {
         self.length as usize <= std::mem::size_of_val(&self.sockaddr)

@@ -62,7 +62,7 @@ pub(crate) use system::fork::ForkMark;
 pub use system::handle::OsFd;
 pub(crate) use system::handle::{errno, is_fd, remedy, FD};
 pub(crate) use system::latch::Latch;
-pub(crate) use system::poller::{AddedChild, Poller, Waker};
+pub(crate) use system::poller::{Poller, Waker};
 pub(crate) use system::read_set::ReadSet;
 pub(crate) use system::time::coarse_ns;
 pub use system::time::monotonic_ns;

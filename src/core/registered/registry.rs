@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use once_cell::unsync::OnceCell;
 
-use super::pool::Pool;
+use super::pool::{Pool, Task};
 use super::source::{Connections, Detached, Source};
 use super::table::Table;
 use crate::core::context::Context;
 use crate::core::message::Job;
 use crate::core::waiting::shared::Shared;
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::Poller;
 
@@ -30,8 +30,8 @@ pub(crate) enum Deferred {
 pub struct Registry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) context: Context,
-    pub(crate) work_threads: u32,
-    pub(crate) pool: OnceCell<Pool>,
+    work_threads: u32,
+    pool: OnceCell<Pool>,
     pub(crate) connections: Connections,
     pub(crate) table: RefCell<Table>,
     deferred_drops: RefCell<VecDeque<Deferred>>,
@@ -99,6 +99,17 @@ impl Registry {
         self.check_open()?;
         self.connections.set_deadline(deadline);
         Ok(())
+    }
+
+    /// Runs `body` on a thread of the pool, and then `tell`; see [`Task`].
+    pub(crate) fn run_on_pool(
+        &self,
+        body: impl FnOnce() + Send + 'static,
+        tell: impl FnOnce() + Send + 'static,
+    ) -> Result<()> {
+        let pool = self.pool.get_or_init(|| Pool::new(self.work_threads));
+        let started = pool.run(Task { body: Box::new(body), tell: Box::new(tell) });
+        started.map_err(|e| Error::os("starting a thread for work", &e))
     }
 
     // ---- the end of a source

@@ -84,7 +84,7 @@ pub trait Lent {
 }
 
 /// The user's code and data behind a source, called with `A`.
-pub trait Callback<A>: Lent {
+pub trait Callback<A>: Lent + 'static {
     /// The user's code and nothing else.
     fn call(&self, context: &Context, id: Id, args: A);
 }
@@ -115,8 +115,10 @@ pub(crate) trait Source {
     /// Calls the user with what `prepare` found.
     fn call(&self, context: &Context, id: Id);
 
-    /// The same as data.
-    fn event(&self, id: Id) -> Event;
+    /// The same as data. A guest of the pull form has no streams, listeners and UDP sockets, so that nobody asks these.
+    fn event(&self, id: Id) -> Event {
+        Event::plain(Some(id), Kind::Fd, std::ptr::null_mut())
+    }
 
     /// The user has been told.
     fn settle(&self, _to: &Connections, _id: Id) -> Next {

@@ -6,22 +6,17 @@
 //! The addresses of the two families take turns. Each has a quarter of a second's start before the next one, which begins at once
 //! when an attempt has failed. The first that connects wins, and the others are closed.
 
-use std::sync::Arc;
-
 use super::outbox::Outcome;
-use crate::core::registered::pool::{Pool, Task};
 use crate::core::registered::registry::Registry;
 use crate::core::registered::source::Connections;
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, Status};
 use crate::id::Id;
-use crate::sources::resolve::Resolved;
-use crate::sync::{lock, Mutex};
-use crate::sys::{self, errno, Address, Query, Socket, STREAM, WRITABLE};
+use crate::sources::resolve::{resolver, Found};
+use crate::sync::lock;
+use crate::sys::{errno, Address, Query, Socket, STREAM, WRITABLE};
 
 /// How long an attempt is alone: the RFC's "Connection Attempt Delay".
 const DELAY: u64 = 250_000_000;
-
-type Found = Arc<Mutex<Option<Resolved>>>;
 
 pub(crate) struct Connecting {
     /// What the pool has found, until it is taken.
@@ -55,21 +50,13 @@ impl Connecting {
 
     /// Has the name resolved on the pool, which then tells the stream.
     pub(crate) fn to_name(registry: &Registry, id: Id, query: Query) -> Result<Connecting> {
-        let found = Found::default();
-        let (body, tell) = (found.clone(), found.clone());
-        let shared = registry.shared.clone();
-        let task = Task {
-            body: Box::new(move || {
-                let resolved = sys::resolve(&query);
-                *lock(&body) = Some(resolved);
-            }),
-            tell: Box::new(move || {
-                lock(&tell).get_or_insert(Err(errno::EAI_FAIL));
-                shared.source_finished(id);
-            }),
+        let (found, body) = resolver(query)?;
+        let (told, shared) = (found.clone(), registry.shared.clone());
+        let tell = move || {
+            lock(&told).get_or_insert(Err(errno::EAI_FAIL));
+            shared.source_finished(id);
         };
-        let pool = registry.pool.get_or_init(|| Pool::new(registry.work_threads));
-        pool.run(task).map_err(|e| Error::os("starting a thread for a name", &e))?;
+        registry.run_on_pool(body, tell)?;
         Ok(Connecting::to_found(Some(found)))
     }
 

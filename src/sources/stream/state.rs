@@ -19,7 +19,7 @@ use crate::core::registered::registry::Registry;
 use crate::core::registered::source::Connections;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::sys::{Interest, Readiness, Socket, SocketOption, ERROR, HANGUP, READABLE, WRITABLE};
+use crate::sys::{Address, Interest, Readiness, Socket, SocketOption, ERROR, HANGUP, READABLE, WRITABLE};
 
 pub(super) enum Phase {
     /// Its timer is registered.
@@ -131,6 +131,13 @@ impl StreamState {
         }
     }
 
+    /// The same to addresses that are known.
+    pub(super) fn connect_to(&self, registry: &Registry, id: Id, addresses: &[Address]) -> Result<()> {
+        self.begin(registry, id, || Ok(Connecting::to(addresses)))?;
+        self.touch_soon(&registry.connections, id);
+        Ok(())
+    }
+
     /// The first phase of one that is connected; gives its socket back if that fails.
     pub(in crate::sources) fn open(
         &self,
@@ -152,13 +159,8 @@ impl StreamState {
     /// The connection stands.
     fn stand(&self, socket: Socket) {
         // What is no TCP refuses the first, and does without.
-        for (option, on) in
-            [(SocketOption::NoDelay, self.no_delay), (SocketOption::KeepAlive, self.keep_alive)]
-        {
-            if on {
-                let _ = socket.set(option, true);
-            }
-        }
+        let _ = self.no_delay.then(|| socket.set(SocketOption::NoDelay, true));
+        let _ = self.keep_alive.then(|| socket.set(SocketOption::KeepAlive, true));
         self.phase.replace(Phase::Open(socket));
     }
 

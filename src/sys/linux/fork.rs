@@ -16,7 +16,7 @@ pub(crate) struct ForkMark {
     /// Nonzero in the process that made it, wiped to zero in its children. [`NO_PAGE`] where the kernel refuses.
     page: NonNull<AtomicU32>,
     /// The process that made it, where there is no page to tell.
-    pid: Option<i32>,
+    pid: Option<u32>,
 }
 
 static NO_PAGE: AtomicU32 = AtomicU32::new(0);
@@ -33,8 +33,7 @@ impl ForkMark {
         let page = if cfg!(asyncguest_no_wipeonfork) { None } else { wiped_page()? };
         Ok(match page {
             Some(page) => ForkMark { page, pid: None },
-            // SAFETY: getpid has no preconditions and cannot fail.
-            None => ForkMark { page: NonNull::from(&NO_PAGE), pid: Some(unsafe { libc::getpid() }) },
+            None => ForkMark { page: NonNull::from(&NO_PAGE), pid: Some(std::process::id()) },
         })
     }
 
@@ -43,8 +42,7 @@ impl ForkMark {
     pub(crate) fn in_child(&self) -> bool {
         // SAFETY: a static, or mapped until drop, aligned to a page, and valid for every bit pattern.
         let page = unsafe { self.page.as_ref() };
-        // SAFETY: getpid has no preconditions and cannot fail.
-        page.load(Ordering::Relaxed) == 0 && self.pid.is_none_or(|pid| pid != unsafe { libc::getpid() })
+        page.load(Ordering::Relaxed) == 0 && self.pid.is_none_or(|pid| pid != std::process::id())
     }
 }
 

@@ -29,13 +29,6 @@ const CAPACITY: usize = 1024;
 /// In `owners`: registered, but not in the epoll set at present.
 const PAUSED: u64 = 1 << 63;
 
-/// A child that is watched.
-pub(crate) struct AddedChild {
-    pub(crate) child: Child,
-    /// The bits of a registration that turned out to be dead, as [`Poller::add`] returns them.
-    pub(crate) dead: Option<u64>,
-}
-
 /// Makes the poller ready, from any thread and from signal handlers.
 pub(crate) struct Waker(mio::Waker);
 
@@ -120,12 +113,12 @@ impl Poller {
         Ok((dead != 0).then_some(dead))
     }
 
-    /// Watches the end of a child on behalf of `bits`: it is readable then. `None`: this system cannot, and a thread has
-    /// to wait for it.
-    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<AddedChild>> {
+    /// Watches the end of a child on behalf of `bits`: it is readable then. Returns also what [`Poller::add`] does.
+    /// `None`: this system cannot, and a thread has to wait for it.
+    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<(Child, Option<u64>)>> {
         let Some(child) = Child::open(pid)? else { return Ok(None) };
         let dead = self.add_new(child.fd(), READABLE, bits)?;
-        Ok(Some(AddedChild { child, dead }))
+        Ok(Some((child, dead)))
     }
 
     /// Forgets a child that was added.
@@ -263,17 +256,8 @@ pub(super) fn epoll_wait(
 }
 
 fn to_epoll(interest: Interest) -> i32 {
-    let mut events = 0;
-    if interest & READABLE != 0 {
-        events |= libc::EPOLLIN;
-    }
-    if interest & WRITABLE != 0 {
-        events |= libc::EPOLLOUT;
-    }
-    if interest & PRIORITY != 0 {
-        events |= libc::EPOLLPRI;
-    }
-    events
+    let bit = |of: Interest, event: i32| if interest & of != 0 { event } else { 0 };
+    bit(READABLE, libc::EPOLLIN) | bit(WRITABLE, libc::EPOLLOUT) | bit(PRIORITY, libc::EPOLLPRI)
 }
 
 fn from_epoll(events: i32) -> Readiness {

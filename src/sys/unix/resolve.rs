@@ -4,7 +4,7 @@
 //! libc only.
 
 use std::ffi::{CStr, CString};
-use std::mem::{size_of, zeroed};
+use std::mem::zeroed;
 
 use crate::sys::address::{Address, Query};
 
@@ -46,22 +46,9 @@ impl Drop for List {
     }
 }
 
-/// A copy that outlives the list; `None` for an address longer than any the system has.
+/// A copy that outlives the list.
 fn address(entry: &libc::addrinfo) -> Option<Address> {
-    let mut sockaddr = [0u64; 16];
-    let length = entry.ai_addrlen as usize;
-    if entry.ai_addr.is_null() || length > size_of::<[u64; 16]>() {
-        return None;
-    }
-    // SAFETY: getaddrinfo vouches for `length` bytes there, and they fit here.
-    unsafe {
-        std::ptr::copy_nonoverlapping(entry.ai_addr.cast::<u8>(), sockaddr.as_mut_ptr().cast(), length)
-    };
-    Some(Address {
-        family: entry.ai_family,
-        socktype: entry.ai_socktype,
-        protocol: entry.ai_protocol,
-        length: entry.ai_addrlen,
-        sockaddr,
-    })
+    let kind = [entry.ai_family, entry.ai_socktype, entry.ai_protocol];
+    // SAFETY: getaddrinfo vouches for that many bytes.
+    unsafe { Address::copied(entry.ai_addr.cast(), entry.ai_addrlen as usize, kind) }
 }

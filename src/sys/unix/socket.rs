@@ -252,16 +252,9 @@ pub(crate) fn unix_address(path: &std::ffi::CStr) -> Option<Address> {
     if path.len() < 2 || HEAD + path.len() > size_of::<libc::sockaddr_un>() {
         return None;
     }
-    let mut bytes = [0u8; 128];
-    bytes[..HEAD].copy_from_slice(&(libc::AF_UNIX as libc::sa_family_t).to_ne_bytes());
-    bytes[HEAD..HEAD + path.len()].copy_from_slice(path);
-    let mut sockaddr = [0u64; 16];
-    for (word, bytes) in sockaddr.iter_mut().zip(bytes.chunks_exact(8)) {
-        let mut copy = [0; 8];
-        copy.copy_from_slice(bytes);
-        *word = u64::from_ne_bytes(copy);
-    }
-    Some(address(libc::AF_UNIX, (HEAD + path.len()) as u32, sockaddr))
+    let bytes = [&(libc::AF_UNIX as libc::sa_family_t).to_ne_bytes(), path].concat();
+    // SAFETY: all of the vector.
+    unsafe { Address::copied(bytes.as_ptr(), bytes.len(), [libc::AF_UNIX, 0, 0]) }
 }
 
 /// Whether this system has them.
@@ -301,7 +294,7 @@ fn named(sockaddr: [u64; 16], length: u32) -> Address {
 
 /// One whose kind of socket nobody has said.
 fn address(family: i32, length: u32, sockaddr: [u64; 16]) -> Address {
-    Address { family, socktype: 0, protocol: 0, length, sockaddr }
+    Address { family, length, sockaddr, ..Address::default() }
 }
 
 fn sockaddr(address: &Address) -> *const libc::sockaddr {

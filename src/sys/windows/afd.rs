@@ -255,35 +255,23 @@ impl Poll {
 }
 
 fn to_afd(interest: Interest) -> u32 {
-    let mut events = ABORT | LOCAL_CLOSE | CONNECT_FAIL;
-    if interest & READABLE != 0 {
-        events |= RECEIVE | DISCONNECT | ACCEPT;
-    }
-    if interest & WRITABLE != 0 {
-        events |= SEND;
-    }
-    if interest & PRIORITY != 0 {
-        events |= RECEIVE_EXPEDITED;
-    }
-    events
+    PAIRS[..3].iter().filter(|(bit, _)| interest & bit != 0).fold(ALWAYS, |events, (_, event)| events | event)
 }
 
 fn from_afd(events: u32) -> Readiness {
-    let mut ready = 0;
-    if events & (RECEIVE | DISCONNECT | ACCEPT) != 0 {
-        ready |= READABLE;
-    }
-    if events & SEND != 0 {
-        ready |= WRITABLE;
-    }
-    if events & RECEIVE_EXPEDITED != 0 {
-        ready |= PRIORITY;
-    }
-    if events & (ABORT | CONNECT_FAIL) != 0 {
-        ready |= ERROR | HANGUP;
-    }
-    ready
+    PAIRS.iter().filter(|(_, event)| events & event != 0).fold(0, |ready, (bit, _)| ready | bit)
 }
+
+/// What is asked for whatever is watched.
+const ALWAYS: u32 = ABORT | LOCAL_CLOSE | CONNECT_FAIL;
+
+/// The last is told without being asked for.
+const PAIRS: [(Readiness, u32); 4] = [
+    (READABLE, RECEIVE | DISCONNECT | ACCEPT),
+    (WRITABLE, SEND),
+    (PRIORITY, RECEIVE_EXPEDITED),
+    (ERROR | HANGUP, ABORT | CONNECT_FAIL),
+];
 
 #[cfg(test)]
 mod tests {

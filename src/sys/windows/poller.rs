@@ -31,13 +31,6 @@ use crate::sys::readiness::{Interest, Readiness, Seen, READABLE};
 /// How long the end waits for packets that are still to come. One that does not costs the memory of its watch.
 const PATIENCE: u64 = 1_000_000_000;
 
-/// A child that is watched.
-pub(crate) struct AddedChild {
-    pub(crate) child: Child,
-    /// Nobody else can have been registered under the number of a handle of our own.
-    pub(crate) dead: Option<u64>,
-}
-
 /// Makes the poller ready, from any thread.
 pub(crate) struct Waker(Arc<Port>);
 
@@ -152,10 +145,10 @@ impl Poller {
     }
 
     /// Watches the end of a child on behalf of `bits`: it is readable then.
-    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<AddedChild>> {
+    pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<(Child, Option<u64>)>> {
         let child = Child::open(pid)?;
-        self.add_handle(child.handle(), READABLE, bits)?;
-        Ok(Some(AddedChild { child, dead: None }))
+        let dead = self.add_handle(child.handle(), READABLE, bits)?;
+        Ok(Some((child, dead)))
     }
 
     /// Forgets a child that was added.

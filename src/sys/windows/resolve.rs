@@ -4,7 +4,7 @@
 //! windows-sys only.
 
 use std::ffi::CString;
-use std::mem::{size_of, zeroed};
+use std::mem::zeroed;
 
 use windows_sys::Win32::Networking::WinSock::{
     FreeAddrInfoW, GetAddrInfoW, ADDRINFOW, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM,
@@ -62,24 +62,11 @@ impl Drop for List {
     }
 }
 
-/// A copy that outlives the list; `None` for an address longer than any the system has.
+/// A copy that outlives the list.
 fn address(entry: &ADDRINFOW) -> Option<Address> {
-    let mut sockaddr = [0u64; 16];
-    let length = entry.ai_addrlen;
-    if entry.ai_addr.is_null() || length > size_of::<[u64; 16]>() {
-        return None;
-    }
-    // SAFETY: GetAddrInfoW vouches for `length` bytes there, and they fit here.
-    unsafe {
-        std::ptr::copy_nonoverlapping(entry.ai_addr.cast::<u8>(), sockaddr.as_mut_ptr().cast(), length)
-    };
-    Some(Address {
-        family: entry.ai_family,
-        socktype: entry.ai_socktype,
-        protocol: protocol(entry),
-        length: length as u32,
-        sockaddr,
-    })
+    let kind = [entry.ai_family, entry.ai_socktype, protocol(entry)];
+    // SAFETY: GetAddrInfoW vouches for that many bytes.
+    unsafe { Address::copied(entry.ai_addr.cast(), entry.ai_addrlen, kind) }
 }
 
 /// As `socket()` wants it. The system leaves open what follows from the kind of socket.
