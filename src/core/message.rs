@@ -25,7 +25,7 @@ pub(crate) enum Job {
 
 pub(crate) type Closure = Box<dyn FnOnce(&Context) + Send>;
 
-/// Three words, and what they mean to whoever made them.
+/// Three words, and what they mean to whoever made them; the second is what the pull form shows.
 pub(crate) struct RawJob {
     pub(crate) words: [usize; 3],
     pub(crate) vtable: &'static RawJobVTable,
@@ -37,8 +37,6 @@ pub(crate) struct RawJobVTable {
     pub(crate) run: fn(&[usize; 3], &Context),
     /// The job's end, whether it has run or not.
     pub(crate) drop: fn(&[usize; 3]),
-    /// What the pull form shows.
-    pub(crate) user_data: fn(&[usize; 3]) -> *mut c_void,
 }
 
 impl Drop for RawJob {
@@ -63,7 +61,7 @@ impl Job {
     /// What the pull form shows.
     pub(crate) fn user_data(&self) -> *mut c_void {
         match self {
-            Job::Raw(job) => (job.vtable.user_data)(&job.words),
+            Job::Raw(job) => job.words[1] as *mut c_void,
             Job::Closure(_) => std::ptr::null_mut(),
         }
     }

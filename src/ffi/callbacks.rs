@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use super::args;
 use super::boundary::ForeignGuest;
+use super::stream_types::{GuestAcceptFn, GuestUdpFn};
 use super::types::{
     GuestChildFn, GuestDropFn, GuestFdFn, GuestPostFn, GuestResolveFn, GuestSignalFn, GuestTimerFn,
     GuestWorkDoneFn, GuestWorkFn,
 };
 use crate::error::{Error, Result, Status, GUEST_ERESOLVE, GUEST_OK};
-use crate::guest::{Callback, Context, Job, Lent, RawJob, RawJobVTable};
+use crate::guest::{Callback, Context, Job, Lent, Outcome, RawJob, RawJobVTable, UdpEvent};
 use crate::id::Id;
 
 /// The caller's `user_data`.
@@ -106,6 +107,15 @@ foreign_callback!(Foreign<GuestResolveFn>, &crate::guest::Resolved, |f, g, id, a
 });
 
 foreign_callback!(ForeignWork, (), |f, g, id, (), data| f(g, id, data));
+foreign_callback!(Foreign<GuestAcceptFn>, Outcome, |f, g, id, outcome, data| {
+    f(g, id, outcome.status.code(), outcome.os_error, data)
+});
+foreign_callback!(Foreign<GuestUdpFn>, UdpEvent<'_>, |f, g, id, event, data| match event {
+    UdpEvent::Datagram(from, bytes) => f(g, id, GUEST_OK, 0, from, bytes.as_ptr().cast(), bytes.len(), data),
+    UdpEvent::Failed(Outcome { status, os_error }) => {
+        f(g, id, status.code(), os_error, std::ptr::null(), std::ptr::null(), 0, data)
+    }
+});
 
 /// A foreign post, made when it is accepted: three words in the queue, and no memory of its own.
 #[inline(always)]
@@ -139,7 +149,6 @@ static FOREIGN_POST: RawJobVTable = RawJobVTable {
             unsafe { drop(data as *mut c_void) }
         }
     },
-    user_data: |&[_, data, _]| data as *mut c_void,
 };
 
 /// The second half of a foreign piece of work; the data lives until both are gone.

@@ -3,16 +3,14 @@
 use std::ffi::{c_char, c_void};
 
 use super::boundary::ForeignGuest;
-use super::callbacks::{guest_of, Foreign};
-use super::stream::NO_ADDRESS;
+use super::callbacks::Foreign;
 use super::stream_types::{
     GuestAcceptFn, GuestListenerInfo, GuestListenerOptions, GUEST_LISTENER_REUSEPORT, GUEST_LISTENER_V6ONLY,
 };
 use super::types::{GuestDropFn, GuestStatus};
 use super::{args, boundary, sized};
 use crate::error::{Error, Result, Status};
-use crate::guest::{Callback, Context, Lent, ListenerInfo, ListenerOptions, OsFd, Outcome};
-use crate::id::Id;
+use crate::guest::{ListenerInfo, ListenerOptions, OsFd};
 
 /// Listens for TCP connections. Thread: host.
 ///
@@ -124,19 +122,10 @@ pub unsafe extern "C" fn guest_listener_info(
     boundary::host(g, |guest| {
         let ListenerInfo { fd, local, accepted } = guest.registry().listener_info(args::id(id)?)?;
         let struct_size = std::mem::size_of::<GuestListenerInfo>();
-        let info = GuestListenerInfo { struct_size, fd, accepted, local: local.unwrap_or(NO_ADDRESS) };
+        let info = GuestListenerInfo { struct_size, fd, accepted, local: local.unwrap_or_default() };
         // SAFETY: the caller passes a struct that begins with its size.
         unsafe { sized::write(info_out, info, "info_out") }
     })
-}
-
-impl Callback<Outcome> for Foreign<GuestAcceptFn> {
-    fn call(&self, context: &Context, id: Id, outcome: Outcome) {
-        let Some(accept) = *self.function() else { return };
-        let (status, os_error) = (outcome.status.code(), outcome.os_error);
-        // SAFETY: the caller's function, on the host thread, with the data given for it.
-        unsafe { accept(guest_of(context), id.to_bits(), status, os_error, self.user_data()) }
-    }
 }
 
 /// # Safety

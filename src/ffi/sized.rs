@@ -6,9 +6,7 @@
 
 use std::mem::size_of;
 
-use super::stream_types::{
-    GuestListenerInfo, GuestListenerOptions, GuestStreamInfo, GuestStreamOptions, GuestUdpInfo,
-};
+use super::args;
 use super::types::{
     GuestLive, GuestOptions, GuestStats, GUEST_DRIVE_FD, GUEST_DRIVE_RUN, GUEST_DRIVE_THREAD, GUEST_FLAG_PULL,
 };
@@ -16,38 +14,14 @@ use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
 use crate::guest::{live, Drive, Options, Stats};
 
-/// A struct whose first field is `struct_size: usize` and that is plain data.
-///
-/// # Safety
-/// `repr(C)`, the size first, and valid for every bit pattern.
-pub(super) unsafe trait Sized_: Copy {}
-// SAFETY: integers, pointers and optional functions, the size first.
-unsafe impl Sized_ for super::types::GuestHost {}
-// SAFETY: integers, the size first.
-unsafe impl Sized_ for GuestOptions {}
-// SAFETY: as above.
-unsafe impl Sized_ for GuestStats {}
-// SAFETY: as above.
-unsafe impl Sized_ for GuestLive {}
-// SAFETY: integers and optional functions, the size first.
-unsafe impl Sized_ for GuestStreamOptions {}
-// SAFETY: integers, the size first.
-unsafe impl Sized_ for GuestStreamInfo {}
-// SAFETY: as above.
-unsafe impl Sized_ for GuestListenerOptions {}
-// SAFETY: as above.
-unsafe impl Sized_ for GuestListenerInfo {}
-// SAFETY: as above.
-unsafe impl Sized_ for GuestUdpInfo {}
-
 /// No struct of this library will ever be larger; a larger size is a struct that was not zeroed.
 const SIZE_MAX: usize = 4096;
 
 /// Copies a struct of the caller's.
 ///
 /// # Safety
-/// `from` points to a struct that begins with its true size.
-pub(super) unsafe fn read<T: Sized_>(from: *const T, what: &str) -> Result<T> {
+/// `T` is `repr(C)`, begins with a `usize`, and is valid for every bit pattern; `from` points to one that begins with its true size.
+pub(super) unsafe fn read<T: Copy>(from: *const T, what: &str) -> Result<T> {
     // SAFETY: the caller's promise: at least the size is there.
     let size = unsafe { from.cast::<usize>().read() };
     let known = size_of::<T>();
@@ -66,10 +40,10 @@ pub(super) unsafe fn read<T: Sized_>(from: *const T, what: &str) -> Result<T> {
 /// Fills in a struct of the caller's, as far as it reaches; its `struct_size` stays.
 ///
 /// # Safety
-/// `to` is NULL or points to a writable struct that begins with its true size.
-pub(super) unsafe fn write<T: Sized_>(to: *mut T, value: T, what: &str) -> Result<()> {
+/// `T` is as in [`read`]; `to` is NULL or points to a writable one that begins with its true size.
+pub(super) unsafe fn write<T: Copy>(to: *mut T, value: T, what: &str) -> Result<()> {
     if to.is_null() {
-        return Err(Error::new(Status::NULL, format!("{what} is NULL")));
+        return Err(args::null(what));
     }
     // SAFETY: the caller's promise.
     let size = unsafe { to.cast::<usize>().read() };

@@ -250,17 +250,14 @@ pub unsafe extern "C" fn guest_stream_info(
             queued,
             sent,
             received,
-            local: local.unwrap_or(NO_ADDRESS),
-            peer: peer.unwrap_or(NO_ADDRESS),
+            local: local.unwrap_or_default(),
+            peer: peer.unwrap_or_default(),
             read_ahead,
         };
         // SAFETY: the caller passes a struct that begins with its size.
         unsafe { sized::write(info_out, info, "info_out") }
     })
 }
-
-pub(super) const NO_ADDRESS: Address =
-    Address { family: 0, socktype: 0, protocol: 0, length: 0, sockaddr: [0; 16] };
 
 /// The functions of a stream's options.
 struct Functions {

@@ -1,7 +1,6 @@
 //! L5. Not part of the ABI: what tests need to reach, built only with the feature `test-hooks`.
 
-use super::boundary;
-use super::boundary::ForeignGuest;
+use super::boundary::{self, ForeignGuest};
 
 /// Panics inside the library, as a bug of its own would.
 #[no_mangle]

@@ -1,19 +1,16 @@
 //! L5. Header section: UDP.
 
 use std::ffi::{c_char, c_void};
-use std::io::IoSlice;
 
 use super::boundary::ForeignGuest;
-use super::callbacks::{guest_of, Foreign};
-use super::stream::NO_ADDRESS;
+use super::callbacks::Foreign;
 use super::stream_types::{
     GuestUdpFn, GuestUdpInfo, GUEST_UDP_BROADCAST, GUEST_UDP_REUSEPORT, GUEST_UDP_V6ONLY,
 };
 use super::types::{GuestDropFn, GuestStatus};
 use super::{args, boundary, sized};
-use crate::error::{Error, Result, Status, GUEST_OK};
-use crate::guest::{Address, Buffer, Callback, Context, Lent, OsFd, UdpEvent, UdpInfo, UdpOptions};
-use crate::id::Id;
+use crate::error::{Error, Result, Status};
+use crate::guest::{Address, Buffer, OsFd, UdpInfo, UdpOptions};
 
 /// Binds a UDP socket. Thread: host.
 ///
@@ -82,8 +79,7 @@ pub unsafe extern "C" fn guest_udp_send(
     boundary::host(g, |guest| {
         // SAFETY: the caller gives `count` buffers, which are readable during the call, and NULL or an address.
         let (slices, to) = unsafe { (args::slices(buffers, count)?, to.as_ref()) };
-        let slices: &[IoSlice<'_>] = &slices;
-        guest.registry().udp_send(args::id(id)?, to, slices)
+        guest.registry().udp_send(args::id(id)?, to, &slices)
     })
 }
 
@@ -101,29 +97,10 @@ pub unsafe extern "C" fn guest_udp_info(
     boundary::host(g, |guest| {
         let UdpInfo { fd, local, sent, received } = guest.registry().udp_info(args::id(id)?)?;
         let struct_size = std::mem::size_of::<GuestUdpInfo>();
-        let info = GuestUdpInfo { struct_size, fd, sent, received, local: local.unwrap_or(NO_ADDRESS) };
+        let info = GuestUdpInfo { struct_size, fd, sent, received, local: local.unwrap_or_default() };
         // SAFETY: the caller passes a struct that begins with its size.
         unsafe { sized::write(info_out, info, "info_out") }
     })
-}
-
-impl Callback<UdpEvent<'_>> for Foreign<GuestUdpFn> {
-    fn call(&self, context: &Context, id: Id, event: UdpEvent<'_>) {
-        let Some(tell) = *self.function() else { return };
-        let (g, id, data) = (guest_of(context), id.to_bits(), self.user_data());
-        // SAFETY: the caller's function, on the host thread, with the data given for it.
-        unsafe {
-            match event {
-                UdpEvent::Datagram(from, bytes) => {
-                    tell(g, id, GUEST_OK, 0, from, bytes.as_ptr().cast(), bytes.len(), data);
-                }
-                UdpEvent::Failed(outcome) => {
-                    let (status, os_error) = (outcome.status.code(), outcome.os_error);
-                    tell(g, id, status, os_error, std::ptr::null(), std::ptr::null(), 0, data);
-                }
-            }
-        }
-    }
 }
 
 fn options(flags: u32) -> Result<UdpOptions> {

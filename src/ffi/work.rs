@@ -2,8 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::boundary;
-use super::boundary::ForeignGuest;
+use super::boundary::{self, ForeignGuest};
 use super::callbacks::ForeignWork;
 use super::types::{GuestDropFn, GuestStatus, GuestWorkDoneFn, GuestWorkFn};
 
