@@ -34,77 +34,40 @@ impl Socket {
         unsupported()
     }
 
-    pub(crate) fn is_adopted(&self) -> bool {
-        match self.0 {}
-    }
-
     pub(crate) fn give_back(self) {
         match self.0 {}
     }
+}
 
-    pub(crate) fn fd(&self) -> OsFd {
-        match self.0 {}
-    }
+/// What there is no socket to call with.
+macro_rules! never {
+    ($($name:ident($($argument:ty),*) -> $result:ty;)*) => {
+        impl Socket {
+            $(pub(crate) fn $name(&self $(, _: $argument)*) -> $result {
+                match self.0 {}
+            })*
+        }
+    };
+}
 
-    pub(crate) fn connect(&self, _to: &Address) -> io::Result<bool> {
-        match self.0 {}
-    }
-
-    pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        match self.0 {}
-    }
-
-    pub(crate) fn receive(&self, _into: &mut [u8]) -> io::Result<usize> {
-        match self.0 {}
-    }
-
-    pub(crate) fn send(&self, _slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        match self.0 {}
-    }
-
-    pub(crate) fn receive_from(&self, _into: &mut [u8]) -> io::Result<(usize, Address)> {
-        match self.0 {}
-    }
-
-    pub(crate) fn send_to(&self, _slices: &[io::IoSlice<'_>], _to: Option<&Address>) -> io::Result<usize> {
-        match self.0 {}
-    }
-
-    pub(crate) fn bind(&self, _at: &Address) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn end_writing(&self) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn reset_when_closed(&self) {
-        match self.0 {}
-    }
-
-    pub(crate) fn listen(&self, _at: &Address, _backlog: i32) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn accept(&self) -> io::Result<Socket> {
-        match self.0 {}
-    }
-
-    pub(crate) fn local(&self) -> io::Result<Address> {
-        match self.0 {}
-    }
-
-    pub(crate) fn peer(&self) -> io::Result<Address> {
-        match self.0 {}
-    }
-
-    pub(crate) fn set(&self, _option: SocketOption, _on: bool) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn close_in_child(&self) {
-        match self.0 {}
-    }
+never! {
+    is_adopted() -> bool;
+    fd() -> OsFd;
+    connect(&Address) -> io::Result<bool>;
+    is_connected() -> io::Result<bool>;
+    receive(&mut [u8]) -> io::Result<usize>;
+    receive_from(&mut [u8]) -> io::Result<(usize, Address)>;
+    send(&[io::IoSlice<'_>]) -> io::Result<usize>;
+    send_to(&[io::IoSlice<'_>], Option<&Address>) -> io::Result<usize>;
+    bind(&Address) -> io::Result<()>;
+    listen(&Address, i32) -> io::Result<()>;
+    accept() -> io::Result<Socket>;
+    end_writing() -> io::Result<()>;
+    reset_when_closed() -> ();
+    local() -> io::Result<Address>;
+    peer() -> io::Result<Address>;
+    set(SocketOption, bool) -> io::Result<()>;
+    close_in_child() -> ();
 }
 
 pub(crate) fn receive(_fd: OsFd, _into: &mut [u8]) -> io::Result<usize> {
