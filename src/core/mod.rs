@@ -13,6 +13,7 @@ pub(crate) mod context;
 pub(crate) mod host;
 pub(crate) mod live;
 pub(crate) mod message;
+pub(crate) mod options;
 pub(crate) mod registered;
 pub(crate) mod stats;
 pub(crate) mod turn;

@@ -1,9 +1,20 @@
-//! L4. How a guest shall behave.
+//! L2. How a guest shall behave. Runs nothing.
 
 use crate::clock::{Clock, MILLISECOND};
-use crate::core::turn::reactor::Drive;
 use crate::error::{Error, Result, Status};
 use crate::sys::{coarse_ns, monotonic_ns};
+
+/// How the guest waits. The numbers are the C header's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Drive {
+    /// On an I/O thread of its own, which posts tokens.
+    Thread = 0,
+    /// The host watches one fd.
+    Fd = 1,
+    /// On the calling thread, blocking.
+    Run = 2,
+}
 
 /// How a guest shall behave; `Options::default()` is what most want.
 #[derive(Clone)]
@@ -45,7 +56,7 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.work_threads == 0 || self.work_threads > WORK_THREADS_MAX {
             let text = format!("work_threads is {}: use 1 to {WORK_THREADS_MAX}", self.work_threads);
             return Err(Error::new(Status::INVAL, text));

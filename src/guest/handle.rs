@@ -16,42 +16,31 @@ use crate::sources::Resolved;
 use crate::sync::{lock, Mutex};
 use crate::sys::{ChildExit, OsFd, Query};
 
-/// The right to register, change and close sources, on the host thread.
+/// The right to register, change and close sources, on the host thread. Each function fails as that of [`crate::ffi`] does
+/// which is called so after `guest_`.
 #[derive(Clone)]
 pub struct Handle(pub(super) Rc<Registry>);
 
 impl Handle {
     /// Watches `fd` for readiness; level-triggered. The bits are [`crate::ffi`]'s `GUEST_READABLE`
     /// and its sisters.
-    ///
-    /// # Errors
-    /// `EXIST`, `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     pub fn fd_add(&self, fd: OsFd, events: u32, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
         self.0.fd_add(fd, events, Closure::new(f))
     }
 
     /// Changes what an fd is watched for; 0 pauses it.
-    ///
-    /// # Errors
-    /// `STALE`, `OS`, `NOMEM`, `CLOSED`.
     pub fn fd_modify(&self, id: Id, events: u32) -> Result<()> {
         self.0.fd_modify(id, events)
     }
 
     /// Watches a handle that can be waited for; level-triggered. The callback gets `GUEST_READABLE`; 0 in
     /// [`Handle::fd_modify`] pauses it.
-    ///
-    /// # Errors
-    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     #[cfg(windows)]
     pub fn handle_add(&self, handle: OsFd, f: impl FnMut(&Handle, Id, u32) + 'static) -> Result<Id> {
         self.0.handle_add(handle, crate::sys::READABLE, Closure::new(f))
     }
 
     /// Starts a timer; `period` 0 is one-shot. The callback gets the number of expirations.
-    ///
-    /// # Errors
-    /// `NOMEM`, `CLOSED`.
     pub fn timer_add(
         &self,
         delay: u64,
@@ -62,43 +51,28 @@ impl Handle {
     }
 
     /// Arms a timer anew.
-    ///
-    /// # Errors
-    /// `STALE`, `CLOSED`.
     pub fn timer_modify(&self, id: Id, delay: u64, period: u64) -> Result<()> {
         self.0.timer_modify(id, delay, period)
     }
 
     /// Asks for a delivery at `deadline` (nanoseconds of [`crate::monotonic_ns`]; `FOREVER`: for none), also if nothing
     /// is due then; for who keeps timers of its own. Replaces the deadline before; forgotten when it has come.
-    ///
-    /// # Errors
-    /// `CLOSED`, `FORKED`.
     pub fn set_deadline(&self, deadline: u64) -> Result<()> {
         self.0.set_deadline(deadline)
     }
 
     /// Watches a signal. The callback gets its number and how often it arrived.
-    ///
-    /// # Errors
-    /// `INVAL`, `EXIST`, `OS`, `NOMEM`, `CLOSED`.
     pub fn signal_add(&self, signum: i32, f: impl FnMut(&Handle, Id, (i32, u32)) + 'static) -> Result<Id> {
         self.0.signal_add(signum, Closure::new(f))
     }
 
     /// Watches a child process and reaps it.
-    ///
-    /// # Errors
-    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`.
     pub fn child_add(&self, pid: i32, f: impl FnMut(&Handle, Id, ChildExit) + 'static) -> Result<Id> {
         self.0.child_add(pid, Closure::new(f))
     }
 
     /// Runs `work` on the pool, then `done` with its result on this thread. A `work` that panics
     /// has no result, and `done` is then dropped.
-    ///
-    /// # Errors
-    /// `OS`, `NOMEM`, `CLOSED`.
     pub fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -120,18 +94,12 @@ impl Handle {
         self.0.work_add(Box::new(body), Closure::new(finish))
     }
 
-    /// Resolves a name on the pool.
-    ///
-    /// # Errors
-    /// `INVAL`, `OS`, `NOMEM`, `CLOSED`. A name that is unknown comes to the callback.
+    /// Resolves a name on the pool. One that is unknown comes to the callback.
     pub fn resolve(&self, query: Query, f: impl FnMut(&Handle, Id, &Resolved) + 'static) -> Result<Id> {
         self.0.resolve_add(query, Closure::new(f))
     }
 
     /// Closes a source of any kind.
-    ///
-    /// # Errors
-    /// `STALE`.
     pub fn close(&self, id: Id) -> Result<()> {
         self.0.close(id)
     }

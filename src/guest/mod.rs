@@ -9,7 +9,6 @@
 //! Callbacks get a `&Handle`, so none of them needs to hold the guest, and no cycle keeps it alive.
 
 mod handle;
-mod options;
 mod poster;
 mod stream;
 
@@ -19,17 +18,15 @@ use std::sync::Arc;
 
 use crate::clock::FOREVER;
 use crate::core::registered::registry::{Deferred, Registry};
-use crate::core::turn::reactor::{Reactor, Settings};
-use crate::core::waiting::handoff::Pauses;
+use crate::core::turn::reactor::Reactor;
 use crate::error::{Error, Result, Status};
 
 pub use self::handle::Handle;
-pub use self::options::{Options, WORK_THREADS_MAX};
 pub use self::poster::Poster;
 pub use crate::core::host::{Host, Posted, Stall};
+pub use crate::core::options::{Drive, Options, WORK_THREADS_MAX};
 pub use crate::core::registered::source::{Event, Kind};
 pub use crate::core::stats::{LatchForm, Stats, BUCKETS};
-pub use crate::core::turn::reactor::Drive;
 pub use crate::core::waiting::shared::State;
 pub use crate::sources::{
     ListenerInfo, ListenerOptions, Outcome, Resolved, StreamEvent, StreamInfo, StreamOptions, UdpEvent,
@@ -46,7 +43,8 @@ pub(crate) use crate::core::turn::deliver::{Asked, Delivery};
 pub(crate) use crate::sources::Piece;
 pub(crate) use crate::sys::{LentBytes, STREAM};
 
-/// A guest: one reactor attached to the thread that started it. Dropping it ends it.
+/// A guest: one reactor attached to the thread that started it. Dropping it ends it. Each function fails as that of [`crate::ffi`]
+/// does which is called so after `guest_`; [`Guest::deliver`] is `guest_deliver_batch`.
 pub struct Guest {
     pub(crate) reactor: Rc<Reactor>,
     drive: Drive,
@@ -63,16 +61,10 @@ struct Batch {
 
 impl Guest {
     /// Starts a guest on this thread.
-    ///
-    /// # Errors
-    /// `INVAL` and `DRIVE` for options out of range, `OS` when fds or threads are lacking.
     pub fn start(host: Arc<dyn Host>, options: Options) -> Result<Guest> {
         options.check()?;
-        let Options { drive, pull, batch_budget, work_threads, clock, .. } = options;
-        let Options { nested_after, repost_after, stall_after, .. } = options;
-        let pauses = Pauses { nested_after, repost_after, stall_after };
-        let settings = Settings { drive, pull, budget: batch_budget, pauses, work_threads, clock };
-        Ok(Guest { reactor: Reactor::start(host, settings)?, drive, batches: RefCell::default() })
+        let drive = options.drive;
+        Ok(Guest { reactor: Reactor::start(host, options)?, drive, batches: RefCell::default() })
     }
 
     /// The right to register sources.
@@ -86,9 +78,6 @@ impl Guest {
     }
 
     /// Runs what is due within the guest's budget. `token`: what `Host::post` was called with, or 0.
-    ///
-    /// # Errors
-    /// `STALE`, `INLINE` (both harmless), `CLOSED`, `DRIVE` (a pull guest), `FORKED`.
     pub fn deliver(&self, token: u64) -> Result<()> {
         self.deliver_for(token, None)
     }
@@ -108,17 +97,11 @@ impl Guest {
 
     /// Waits on this thread and delivers, until the guest has ended or `timeout` nanoseconds have
     /// passed.
-    ///
-    /// # Errors
-    /// `TIMEDOUT`, and those of [`Guest::deliver`].
     pub fn run(&self, timeout: u64) -> Result<()> {
         self.run_as(timeout, false)
     }
 
     /// Ends the guest without its host: cancels, and drives what is left until `done` or the timeout.
-    ///
-    /// # Errors
-    /// `TIMEDOUT` while work is still running, `ORDER` inside a callback.
     pub fn shutdown(&self, timeout: u64) -> Result<()> {
         self.run_as(timeout, true)
     }
@@ -132,9 +115,6 @@ impl Guest {
     }
 
     /// The fd that a host in drive FD watches.
-    ///
-    /// # Errors
-    /// `DRIVE` in drive THREAD, `NOTSUP` on a Windows whose ports cannot be waited for.
     pub fn fd(&self) -> Result<OsFd> {
         match self.drive {
             Drive::Thread => Err(Error::new(
@@ -180,9 +160,6 @@ impl Guest {
     }
 
     /// Opens a batch of the pull form.
-    ///
-    /// # Errors
-    /// Those of [`Guest::deliver`]; `DRIVE` if the guest was not started for it.
     pub fn batch_begin(&self, token: u64) -> Result<()> {
         let delivery = Delivery::begin_batch(&self.reactor, token)?;
         self.batches.borrow_mut().push(Box::new(Batch { held: Vec::new(), delivery }));
@@ -190,9 +167,6 @@ impl Guest {
     }
 
     /// Takes up to `capacity` events; none means that the batch is over.
-    ///
-    /// # Errors
-    /// `ORDER` if no batch is open, `INVAL` for no capacity.
     pub fn batch_next(&self, capacity: usize, tell: impl FnMut(Event)) -> Result<()> {
         self.batch_wait(0, capacity, tell)
     }
@@ -200,9 +174,6 @@ impl Guest {
     /// The same, but if nothing is due, waits on this thread up to `timeout` nanoseconds for the first
     /// event. None: the time is over, or [`Poster::wake`] was called, or a signal came. Does not keep to
     /// the batch's budget, which begins anew.
-    ///
-    /// # Errors
-    /// Those of [`Guest::batch_next`].
     pub fn batch_wait(&self, timeout: u64, capacity: usize, mut tell: impl FnMut(Event)) -> Result<()> {
         if capacity == 0 {
             return Err(Error::new(Status::INVAL, "capacity is 0: give room for at least one event"));
@@ -218,9 +189,6 @@ impl Guest {
     }
 
     /// Ends the innermost batch.
-    ///
-    /// # Errors
-    /// `ORDER` if none is open.
     pub fn batch_end(&self) -> Result<()> {
         let batch = self.innermost()?;
         // A child that this forks finds out in its next call: the batch is over there, too.

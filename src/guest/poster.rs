@@ -18,10 +18,7 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// Runs `f` on the host thread, soon.
-    ///
-    /// # Errors
-    /// `CLOSED`, `NOMEM`, `FORKED`; `f` is then dropped here.
+    /// Runs `f` on the host thread, soon. If that fails, `f` is dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
         let closure = Box::new(|context: &Context| {
             if let Some(handle) = Handle::of(context) {

@@ -15,10 +15,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use crate::clock::{Clock, FOREVER};
+use crate::clock::FOREVER;
 use crate::core::host::Host;
 use crate::core::live;
 use crate::core::message::{Job, Message};
+use crate::core::options::{Drive, Options};
 use crate::core::registered::registry::{Deferred, Registry};
 use crate::core::registered::timers::Timers;
 use crate::core::waiting::fd::Fd;
@@ -31,28 +32,6 @@ use crate::core::waiting::thread::Thread;
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Listener, Poller, Readiness, Seen};
-
-/// How the guest waits. The numbers are the C header's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum Drive {
-    /// On an I/O thread of its own, which posts tokens.
-    Thread = 0,
-    /// The host watches one fd.
-    Fd = 1,
-    /// On the calling thread, blocking.
-    Run = 2,
-}
-
-/// How a guest shall behave; see [`crate::guest::Options`], which fills this in.
-pub(crate) struct Settings {
-    pub(crate) drive: Drive,
-    pub(crate) pull: bool,
-    pub(crate) budget: u64,
-    pub(crate) pauses: Pauses,
-    pub(crate) work_threads: u32,
-    pub(crate) clock: Clock,
-}
 
 pub(crate) struct Reactor {
     pub(crate) shared: Arc<Shared>,
@@ -123,9 +102,11 @@ pub(super) struct Look {
 }
 
 impl Reactor {
-    pub(crate) fn start(host: Arc<dyn Host>, settings: Settings) -> Result<Rc<Reactor>> {
+    pub(crate) fn start(host: Arc<dyn Host>, options: Options) -> Result<Rc<Reactor>> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let Settings { drive, pull, budget, pauses, work_threads, clock } = settings;
+        let Options { drive, pull, batch_budget: budget, work_threads, clock, .. } = options;
+        let Options { nested_after, repost_after, stall_after, .. } = options;
+        let pauses = Pauses { nested_after, repost_after, stall_after };
         let refused = |e: std::io::Error| {
             Error::os(
                 "starting a guest needs a few fds and, in drive THREAD or for stall_after, a thread",
