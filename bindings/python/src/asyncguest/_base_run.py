@@ -9,15 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ._errors import GuestClosed, GuestError
 from ._host import Host
 from ._reports import listed, log, warn
+from ._resident import State
 from ._signals import hold, let_go
-
-if TYPE_CHECKING:
-    from ._resident import State
 
 # So many posts in a row may fail (the pauses between them grow, in all to a quarter of a second) before the host
 # counts as gone.

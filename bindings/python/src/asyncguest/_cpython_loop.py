@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._native import LoopCore
+from ._native import LoopCore, Reactor
+from ._selector import GuestSelector
 from ._system import AsyncioLoop
-
-if TYPE_CHECKING:
-    from ._native import Reactor
-    from ._selector import GuestSelector
 
 
 class CPythonLoop(LoopCore, AsyncioLoop):  # what LoopCore has replaces asyncio's

@@ -6,20 +6,19 @@ The delivery itself is native/src/turn.rs.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._errors import NestingLimit, WrongThread
+from ._native import Reactor
 from ._reports import log
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ._base_run import BaseRun
     from ._loop import EventLoop
-    from ._native import Reactor
     from ._run import Run
 
 

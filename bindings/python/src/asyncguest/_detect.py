@@ -6,17 +6,15 @@ Owns: nothing. Any thread. Starts nothing: each adapter's `find()` just looks.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._compat import running_loop
 from ._errors import GuestError
 from ._exit import alive_here
+from ._host import Host
 from ._recipes import RECIPES
 from ._toolkits import TOOLKITS, Toolkit, is_imported, registered
 from .hosts._loophost import Found
-
-if TYPE_CHECKING:
-    from ._host import Host
 
 
 def find_host(alone: str = "asyncguest.run(...)") -> Host:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, overload
 
 from ._errors import GuestError, SourceGone
 from ._native import Receiver
+from .sources.base import Disconnect, Toolkit
 from .sources.find import toolkit_of
 
 if TYPE_CHECKING:
     import tkinter
-    from typing import Self
-
-    from .sources.base import Disconnect, Toolkit
 
 T = TypeVar("T")
 

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _options
 from ._errors import GuestError
+from ._host import Host
 from ._loop import EventLoop
 
 if sys.platform == "win32":
@@ -21,10 +22,6 @@ else:
     def carried_by(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
         """None needs it."""
         return loop
-
-
-if TYPE_CHECKING:
-    from ._host import Host
 
 
 def make_coroutine(

@@ -11,24 +11,19 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from ._base_guest import BaseGuest
 from ._errors import GuestClosed
 from ._factory import make_coroutine, make_task
 from ._host import Host, adapter_of
-from ._hosted import HostedRun
+from ._hosted import DoneCallback, HostedRun
 from ._loop import EventLoop
+from ._resident import State
 from ._stall import report_stall
 from ._stats import GuestStats
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple
-
-    from ._hosted import DoneCallback
-    from ._resident import State
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
 

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, TypeAlias
 
 from ._leaving import leave
+from ._resident import Resident
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from ._resident import Resident
-
-    Job: TypeAlias = Callable[[], object]
+Job: TypeAlias = Callable[[], object]
 
 
 class Host:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from . import _exit, _running_loop
 from ._cleanup import cancel_all, clean_up
@@ -20,6 +20,7 @@ from ._compat import set_running_loop, swap_current_task, task_of
 from ._delivery import Deliveries
 from ._errors import GuestClosed, GuestError, WrongThread
 from ._factory import make_loop, make_task
+from ._host import Host
 from ._loop import EventLoop
 from ._native import LONGEST_WAIT
 from ._resident import check_not_forked
@@ -29,12 +30,7 @@ from ._signals import CtrlC, hold, let_go
 from ._stats import GuestStats
 from ._wakeup_fd import WakeupFd
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from ._host import Host
-
-    DoneCallback: TypeAlias = Callable[[asyncio.Task[Any]], object]
+DoneCallback: TypeAlias = Callable[[asyncio.Task[Any]], object]
 
 
 class HostedRun(Run):

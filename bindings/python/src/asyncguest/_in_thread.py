@@ -13,12 +13,9 @@ import contextvars
 import inspect
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from . import _options
 from ._compat import running_loop
@@ -24,11 +24,9 @@ from ._transport import TransportLoop
 from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
-    from typing import TypeVarTuple
-
     from ._run import Run
 
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 # How asyncio begins to say it, and what it cannot know.
 _FOREIGN = "attached to a different loop"

@@ -10,17 +10,14 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from ._errors import SourceGone
 from ._reports import listed, warn
 from ._start import current_guest
 from .sources.find import hold_open, until_destroyed
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
 

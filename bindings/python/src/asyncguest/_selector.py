@@ -10,12 +10,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ._native import seconds
+from ._native import Reactor, seconds
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
-
-    from ._native import Reactor
 
 
 class GuestSelector(selectors.BaseSelector):

@@ -20,13 +20,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ._native import signal_arrivals
+from ._native import Reactor, signal_arrivals
 from ._system import HANDLERS_CHAIN, restart_calls
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
     from ._cpython_loop import CPythonLoop
-    from ._native import Reactor
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:

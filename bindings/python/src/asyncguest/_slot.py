@@ -11,17 +11,15 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ._compat import running_loop
 from ._errors import GuestError, SourceGone, WrongThread
 from ._factory import make_coroutine
 from ._guest import Guest
+from ._hosted import HostedRun
 from ._scope import Scope, report
 from ._start import current_guest
-
-if TYPE_CHECKING:
-    from ._hosted import HostedRun
 
 AsyncFunction: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 Busy: TypeAlias = Literal["overlap", "drop", "restart", "queue"]

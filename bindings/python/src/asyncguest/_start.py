@@ -7,21 +7,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack
 
 from ._compat import running_loop
 from ._detect import find_host
 from ._errors import GuestError
-from ._guest import Guest
+from ._guest import Guest, StallReport
 from ._host import CallbackHost, Host
+from ._hosted import DoneCallback
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple, Unpack
-
-    from ._guest import StallReport
-    from ._hosted import DoneCallback
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
 

@@ -16,17 +16,13 @@ import os
 import socket
 import stat
 from asyncio import selector_events, unix_events
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from ._native import DatagramTransport as NativeDatagramTransport
 from ._native import ReadPipeTransport as NativeReadPipeTransport
 from ._native import Transport
 from ._native import WritePipeTransport as NativeWritePipeTransport
 from ._transport_base import Loop, Reads, SelectorTransport, Writes, begin, introduce, passes_for
-
-if TYPE_CHECKING:
-    from typing import Self
-
 
 #: The addresses that native transports of datagrams know.
 _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)

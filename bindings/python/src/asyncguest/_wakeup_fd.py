@@ -15,12 +15,10 @@ import signal
 import threading
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from ._native import Reactor
 from ._system import drain, file_of, new_pipe
-
-if TYPE_CHECKING:
-    from ._native import Reactor
 
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None

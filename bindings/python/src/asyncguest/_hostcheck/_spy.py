@@ -5,12 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from .._host import Host, HostAround
-
-if TYPE_CHECKING:
-    from .._host import Job
+from .._host import Host, HostAround, Job
 
 POSTS_SUCCEED = (
     "A post must succeed as long as the host lives, whatever it is doing, also before its loop runs and from any "

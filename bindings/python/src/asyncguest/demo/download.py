@@ -8,15 +8,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Literal, TypeAlias
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from .fetch import Fetcher, FetchError
 
-if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
-
-    State: TypeAlias = Literal["waiting", "connecting", "running", "complete", "cancelled", "failed"]
+State: TypeAlias = Literal["waiting", "connecting", "running", "complete", "cancelled", "failed"]
 
 # Seconds over which the speed is taken.
 SPEED_OVER = 1.0

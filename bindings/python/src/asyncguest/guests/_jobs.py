@@ -16,11 +16,11 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .._host import Job
 from .._native import Reactor, seconds
 
 if TYPE_CHECKING:
     from .._delivery import BaseDeliveries
-    from .._host import Job
 
 # As EVENT_READ of selectors.
 _READABLE = 1

@@ -21,7 +21,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 from outcome import Error, Outcome
@@ -30,14 +30,12 @@ from .. import _exit
 from .._base_run import BaseRun
 from .._delivery import BaseDeliveries
 from .._errors import GuestError, WrongThread
+from .._host import Host
 from .._native import Reactor
 from .._reports import log
 from .._signals import keep, on_sigint, whole
 from .._wakeup_fd import WakeupFd, on_main_thread
 from ._jobs import Jobs
-
-if TYPE_CHECKING:
-    from .._host import Host
 
 # As of a `Guest` that is told nothing else: seconds that a delivery may take, and how deep nested loops are followed.
 _BUDGET = 0.005

@@ -6,7 +6,7 @@ Owns: nothing; the run itself is in `_trio_run.py`. Host thread only, except whe
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, TypeVarTuple, Unpack
 
 import trio
 from outcome import Outcome
@@ -16,15 +16,11 @@ from .._detect import find_host
 from .._errors import GuestError
 from .._factory import make_coroutine
 from .._host import Host, adapter_of
+from .._resident import State
 from . import _trio_waiting  # noqa: F401
 from ._trio_run import GuestCancelled, TrioRun, is_here
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple, Unpack
-
-    from .._resident import State
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 __all__ = ["GuestCancelled", "TrioGuest", "TrioOptions", "start"]
 

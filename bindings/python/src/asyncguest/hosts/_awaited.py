@@ -6,17 +6,14 @@ Owns: for each guest an event of the library that tells its end. Host thread onl
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from .._errors import GuestError
 from .._guest import Guest
 from .._resident import Resident, check_not_forked
 from ._loophost import LoopHost
 
-if TYPE_CHECKING:
-    from typing import TypeVarTuple
-
-    Ts = TypeVarTuple("Ts")
+Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
 

@@ -13,14 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from .._host import Host, HostAround, can_post
+from .._host import Host, HostAround, Job, can_post
+from .._resident import Resident
 from .queue import QueueHost
-
-if TYPE_CHECKING:
-    from .._host import Job
-    from .._resident import Resident
 
 __all__ = ["ChaosHost", "ChaosError"]
 

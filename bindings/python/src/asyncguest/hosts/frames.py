@@ -15,18 +15,15 @@ import threading
 from collections.abc import Callable
 from math import inf
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .._native import LONGEST_WAIT
+from .._resident import Resident
 from .._selector import fileno
 from .base import LONGEST_ROUND, JobHost, watches
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from _typeshed import FileDescriptorLike
-
-    from .._resident import Resident
 
 __all__ = ["FramesHost"]
 
