@@ -25,8 +25,10 @@ from stages import notes
 __all__ = ["Forked", "Started", "become"]
 
 #: Seconds after which a child tells where it hangs, and more after which it is killed. Under wine a start takes seconds, and
-#: beside other work minutes.
+#: beside other work minutes. Elsewhere a second that many others want the processors in counts less: see `_ends_within`.
 PATIENCE, GRACE = (15.0, 5.0) if sys.platform != "win32" else (240.0, 60.0)
+#: Seconds between two looks at the pace.
+_LOOK = 0.5
 _NOTES = "ASYNCGUEST_NOTES"
 _TROUBLE = re.compile(r"Traceback|\w+Warning:|Fatal Python error|Segmentation fault")
 
@@ -36,6 +38,7 @@ class _Watched:
 
     def __init__(self, play: Scenario) -> None:
         self.play = play
+        self.hung = False
         self.began = monotonic()
         self.output = tempfile.TemporaryFile()
 
@@ -68,7 +71,7 @@ class _Watched:
         play = self.play
         if status is None:
             return "it hung so that even its watchdog could not end it"
-        if "Timeout (0:" in said:
+        if self.hung or "Timeout (0:" in said:
             return f"it hung for {PATIENCE:.0f} s, see the stacks"
         if status != play.status:
             last = said.strip().splitlines()[-1:] or [""]
@@ -99,14 +102,19 @@ class Forked(_Watched):
         self.output.close()
         os.close(self.read)
         notes.fd = self.write
-        _watch_over()
+        faulthandler.enable()
+        _hear_ctrl_c()
 
     def _wait(self) -> int | None:
         os.close(self.write)
         pidfd = os.pidfd_open(self.pid)
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        in_time = bool(poll.poll((PATIENCE + GRACE) * 1000))
+        in_time = _ends_within(PATIENCE, poll)
+        if not in_time:
+            self.hung = True
+            os.kill(self.pid, signal.SIGABRT)  # it tells where
+            in_time = _ends_within(GRACE, poll)
         os.close(pidfd)
         if not in_time:
             os.kill(self.pid, signal.SIGKILL)
@@ -153,9 +161,19 @@ class Started(_Watched):
 def become() -> None:
     """In a child that was started: what it notes goes to the parent from here on."""
     notes.fd = os.open(os.environ[_NOTES], os.O_WRONLY | os.O_APPEND)
-    _watch_over()
-
-
-def _watch_over() -> None:
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    _hear_ctrl_c()
+
+
+def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background without Ctrl-C
+
+
+def _ends_within(seconds: float, poll: select.poll) -> bool:
+    """Waits for the child's end, so many seconds of a processor of its own: while each has n threads to run, n times as long."""
+    while seconds > 0:
+        if poll.poll(_LOOK * 1000):
+            return True
+        wanting = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+        seconds -= _LOOK / max(1.0, wanting / (os.cpu_count() or 1))
+    return False
