@@ -6,7 +6,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Poster;
 use crate::core::context::Context;
 use crate::core::registered::registry::Registry;
 use crate::core::registered::source::{Callback, Lent};
@@ -107,11 +106,6 @@ impl Handle {
     /// Whether that source is open.
     pub fn is_open(&self, id: Id) -> bool {
         self.0.table.borrow().get(id).is_some()
-    }
-
-    /// The right to post from any thread.
-    pub fn poster(&self) -> Poster {
-        Poster { shared: self.0.shared.clone() }
     }
 
     /// That of the guest whose callback this is; `None` never, while one runs.

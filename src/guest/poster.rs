@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Handle;
+use super::handle::Handle;
 use crate::core::context::Context;
 use crate::core::message::Job;
 use crate::core::stats::Stats;
@@ -15,6 +15,13 @@ use crate::error::{Result, Status};
 #[derive(Clone)]
 pub struct Poster {
     pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// The right to post from any thread.
+    pub fn poster(&self) -> Poster {
+        Poster { shared: self.0.shared.clone() }
+    }
 }
 
 impl Poster {
