@@ -48,7 +48,6 @@ impl<const KIND: usize> Drop for Alive<KIND> {
     }
 }
 
-/// How many of that kind are alive.
 pub(crate) fn count(kind: usize) -> u64 {
     COUNTS[kind].load(Ordering::Acquire)
 }

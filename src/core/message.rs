@@ -31,7 +31,6 @@ pub(crate) struct RawJob {
     pub(crate) vtable: &'static RawJobVTable,
 }
 
-/// See [`RawJob`].
 pub(crate) struct RawJobVTable {
     /// The user's code and nothing else.
     pub(crate) run: fn(&[usize; 3], &Context),

@@ -26,7 +26,6 @@ struct ChildSource<C> {
 }
 
 impl Registry {
-    /// Watches a child, and reaps it when it ends.
     pub(crate) fn child_add(&self, pid: i32, callback: impl Callback<ChildExit>) -> Result<Id> {
         let refused = |e: std::io::Error| Error::os(&format!("watching child {pid}"), &e);
         let source = Rc::new(ChildSource {

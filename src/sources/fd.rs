@@ -31,7 +31,6 @@ struct FdSource<C> {
 pub(super) type Add = fn(&mut Poller, OsFd, Interest, u64) -> std::io::Result<Option<u64>>;
 
 impl Registry {
-    /// Watches `fd` for `interest`, 0 for "not yet".
     pub(crate) fn fd_add<C>(&self, fd: OsFd, interest: Interest, callback: C) -> Result<Id>
     where
         C: Callback<Readiness>,
@@ -39,7 +38,6 @@ impl Registry {
         self.watch(fd, interest, callback, Poller::add)
     }
 
-    /// Watches a handle that can be waited for.
     #[cfg(windows)]
     pub(crate) fn handle_add<C>(&self, handle: OsFd, interest: Interest, callback: C) -> Result<Id>
     where
@@ -75,7 +73,6 @@ impl Registry {
         }
     }
 
-    /// Changes what the fd of `id` is watched for, from this moment on.
     pub(crate) fn fd_modify(&self, id: Id, interest: Interest) -> Result<()> {
         self.check_open()?;
         self.with(id, |state: &FdState| {

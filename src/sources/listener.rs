@@ -72,7 +72,6 @@ struct ListenerSource<C> {
 }
 
 impl Registry {
-    /// Listens at a TCP address in numbers; without a node at all addresses of this machine.
     pub(crate) fn listener_tcp(
         &self,
         query: Query,
@@ -82,7 +81,6 @@ impl Registry {
         self.listener_add(callback, || first_bound(&own_addresses(query, STREAM)?, |at| listen(at, options)))
     }
 
-    /// Listens at a path of the file system.
     pub(crate) fn listener_unix(
         &self,
         path: &CStr,
@@ -92,7 +90,6 @@ impl Registry {
         self.listener_add(callback, || first_bound(&[unix_address(path)?], |at| listen(at, options)))
     }
 
-    /// Takes over a socket that listens already.
     pub(crate) fn listener_adopt(&self, fd: OsFd, callback: impl Callback<Outcome>) -> Result<Id> {
         self.listener_add(callback, || adopt(fd, STREAM, true, "a listening stream socket"))
     }
@@ -120,7 +117,6 @@ impl Registry {
         })
     }
 
-    /// Takes the connection that a listener offers, inside its callback.
     pub(crate) fn stream_accept(
         &self,
         listener: Id,
@@ -142,7 +138,6 @@ impl Registry {
         })
     }
 
-    /// Offers no connections any more, or goes on.
     pub(crate) fn listener_pause(&self, id: Id, paused: bool) -> Result<()> {
         self.check_open()?;
         self.with(id, |state: &ListenerState| {

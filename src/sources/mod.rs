@@ -1,5 +1,5 @@
 //! L3. What can become ready: one kind per file, each a [`Source`](crate::core::registered::source::Source)
-//! and the functions of the registry that register and change it.
+//! and the functions of the registry that register and change it, each told of at that of its name in `guest`.
 
 mod child;
 mod fd;

@@ -26,7 +26,6 @@ struct Answer<C> {
 }
 
 impl Registry {
-    /// Resolves a name on the pool, then calls back with the answer.
     pub(crate) fn resolve_add<C>(&self, query: Query, callback: C) -> Result<Id>
     where
         C: for<'a> Callback<&'a Resolved>,

@@ -24,7 +24,6 @@ struct SignalSource<C> {
 }
 
 impl Registry {
-    /// Watches a signal.
     pub(crate) fn signal_add(&self, signum: i32, callback: impl Callback<Arrival>) -> Result<Id> {
         let listener = self.connections.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
         let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };

@@ -41,7 +41,6 @@ pub(crate) trait Told: for<'a> Callback<StreamEvent<'a>> {}
 impl<C: for<'a> Callback<StreamEvent<'a>>> Told for C {}
 
 impl Registry {
-    /// Connects to a name.
     pub(crate) fn stream_connect(
         &self,
         query: Query,
@@ -53,7 +52,6 @@ impl Registry {
         })
     }
 
-    /// Connects to the first of these addresses that answers.
     pub(crate) fn stream_connect_to(
         &self,
         addresses: &[Address],
@@ -69,7 +67,6 @@ impl Registry {
         })
     }
 
-    /// Connects to the Unix socket at a path.
     pub(crate) fn stream_connect_unix(
         &self,
         path: &CStr,
@@ -79,7 +76,6 @@ impl Registry {
         self.stream_add(options, callback, |id, state| state.connect_to(self, id, &[unix_address(path)?]))
     }
 
-    /// Takes over the socket of a connection.
     pub(crate) fn stream_adopt(&self, fd: OsFd, options: StreamOptions, callback: impl Told) -> Result<Id> {
         self.stream_add(options, callback, |id, state| {
             let socket = adopt(fd, STREAM, false, "a connected stream socket")?;
@@ -131,12 +127,10 @@ impl Registry {
         accepted
     }
 
-    /// Stops reading, or goes on.
     pub(crate) fn stream_pause(&self, id: Id, paused: bool) -> Result<()> {
         self.change_stream(id, |state| state.paused.set(paused))
     }
 
-    /// Ends the writing side when all is sent.
     pub(crate) fn stream_shutdown(&self, id: Id) -> Result<()> {
         self.change_stream(id, |state| {
             state.ending.set(true);
@@ -144,7 +138,6 @@ impl Registry {
         })
     }
 
-    /// Ends the stream when all is sent.
     pub(crate) fn stream_close(&self, id: Id) -> Result<()> {
         self.change_stream(id, |state| state.closing.set(true))
     }

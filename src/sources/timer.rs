@@ -31,7 +31,6 @@ struct TimerSource<C> {
 }
 
 impl Registry {
-    /// Starts a timer; a delay of `FOREVER` leaves it unarmed.
     pub(crate) fn timer_add(&self, delay: u64, period: u64, callback: impl Callback<u64>) -> Result<Id> {
         let state = TimerState {
             deadline: Cell::new(FOREVER),
@@ -48,7 +47,6 @@ impl Registry {
         })
     }
 
-    /// Arms a timer anew.
     pub(crate) fn timer_modify(&self, id: Id, delay: u64, period: u64) -> Result<()> {
         self.check_open()?;
         self.with(id, |state: &TimerState| {

@@ -67,7 +67,6 @@ struct UdpSource<C> {
 }
 
 impl Registry {
-    /// Binds to an address in numbers; without a node to all addresses of this machine, without a service to a free port.
     pub(crate) fn udp_bind(
         &self,
         query: Query,
@@ -77,7 +76,6 @@ impl Registry {
         self.udp_add(callback, || first_bound(&own_addresses(query, DATAGRAM)?, |at| bound(at, options)))
     }
 
-    /// Takes over a socket for datagrams.
     pub(crate) fn udp_adopt(&self, fd: OsFd, callback: impl for<'a> Callback<UdpEvent<'a>>) -> Result<Id> {
         self.udp_add(callback, || adopt(fd, DATAGRAM, false, "a datagram socket"))
     }
@@ -105,7 +103,6 @@ impl Registry {
         })
     }
 
-    /// Sends one datagram: to an address, or to the one that the socket is connected to.
     pub(crate) fn udp_send(&self, id: Id, to: Option<&Address>, slices: &[IoSlice<'_>]) -> Result<()> {
         self.check_open()?;
         if to.is_some_and(|to| !to.is_sound()) {

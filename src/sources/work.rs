@@ -25,13 +25,10 @@ enum Stage {
 
 /// What the host thread is told when the body is over.
 pub(crate) trait Finish: 'static {
-    /// The user's code and nothing else.
     fn call(&self, context: &Context, id: Id);
 
-    /// The same as data.
     fn event(&self, id: Id) -> Event;
 
-    /// What the user has lent to it.
     fn lent(&self) -> &dyn Lent;
 }
 
@@ -59,7 +56,6 @@ struct WorkSource<F> {
 }
 
 impl Registry {
-    /// Runs `body` on the pool, then calls back.
     pub(crate) fn work_add(&self, body: Body, finish: impl Finish) -> Result<Id> {
         let stage = Arc::new(Mutex::new(Stage::Waiting(body)));
         let source =

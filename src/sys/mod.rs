@@ -3,7 +3,7 @@
 //! Imports L0 and the system's declarations: libc and, in `linux/poller`, mio; in `windows` windows-sys. A new system needs a
 //! folder with a file for each line of this list, its name in `build.rs`, and nothing elsewhere in the crate. What all Unix
 //! systems have alike is in `unix`; Windows has those files in its own folder. What stands here beside the folders is what
-//! they and the layers above exchange.
+//! they and the layers above exchange. `close_in_child` is for a forked child.
 //!
 //! | what | file | promise |
 //! |---|---|---|

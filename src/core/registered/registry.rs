@@ -94,7 +94,6 @@ impl Registry {
         }
     }
 
-    /// When the caller wants a delivery, whatever is due; `FOREVER` for never. Replaces the one before.
     pub(crate) fn set_deadline(&self, deadline: u64) -> Result<()> {
         self.check_open()?;
         self.connections.set_deadline(deadline);
@@ -150,7 +149,6 @@ impl Registry {
         }
     }
 
-    /// The next thing whose end has come.
     pub(crate) fn next_deferred_drop(&self) -> Option<Deferred> {
         self.deferred_drops.borrow_mut().pop_front()
     }

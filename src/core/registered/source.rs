@@ -167,7 +167,6 @@ pub(crate) trait Source {
     }
 }
 
-/// What sources are connected to.
 pub(crate) struct Connections {
     pub(crate) timers: RefCell<Timers>,
     /// Made when the first signal is watched.

@@ -24,7 +24,6 @@ enum Place {
     Free(u32),
 }
 
-/// No slot.
 const NONE: u32 = u32::MAX;
 
 /// What a source is about.
@@ -114,13 +113,12 @@ impl Table {
         }
     }
 
-    /// The ids of all open sources, in the order of their slots.
+    /// Of all open sources, in the order of their slots.
     pub(crate) fn ids(&self) -> Vec<Id> {
         let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.source().is_some());
         open.map(|(index, slot)| Id::new(index as u32, slot.generation)).collect()
     }
 
-    /// All open sources.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &Rc<dyn Source>> {
         self.slots.iter().filter_map(Slot::source)
     }
@@ -198,7 +196,6 @@ impl Table {
         }
     }
 
-    /// Gives up what sources have missed.
     pub(crate) fn give_up_missed(&mut self) {
         self.missed.clear();
     }

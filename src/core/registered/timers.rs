@@ -69,12 +69,10 @@ impl Timers {
         }
     }
 
-    /// The earliest deadline.
     pub(crate) fn earliest(&self) -> Option<u64> {
         self.heap.first().map(|node| node.deadline)
     }
 
-    /// The name of the last arming.
     pub(crate) fn last_arming(&self) -> u64 {
         self.sequence
     }

@@ -16,7 +16,6 @@ use crate::sys;
 /// How long a join may take when the host's post function does not return.
 const JOIN: Duration = Duration::from_secs(1);
 
-/// The running thread.
 pub(crate) struct IoThread {
     thread: JoinHandle<()>,
     /// Nothing is ever sent; it disconnects when the thread is at its end.

@@ -33,7 +33,6 @@ impl ReadAhead {
         self.inboxes.remove(id.to_bits(), |fd| self.set.remove(*fd))
     }
 
-    /// Host thread: whether it shall be read at present.
     pub(crate) fn set_wanted(&self, id: Id, wanted: bool) {
         self.inboxes.set_wanted(id.to_bits(), wanted, self.arm(id.to_bits()));
     }
@@ -48,17 +47,14 @@ impl ReadAhead {
         self.inboxes.read(id.to_bits(), chunk, direct, self.arm(id.to_bits()))
     }
 
-    /// Whether something was read ahead: bytes, or why there are no more.
     pub(crate) fn holds_some(&self, id: Id) -> bool {
         self.inboxes.holds_some(id.to_bits())
     }
 
-    /// Why no more comes after them, if that is known already.
     pub(crate) fn failure(&self, id: Id) -> Option<io::Error> {
         self.inboxes.failure(id.to_bits())
     }
 
-    /// How many bytes were read ahead and are not told yet.
     pub(crate) fn bytes(&self, id: Id) -> usize {
         self.inboxes.bytes(id.to_bits())
     }

@@ -99,7 +99,6 @@ pub(crate) trait Waits: Send + Sync {
     fn close_in_child(&self) {}
 }
 
-/// How a delivery has ended.
 pub(crate) struct Ending<'a> {
     pub(crate) now: u64,
     /// Something is still due that polling does not find.
@@ -318,7 +317,6 @@ impl Shared {
         }
     }
 
-    /// Deliveries on the stack.
     pub(crate) fn depth(&self) -> u32 {
         self.host_side.depth.load(Ordering::Relaxed)
     }

@@ -14,7 +14,6 @@ use super::handle::{close_in_child, owned};
 pub(crate) struct Alarm(OwnedFd);
 
 impl Alarm {
-    /// An alarm that is not set.
     pub(super) fn new() -> io::Result<Alarm> {
         // SAFETY: no memory is involved.
         let fd =
@@ -44,12 +43,10 @@ impl Alarm {
         Ok(())
     }
 
-    /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.fd());
     }
 
-    /// For the poller.
     pub(super) fn fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }

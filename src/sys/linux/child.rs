@@ -43,12 +43,10 @@ impl Child {
         }
     }
 
-    /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.fd());
     }
 
-    /// For the poller.
     pub(super) fn fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }

@@ -84,7 +84,6 @@ impl Latch {
         false
     }
 
-    /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.outer.as_raw_fd());
         close_in_child(self.kick.as_raw_fd());

@@ -121,7 +121,6 @@ impl Poller {
         Ok(Some((child, dead)))
     }
 
-    /// Forgets a child that was added.
     pub(crate) fn remove_child(&mut self, child: &Child, bits: u64) {
         self.remove(child.fd(), bits);
     }
@@ -209,7 +208,6 @@ impl Poller {
     #[inline(always)]
     pub(crate) fn settle(&mut self) {}
 
-    /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.fd());
     }

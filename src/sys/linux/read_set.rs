@@ -18,7 +18,6 @@ const CAPACITY: usize = 64;
 pub(crate) struct ReadSet(OwnedFd);
 
 impl ReadSet {
-    /// An empty set.
     pub(crate) fn new() -> io::Result<ReadSet> {
         // SAFETY: no pointers; the result is checked.
         owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(ReadSet)
@@ -55,7 +54,6 @@ impl ReadSet {
         self.0.as_raw_fd()
     }
 
-    /// For a forked child.
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.fd());
     }

@@ -46,7 +46,6 @@ impl Drop for List {
     }
 }
 
-/// A copy that outlives the list.
 fn address(entry: &libc::addrinfo) -> Option<Address> {
     let kind = [entry.ai_family, entry.ai_socktype, entry.ai_protocol];
     // SAFETY: getaddrinfo vouches for that many bytes.

@@ -167,7 +167,6 @@ impl Socket {
         let _ = self.set_value(libc::SOL_SOCKET, libc::SO_LINGER, &value);
     }
 
-    /// Gives it an address.
     pub(crate) fn bind(&self, at: &Address) -> io::Result<()> {
         // SAFETY: `length` bytes of the address are there; the call copies them.
         succeeded(unsafe { libc::bind(self.fd(), sockaddr(at), at.length) })
@@ -283,7 +282,6 @@ pub(crate) const NUMBERS: i32 = libc::AI_NUMERICHOST | libc::AI_NUMERICSERV;
 pub(crate) const PASSIVE: i32 = libc::AI_PASSIVE;
 pub(crate) const STREAM: i32 = libc::SOCK_STREAM;
 pub(crate) const DATAGRAM: i32 = libc::SOCK_DGRAM;
-/// The family of IPv6.
 pub(crate) const V6: i32 = libc::AF_INET6;
 
 /// What the system has written: the family is in its first two bytes.

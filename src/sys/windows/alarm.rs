@@ -47,14 +47,11 @@ impl Alarm {
         Ok((Alarm { _wait: wait, timer: timer.clone() }, timer))
     }
 
-    /// Fires once at `deadline` (monotonic nanoseconds), at once if that has passed, never if it is
-    /// `u64::MAX`. Replaces what was set before.
     pub(crate) fn set(&self, deadline: u64) -> io::Result<()> {
         self.timer.at.store(deadline, Relaxed);
         self.timer.start()
     }
 
-    /// There are no forked children.
     pub(crate) fn close_in_child(&self) {}
 }
 

@@ -13,7 +13,6 @@ use crate::sys::exit::ChildExit;
 pub(crate) struct Child(OwnedHandle);
 
 impl Child {
-    /// The process with that number.
     pub(super) fn open(pid: i32) -> io::Result<Child> {
         open(pid).map(Child)
     }
@@ -23,7 +22,6 @@ impl Child {
         exit(&self.0)
     }
 
-    /// There are no forked children.
     pub(crate) fn close_in_child(&self) {}
 
     /// For the poller.

@@ -5,12 +5,10 @@ use std::io;
 
 use windows_sys::Win32::System::Threading::FlushProcessWriteBuffers;
 
-/// Whether [`fence_all`] can be had.
 pub(crate) fn can_fence_all() -> bool {
     true
 }
 
-/// When this returns, every other thread of the process has passed a full fence.
 pub(crate) fn fence_all() -> io::Result<()> {
     // SAFETY: no arguments, cannot fail.
     unsafe { FlushProcessWriteBuffers() };

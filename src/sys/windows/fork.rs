@@ -6,7 +6,6 @@ use std::io;
 pub(crate) struct ForkMark;
 
 impl ForkMark {
-    /// Marks this process.
     pub(crate) fn new() -> io::Result<ForkMark> {
         Ok(ForkMark)
     }

@@ -20,15 +20,12 @@ pub(crate) mod errno {
     pub(crate) const EINVAL: i32 = super::ERROR_INVALID_PARAMETER as i32;
 }
 
-/// What the caller is to pass.
 pub(crate) const FD: &str = "open socket or handle";
 
-/// Whether that number could be an open socket or handle.
 pub(crate) fn is_fd(fd: OsFd) -> bool {
     fd != 0 && fd != INVALID_SOCKET
 }
 
-/// What to do about a socket or handle that the poller has refused with `error`; empty if there is nothing to say.
 pub(crate) fn remedy(error: &io::Error) -> &'static str {
     const NOT_OPEN: i32 = ERROR_INVALID_HANDLE as i32;
     const DENIED: i32 = ERROR_ACCESS_DENIED as i32;
@@ -65,7 +62,6 @@ pub(super) fn succeeded(done: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The error of a call of the native interface.
 pub(super) fn nt_error(status: NTSTATUS) -> io::Error {
     // SAFETY: a function of one number.
     io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) } as i32)

@@ -23,7 +23,6 @@ use super::port::{milliseconds, Form, Port};
 use super::read_set::ReadSet;
 use super::time::monotonic_ns;
 
-/// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Latch {
     port: Arc<Port>,
     /// Reset by the wait that it ends: the numbers below and the port say what it rang for.
@@ -36,7 +35,6 @@ pub(crate) struct Latch {
 }
 
 impl Latch {
-    /// A latch before `poller`, not armed.
     pub(crate) fn new(poller: &Poller) -> io::Result<Latch> {
         // SAFETY: no memory is involved.
         let bell = owned(unsafe { CreateEventW(null(), 0, 0, null()) })?;
@@ -44,7 +42,6 @@ impl Latch {
         Ok(Latch { port, bell, arms: AtomicU64::new(0), opened: AtomicU64::new(0) })
     }
 
-    /// Lets the next readiness through, at once if the poller is ready now. Any thread.
     pub(crate) fn arm(&self) {
         self.arms.fetch_add(1, SeqCst);
         self.ring();
@@ -58,7 +55,6 @@ impl Latch {
     /// The same.
     pub(crate) fn arm_set(&self, _set: &ReadSet) {}
 
-    /// Ends the present or the next wait, without opening the latch. Any thread.
     pub(crate) fn kick(&self) {
         self.port.kick();
         self.ring();
@@ -69,8 +65,6 @@ impl Latch {
         unsafe { SetEvent(self.bell.as_raw_handle()) };
     }
 
-    /// Sleeps until the armed latch opens (`true`), a kick or the end of `timeout` nanoseconds (`false`); `None`: no limit.
-    /// I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
         let until = timeout.map(|timeout| monotonic_ns().saturating_add(timeout));
         loop {
@@ -111,16 +105,13 @@ impl Latch {
         self.port.is_signalled()
     }
 
-    /// Whether the sleeper takes what arrives.
     pub(crate) fn takes_packets(&self) -> bool {
         self.port.form() == Form::Inbox
     }
 
-    /// There are no forked children.
     pub(crate) fn close_in_child(&self) {}
 }
 
-/// Tries a poller, its waker and its latch in each form that this system has.
 #[cfg(test)]
 pub(in crate::sys) fn each(test: impl Fn(Poller, super::poller::Waker, Latch)) {
     for form in [Form::Handle, Form::Inbox] {

@@ -1,7 +1,8 @@
 //! L1. Windows: a completion port of our own, AFD polls, registered waits, high-resolution timers.
 //!
 //! The files are those of `linux` and `unix` together, and what the poller is made of: [`module`], [`port`], [`form`], [`afd`],
-//! [`registered`], [`watch`], [`waitable`], [`recheck`].
+//! [`registered`], [`watch`], [`waitable`], [`recheck`]. What a function promises stands with that of its name there; here, what is other.
+//! There are no forked children.
 
 mod afd;
 mod form;

@@ -31,7 +31,6 @@ use crate::sys::readiness::{Interest, Readiness, Seen, READABLE};
 /// How long the end waits for packets that are still to come. One that does not costs the memory of its watch.
 const PATIENCE: u64 = 1_000_000_000;
 
-/// Makes the poller ready, from any thread.
 pub(crate) struct Waker(Arc<Port>);
 
 impl Waker {
@@ -70,10 +69,8 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    /// Whether what was reported has to be asked for again.
     pub(crate) const REPORTS_ONCE: bool = true;
 
-    /// An empty set, and what makes it ready beside what is watched: the waker and the alarm.
     pub(crate) fn new() -> io::Result<(Poller, Waker, Alarm)> {
         pin()?;
         Poller::of(form())
@@ -101,7 +98,6 @@ impl Poller {
         Ok((poller, waker, alarm))
     }
 
-    /// Whether a host can wait for [`Poller::fd`].
     pub(crate) fn can_be_watched(&self) -> bool {
         self.port.form() == Form::Handle
     }
@@ -115,10 +111,6 @@ impl Poller {
         &self.port
     }
 
-    /// Watches a socket for `interest` (0: registered, but paused) on behalf of `bits`.
-    ///
-    /// Returns the bits of a registration that turned out to be dead: its socket had been closed. A socket that is
-    /// registered and open is an error of kind `AlreadyExists`.
     pub(crate) fn add(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
         let base = base_of(fd)?;
         let what = What::Socket(fd);
@@ -128,7 +120,6 @@ impl Poller {
         Ok(dead)
     }
 
-    /// [`Poller::add`] for a socket that was just opened.
     pub(crate) fn add_new(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<Option<u64>> {
         self.add(fd, interest, bits)
     }
@@ -144,19 +135,16 @@ impl Poller {
         Ok(None)
     }
 
-    /// Watches the end of a child on behalf of `bits`: it is readable then.
     pub(crate) fn add_child(&mut self, pid: i32, bits: u64) -> io::Result<Option<(Child, Option<u64>)>> {
         let child = Child::open(pid)?;
         let dead = self.add_handle(child.handle(), READABLE, bits)?;
         Ok(Some((child, dead)))
     }
 
-    /// Forgets a child that was added.
     pub(crate) fn remove_child(&mut self, child: &Child, bits: u64) {
         self.remove(child.handle(), bits);
     }
 
-    /// Changes what a socket or handle is watched for; 0 pauses it.
     pub(crate) fn modify(&mut self, fd: OsFd, interest: Interest, bits: u64) -> io::Result<()> {
         let watch = self.whose(fd, bits).and_then(|what| self.watches.get(&what));
         let Some(watch) = watch.filter(|watch| !watch.is_dead()).cloned() else {
@@ -166,7 +154,6 @@ impl Poller {
         self.note(watch, asked)
     }
 
-    /// Forgets a socket or handle, unless its number belongs to somebody else by now.
     pub(crate) fn remove(&mut self, fd: OsFd, bits: u64) {
         if let Some(what) = self.whose(fd, bits) {
             self.forget(what);
@@ -183,7 +170,6 @@ impl Poller {
         Ok(true)
     }
 
-    /// Reports what is ready now, without waiting.
     pub(crate) fn poll_now(&mut self, mut seen: impl FnMut(Seen, Readiness)) -> io::Result<()> {
         self.look += 1;
         let mut reports = std::mem::take(&mut self.reports);
@@ -207,7 +193,6 @@ impl Poller {
         Ok(())
     }
 
-    /// Whether the next `poll_now` would report something. Takes nothing.
     pub(crate) fn is_ready(&mut self) -> bool {
         if self.fetched.is_empty() && self.port.form() == Form::Handle {
             return self.port.is_signalled();
@@ -221,7 +206,6 @@ impl Poller {
         found
     }
 
-    /// Whether something was reported, and is asked for again by the next look or [`Poller::settle`] alone.
     pub(crate) fn has_unarmed(&self) -> bool {
         !self.listed.is_empty()
     }
@@ -250,7 +234,6 @@ impl Poller {
         Ok(())
     }
 
-    /// There are no forked children.
     pub(crate) fn close_in_child(&self) {}
 
     fn fetch(&mut self, timeout: u32) -> io::Result<()> {

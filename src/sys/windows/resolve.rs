@@ -43,7 +43,6 @@ fn wide(name: &Option<CString>) -> Result<Option<Vec<u16>>, i32> {
     Ok(Some(text.encode_utf16().chain([0]).collect()))
 }
 
-/// GetAddrInfoW's result, given back when dropped.
 struct List(*mut ADDRINFOW);
 
 impl List {
@@ -62,7 +61,6 @@ impl Drop for List {
     }
 }
 
-/// A copy that outlives the list.
 fn address(entry: &ADDRINFOW) -> Option<Address> {
     let kind = [entry.ai_family, entry.ai_socktype, protocol(entry)];
     // SAFETY: GetAddrInfoW vouches for that many bytes.

@@ -24,7 +24,6 @@ use crate::sys::Waker;
 const SIGINT: i32 = 2;
 const SIGBREAK: i32 = 21;
 
-/// How many there are.
 const COUNT: usize = 2;
 
 /// The console's event with that number of a signal, by its place in tables.
@@ -50,7 +49,6 @@ pub fn arrivals(signum: i32) -> u64 {
     place(signum).map_or(0, |place| ARRIVALS[place].load(SeqCst))
 }
 
-/// One guest's signals: which it watches, and how often each has arrived.
 pub(crate) struct Listener {
     node: Arc<Node>,
 }
@@ -64,7 +62,6 @@ struct Node {
 }
 
 impl Listener {
-    /// A listener that watches nothing yet, and wakes `waker` when something arrives.
     pub(crate) fn new(waker: Arc<Waker>) -> Listener {
         let node = Arc::new(Node {
             waker,
@@ -88,7 +85,6 @@ impl Listener {
         hold().inspect_err(|_| self.node.watched[place].store(false, SeqCst))
     }
 
-    /// Stops counting `signum`; arrivals that were not taken are forgotten. Harmless if it is not watched.
     pub(crate) fn unwatch(&self, signum: i32) {
         let Some(place) = place(signum) else { return };
         if self.node.watched[place].load(SeqCst) {
@@ -98,18 +94,14 @@ impl Listener {
         }
     }
 
-    /// Whether anything has arrived since [`Listener::begin_take`]. One load.
     pub(crate) fn any_pending(&self) -> bool {
         self.node.pending.load(SeqCst)
     }
 
-    /// To be called before a round of [`Listener::take`]: what arrives from here on is pending again, so an arrival is
-    /// either counted in this round or announces the next one.
     pub(crate) fn begin_take(&self) {
         self.node.pending.swap(false, SeqCst);
     }
 
-    /// How often `signum` has arrived since the last time.
     pub(crate) fn take(&self, signum: i32) -> u32 {
         place(signum).map_or(0, |place| self.node.counts[place].swap(0, SeqCst))
     }

@@ -10,7 +10,6 @@ use crate::sys::address::Address;
 /// There is none on this system.
 pub(crate) struct Socket(Infallible);
 
-/// What a socket is set to besides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SocketOption {
     NoDelay,

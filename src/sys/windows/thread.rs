@@ -15,7 +15,6 @@ pub(crate) fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> io::Result
     Builder::new().name(name.to_owned()).spawn(f)
 }
 
-/// Which thread this is: a number that differs from those of all other living threads.
 #[inline]
 pub(crate) fn this_thread() -> usize {
     // SAFETY: no arguments, cannot fail.

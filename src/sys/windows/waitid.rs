@@ -37,7 +37,6 @@ pub(super) fn exit(process: &OwnedHandle) -> io::Result<Option<ChildExit>> {
     Ok(Some(ChildExit { code: code as i32, signal: 0 }))
 }
 
-/// How that process has ended; `None` while it runs.
 pub(crate) fn reap(pid: i32) -> io::Result<Option<ChildExit>> {
     match open(pid) {
         Err(error) if error.raw_os_error() == Some(ERROR_INVALID_PARAMETER as i32) => {
@@ -52,7 +51,6 @@ pub(crate) fn exists_as_child(pid: i32) -> io::Result<()> {
     open(pid).map(drop)
 }
 
-/// Blocks until the process has ended. Returns at once if there is none.
 pub(crate) fn wait_for_exit(pid: i32) {
     if let Ok(process) = open(pid) {
         // SAFETY: a handle that is open.

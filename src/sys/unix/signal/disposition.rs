@@ -299,7 +299,6 @@ fn action(handler: usize) -> libc::sigaction {
     action
 }
 
-/// The action in force.
 fn current(signum: i32) -> io::Result<libc::sigaction> {
     exchange(signum, null())
 }
