@@ -13,7 +13,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import asyncguest
+from helpers import run_guest
+
 Action = Callable[[asyncio.Transport], object]
+
+#: An address of this machine, with a port of the system's choice.
+HERE = ("127.0.0.1", 0)
 
 #: What is set by the protocols' callbacks and by those who schedule them.
 trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
@@ -231,3 +237,24 @@ def boom(*_: object) -> Any:
 def reset(peer: socket.socket) -> None:
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
+
+
+def play(scene: Callable[[Stage], Any], mode: str) -> list[Any]:
+    """Plays a scene, alone or as a guest in one of the drives; returns what was written down."""
+
+    async def played() -> list[Any]:
+        stage = Stage()
+        try:
+            await scene(stage)
+        finally:
+            await stage.clear()
+        return stage.log
+
+    if mode == "alone":
+        return asyncguest.run(played())  # type: ignore[no-any-return]
+    return run_guest(played, drive=mode)  # type: ignore[no-any-return]
+
+
+def callbacks(log: list[Any]) -> list[str]:
+    """What was called, in order."""
+    return [entry[1] for entry in log]
