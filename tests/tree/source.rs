@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// One file of `src`.
+/// One file of a crate.
 pub struct Source {
-    /// Below `src`, such as `core/host.rs`.
+    /// Below the crate's `src`, such as `core/host.rs`.
     pub path: String,
     pub raw: String,
     /// `raw` without comments and the insides of strings, all at the same places.
@@ -13,7 +13,16 @@ pub struct Source {
 
 /// Every file of `src`, without its tests.
 pub fn all() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    below("src")
+}
+
+/// Every file of Python's extension module.
+pub fn extension() -> Vec<Source> {
+    below("bindings/python/native/src")
+}
+
+fn below(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut folders = vec![root.clone()];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {

@@ -8,7 +8,7 @@
 mod found;
 #[cfg(windows)]
 mod handle;
-mod process;
+pub mod process;
 
 use std::ffi::c_void;
 use std::mem::{size_of, MaybeUninit};
@@ -24,23 +24,17 @@ pub use asyncguest::OsFd;
 use pyo3::{PyResult, Python};
 
 use crate::error::error;
-use crate::host::HostCalls;
+use crate::host::{HostCalls, AGAIN};
 
 pub use asyncguest::error::{
-    GUEST_ECLOSED as ECLOSED, GUEST_EEXIST as EEXIST, GUEST_EINLINE as EINLINE, GUEST_EINVAL as EINVAL,
-    GUEST_ENOMEM as ENOMEM, GUEST_ENOTSUP as ENOTSUP, GUEST_ENULL as ENULL, GUEST_EOS as EOS,
-    GUEST_ESTALE as ESTALE, GUEST_ETHREAD as ETHREAD,
+    GUEST_ECLOSED as ECLOSED, GUEST_EINLINE as EINLINE, GUEST_ENOTSUP as ENOTSUP, GUEST_ESTALE as ESTALE,
 };
 pub use found::{Found, EVENTS};
-pub use process::{last_error, live, now, signal_arrivals, version, VERSION};
+pub use process::{live, now, signal_arrivals, version, VERSION};
 pub use types::{
     GuestId, GuestStats, GuestStatus as Status, GUEST_DRIVE_FD as DRIVE_FD, GUEST_DRIVE_RUN as DRIVE_RUN,
-    GUEST_DRIVE_THREAD as DRIVE_THREAD, GUEST_FOREVER as FOREVER, GUEST_HOST_GONE as HOST_GONE,
-    GUEST_STALL_DELIVERING as STALL_DELIVERING,
+    GUEST_DRIVE_THREAD as DRIVE_THREAD, GUEST_FOREVER as FOREVER, GUEST_STALL_DELIVERING as STALL_DELIVERING,
 };
-
-/// What `post` returns to be asked again later.
-pub const AGAIN: i32 = -1;
 
 /// How a guest is to behave: what of `guest_options_t` the package has a use for.
 pub struct Options {

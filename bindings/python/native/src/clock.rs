@@ -9,7 +9,6 @@ use crate::abi;
 #[cfg(not(unix))]
 use crate::call::call0;
 use crate::call::{method, method1};
-use crate::loop_state::LoopState;
 use crate::own::{holds, is_own};
 use crate::time::number;
 
@@ -24,29 +23,29 @@ pub fn monotonic() -> f64 {
 
 /// `loop.time()`
 #[inline]
-pub fn time(slf: &Bound<'_, LoopState>) -> PyResult<f64> {
+pub fn time(slf: &Bound<'_, PyAny>) -> PyResult<f64> {
     match is_plain(slf)? {
         true => asyncios(slf.py()),
-        false => number(&method(slf.as_any(), intern!(slf.py(), "time"))?),
+        false => number(&method(slf, intern!(slf.py(), "time"))?),
     }
 }
 
 /// What `time()` returns, unless a subclass has its own.
-pub fn own_time<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyAny>> {
+pub fn own_time<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     match is_unpatched(py)? {
         true => Ok(PyFloat::new(py, asyncios(py)?).into_any()),
-        false => method1(base(py)?, intern!(py, "time"), slf.as_any()),
+        false => method1(base(py)?, intern!(py, "time"), slf),
     }
 }
 
 /// A moment of `loop.time()`, in the time of `monotonic`, as the reactor's alarm takes it.
-pub fn in_monotonic(slf: &Bound<'_, LoopState>, when: f64) -> PyResult<f64> {
+pub fn in_monotonic(slf: &Bound<'_, PyAny>, when: f64) -> PyResult<f64> {
     Ok(if is_plain(slf)? { when } else { when - time(slf)? + monotonic() })
 }
 
 /// Whether `time` is asyncio's own, which is `monotonic`. A subclass may override it, and tests patch either.
-pub fn is_plain(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
+pub fn is_plain(slf: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = slf.py();
     Ok(is_own(slf, intern!(py, "time"), OWN_TIME.get(py).expect("it is the module's").bind(py))?
         && is_unpatched(py)?)

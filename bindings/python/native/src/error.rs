@@ -2,13 +2,15 @@
 
 use std::io;
 
+use asyncguest::error as status_of;
+use asyncguest::ffi::types::GuestStatus;
 use pyo3::exceptions::{PyKeyError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::PyTypeInfo;
 
-use crate::abi::{self, Status};
+use crate::abi::process::last_error;
 
 import_exception!(asyncguest._errors, GuestError);
 import_exception!(asyncguest._errors, GuestClosed);
@@ -31,7 +33,7 @@ pub fn load(py: Python<'_>) -> PyResult<()> {
 
 /// Raises what a failed call of the library means.
 #[inline]
-pub fn check(py: Python<'_>, status: Status) -> PyResult<()> {
+pub fn check(py: Python<'_>, status: GuestStatus) -> PyResult<()> {
     if status < 0 {
         Err(error(py, status))
     } else {
@@ -41,20 +43,20 @@ pub fn check(py: Python<'_>, status: Status) -> PyResult<()> {
 
 /// The exception for a status below 0; the words are those of the last failed call.
 #[cold]
-pub fn error(py: Python<'_>, status: Status) -> PyErr {
-    if status == abi::ENULL {
+pub fn error(py: Python<'_>, status: GuestStatus) -> PyErr {
+    if status == status_of::GUEST_ENULL {
         return GuestClosed::new_err(
             "the loop is closed, or this process is a fork of the one that it runs in: make a new loop",
         );
     }
-    let (os_error, message) = abi::last_error();
+    let (os_error, message) = last_error();
     match status {
-        abi::EOS => of_system(py, os_error, &format!(" ({message})")),
-        abi::ECLOSED => GuestClosed::new_err(message),
-        abi::ETHREAD => WrongThread::new_err(message),
-        abi::EEXIST => PyKeyError::new_err(message),
-        abi::EINVAL => PyValueError::new_err(message),
-        abi::ENOMEM => PyMemoryError::new_err(message),
+        status_of::GUEST_EOS => of_system(py, os_error, &format!(" ({message})")),
+        status_of::GUEST_ECLOSED => GuestClosed::new_err(message),
+        status_of::GUEST_ETHREAD => WrongThread::new_err(message),
+        status_of::GUEST_EEXIST => PyKeyError::new_err(message),
+        status_of::GUEST_EINVAL => PyValueError::new_err(message),
+        status_of::GUEST_ENOMEM => PyMemoryError::new_err(message),
         _ => GuestError::new_err(message),
     }
 }

@@ -6,12 +6,15 @@
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use asyncguest::ffi::types::GUEST_HOST_GONE;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::abi;
 use crate::thread_state::{attached, Uncollected};
+
+/// What `post` returns to be asked again later.
+pub const AGAIN: i32 = -1;
 
 /// What the library may call of a reactor's, under the interpreter lock.
 #[derive(Default)]
@@ -73,12 +76,12 @@ impl HostCalls {
             let _uncollected = Uncollected::begin(py);
             self.hand_over(py, |lent| &lent.post, token)
         })
-        .unwrap_or(abi::HOST_GONE)
+        .unwrap_or(GUEST_HOST_GONE)
     }
 
     /// The same by the host's cheaper way, on its own thread.
     pub fn post_local(&self, token: u64) -> i32 {
-        attached(|py| self.hand_over(py, |lent| &lent.post_local, token)).unwrap_or(abi::HOST_GONE)
+        attached(|py| self.hand_over(py, |lent| &lent.post_local, token)).unwrap_or(GUEST_HOST_GONE)
     }
 
     fn hand_over(&self, py: Python<'_>, way: fn(&Lent) -> &Option<Py<PyAny>>, token: u64) -> i32 {
@@ -95,7 +98,7 @@ impl HostCalls {
             }
             Err(error) => {
                 self.tell(py, error);
-                abi::AGAIN
+                AGAIN
             }
         }
     }

@@ -9,10 +9,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use crate::abi::{self, Found};
+use crate::arguments::Arguments;
 use crate::call::call;
 use crate::clock::{monotonic, time};
 use crate::loop_state::LoopState;
 use crate::ring::Entry;
+use crate::schedule;
 use crate::time::nanoseconds;
 use crate::timers;
 use crate::watch::Watch;
@@ -187,8 +189,18 @@ pub fn run_ready(slf: &Bound<'_, LoopState>, until: f64) -> PyResult<f64> {
     if core.left.load(Relaxed) == 0 {
         ready.queue_again(py);
     }
-    let queued = core.queue_after(slf);
+    let queued = queue_after(slf);
     outcome.and(queued).map(|()| watch.last())
+}
+
+/// Queues what is to be called when the iteration is over, before all that came after it.
+fn queue_after(slf: &Bound<'_, LoopState>) -> PyResult<()> {
+    let (py, core) = (slf.py(), slf.get());
+    if let Some(callback) = core.after_iteration.replace(py, None) {
+        let handle = schedule::handle(slf, callback.into_bound(py), Arguments::None, None)?;
+        core.ready.get().put(py, core.left.load(Relaxed), Entry::Own(handle));
+    }
+    Ok(())
 }
 
 /// Runs an entry. Returns whether it did: it may be cancelled, or has to wait.

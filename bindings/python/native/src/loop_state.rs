@@ -11,13 +11,11 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arguments::Arguments;
 use crate::clock::{in_monotonic, monotonic};
 use crate::guarded::Guarded;
 use crate::nested::Nested;
 use crate::reactor::Reactor;
 use crate::ring::{Entry, Ready};
-use crate::schedule;
 use crate::share::Share;
 use crate::spare::Spare;
 use crate::timer::TimerHandle;
@@ -50,7 +48,7 @@ pub struct LoopState {
     pub running: Guarded<Option<Entry>>,
     /// Those that `outside` has set, until it puts the host's back.
     pub asyncgen_hooks: Guarded<Option<[Py<PyAny>; 2]>>,
-    after_iteration: Guarded<Option<Py<PyAny>>>,
+    pub after_iteration: Guarded<Option<Py<PyAny>>>,
     hosted_run: Guarded<Option<Py<PyAny>>>,
     /// Deliveries on the stack: more than one while callbacks stand in nested host loops.
     pub depth: AtomicUsize,
@@ -180,16 +178,6 @@ impl LoopState {
         self.timers.become_list(PyList::empty(py));
         self.left.store(0, Relaxed);
         Ok(all)
-    }
-
-    /// Queues what is to be called when the iteration is over, before all that came after it.
-    pub fn queue_after(&self, slf: &Bound<'_, LoopState>) -> PyResult<()> {
-        let py = slf.py();
-        if let Some(callback) = self.after_iteration.replace(py, None) {
-            let handle = schedule::handle(slf, callback.into_bound(py), Arguments::None, None)?;
-            self.ready.get().put(py, self.left.load(Relaxed), Entry::Own(handle));
-        }
-        Ok(())
     }
 
     /// A timer was cancelled. A guest must not be woken for one that is not there any more.

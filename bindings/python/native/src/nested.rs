@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 
 use crate::call::{method, method1};
 use crate::guarded::Guarded;
-use crate::loop_state::LoopState;
 use crate::ring::{Entry, Ready};
 
 /// What stands, and what waits.
@@ -33,7 +32,7 @@ impl Nested {
 
     /// Keeps an entry whose context a callback further out has entered. Returns whether it did.
     #[cold]
-    pub fn park(&self, slf: &Bound<'_, LoopState>, entry: &Entry) -> PyResult<bool> {
+    pub fn park(&self, slf: &Bound<'_, PyAny>, entry: &Entry) -> PyResult<bool> {
         let py = slf.py();
         let context = entry.context(py)?;
         let standing: Vec<Entry> =
@@ -56,7 +55,7 @@ impl Nested {
     }
 
     /// A callback that stood has returned: what waited for it is ready again.
-    pub fn unpark(&self, slf: &Bound<'_, LoopState>, ready: &Ready) -> PyResult<()> {
+    pub fn unpark(&self, slf: &Bound<'_, PyAny>, ready: &Ready) -> PyResult<()> {
         let py = slf.py();
         if !self.is_any_parked(py) {
             return Ok(());
@@ -108,6 +107,6 @@ impl Nested {
     }
 }
 
-fn selector<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyAny>> {
+fn selector<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     slf.getattr(intern!(slf.py(), "_selector"))
 }

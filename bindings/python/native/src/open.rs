@@ -12,8 +12,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
-use crate::reactor::Reactor;
-
 /// Locked for a moment, and never while anything of Python's is freed.
 static OPEN: Mutex<BTreeMap<usize, Py<PyWeakrefReference>>> = Mutex::new(BTreeMap::new());
 
@@ -21,12 +19,12 @@ fn references() -> MutexGuard<'static, BTreeMap<usize, Py<PyWeakrefReference>>> 
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn address(reactor: &Bound<'_, Reactor>) -> usize {
+fn address(reactor: &Bound<'_, PyAny>) -> usize {
     reactor.as_ptr().addr()
 }
 
 /// It is open from here on.
-pub fn add(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
+pub fn add(reactor: &Bound<'_, PyAny>) -> PyResult<()> {
     let reference = PyWeakrefReference::new(reactor)?.unbind();
     let before = references().insert(address(reactor), reference);
     drop(before); // the lock is not held
@@ -34,7 +32,7 @@ pub fn add(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
 }
 
 /// It is closed.
-pub fn discard(reactor: &Bound<'_, Reactor>) {
+pub fn discard(reactor: &Bound<'_, PyAny>) {
     let reference = references().remove(&address(reactor));
     drop(reference); // the lock is not held
 }

@@ -10,14 +10,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::loop_state::LoopState;
-
 /// Whether `slf.name` is `own`, as its class has it.
-pub fn is_own(
-    slf: &Bound<'_, LoopState>,
-    name: &Bound<'_, PyString>,
-    own: &Bound<'_, PyAny>,
-) -> PyResult<bool> {
+pub fn is_own(slf: &Bound<'_, PyAny>, name: &Bound<'_, PyString>, own: &Bound<'_, PyAny>) -> PyResult<bool> {
     let (py, object) = (slf.py(), slf.as_ptr());
     // SAFETY: a loop, whose class is one of Python's and has such a slot.
     let (class, get) = unsafe {
