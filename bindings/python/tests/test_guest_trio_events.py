@@ -6,6 +6,9 @@ Those of the toolkits are played on their stages: hosts/scenarios_trio.py.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import signal as python_signal
+import sys
 import threading
 from typing import Any
 
@@ -225,3 +228,58 @@ def test_in_a_plain_trio_program_it_says_that_no_guest_runs(signal):
 
     trio.run(program)
     assert not signal.slots
+
+
+class Source:
+    """A sender that is written in Python."""
+
+    def __init__(self):
+        self.slots = []
+
+    def connect(self, slot):
+        self.slots.append(slot)
+        self.note()
+
+    def disconnect(self, slot):
+        self.note()
+        self.slots.remove(slot)
+
+    def note(self):
+        pass
+
+
+def test_ctrl_c_leaves_nothing_connected(drive):
+    """Wherever it comes, of the package's own code or the sender's."""
+    number = 0
+
+    def ctrl_c(frame, event, arg):
+        nonlocal number
+        connects = frame.f_globals.get("__name__") in ("asyncguest._events", "asyncguest.sources._connectable")
+        if (connects or isinstance(frame.f_locals.get("self"), Source)) and event in ("call", "return", "c_return"):
+            number -= 1
+            if not number:
+                sys.setprofile(None)
+                python_signal.getsignal(python_signal.SIGINT)(python_signal.SIGINT, frame)
+
+    async def main(source, moment):
+        nonlocal number
+        with trio.move_on_after(0.001):
+            number = moment
+            sys.setprofile(ctrl_c)
+            try:
+                await event(source)
+            finally:
+                sys.setprofile(None)
+        await trio.lowlevel.checkpoint()
+
+    def at(moment):
+        source = Source()
+        try:
+            Run(QueueHost(drive), main, source, moment).finish()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            assert not source.slots
+        return False
+
+    assert len(list(itertools.takewhile(at, itertools.count(1)))) > 6

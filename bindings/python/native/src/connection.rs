@@ -9,7 +9,7 @@
 //! ```
 //! Senders tell their end by nothing else than that they let the slot go.
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyException, PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -77,7 +77,11 @@ pub fn connect(
         Some(kind) => call(kind, (receiver,))?,
         None => Bound::new(py, Slot { receiver: receiver.clone().unbind(), copied })?.into_any(),
     };
-    let made = method1(source, intern!(py, "connect"), &slot)?;
+    let made = method1(source, intern!(py, "connect"), &slot).inspect_err(|error| {
+        if is_cut(py, error) {
+            let _ = disconnect(source, &slot); // if it had come so far
+        }
+    })?;
     let alive = is_alive.map(|is_alive| (is_alive, made.unbind()));
     let held = match is_held_here_alone(&slot) {
         true => Held::Here(slot.unbind()),
@@ -92,11 +96,13 @@ impl Connection {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let slot = match self.held.replace(py, Held::Over) {
             Held::Weakly(watch) => watch.bind(py).upgrade(), // from here on it may go
-            Held::Here(slot) => return self.disconnect(slot.bind(py)),
+            Held::Here(slot) => return disconnect(self.source.bind(py), slot.bind(py)),
             Held::Over => None,
         };
         let Some(slot) = slot else { return Ok(()) };
-        match self.is_there(py).and_then(|is_there| if is_there { self.disconnect(&slot) } else { Ok(()) }) {
+        let source = self.source.bind(py);
+        match self.is_there(py).and_then(|is_there| if is_there { disconnect(source, &slot) } else { Ok(()) })
+        {
             // The sender is just being destroyed.
             Err(error)
                 if error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyRuntimeError>(py) =>
@@ -130,8 +136,20 @@ impl Connection {
             None => Ok(true),
         }
     }
+}
 
-    fn disconnect(&self, slot: &Bound<'_, PyAny>) -> PyResult<()> {
-        method1(self.source.bind(slot.py()), intern!(slot.py(), "disconnect"), slot).map(drop)
-    }
+/// `source.disconnect(slot)`, a second time if the first one is cut.
+fn disconnect(source: &Bound<'_, PyAny>, slot: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = source.py();
+    let once = || method1(source, intern!(py, "disconnect"), slot).map(drop);
+    once().inspect_err(|error| {
+        if is_cut(py, error) {
+            let _ = once(); // it says so, if the first one had come so far
+        }
+    })
+}
+
+/// By Ctrl-C, at any line of a sender that is written in Python.
+fn is_cut(py: Python<'_>, error: &PyErr) -> bool {
+    !error.is_instance_of::<PyException>(py)
 }

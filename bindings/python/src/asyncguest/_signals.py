@@ -173,8 +173,6 @@ _interruptible: list[CtrlC] = []
 
 # Code of the package in which a delivery, of asyncio's or of another library's, is begun and ended, and a signal connected.
 _OWN = ("asyncguest._", "asyncguest.guests._", "asyncguest.sources._")
-# What it calls is no code of its own, but does what it is about: it connects, or disconnects.
-_CONNECTING = "asyncguest._events"
 
 #: Of other async libraries: each tells whether what is interrupted, below who asks, is code of a run of its own that fails as a
 #: whole of an exception. The modules of `guests` add theirs.
@@ -252,12 +250,12 @@ def on_sigint(signum: int, frame: FrameType | None) -> None:
 
 def _is_whole(frame: FrameType) -> bool:
     """Whether an exception in that frame would be one in the middle of what has to be done as a whole."""
-    if str(frame.f_globals.get("__name__")).startswith(_OWN) or any(is_whole() for is_whole in whole):
-        return True
-    caller = frame.f_back
-    while caller is not None and caller.f_globals.get("__name__") != _CONNECTING:
-        caller = caller.f_back
-    return caller is not None
+    return is_own(frame) or any(is_whole() for is_whole in whole)
+
+
+def is_own(frame: FrameType) -> bool:
+    """Whether it is one of the package's code that may not be cut in two."""
+    return str(frame.f_globals.get("__name__")).startswith(_OWN)
 
 
 class Interrupted(Protocol):

@@ -33,7 +33,7 @@ from .._errors import GuestError, WrongThread
 from .._host import Host
 from .._native import Reactor
 from .._reports import log
-from .._signals import keep, on_sigint, whole
+from .._signals import is_own, keep, on_sigint, whole
 from .._wakeup_fd import WakeupFd, on_main_thread
 from ._jobs import Jobs
 
@@ -67,6 +67,12 @@ def _is_in_trio() -> bool:
 
 
 whole.append(_is_in_trio)
+
+
+@trio.lowlevel.enable_ki_protection
+def _at_a_checkpoint(handler: Callable[[int, FrameType | None], object], signum: int) -> None:
+    """Has Trio raise KeyboardInterrupt in the main task there, and not where it has come."""
+    handler(signum, sys._getframe())
 
 
 class GuestCancelled(GuestError):
@@ -165,7 +171,10 @@ class TrioRun(BaseRun):
                 if run is None or run.has_ended:  # somebody who has saved the handler has put it back
                     on_sigint(signum, frame)
                 elif run.outcome is None and is_here(trio.lowlevel.current_trio_token):
-                    run.trios_handler(signum, frame)
+                    if frame is not None and is_own(frame):
+                        _at_a_checkpoint(run.trios_handler, signum)
+                    else:
+                        run.trios_handler(signum, frame)
                 else:
                     keep()  # in its last steps Trio hears nothing
 
