@@ -151,7 +151,7 @@ def test_a_run_on_another_thread_when_the_interpreter_ends(drive, daemon, host_r
     assert "Traceback" not in ended.stderr, ended.stderr
 
 
-@pytest.mark.parametrize("use", ["poll", "make", "run", "callback", "protocol", "schedule", "destructor"])
+@pytest.mark.parametrize("use", ["poll", "make", "run", "callback", "protocol", "schedule", "destructor", "moment"])
 def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
     # CPython ends such a thread where it comes back for the interpreter lock, and unwinds its stack before 3.14.
     run_script(
@@ -165,6 +165,10 @@ def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
 
         class Destroyed:
             def __del__(self):
+                busy()
+
+        class Moment(float):
+            def __sub__(self, other):
                 busy()
 
         def busy():
@@ -185,6 +189,8 @@ def test_a_daemon_thread_in_the_package_when_the_interpreter_ends(use):
             elif sys.argv[1] == "destructor":
                 asyncio.get_running_loop().call_soon(lambda _: None, Destroyed())
                 await asyncio.sleep(60)
+            elif sys.argv[1] == "moment":
+                asyncio.get_running_loop().call_at(Moment(1), int)
             else:
                 busy()
 

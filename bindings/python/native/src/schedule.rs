@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -126,17 +126,8 @@ pub fn call_soon_threadsafe(
 
 /// A moment of `time()` as f64.
 fn moment(when: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let ahead = when.sub(0.0).map_err(|error| {
-        if !error.is_instance_of::<PyTypeError>(when.py()) {
-            return error;
-        }
-        let named = when.repr().map(|repr| repr.to_string()).unwrap_or_default();
-        PyTypeError::new_err(format!("a timer is set to a number, in seconds of loop.time(), not to {named}"))
-    })?;
-    if !ahead.lt(0)? && !ahead.ge(0)? {
-        return Err(PyValueError::new_err("a timer cannot be set to NaN"));
-    }
-    number(when)
+    static MOMENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    number(&call(MOMENT.import(when.py(), "asyncguest._compat", "moment")?, (when,))?)
 }
 
 pub fn call_at(

@@ -1,10 +1,11 @@
 //! Time as Python has it, float seconds, and as the library has it, nanoseconds.
 
-use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyFloat;
 
 use crate::abi;
+use crate::call::call;
 
 /// What is further away never comes: 300 years.
 const AGES: f64 = 1e10;
@@ -23,12 +24,8 @@ pub fn number(value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(float) = value.cast_exact::<PyFloat>() {
         return Ok(float.value());
     }
-    match value.extract::<f64>() {
-        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
-            Ok(if value.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY })
-        }
-        number => number,
-    }
+    static NUMBER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    call(NUMBER.import(value.py(), "asyncguest._compat", "number")?, (value,))?.extract()
 }
 
 /// Seconds as the library's nanoseconds, rounded up: nothing may be early.

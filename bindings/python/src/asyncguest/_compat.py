@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures.thread  # noqa: F401  (its exit hook has to be registered before ours: see before_threads_end)
+import math
 import sys
 import threading
 from asyncio import base_events, constants, format_helpers
@@ -60,6 +61,25 @@ else:
         if task is not None:
             asyncio.tasks._enter_task(loop, task)
         return before
+
+
+def number(value: Any) -> float:
+    """Of any kind, which may have code of its own. For the native module."""
+    try:
+        return math.ldexp(value, 0)
+    except OverflowError:
+        return -math.inf if value < 0 else math.inf
+
+
+def moment(when: Any) -> float:
+    """A moment of `loop.time()`; refuses what does not compare. For the native module."""
+    try:
+        ahead = when - 0.0
+    except TypeError:
+        raise TypeError(f"a timer is set to a number, in seconds of loop.time(), not to {when!r}") from None
+    if not ahead < 0 and not ahead >= 0:
+        raise ValueError("a timer cannot be set to NaN")
+    return number(when)
 
 
 def settle_abandoned(task: asyncio.Task[Any], error: BaseException) -> None:
