@@ -3,7 +3,6 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
 use std::ptr;
 
 use pyo3::ffi;
@@ -13,12 +12,14 @@ use pyo3::types::{PyDict, PyString};
 /// Whether `slf.name` is `own`, as its class has it.
 pub fn is_own(slf: &Bound<'_, PyAny>, name: &Bound<'_, PyString>, own: &Bound<'_, PyAny>) -> PyResult<bool> {
     let (py, object) = (slf.py(), slf.as_ptr());
-    // SAFETY: a loop, whose class is one of Python's and has such a slot.
-    let (class, get) = unsafe {
+    // SAFETY: a loop, whose class is one of Python's and has such a slot, as `object` has. (To the function that is there Windows
+    // may lead by another address.)
+    let (class, is_generic) = unsafe {
         let class = ffi::Py_TYPE(object);
-        (class, ffi::PyType_GetSlot(class, ffi::Py_tp_getattro))
+        let get = |class| ffi::PyType_GetSlot(class, ffi::Py_tp_getattro);
+        (class, ptr::eq(get(class), get(&raw mut ffi::PyBaseObject_Type)))
     };
-    if !ptr::eq(get, ffi::PyObject_GenericGetAttr as *const c_void) {
+    if !is_generic {
         return Ok(false);
     }
     // SAFETY: both give new references, or NULL and an exception.
