@@ -126,8 +126,11 @@ impl Delivery {
         held: &mut Vec<Deferred>,
         tell: &mut impl FnMut(Event),
     ) -> Result<()> {
-        let until = monotonic_ns().saturating_add(timeout);
-        let mut uninterrupted = true;
+        let until = if timeout == FOREVER { FOREVER } else { monotonic_ns().saturating_add(timeout) };
+        let reactor = &self.reactor;
+        // What polling finds, and a post, end a sleep at once: they need no look before it.
+        let is_left = reactor.has_ready() || reactor.has_unpolled() || reactor.shared.life.is_cancelled();
+        let mut uninterrupted = is_left || self.sleep(until)?;
         loop {
             if self.take(capacity, held, tell)? || self.woken || !uninterrupted {
                 return Ok(());
