@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::{in_monotonic, monotonic};
 use crate::guarded::Guarded;
@@ -46,8 +46,8 @@ pub struct LoopState {
     pub left: AtomicUsize,
     /// What is being run: its context is entered, and so is its task.
     pub running: Guarded<Option<Entry>>,
-    /// Those that `outside` has set, until it puts the host's back.
-    pub asyncgen_hooks: Guarded<Option<[Py<PyAny>; 2]>>,
+    /// What `outside` sets, from the first time on until the loop is closed.
+    pub asyncgen_hooks: Guarded<Option<Py<PyTuple>>>,
     pub after_iteration: Guarded<Option<Py<PyAny>>>,
     hosted_run: Guarded<Option<Py<PyAny>>>,
     /// Deliveries on the stack: more than one while callbacks stand in nested host loops.
@@ -98,7 +98,11 @@ impl LoopState {
 
     /// Debug mode has changed how much of coroutines' origins is kept, or asyncio has on its behalf and is to undo it.
     pub fn changes_origins(&self) -> bool {
-        self.is_debug() || self.tracks_origins.load(Relaxed)
+        self.is_debug() || self.tracks_origins()
+    }
+
+    pub fn tracks_origins(&self) -> bool {
+        self.tracks_origins.load(Relaxed)
     }
 
     pub fn resolution(&self) -> f64 {
@@ -304,7 +308,7 @@ impl LoopState {
 
     #[getter]
     fn _coroutine_origin_tracking_enabled(&self) -> bool {
-        self.tracks_origins.load(Relaxed)
+        self.tracks_origins()
     }
 
     #[setter(_coroutine_origin_tracking_enabled)]
@@ -319,8 +323,9 @@ impl LoopState {
     }
 
     #[setter(_closed)]
-    fn set_closed(&self, closed: bool) {
+    fn set_closed(&self, py: Python<'_>, closed: bool) {
         self.closed.store(closed, Relaxed);
+        drop(self.asyncgen_hooks.replace(py, None));
     }
 
     #[getter]
@@ -366,9 +371,7 @@ impl LoopState {
         let running =
             self.running.visited(|running| running.as_ref().map_or(Ok(()), |it| visit.call(it.object())));
         running.unwrap_or(Ok(()))?;
-        let hooks =
-            self.asyncgen_hooks.visited(|hooks| hooks.iter().flatten().try_for_each(|it| visit.call(it)));
-        hooks.unwrap_or(Ok(()))?;
+        self.asyncgen_hooks.visited(|hooks| visit.call(hooks)).unwrap_or(Ok(()))?;
         for kept in [&self.after_iteration, &self.hosted_run] {
             kept.visited(|object| visit.call(object)).unwrap_or(Ok(()))?;
         }

@@ -23,8 +23,8 @@ pub struct Outside {
     task: Option<Py<PyAny>>,
     /// None if they are the guest's own: code of the guest stands further out.
     asyncgen_hooks: Option<Py<PyTuple>>,
-    origin_depth: Py<PyAny>,
-    changes_origins: bool,
+    /// None if debug mode was off: then what has turned it on keeps it.
+    origin_depth: Option<Py<PyAny>>,
     /// sniffio's thread-local, and the library that it names.
     sniffio: Option<(Py<PyAny>, Py<PyAny>)>,
     /// The callback that stands in a nested host loop.
@@ -73,12 +73,14 @@ impl Outside {
         let is = Functions::here(py)?;
         let before = call0(is.running_loop.bind(py))?;
         let running = (!before.is(slf)).then(|| before.unbind());
-        let origin_depth = call0(is.get_origin_depth.bind(py))?.unbind();
+        let origin_depth = match core.changes_origins() {
+            true => Some(call0(is.get_origin_depth.bind(py))?.unbind()),
+            false => None,
+        };
         let callback = core.nested.enter(core.running.replace(py, None), py);
         core.depth.fetch_add(1, Relaxed);
-        let (task, asyncgen_hooks, sniffio, changes_origins) = (None, None, None, core.changes_origins());
-        let mut outside =
-            Outside { running, task, asyncgen_hooks, origin_depth, changes_origins, sniffio, callback };
+        let (task, asyncgen_hooks, sniffio) = (None, None, None);
+        let mut outside = Outside { running, task, asyncgen_hooks, origin_depth, sniffio, callback };
         match outside.put_in_place(slf, is) {
             Ok(()) => Ok(outside),
             Err(error) => {
@@ -96,12 +98,10 @@ impl Outside {
         let task = swap_task(slf, is, &py.None().into_bound(py))?;
         self.task = (!task.is_none()).then(|| task.unbind());
         let hooks = call0(is.get_asyncgen_hooks.bind(py))?.cast_into::<PyTuple>()?;
-        if !slf.get().asyncgen_hooks.with(py, |ours| ours.as_ref().is_some_and(|ours| are(&hooks, ours))) {
-            let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?.unbind();
-            let last = slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?.unbind();
+        let ours = asyncgen_hooks(slf)?;
+        if !hooks.iter_borrowed().zip(ours.iter_borrowed()).all(|(hook, own)| hook.is(own)) {
             self.asyncgen_hooks = Some(hooks.unbind());
-            call(is.set_asyncgen_hooks.bind(py), (&first, &last))?;
-            drop(slf.get().asyncgen_hooks.replace(py, Some([first, last])));
+            call_with(is.set_asyncgen_hooks.bind(py), &ours, None)?;
         }
         if slf.get().is_debug() {
             call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
@@ -141,15 +141,16 @@ impl Outside {
             Some((local, library)) => local.bind(py).setattr(intern!(py, "name"), library),
             None => Ok(()),
         };
-        let origins = match self.changes_origins || core.changes_origins() {
-            true => call(is.set_origin_depth.bind(py), (self.origin_depth,)).map(drop),
-            false => Ok(()),
+        let origin_depth = match self.origin_depth {
+            Some(depth) => Some(Ok(depth.into_bound(py))),
+            None => core
+                .tracks_origins()
+                .then(|| slf.getattr(intern!(py, "_coroutine_origin_tracking_saved_depth"))),
         };
+        let set_origins = |depth: PyResult<_>| call(is.set_origin_depth.bind(py), (depth?,)).map(drop);
+        let origins = origin_depth.map_or(Ok(()), set_origins);
         let hooks = match self.asyncgen_hooks {
-            Some(hooks) => {
-                drop(core.asyncgen_hooks.replace(py, None));
-                call_with(is.set_asyncgen_hooks.bind(py), hooks.bind(py), None).map(drop)
-            }
+            Some(hooks) => call_with(is.set_asyncgen_hooks.bind(py), hooks.bind(py), None).map(drop),
             None => Ok(()),
         };
         let running = match self.running {
@@ -172,10 +173,17 @@ impl Outside {
     }
 }
 
-/// Whether they are the ones that this loop has set before.
-#[inline]
-fn are(hooks: &Bound<'_, PyTuple>, ours: &[Py<PyAny>; 2]) -> bool {
-    hooks.iter_borrowed().zip(ours).all(|(hook, own)| hook.is(own))
+/// Those of this loop: the same until it is closed, so that they are known again.
+fn asyncgen_hooks<'py>(slf: &Bound<'py, LoopState>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = slf.py();
+    let kept = &slf.get().asyncgen_hooks;
+    if let Some(hooks) = kept.with(py, |hooks| hooks.as_ref().map(|it| it.clone_ref(py))) {
+        return Ok(hooks.into_bound(py));
+    }
+    let first = slf.getattr(intern!(py, "_asyncgen_firstiter_hook"))?;
+    let hooks = PyTuple::new(py, [first, slf.getattr(intern!(py, "_asyncgen_finalizer_hook"))?])?;
+    drop(kept.replace(py, Some(hooks.clone().unbind())));
+    Ok(hooks)
 }
 
 /// Makes `task` the current one of this loop, which is the running one; returns the one before.
