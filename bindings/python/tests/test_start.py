@@ -336,16 +336,39 @@ def test_looking_imports_no_toolkit_and_no_adapter_of_another():
     assert adapters == ["asyncguest.hosts.asyncio", "asyncguest.hosts.base"]
 
 
-def test_importing_the_package_reads_no_metadata_of_others():
-    """That takes long, and is for who looks for a host."""
+def test_the_package_imports_what_a_loop_without_a_host_needs():
+    """The rest comes with the first name of it, and all at once: no import is left for a turn of the host."""
     import subprocess
 
     program = (
-        "import asyncio, sys\nbefore = set(sys.modules)\nimport asyncguest\n"
-        "print('importlib.metadata' in set(sys.modules) - before)"
+        "import asyncio, sys\nbefore = set(sys.modules)\n"
+        "def new(): return sorted(name for name in sys.modules if name not in before)\n"
+        "import asyncguest\nloop = new()\n"
+        "asyncguest.run(asyncio.sleep(0))\nassert new() == loop\n"
+        "asyncguest.current_guest\nbefore |= set(new())\n"
+        "for name in ('Guest', 'slot', 'event', 'Scope', 'in_thread', 'stats'): getattr(asyncguest, name)\n"
+        "print((loop, new()))"
     )
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert out == "False\n"
+    loop, later = eval(out)
+    ours = "_compat _cpython_loop _errors _exit _loop _native _options _reports _running_loop _selector _signals"
+    ours += " _system _tls _transport _transport_base _wakeup_fd"
+    ours += " _windows" if sys.platform == "win32" else " _children _unix _unix_transports"
+    others = {"__future__", "_queue", "queue", "concurrent.futures.thread"}
+    assert set(loop) - others == {"asyncguest", *(f"asyncguest.{name}" for name in ours.split())}
+    assert later == []
+
+
+def test_each_name_is_found_whether_it_is_imported_or_not():
+    import subprocess
+
+    program = (
+        "import asyncguest, pickle\nprint(set(asyncguest.__all__) <= set(dir(asyncguest)), hasattr(asyncguest, 'nothing'))\n"
+        "from asyncguest import *\nprint(all(globals()[name] is getattr(asyncguest, name) for name in asyncguest.__all__))\n"
+        "print(all(pickle.loads(pickle.dumps(globals()[name])) == globals()[name] for name in asyncguest.__all__))\n"
+    )
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out == "True False\nTrue\nTrue\n"
 
 
 def test_the_typed_options_are_those_of_guest():

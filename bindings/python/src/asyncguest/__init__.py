@@ -11,22 +11,53 @@ of one's choice, and `start_guest_run` for any host that can run a function soon
 the same loop without a host. `hostcheck` tests a host's adapter. What is promised is in the package's documentation.
 """
 
-from ._dialog import dialog
+import typing
+
+from . import _exit as _exit
 from ._errors import GuestClosed, GuestError, NestingLimit, SourceGone, WrongThread
-from ._events import event, events
-from ._guest import Guest, StallReport
-from ._host import CallbackHost, Host
-from ._hostcheck import Finding, Harness, HostReport, hostcheck
-from ._in_thread import Report, in_thread
 from ._loop import EventLoop, run
 from ._native import __version__
-from ._process import ProcessStats, stats
-from ._resident import Resident
-from ._scope import Scope
-from ._slot import slot
-from ._start import current_guest, start, start_guest_run
-from ._stats import GuestStats, Histogram
-from ._toolkits import register_host
+
+if typing.TYPE_CHECKING:
+    from ._hostcheck import Finding, Harness, HostReport, hostcheck
+    from ._hosting import (
+        CallbackHost,
+        Guest,
+        GuestStats,
+        Histogram,
+        Host,
+        ProcessStats,
+        Report,
+        Resident,
+        Scope,
+        StallReport,
+        current_guest,
+        dialog,
+        event,
+        events,
+        in_thread,
+        register_host,
+        slot,
+        start,
+        start_guest_run,
+        stats,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        # What a loop without a host can do without is imported with the first name of it: a half of the package.
+        if name not in __all__:
+            as_python_says = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(as_python_says)
+        if name in ("Finding", "Harness", "HostReport", "hostcheck"):
+            from . import _hostcheck as home
+        else:
+            from . import _hosting as home
+        return globals().setdefault(name, getattr(home, name))
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "CallbackHost",

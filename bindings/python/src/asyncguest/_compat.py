@@ -14,7 +14,6 @@ import sys
 import threading
 from asyncio import base_events, constants, format_helpers
 from collections.abc import Callable
-from inspect import signature
 from time import monotonic  # noqa: F401  (the loop's clock, for the native module)
 from typing import Any
 
@@ -22,7 +21,7 @@ from typing import Any
 ORIGIN_DEPTH: int = constants.DEBUG_STACK_DEPTH
 
 # Since 3.12.
-_SOURCES_KNOW_DEBUG = "debug" in signature(format_helpers._format_callback_source).parameters
+_SOURCES_KNOW_DEBUG = "debug" in format_helpers._format_callback_source.__code__.co_varnames
 
 #: The running loop of this thread and process, or None. The function itself and no wrapper: each delivery calls it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop

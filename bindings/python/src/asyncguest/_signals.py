@@ -18,14 +18,23 @@ import warnings
 import weakref
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ._native import Reactor, signal_arrivals
 from ._system import HANDLERS_CHAIN, restart_calls
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from ._cpython_loop import CPythonLoop
+
+    class Interrupted(Protocol):
+        """What Ctrl-C is for: a run."""
+
+        interrupted_count: int
+
+        def cancel(self) -> bool: ...
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:
@@ -256,14 +265,6 @@ def _is_whole(frame: FrameType) -> bool:
 def is_own(frame: FrameType) -> bool:
     """Whether it is one of the package's code that may not be cut in two."""
     return str(frame.f_globals.get("__name__")).startswith(_OWN)
-
-
-class Interrupted(Protocol):
-    """What Ctrl-C is for: a run."""
-
-    interrupted_count: int
-
-    def cancel(self) -> bool: ...
 
 
 class CtrlC:

@@ -15,10 +15,22 @@ import signal
 import threading
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from ._native import Reactor
 from ._system import drain, file_of, new_pipe
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from ._native import Reactor
+
+    class Readers(Protocol):
+        """What watches fds: an asyncio loop, or who does it as one does."""
+
+        def add_reader(self, fd: int, callback: Callable[..., object], /, *args: Any) -> object: ...
+
+        def remove_reader(self, fd: int, /) -> object: ...
+
 
 #: The reading and the writing end, once there was a run on the main thread.
 _pipe: tuple[int, int] | None = None
@@ -36,14 +48,6 @@ _main = threading.main_thread().ident
 def on_main_thread() -> bool:
     """Whether this thread may change the process's signal state."""
     return threading.get_ident() == _main  # calls no Python: a handler of SIGINT finds a frame of the package
-
-
-class Readers(Protocol):
-    """What watches fds: an asyncio loop, or who does it as one does."""
-
-    def add_reader(self, fd: int, callback: Callable[..., object], /, *args: Any) -> object: ...
-
-    def remove_reader(self, fd: int, /) -> object: ...
 
 
 class WakeupFd:
