@@ -1,6 +1,6 @@
 //! L1. What every system's latch keeps.
 
-use super::system::latch::each;
+use crate::sys::system::latch::each;
 
 #[test]
 fn one_readiness_per_arming_and_none_is_missed() {

@@ -1,0 +1,4 @@
+//! L1. What every system keeps.
+
+mod alarm;
+mod latch;
