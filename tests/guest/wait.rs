@@ -202,7 +202,7 @@ fn wait_ends_for_a_signal() {
         let toy = Toy::with(pull(drive));
         let guest = toy.guest();
         // SAFETY: this thread outlives the other one, which is joined below.
-        let this = unsafe { libc::pthread_self() };
+        let this = unsafe { libc::pthread_self() } as usize; // musl's is a pointer
         let over = Arc::new(AtomicBool::new(false));
         let seen = over.clone();
         // Again and again: the first may come before this thread sleeps.
@@ -210,7 +210,7 @@ fn wait_ends_for_a_signal() {
             while !seen.load(Ordering::SeqCst) {
                 pass(5 * MS);
                 // SAFETY: as above.
-                must(unsafe { libc::pthread_kill(this, libc::SIGUSR2) });
+                must(unsafe { libc::pthread_kill(this as libc::pthread_t, libc::SIGUSR2) });
             }
         });
         let began = monotonic_ns();
