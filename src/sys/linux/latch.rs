@@ -1,27 +1,37 @@
 //! L1. What the I/O thread sleeps on.
 //!
-//! Owns: an outer epoll set that holds the poller's own fd in one-shot mode, and an eventfd to kick
-//! the sleeper. The I/O thread waits, the host thread arms and kicks. Imports libc.
+//! Owns: an outer epoll set that holds the poller's own fd in one-shot mode, an eventfd to kick
+//! the sleeper, and the timerfd that ends its waits. The I/O thread waits, the host thread arms and kicks. Imports libc.
 //!
 //! The I/O thread never reads the poller's events; it only learns that there are some. So the host
 //! thread alone owns the poller, may poll it at any moment without asking anybody, and handing the
 //! waiting back to the I/O thread is one system call that wakes no thread.
+//!
+//! A limit of epoll_wait's own would be a timer that each wake sets and takes back, nearly a microsecond of it. A timerfd
+//! that goes off early enough is left standing instead: the sleeper looks, and sleeps on.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::alarm::Alarm;
 use super::handle::{close_in_child, owned};
 use super::poller::{self, Poller};
 use super::read_set::ReadSet;
+use super::time::monotonic_ns;
 
 /// Lets one readiness of the poller through each time it is armed.
 pub(crate) struct Latch {
     outer: OwnedFd,
     kick: OwnedFd,
     poller: RawFd,
+    limit: Alarm,
+    /// When the limit goes off, or has gone off. The sleeper's.
+    limit_at: AtomicU64,
 }
 
 const POLLER: u64 = 0;
+/// The eventfd and the limit, which are registered edge-triggered, so that nobody has to read them.
 const KICK: u64 = 1;
 const READ_SET: u64 = 2;
 
@@ -32,10 +42,12 @@ impl Latch {
         let outer = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: as above.
         let kick = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        let latch = Latch { outer, kick, poller: poller.fd() };
+        let (limit, limit_at) = (Alarm::new()?, AtomicU64::new(0));
+        let latch = Latch { outer, kick, poller: poller.fd(), limit, limit_at };
         latch.control(libc::EPOLL_CTL_ADD, latch.poller, 0, POLLER)?;
-        // Edge-triggered, so that nobody has to read it.
-        latch.control(libc::EPOLL_CTL_ADD, latch.kick.as_raw_fd(), libc::EPOLLIN | libc::EPOLLET, KICK)?;
+        for fd in [latch.kick.as_raw_fd(), latch.limit.fd()] {
+            latch.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN | libc::EPOLLET, KICK)?;
+        }
         Ok(latch)
     }
 
@@ -67,12 +79,27 @@ impl Latch {
     }
 
     /// Sleeps until the armed latch opens (`true`), a kick, a signal, a socket of an armed set or the end of `timeout`
-    /// nanoseconds (`false`); `None`: no limit. I/O thread only. Opening disarms.
+    /// nanoseconds (`false`); `None`: no limit. May end early. I/O thread only. Opening disarms.
     pub(crate) fn wait(&self, timeout: Option<u64>) -> bool {
-        let mut room = [libc::epoll_event { events: 0, u64: KICK }; 3];
-        let events = poller::epoll_wait(self.outer.as_raw_fd(), &mut room, timeout.unwrap_or(u64::MAX));
+        let mut room = [libc::epoll_event { events: 0, u64: KICK }; 4];
+        if let Some(timeout @ 1..) = timeout {
+            self.end_within(timeout);
+        }
+        let limit = if timeout == Some(0) { 0 } else { u64::MAX };
+        let events = poller::epoll_wait(self.outer.as_raw_fd(), &mut room, limit);
         // A signal ends the sleep as a kick does.
         events.is_ok_and(|events| events.iter().any(|event| event.u64 == POLLER))
+    }
+
+    /// Has the limit end waits within `timeout` nanoseconds.
+    fn end_within(&self, timeout: u64) {
+        let now = monotonic_ns();
+        let (at, limit) = (self.limit_at.load(Ordering::Relaxed), now.saturating_add(timeout));
+        if at <= now || at > limit {
+            self.limit_at.store(limit, Ordering::Relaxed);
+            let set = self.limit.set(limit);
+            debug_assert!(set.is_ok(), "{set:?}");
+        }
     }
 
     fn control(&self, operation: i32, fd: RawFd, events: i32, token: u64) -> io::Result<()> {
@@ -87,6 +114,7 @@ impl Latch {
     pub(crate) fn close_in_child(&self) {
         close_in_child(self.outer.as_raw_fd());
         close_in_child(self.kick.as_raw_fd());
+        self.limit.close_in_child();
     }
 }
 

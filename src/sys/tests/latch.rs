@@ -39,3 +39,15 @@ fn a_kick_ends_one_wait_and_opens_nothing() {
         assert!(latch.wait(None), "both at once: open");
     });
 }
+
+#[test]
+fn a_limit_ends_a_wait_also_after_a_longer_one() {
+    const MILLISECOND: u64 = 1_000_000;
+    each(|_poller, waker, latch| {
+        assert!(!latch.wait(Some(MILLISECOND)));
+        waker.wake();
+        latch.arm();
+        assert!(latch.wait(Some(3_600_000 * MILLISECOND)));
+        assert!(!latch.wait(Some(MILLISECOND)));
+    });
+}
