@@ -4,8 +4,8 @@
 //! [`Shared`] and runs nothing of the user's but `host.post` and `host.on_stall`. It never reads the poller: the host
 //! thread does. While the host is away it reads the sockets of streams that want it, see [`super::read_ahead`].
 
-use std::cell::Cell;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -14,18 +14,15 @@ use super::read_ahead::ReadAhead;
 use super::shared::{Ending, Shared, State, Waits};
 use crate::core::host::{Posted, Stall};
 use crate::core::stats::LatchForm;
-use crate::sys::{Latch, Poller};
+use crate::sys::{this_thread, Latch, Poller};
 
 pub(crate) struct Thread {
     hand_off: HandOff,
     latch: Latch,
     read_ahead: OnceCell<ReadAhead>,
     reports_stalls: bool,
-}
-
-thread_local! {
-    /// This thread is inside `host.post` or `host.post_local` of the guest whose drive has this address.
-    static POSTING: Cell<usize> = const { Cell::new(0) };
+    /// The threads that are inside the host's post functions, each in the place of its own; 0: nobody.
+    posting: [AtomicUsize; 2],
 }
 
 /// Which of the host's post functions.
@@ -40,18 +37,20 @@ impl Thread {
     pub(crate) fn new(poller: &Poller, pauses: Pauses, serial: u64) -> io::Result<Thread> {
         let hand_off = HandOff::new(serial, pauses);
         let reports_stalls = pauses.stall_after != 0;
-        Ok(Thread { hand_off, latch: Latch::new(poller)?, read_ahead: OnceCell::new(), reports_stalls })
+        let (latch, posting) = (Latch::new(poller)?, Default::default());
+        Ok(Thread { hand_off, latch, read_ahead: OnceCell::new(), reports_stalls, posting })
     }
 
     /// Posts a token; failures are noted, and the I/O thread's watch tries again.
     fn post(&self, shared: &Shared, token: u64, by: By) {
-        let before = POSTING.replace(self.address());
+        let posting = &self.posting[by as usize];
+        posting.store(this_thread(), Ordering::Relaxed);
         let inlined = shared.counters.inlined_tokens.get();
         let posted = match by {
             By::IoThread => shared.host.post(token),
             By::HostThread => shared.host.post_local(token),
         };
-        POSTING.set(before);
+        posting.store(0, Ordering::Relaxed);
         match posted {
             Posted::Gone => shared.lose_host(),
             Posted::Later => {
@@ -69,11 +68,6 @@ impl Thread {
     fn post_new(&self, shared: &Shared, token: u64, by: By) {
         shared.counters.tokens.add_shared(1);
         self.post(shared, token, by);
-    }
-
-    /// Where it lives, for as long as its guest does.
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self) as usize
     }
 }
 
@@ -129,7 +123,7 @@ impl Waits for Thread {
     }
 
     fn refuses_inline(&self, shared: &Shared) -> bool {
-        let posting = POSTING.get() == self.address();
+        let posting = self.posting.iter().any(|thread| thread.load(Ordering::Relaxed) == this_thread());
         if posting {
             shared.counters.inlined_tokens.add_shared(1);
         }
