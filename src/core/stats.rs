@@ -95,16 +95,17 @@ macro_rules! counters {
             pub read_ahead: u64,
         }
 
-        /// The counters themselves.
+        /// The counters themselves. In this order: a cache line of the host thread's, then the I/O thread's.
         #[derive(Default)]
+        #[repr(C)]
         pub(crate) struct Counters {
-            $(pub(crate) $name: Counter,)*
-            pub(crate) opened: Counter,
-            pub(crate) closed: Counter,
             /// Posts of the host thread, accepted beside the queue of all threads.
             pub(crate) posted_here: Counter,
             /// Posts that have run or been dropped.
             pub(crate) run: Counter,
+            $(pub(crate) $name: Counter,)*
+            pub(crate) opened: Counter,
+            pub(crate) closed: Counter,
             pub(crate) latency: Histogram,
             pub(crate) duration: Histogram,
             pub(crate) read_ahead: Counter,
@@ -129,14 +130,14 @@ macro_rules! counters {
 counters! {
     batches: "Deliveries that were let in, empty ones included.",
     events: "Events handed out, and deadlines that have come.",
+    polls: "Polls of the system on the host thread.",
+    nested: "Deliveries that began inside another one.",
+    budget_spent: "Deliveries that ended because their budget was spent.",
+    stale_tokens: "Deliveries refused for their token.",
     tokens: "Tokens posted, without repetitions.",
     reposts: "Tokens posted again.",
     post_failures: "Posts that the host refused.",
-    stale_tokens: "Deliveries refused for their token.",
     inlined_tokens: "Deliveries refused because a post ran them inline.",
-    budget_spent: "Deliveries that ended because their budget was spent.",
-    nested: "Deliveries that began inside another one.",
-    polls: "Polls of the system on the host thread.",
     stalls: "Stalls noticed.",
     io_wakeups: "Wake-ups of the I/O thread, or of the thread that watches in drive FD.",
 }

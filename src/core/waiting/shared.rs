@@ -127,23 +127,24 @@ pub enum State {
     Ended = 4,
 }
 
+#[repr(C)] // in this order: what each wake reads lies on one cache line
 pub(crate) struct Shared {
-    pub(crate) host: Arc<dyn Host>,
     pub(crate) drive: Box<dyn Waits>,
+    pub(crate) clock: Clock,
+    pub(crate) mark: ForkMark,
+    pub(crate) life: Life,
     /// Batches are taken as events instead of by callbacks.
     pub(crate) pull: bool,
-    pub(crate) clock: Clock,
+    /// Somebody has asked for a delivery, due or not, and no look at the poller has met it yet.
+    requested: AtomicBool,
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) pauses: Pauses,
+    pub(crate) waker: Arc<Waker>,
+    host_thread: HostThread,
     // What other threads write and what the host thread writes with every event do not share a
     // cache line.
     pub(crate) posts: CachePadded<Posts<Message>>,
-    pub(crate) waker: Arc<Waker>,
-    pub(crate) mark: ForkMark,
     pub(crate) counters: CachePadded<Counters>,
-    pub(crate) life: Life,
-    host_thread: HostThread,
-    /// Somebody has asked for a delivery, due or not, and no look at the poller has met it yet.
-    requested: AtomicBool,
     pub(super) host_side: CachePadded<HostSide>,
     _alive: live::Alive<{ live::GUESTS }>,
 }
