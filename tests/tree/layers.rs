@@ -259,6 +259,28 @@ const MAKES_A_CIRCLE: [(&str, &str); 2] = [
 ];
 
 #[test]
+fn no_header_of_the_cpp_binding_is_in_a_circle_of_includes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("bindings/cpp/include/asyncguest");
+    let headers: BTreeMap<String, String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    let included = |text: &str| -> BTreeSet<&str> {
+        let is_included = |name: &&str| {
+            ["\"", "<asyncguest/"].iter().any(|before| text.contains(&format!("#include {before}{name}")))
+        };
+        headers.keys().map(String::as_str).filter(is_included).collect()
+    };
+    let arrows: BTreeMap<&str, BTreeSet<&str>> =
+        headers.iter().map(|(name, text)| (name.as_str(), included(text))).collect();
+    assert!(arrows.values().map(BTreeSet::len).sum::<usize>() > 40, "only these were found: {arrows:?}");
+    assert_eq!(circles(arrows), [""; 0]);
+}
+
+#[test]
 fn the_wings_of_core_import_what_is_below_them() {
     let mut found = Vec::new();
     let sources = source::all();
