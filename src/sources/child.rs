@@ -11,7 +11,7 @@ use once_cell::unsync::OnceCell;
 use crate::core::context::Context;
 use crate::core::live::{self, Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{self, Child, ChildExit};
@@ -118,12 +118,11 @@ impl<C: Callback<ChildExit>> Source for ChildSource<C> {
         Next::Close
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         self.forget(to, id);
         if let Some(child) = self.watched.get() {
             to.poller().remove_child(child, id.to_bits());
         }
-        Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Source};
+use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{is_fd, remedy, Interest, OsFd, Poller, Readiness, ERROR, FD, HANGUP, READABLE, WRITABLE};
@@ -112,9 +112,8 @@ impl<C: Callback<Readiness>> Source for FdSource<C> {
         Event { flags: self.state.ready.get(), ..Event::plain(Some(id), Kind::Fd, self.callback.user_data()) }
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         to.poller().remove(self.state.fd, id.to_bits());
-        Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {

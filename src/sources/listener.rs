@@ -17,7 +17,7 @@ use super::stream::{StreamOptions, Told};
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Address, OsFd, Query, Socket, SocketOption, STREAM};
@@ -232,11 +232,10 @@ impl<C: Callback<Outcome>> Source for ListenerSource<C> {
         self.state.socket.next(to)
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         self.state.socket.close(to, id);
         to.disarm_timer(id);
         to.timers.borrow_mut().forget();
-        Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Source};
+use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{errno, Listener};
@@ -64,12 +64,11 @@ impl<C: Callback<Arrival>> Source for SignalSource<C> {
         Event { flags, value, ..Event::plain(Some(id), Kind::Signal, self.callback.user_data()) }
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         to.signals.borrow_mut().retain(|(_, watched)| *watched != id);
         if let Some(listener) = to.listener.get() {
             listener.unwatch(self.signum);
         }
-        Detached::Now
     }
 
     fn merge(&self, earlier: u64, later: u64) -> u64 {

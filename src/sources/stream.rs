@@ -25,7 +25,7 @@ use self::state::{Phase, StreamState, Telling};
 use super::socket::{adopt, unix_address};
 use crate::core::context::Context;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{Address, OsFd, Query, Readiness, STREAM};
@@ -207,11 +207,10 @@ impl<C: Told> Source for StreamSource<C> {
         Next::Keep
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         self.state.over.set(true);
-        self.state.leave(to, id);
         // The pool may still resolve its name, which concerns nobody any more.
-        Detached::Now
+        self.state.leave(to, id);
     }
 
     fn mute(&self, to: &Connections, id: Id) {

@@ -10,7 +10,7 @@ use crate::clock::FOREVER;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, Next, Source};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -113,12 +113,11 @@ impl<C: Callback<u64>> Source for TimerSource<C> {
         Next::Keep
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         if self.state.arming.replace(CLOSED) != 0 {
             to.disarm_timer(id);
         }
         to.timers.borrow_mut().forget();
-        Detached::Now
     }
 
     fn lent(&self) -> &dyn Lent {

@@ -14,7 +14,7 @@ use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::receive::Received;
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Lent, Next, Source};
 use crate::error::{Error, Result, Status};
 use crate::id::Id;
 use crate::sys::{as_v6, Address, OsFd, Query, Socket, SocketOption, DATAGRAM, V6};
@@ -184,9 +184,8 @@ impl<C: for<'a> Callback<UdpEvent<'a>>> Source for UdpSource<C> {
         self.state.socket.next(to)
     }
 
-    fn detach(&self, to: &Connections, id: Id) -> Detached {
+    fn detach(&self, to: &Connections, id: Id) {
         self.state.socket.close(to, id);
-        Detached::Now
     }
 
     fn mute(&self, to: &Connections, id: Id) {

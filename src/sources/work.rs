@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::core::context::Context;
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::registry::Registry;
-use crate::core::registered::source::{Callback, Connections, Detached, Event, Kind, Lent, Next, Source};
+use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, Next, Source};
 use crate::error::Result;
 use crate::id::Id;
 use crate::sync::{lock, Mutex};
@@ -106,19 +106,16 @@ impl<F: Finish> Source for WorkSource<F> {
         Next::Close
     }
 
-    fn detach(&self, _to: &Connections, _id: Id) -> Detached {
+    fn detach(&self, _to: &Connections, _id: Id) {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Over) {
-            Stage::Waiting(body) => {
-                self.cancelled.set(Some(body));
-                Detached::Now
-            }
-            Stage::Running => {
-                *stage = Stage::Running;
-                Detached::InFlight
-            }
-            Stage::Over => Detached::Now,
+            Stage::Waiting(body) => self.cancelled.set(Some(body)),
+            begun => *stage = begun,
         }
+    }
+
+    fn is_in_flight(&self) -> bool {
+        matches!(*lock(&self.stage), Stage::Running)
     }
 
     fn lent(&self) -> &dyn Lent {

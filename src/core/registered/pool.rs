@@ -3,7 +3,7 @@
 //! Owns: the threads and the queue before them. Started by the host thread as work arrives, up to
 //! the limit; they end when the pool is dropped and their last job is done.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,7 +27,6 @@ pub(crate) struct Pool {
     queue: Option<Sender<Task>>,
     waiting: Receiver<Task>,
     threads: RefCell<Vec<JoinHandle<()>>>,
-    started: Cell<u32>,
     limit: u32,
     /// Tasks handed in and not yet finished.
     busy: Arc<AtomicU32>,
@@ -36,17 +35,17 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(limit: u32) -> Pool {
         let (queue, waiting) = unbounded();
-        let threads = RefCell::new(Vec::new());
-        Pool { queue: Some(queue), waiting, threads, started: Cell::new(0), limit, busy: Arc::default() }
+        Pool { queue: Some(queue), waiting, threads: RefCell::default(), limit, busy: Arc::default() }
     }
 
     /// Queues a task; it runs in its turn. Fails only if not even one thread can be started.
     pub(crate) fn run(&self, task: Task) -> io::Result<()> {
         let busy = self.busy.fetch_add(1, Ordering::SeqCst);
-        if busy >= self.started.get() && self.started.get() < self.limit {
+        let started = self.threads.borrow().len() as u32;
+        if busy >= started && started < self.limit {
             if let Err(e) = self.start_thread() {
                 // With fewer threads than wanted the others get to it; with none nobody would.
-                if self.started.get() == 0 {
+                if started == 0 {
                     self.busy.fetch_sub(1, Ordering::SeqCst);
                     return Err(e);
                 }
@@ -70,7 +69,6 @@ impl Pool {
             drop(alive);
         })?;
         self.threads.borrow_mut().push(thread);
-        self.started.set(self.started.get() + 1);
         Ok(())
     }
 }

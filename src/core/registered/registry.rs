@@ -12,7 +12,7 @@ use std::sync::Arc;
 use once_cell::unsync::OnceCell;
 
 use super::pool::{Pool, Task};
-use super::source::{Connections, Detached, Source};
+use super::source::{Connections, Source};
 use super::table::Table;
 use crate::core::context::Context;
 use crate::core::message::Job;
@@ -117,10 +117,11 @@ impl Registry {
     pub(crate) fn close(&self, id: Id) -> Result<()> {
         self.shared.check_process()?;
         let source = self.take_out(id).ok_or(Status::STALE)?;
-        match source.detach(&self.connections, id) {
-            Detached::InFlight => drop(self.in_flight.borrow_mut().insert(id, source)),
-            Detached::Now if source.drop_runs_user_code() => self.drop_later(Deferred::Source { source }),
-            Detached::Now => {}
+        source.detach(&self.connections, id);
+        if source.is_in_flight() {
+            self.in_flight.borrow_mut().insert(id, source);
+        } else if source.drop_runs_user_code() {
+            self.drop_later(Deferred::Source { source });
         }
         Ok(())
     }

@@ -98,15 +98,6 @@ pub(crate) enum Next {
     Close,
 }
 
-/// What is left of a source when it is closed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Detached {
-    /// Nothing outside the host thread refers to it.
-    Now,
-    /// A thread still works on it and will push `Message::Finished` in the end.
-    InFlight,
-}
-
 pub(crate) trait Source {
     /// It was found ready. `hint`: readiness, name of the arming or count, by kind. Says whether there is
     /// something to tell.
@@ -126,7 +117,12 @@ pub(crate) trait Source {
     }
 
     /// Stops watching; nothing of the system refers to it afterwards.
-    fn detach(&self, to: &Connections, id: Id) -> Detached;
+    fn detach(&self, to: &Connections, id: Id);
+
+    /// A thread still works on it and will push `Message::Finished` in the end.
+    fn is_in_flight(&self) -> bool {
+        false
+    }
 
     /// It was ready again while its callback is on the stack: keep the poller silent until `unmute`.
     fn mute(&self, _to: &Connections, _id: Id) {}

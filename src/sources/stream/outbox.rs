@@ -88,13 +88,7 @@ impl Piece {
     }
 }
 
-/// From how much on a stream says that a lot is queued, and from how little on that it no longer is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Marks {
-    pub(crate) high: u64,
-    pub(crate) low: u64,
-}
-
+#[derive(Default)]
 pub(crate) struct Outbox {
     /// Made when it is first needed: most streams never have one.
     queue: Option<Box<Queue>>,
@@ -104,7 +98,10 @@ pub(crate) struct Outbox {
     done: u64,
     /// Of those that were given up.
     lost: u64,
-    marks: Marks,
+    /// From how much on a stream says that a lot is queued,
+    high_mark: u64,
+    /// and from how little on that it no longer is.
+    low_mark: u64,
     /// More than the high mark was queued, and not yet so little as the low one.
     high: bool,
     told_high: bool,
@@ -123,8 +120,8 @@ struct Queue {
 pub(crate) const GATHER: usize = 64;
 
 impl Outbox {
-    pub(crate) fn new(marks: Marks) -> Outbox {
-        Outbox { queue: None, accepted: 0, done: 0, lost: 0, marks, high: false, told_high: false }
+    pub(crate) fn new(high_mark: u64, low_mark: u64) -> Outbox {
+        Outbox { high_mark, low_mark, ..Outbox::default() }
     }
 
     pub(crate) fn queued(&self) -> u64 {
@@ -218,7 +215,7 @@ impl Outbox {
 
     fn measure(&mut self) {
         let queued = self.queued();
-        self.high = if self.high { queued > self.marks.low } else { queued > self.marks.high };
+        self.high = if self.high { queued > self.low_mark } else { queued > self.high_mark };
     }
 
     /// A write whose end has not been told, and whether all of it was sent.
@@ -276,7 +273,7 @@ mod tests {
 
     #[test]
     fn writes_end_in_order_whatever_one_call_takes() {
-        let mut outbox = Outbox::new(Marks { high: 100, low: 10 });
+        let mut outbox = Outbox::new(100, 10);
         let told = Rc::new(RefCell::new(Vec::new()));
         let written = |n: u32| {
             let told = told.clone();
@@ -301,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_water_is_told_when_it_has_turned_and_not_in_between() {
-        let mut outbox = Outbox::new(Marks { high: 10, low: 4 });
+        let mut outbox = Outbox::new(10, 4);
         outbox.push(10, 0, copied(10), None);
         assert_eq!(outbox.take_turn(), None);
         outbox.push(1, 0, copied(1), None);

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 
 use super::connect::{Connecting, Step};
 use super::event::{StreamInfo, StreamOptions};
-use super::outbox::{Marks, Outbox, Outcome, Written};
+use super::outbox::{Outbox, Outcome, Written};
 use crate::core::live::{Alive, SOURCES};
 use crate::core::registered::receive::Received;
 use crate::core::registered::registry::Registry;
@@ -84,10 +84,9 @@ fn limit(bytes: u64) -> u32 {
 
 impl StreamState {
     pub(super) fn new(options: StreamOptions) -> StreamState {
-        let marks = Marks { high: options.high_water, low: options.low_water };
         StreamState {
             phase: RefCell::new(Phase::Over),
-            outbox: RefCell::new(Outbox::new(marks)),
+            outbox: RefCell::new(Outbox::new(options.high_water, options.low_water)),
             telling: Cell::new(None),
             reads: options.reads,
             no_delay: options.no_delay,
