@@ -46,13 +46,10 @@ using asio_error = std::error_code;
 ///
 /// The guest counts as work: run() returns when it has ended and nothing else is left. What a callback throws leaves
 /// run(), as Asio has it; run it again and the guest goes on.
-class asio_host final : public host {
+class asio_host final : public detail::host_of_one {
 public:
     /// `how`: drive::fd has the io_context wait for the guest's fd; drive::thread has a thread of the library post to it.
-    explicit asio_host(asio::io_context &io, drive how = drive::fd) : io_(io), drive_(how) {
-        if (how == drive::run)
-            throw error(status::drive, "a host of Asio has drive::fd or drive::thread; drive::run has no host");
-    }
+    explicit asio_host(asio::io_context &io, drive how = drive::fd) : host_of_one(how), io_(io) {}
 
     /// io_context::run(), after which the guest is shut down if it has not ended: somebody has called stop(). When a
     /// callback has thrown, it is not: the exception leaves, and the io_context may be run again.
@@ -63,17 +60,13 @@ public:
             guest_->shutdown(deadline);
     }
 
-    bool watches_fd() const noexcept override { return drive_ == drive::fd; }
-
     void attached(guest &g) override {
-        if (guest_)
-            throw error(status::exists, "this host has a guest already: make one host for each guest");
+        host_of_one::attached(g);
         work_.emplace(io_.get_executor());
-        guest_ = &g;
     }
 
-    void detached(guest &) noexcept override {
-        guest_ = nullptr;
+    void detached(guest &g) noexcept override {
+        host_of_one::detached(g);
         work_.reset();
     }
 
@@ -117,8 +110,6 @@ private:
     }
 
     asio::io_context &io_;
-    const drive drive_;
-    guest *guest_ = nullptr;
     const std::shared_ptr<asio_host *> alive_ = std::make_shared<asio_host *>(this); // for handlers that come later
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     std::optional<asio::posix::stream_descriptor> descriptor_;

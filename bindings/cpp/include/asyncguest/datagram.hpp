@@ -49,10 +49,7 @@ public:
     void ask() const { live(); }
 
     guest_udp_info_t info() const {
-        guest_udp_info_t info{};
-        info.struct_size = sizeof info;
-        demand(guest_udp_info(live(), id, &info));
-        return info;
+        return asked<guest_udp_info_t>([&](auto *to) { return guest_udp_info(live(), id, to); });
     }
 
     uint64_t lost = 0;

@@ -50,20 +50,25 @@ template <> struct std::is_error_code_enum<asyncguest::status> : std::true_type 
 namespace asyncguest {
 namespace detail {
 
+/// A text that `ask(to, room, length_out)` copies as snprintf does.
+template <class Ask> std::string whole_text(Ask ask) {
+    std::string text(512, '\0');
+    size_t length = 0;
+    ask(text.data(), text.size(), &length);
+    if (length >= text.size()) {
+        text.resize(length + 1);
+        ask(text.data(), text.size(), &length);
+    }
+    text.resize(length);
+    return text;
+}
+
 class category_type final : public std::error_category {
 public:
     const char *name() const noexcept override { return "asyncguest"; }
 
     std::string message(int code) const override {
-        std::string text(256, '\0');
-        size_t length = 0;
-        guest_status_message(code, text.data(), text.size(), &length);
-        if (length >= text.size()) {
-            text.resize(length + 1);
-            guest_status_message(code, text.data(), text.size(), &length);
-        }
-        text.resize(length);
-        return text;
+        return whole_text([code](auto... to) { guest_status_message(code, to...); });
     }
 
     std::error_condition default_error_condition(int code) const noexcept override {
@@ -105,14 +110,7 @@ public:
     static error last(guest_status_t code) {
         guest_status_t status = GUEST_OK;
         int32_t os_error = 0;
-        std::string text(512, '\0');
-        size_t length = 0;
-        guest_last_error(&status, &os_error, text.data(), text.size(), &length);
-        if (length >= text.size()) {
-            text.resize(length + 1);
-            guest_last_error(&status, &os_error, text.data(), text.size(), &length);
-        }
-        text.resize(length);
+        std::string text = detail::whole_text([&](auto... to) { guest_last_error(&status, &os_error, to...); });
         if (status != code || text.empty()) { // a function that leaves the last error alone
             text = category().message(code);
             os_error = 0;
@@ -130,6 +128,20 @@ namespace detail {
 inline void demand(guest_status_t status) {
     if (status != GUEST_OK)
         throw error::last(status);
+}
+
+/// A struct that begins with its size and is zero else.
+template <class T> T sized() {
+    T made{};
+    made.struct_size = sizeof made;
+    return made;
+}
+
+/// One that `ask(&it)` has filled in.
+template <class T, class Ask> T asked(Ask ask) {
+    T made = sized<T>();
+    demand(ask(&made));
+    return made;
 }
 
 } // namespace detail

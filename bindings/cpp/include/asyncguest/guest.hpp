@@ -130,10 +130,7 @@ public:
 
     /// Thread: any.
     guest_stats_t stats() const {
-        guest_stats_t stats{};
-        stats.struct_size = sizeof stats;
-        detail::demand(guest_stats(core_->g, &stats));
-        return stats;
+        return detail::asked<guest_stats_t>([&](auto *to) { return guest_stats(core_->g, to); });
     }
 
     /// Calls `f(events)` or `f()` as long as `fd` is ready for `interest`, or has failed or hung up. The fd is
@@ -144,9 +141,9 @@ public:
         auto ready = [](guest_t *, guest_id_t, uint32_t got, void *data) {
             detail::call(detail::box<fn>::of(data), static_cast<events>(got));
         };
-        return {core_, detail::enrol(detail::boxed(std::forward<F>(f)), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
-                    return guest_fd_add(core_->g, fd, static_cast<uint32_t>(interest), ready, data, drop, id);
-                })};
+        return add<fd_source>(std::forward<F>(f), [&](auto... rest) {
+            return guest_fd_add(core_->g, fd, static_cast<uint32_t>(interest), ready, rest...);
+        });
     }
 
     /// Calls `f()` or `f(expirations)` every `period`. Late, it does not fire in bursts: `expirations` counts.
@@ -171,9 +168,7 @@ public:
         auto arrived = [](guest_t *, guest_id_t, int32_t, uint32_t count, void *data) {
             detail::call(detail::box<fn>::of(data), static_cast<unsigned>(count));
         };
-        return {core_, detail::enrol(detail::boxed(std::forward<F>(f)), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
-                    return guest_signal_add(core_->g, signum, arrived, data, drop, id);
-                })};
+        return add(std::forward<F>(f), [&](auto... rest) { return guest_signal_add(core_->g, signum, arrived, rest...); });
     }
 
     /// Calls `f(exit_status)` or `f()` once when that child of this process has ended, and reaps it.
@@ -183,9 +178,7 @@ public:
         auto ended = [](guest_t *, guest_id_t, int32_t code, int32_t signal, void *data) {
             detail::call(detail::box<fn>::of(data), exit_status{code, signal});
         };
-        return {core_, detail::enrol(detail::boxed(std::forward<F>(f)), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
-                    return guest_child_add(core_->g, pid, ended, data, drop, id);
-                })};
+        return add(std::forward<F>(f), [&](auto... rest) { return guest_child_add(core_->g, pid, ended, rest...); });
     }
 
     /// Runs `f()` on the host thread, soon. Thread: any that cannot outlive the guest; others use a poster.
@@ -221,9 +214,7 @@ public:
             detail::call(p->then, std::move(p->result));
         };
         std::unique_ptr<piece> owned(new piece{std::forward<J>(job), std::forward<G>(then)});
-        detail::enrol(std::move(owned), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
-            return guest_work(core_->g, body, finished, data, drop, id);
-        });
+        detail::enrol(std::move(owned), [&](auto... rest) { return guest_work(core_->g, body, finished, rest...); });
     }
 
     /// Resolves a name on the guest's pool, then calls `f(addresses)`: an outcome with a vector<address>, or with a
@@ -235,9 +226,9 @@ public:
                         size_t count, void *data) {
             detail::call(detail::box<fn>::of(data), detail::resolved(status, gai_error, first, count));
         };
-        detail::enrol(detail::boxed(std::forward<F>(f)), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
+        detail::enrol(detail::boxed(std::forward<F>(f)), [&](auto... rest) {
             return guest_resolve(core_->g, detail::text_or_null(node), detail::text_or_null(port.name), hints.family,
-                                 hints.socktype, hints.flags, found, data, drop, id);
+                                 hints.socktype, hints.flags, found, rest...);
         });
     }
 
@@ -306,15 +297,13 @@ private:
     }
 
     void start(const options &o) {
-        guest_host_t raw_host{};
-        raw_host.struct_size = sizeof raw_host;
+        auto raw_host = detail::sized<guest_host_t>();
         raw_host.data = core_.get();
         raw_host.post = &detail::core::post;
         raw_host.post_local = &detail::core::post_local;
         raw_host.done = &detail::core::done;
         raw_host.on_stall = core_->guard->on_stall ? &detail::core::stalled : nullptr;
-        guest_options_t raw{};
-        raw.struct_size = sizeof raw;
+        auto raw = detail::sized<guest_options_t>();
         raw.drive = static_cast<uint32_t>(drive_);
         raw.batch_budget = detail::nanoseconds(o.batch_budget);
         raw.nested_after = detail::nanoseconds(o.nested_after);
@@ -337,9 +326,14 @@ private:
         auto expired = [](guest_t *, guest_id_t, uint64_t expirations, void *data) {
             detail::call(detail::box<fn>::of(data), expirations);
         };
-        return {core_, detail::enrol(detail::boxed(std::forward<F>(f)), [&](void *data, guest_drop_fn drop, guest_id_t *id) {
-                    return guest_timer_add(core_->g, delay, period, expired, data, drop, id);
-                })};
+        return add<timer>(std::forward<F>(f), [&](auto... rest) {
+            return guest_timer_add(core_->g, delay, period, expired, rest...);
+        });
+    }
+
+    /// Registers a callable by `call(data, drop, id_out)`.
+    template <class S = source, class F, class Call> S add(F &&f, Call call) {
+        return S(core_, detail::enrol(detail::boxed(std::forward<F>(f)), call));
     }
 
     static guest_status_t harmless(guest_status_t status) {

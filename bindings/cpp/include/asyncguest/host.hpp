@@ -3,7 +3,7 @@
 #ifndef ASYNCGUEST_HOST_HPP
 #define ASYNCGUEST_HOST_HPP
 
-#include <asyncguest.h>
+#include "error.hpp"
 
 namespace asyncguest {
 
@@ -46,6 +46,35 @@ public:
     /// itself or by the guest's destructor, whichever comes first.
     virtual void detached(guest &) noexcept {}
 };
+
+namespace detail {
+
+/// Base of the ready hosts: for one guest at a time, in drive::fd or drive::thread.
+class host_of_one : public host {
+public:
+    bool watches_fd() const noexcept final { return drive_ == drive::fd; }
+
+    void attached(guest &g) override {
+        if (guest_)
+            throw error(status::exists, "this host has a guest already: make one host for each guest");
+        guest_ = &g;
+    }
+
+    void detached(guest &) noexcept override { guest_ = nullptr; }
+
+protected:
+    explicit host_of_one(drive how) : drive_(how) {
+        if (how == drive::run)
+            throw error(status::drive, "a host has drive::fd or drive::thread; drive::run has no host");
+    }
+
+    guest *guest_ = nullptr;
+
+private:
+    const drive drive_;
+};
+
+} // namespace detail
 
 } // namespace asyncguest
 

@@ -39,10 +39,7 @@ public:
     void ask() { demand(guest_listener_resume(live(), id)); }
 
     guest_listener_info_t info() const {
-        guest_listener_info_t info{};
-        info.struct_size = sizeof info;
-        demand(guest_listener_info(live(), id, &info));
-        return info;
+        return asked<guest_listener_info_t>([&](auto *to) { return guest_listener_info(live(), id, to); });
     }
 
 private:

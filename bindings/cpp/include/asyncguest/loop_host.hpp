@@ -44,7 +44,7 @@ private:
 /// What leaves guest::deliver() (without options::on_exception, that is what a callback throws) is caught at the loop's
 /// border. The first one is kept, the loop is told to end, and the host's run() throws it; who runs the loop by other
 /// means calls rethrow() after it.
-class loop_host : public host {
+class loop_host : public detail::host_of_one {
 public:
     ~loop_host() override {
         if (kept_)
@@ -60,22 +60,13 @@ public:
     /// How long the guest may wait for work that is running when the loop has ended first. Default: 1 s.
     void set_deadline(std::chrono::nanoseconds deadline) { deadline_ = deadline; }
 
-    bool watches_fd() const noexcept final { return drive_ == drive::fd; }
-
     void attached(guest &g) override {
-        if (guest_)
-            throw error(status::exists, "this host has a guest already: make one host for each guest");
-        guest_ = &g;
+        host_of_one::attached(g);
         over_ = false;
     }
 
-    void detached(guest &) noexcept override { guest_ = nullptr; }
-
 protected:
-    explicit loop_host(drive how) : drive_(how) {
-        if (how == drive::run)
-            throw error(status::drive, "a host of a toolkit has drive::fd or drive::thread; drive::run has no host");
-    }
+    using host_of_one::host_of_one;
 
     /// Ends the main loop, and nested ones: there is an exception for run() to throw.
     virtual void leave() noexcept = 0;
@@ -130,8 +121,6 @@ private:
         leave();
     }
 
-    const drive drive_;
-    guest *guest_ = nullptr;
     int depth_ = 0; // turns on the stack
     bool over_ = false;
     std::chrono::nanoseconds deadline_ = std::chrono::seconds(1);

@@ -24,11 +24,9 @@ namespace asyncguest {
 ///
 /// A program that sleeps in SDL_WaitEvent takes drive::thread, and gives every event to handle(). What a callback throws
 /// leaves frame() or handle(), which are called by nobody but the program.
-class sdl_host : public host {
+class sdl_host : public detail::host_of_one {
 public:
-    explicit sdl_host(drive how = drive::fd) : drive_(how) {
-        if (how == drive::run)
-            throw error(status::drive, "take drive::fd and call frame(), or drive::thread and call handle()");
+    explicit sdl_host(drive how = drive::fd) : host_of_one(how) {
         if (how == drive::thread && turn_type() == static_cast<Uint32>(-1))
             throw error(status::host_gone, "SDL has no event type left to register");
     }
@@ -53,16 +51,6 @@ public:
             guest_->deliver(token_.load());
         return true;
     }
-
-    bool watches_fd() const noexcept override { return drive_ == drive::fd; }
-
-    void attached(guest &g) override {
-        if (guest_)
-            throw error(status::exists, "this host has a guest already: make one host for each guest");
-        guest_ = &g;
-    }
-
-    void detached(guest &) noexcept override { guest_ = nullptr; }
 
     int post(guest_token_t token) noexcept override {
         token_.store(token);
@@ -100,8 +88,6 @@ private:
         return event->type != turn_type() || event->user.data1 != self;
     }
 
-    const drive drive_;
-    guest *guest_ = nullptr;
     SDL_TimerID timer_ = 0;
     std::atomic<guest_token_t> token_{0};
 };

@@ -49,8 +49,7 @@ template <class H, class S, class Call> H make_inlet(std::shared_ptr<S> made, Ca
 }
 
 template <class Call> listener make_listener(const std::shared_ptr<core> &c, const listen_options &o, Call call) {
-    guest_listener_options_t raw{};
-    raw.struct_size = sizeof raw;
+    auto raw = sized<guest_listener_options_t>();
     raw.backlog = o.backlog;
     raw.flags = (o.v6_only ? GUEST_LISTENER_V6ONLY : 0u) | (o.reuse_port ? GUEST_LISTENER_REUSEPORT : 0u);
     return make_inlet<listener>(std::make_shared<listener_state>(c, o.streams), [&](guest_t *g, auto... rest) {

@@ -129,8 +129,7 @@ struct stream_state : shared_state<stream_state> {
     template <class Call>
     static std::shared_ptr<stream_state> make(std::shared_ptr<core> c, const stream_options &o, Call call) {
         auto made = std::make_shared<stream_state>(std::move(c));
-        guest_stream_options_t raw{};
-        raw.struct_size = sizeof raw;
+        auto raw = sized<guest_stream_options_t>();
         raw.opened = &on_opened;
         raw.read = &on_read;
         raw.closed = &on_closed;
@@ -198,10 +197,7 @@ struct stream_state : shared_state<stream_state> {
     }
 
     guest_stream_info_t info() const {
-        guest_stream_info_t info{};
-        info.struct_size = sizeof info;
-        demand(guest_stream_info(live(), id, &info));
-        return info;
+        return asked<guest_stream_info_t>([&](auto *to) { return guest_stream_info(live(), id, to); });
     }
 
 private:

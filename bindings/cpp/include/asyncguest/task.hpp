@@ -62,21 +62,20 @@ struct promise_base : part_of {
     }
 };
 
-template <class T> struct promise : promise_base {
+template <class T> struct promise_of : promise_base {
     place<T> *to = nullptr;
 
     task<T> get_return_object() noexcept;
     void unhandled_exception() noexcept { to->came.fail(std::current_exception()); }
+};
+
+template <class T> struct promise : promise_of<T> {
     template <class V = T> requires std::convertible_to<V &&, T> void return_value(V &&value) {
-        to->came.set(std::forward<V>(value));
+        this->to->came.set(std::forward<V>(value));
     }
 };
 
-template <> struct promise<void> : promise_base {
-    place<void> *to = nullptr;
-
-    task<void> get_return_object() noexcept;
-    void unhandled_exception() noexcept { to->came.fail(std::current_exception()); }
+template <> struct promise<void> : promise_of<void> {
     void return_void() noexcept { to->came.set(); }
 };
 
@@ -120,7 +119,7 @@ public:
     }
 
 private:
-    friend promise_type;
+    friend detail::promise_of<T>;
     explicit task(std::coroutine_handle<promise_type> h) noexcept : frame_(h) {}
 
     detail::frame<promise_type> frame_;
@@ -128,12 +127,8 @@ private:
 
 namespace detail {
 
-template <class T> task<T> promise<T>::get_return_object() noexcept {
-    return task<T>(std::coroutine_handle<promise>::from_promise(*this));
-}
-
-inline task<void> promise<void>::get_return_object() noexcept {
-    return task<void>(std::coroutine_handle<promise>::from_promise(*this));
+template <class T> task<T> promise_of<T>::get_return_object() noexcept {
+    return task<T>(std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T> &>(*this)));
 }
 
 } // namespace detail
