@@ -49,179 +49,109 @@ typedef int guest_os_fd_t;
 #endif
 
 
-/**
- * Everything went well.
- */
+/** Everything went well. */
 #define GUEST_OK 0
 
-/**
- * A required pointer is NULL.
- */
+/** A required pointer is NULL. */
 #define GUEST_ENULL (-1)
 
-/**
- * An argument is outside its range.
- */
+/** An argument is outside its range. */
 #define GUEST_EINVAL (-2)
 
-/**
- * `struct_size` is not a size that this library knows.
- */
+/** `struct_size` is not a size that this library knows. */
 #define GUEST_ESIZE (-3)
 
-/**
- * An unknown flag bit, drive or event bit was given.
- */
+/** An unknown flag bit, drive or event bit was given. */
 #define GUEST_EFLAGS (-4)
 
-/**
- * The id or token is old, doubled or of another guest; nothing was done.
- */
+/** The id or token is old, doubled or of another guest; nothing was done. */
 #define GUEST_ESTALE (-5)
 
-/**
- * The call belongs on the host thread and came from another one.
- */
+/** The call belongs on the host thread and came from another one. */
 #define GUEST_ETHREAD (-6)
 
-/**
- * The call does not fit the drive or the form that the guest was started with.
- */
+/** The call does not fit the drive or the form that the guest was started with. */
 #define GUEST_EDRIVE (-7)
 
-/**
- * The guest was cancelled or has ended, or the stream is broken; nothing new is taken.
- */
+/** The guest was cancelled or has ended, or the stream is broken; nothing new is taken. */
 #define GUEST_ECLOSED (-8)
 
-/**
- * This process is a fork of the one that started the guest.
- */
+/** This process is a fork of the one that started the guest. */
 #define GUEST_EFORKED (-9)
 
-/**
- * The library panicked; the guest is poisoned and only `guest_free` is left.
- */
+/** The library panicked; the guest is poisoned and only `guest_free` is left. */
 #define GUEST_EPANIC (-10)
 
-/**
- * The operating system refused; `guest_last_error` has its error number.
- */
+/** The operating system refused; `guest_last_error` has its error number. */
 #define GUEST_EOS (-11)
 
-/**
- * That fd, signal or child is registered already.
- */
+/** That fd, signal or child is registered already. */
 #define GUEST_EEXIST (-12)
 
-/**
- * The name could not be resolved.
- */
+/** The name could not be resolved. */
 #define GUEST_ERESOLVE (-13)
 
-/**
- * The host ran the token inside `post` instead of queueing it.
- */
+/** The host ran the token inside `post` instead of queueing it. */
 #define GUEST_EINLINE (-14)
 
-/**
- * The deadline passed first.
- */
+/** The deadline passed first. */
 #define GUEST_ETIMEDOUT (-15)
 
-/**
- * The host has gone; the guest can only be shut down and freed.
- */
+/** The host has gone; the guest can only be shut down and freed. */
 #define GUEST_EHOSTGONE (-16)
 
-/**
- * This system cannot do that.
- */
+/** This system cannot do that. */
 #define GUEST_ENOTSUP (-17)
 
-/**
- * Calls came in the wrong order, for example `guest_batch_next` without `guest_batch_begin`.
- */
+/** Calls came in the wrong order, for example `guest_batch_next` without `guest_batch_begin`. */
 #define GUEST_EORDER (-18)
 
-/**
- * Memory ran out, here or in the system; nothing was registered, and the guest goes on.
- */
+/** Memory ran out, here or in the system; nothing was registered, and the guest goes on. */
 #define GUEST_ENOMEM (-19)
 
-/**
- * Stream flag: reading begins with the first `guest_stream_resume`.
- */
+/** Stream flag: reading begins with the first `guest_stream_resume`. */
 #define GUEST_STREAM_PAUSED 1
 
-/**
- * TCP: small writes are not held back (TCP_NODELAY).
- */
+/** TCP: small writes are not held back (TCP_NODELAY). */
 #define GUEST_STREAM_NODELAY 2
 
-/**
- * TCP: the system asks a silent peer now and then whether it is still there (SO_KEEPALIVE).
- */
+/** TCP: the system asks a silent peer now and then whether it is still there (SO_KEEPALIVE). */
 #define GUEST_STREAM_KEEPALIVE 4
 
-/**
- * No more bytes than the low mark are queued again: write on.
- */
+/** No more bytes than the low mark are queued again: write on. */
 #define GUEST_WATER_LOW 0
 
-/**
- * More bytes than the high mark are queued: the peer takes less than you write.
- */
+/** More bytes than the high mark are queued: the peer takes less than you write. */
 #define GUEST_WATER_HIGH 1
 
-/**
- * Listener flag, IPv6: takes no IPv4 connections.
- */
+/** Listener flag, IPv6: takes no IPv4 connections. */
 #define GUEST_LISTENER_V6ONLY 1
 
-/**
- * Several sockets may listen at the address, and share what comes (SO_REUSEPORT).
- */
+/** Several sockets may listen at the address, and share what comes (SO_REUSEPORT). */
 #define GUEST_LISTENER_REUSEPORT 2
 
-/**
- * UDP flag, IPv6: takes and sends no IPv4.
- */
+/** UDP flag, IPv6: takes and sends no IPv4. */
 #define GUEST_UDP_V6ONLY 1
 
-/**
- * Several sockets may be bound to the address (SO_REUSEPORT).
- */
+/** Several sockets may be bound to the address (SO_REUSEPORT). */
 #define GUEST_UDP_REUSEPORT 2
 
-/**
- * It may send to all hosts of a network at once (SO_BROADCAST).
- */
+/** It may send to all hosts of a network at once (SO_BROADCAST). */
 #define GUEST_UDP_BROADCAST 4
 
-/**
- * Return this from `post` when the host is gone for good; the run then ends.
- */
+/** Return this from `post` when the host is gone for good; the run then ends. */
 #define GUEST_HOST_GONE (-1000)
 
-/**
- * A duration or deadline that never comes; a timer with this delay is registered but not armed.
- */
+/** A duration or deadline that never comes; a timer with this delay is registered but not armed. */
 #define GUEST_FOREVER 18446744073709551615ull
 
-/**
- * The guest waits on an I/O thread of its own and posts tokens to the host.
- */
+/** The guest waits on an I/O thread of its own and posts tokens to the host. */
 #define GUEST_DRIVE_THREAD 0
 
-/**
- * No thread: the host watches `guest_fd` for readability and then delivers token 0.
- */
+/** No thread: the host watches `guest_fd` for readability and then delivers token 0. */
 #define GUEST_DRIVE_FD 1
 
-/**
- * No host loop at all: `guest_run` waits on the caller's thread. For tests and tools.
- */
+/** No host loop at all: `guest_run` waits on the caller's thread. For tests and tools. */
 #define GUEST_DRIVE_RUN 2
 
 /**
@@ -230,74 +160,46 @@ typedef int guest_os_fd_t;
  */
 #define GUEST_FLAG_PULL 1
 
-/**
- * fd: reading will not block, or reports the end of the stream.
- */
+/** fd: reading will not block, or reports the end of the stream. */
 #define GUEST_READABLE 1
 
-/**
- * fd: writing will not block.
- */
+/** fd: writing will not block. */
 #define GUEST_WRITABLE 2
 
-/**
- * fd: there is urgent data (TCP out-of-band, a sysfs attribute that changed).
- */
+/** fd: there is urgent data (TCP out-of-band, a sysfs attribute that changed). */
 #define GUEST_PRIORITY 4
 
-/**
- * fd, reported only: an error is pending; read it with SO_ERROR or from the next read or write.
- */
+/** fd, reported only: an error is pending; read it with SO_ERROR or from the next read or write. */
 #define GUEST_ERROR 8
 
-/**
- * fd, reported only: the other end has hung up; what it sent before can still be read.
- */
+/** fd, reported only: the other end has hung up; what it sent before can still be read. */
 #define GUEST_HANGUP 16
 
-/**
- * State: not waiting; between two deliveries of a drive without a thread, or just started.
- */
+/** State: not waiting; between two deliveries of a drive without a thread, or just started. */
 #define GUEST_STATE_IDLE 0
 
-/**
- * State: the I/O thread waits for something to become ready.
- */
+/** State: the I/O thread waits for something to become ready. */
 #define GUEST_STATE_POLLING 1
 
-/**
- * State: a token is on its way to the host thread.
- */
+/** State: a token is on its way to the host thread. */
 #define GUEST_STATE_POSTED 2
 
-/**
- * State: the host thread is inside a delivery.
- */
+/** State: the host thread is inside a delivery. */
 #define GUEST_STATE_DELIVERING 3
 
-/**
- * State: `done` has been called; only `guest_free` is left.
- */
+/** State: `done` has been called; only `guest_free` is left. */
 #define GUEST_STATE_ENDED 4
 
-/**
- * Kind of an event in the pull form: an fd is ready. `flags`: the readiness bits.
- */
+/** Kind of an event in the pull form: an fd is ready. `flags`: the readiness bits. */
 #define GUEST_EVENT_FD 1
 
-/**
- * A timer expired. `value`: how many periods have passed, 1 or more.
- */
+/** A timer expired. `value`: how many periods have passed, 1 or more. */
 #define GUEST_EVENT_TIMER 2
 
-/**
- * A post arrived. `id` is 0; `user_data` is the post's.
- */
+/** A post arrived. `id` is 0; `user_data` is the post's. */
 #define GUEST_EVENT_POST 3
 
-/**
- * A signal arrived. `value`: how often since the last event; `flags`: the signal's number.
- */
+/** A signal arrived. `value`: how often since the last event; `flags`: the signal's number. */
 #define GUEST_EVENT_SIGNAL 4
 
 /**
@@ -306,14 +208,10 @@ typedef int guest_os_fd_t;
  */
 #define GUEST_EVENT_CHILD 5
 
-/**
- * A piece of work is finished.
- */
+/** A piece of work is finished. */
 #define GUEST_EVENT_WORK 6
 
-/**
- * A name was resolved. `value`: the number of addresses at `data`, or the negated getaddrinfo error.
- */
+/** A name was resolved. `value`: the number of addresses at `data`, or the negated getaddrinfo error. */
 #define GUEST_EVENT_RESOLVE 7
 
 /**
@@ -328,24 +226,16 @@ typedef int guest_os_fd_t;
  */
 #define GUEST_STALL_DELIVERING 2
 
-/**
- * The exit code of a child that somebody else has reaped first.
- */
+/** The exit code of a child that somebody else has reaped first. */
 #define GUEST_EXIT_UNKNOWN (-2)
 
-/**
- * guest_stats_t: the library has no thread that waits, as in GUEST_DRIVE_RUN and mostly in GUEST_DRIVE_FD.
- */
+/** guest_stats_t: the library has no thread that waits, as in GUEST_DRIVE_RUN and mostly in GUEST_DRIVE_FD. */
 #define GUEST_LATCH_NONE 0
 
-/**
- * It sleeps on the poller's own handle and takes nothing from it.
- */
+/** It sleeps on the poller's own handle and takes nothing from it. */
 #define GUEST_LATCH_HANDLE 1
 
-/**
- * On a Windows whose completion ports cannot be waited for: it takes what arrives, unread, for the host thread.
- */
+/** On a Windows whose completion ports cannot be waited for: it takes what arrives, unread, for the host thread. */
 #define GUEST_LATCH_INBOX 2
 
 /**
@@ -354,34 +244,22 @@ typedef int guest_os_fd_t;
  */
 #define GUEST_HISTOGRAM_BUCKETS 40
 
-/**
- * The header's version; compare with guest_version().
- */
+/** The header's version; compare with guest_version(). */
 #define GUEST_VERSION_MAJOR 0
 
-/**
- * Minor version.
- */
+/** Minor version. */
 #define GUEST_VERSION_MINOR 1
 
-/**
- * Patch version.
- */
+/** Patch version. */
 #define GUEST_VERSION_PATCH 0
 
-/**
- * One guest. Opaque; made by guest_start, released by guest_free.
- */
+/** One guest. Opaque; made by guest_start, released by guest_free. */
 typedef struct guest_t guest_t;
 
-/**
- * The right to post to a guest from any thread, also when the guest is gone. Opaque.
- */
+/** The right to post to a guest from any thread, also when the guest is gone. Opaque. */
 typedef struct guest_poster_t guest_poster_t;
 
-/**
- * Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes.
- */
+/** Status code: `GUEST_OK` (0) or one of the negative `GUEST_E...` codes. */
 typedef int32_t guest_status_t;
 
 /**
@@ -407,9 +285,7 @@ typedef void (*guest_child_fn)(struct guest_t *g,
  */
 typedef void (*guest_drop_fn)(void *user_data);
 
-/**
- * An fd is ready. `events`: GUEST_READABLE and its sisters.
- */
+/** An fd is ready. `events`: GUEST_READABLE and its sisters. */
 typedef void (*guest_fd_fn)(struct guest_t *g,
                             guest_id_t id,
                             uint32_t events,
@@ -421,13 +297,9 @@ typedef void (*guest_fd_fn)(struct guest_t *g,
  */
 typedef uint64_t guest_token_t;
 
-/**
- * The host: how the guest reaches the program's main loop. The struct is copied by `guest_start`.
- */
+/** The host: how the guest reaches the program's main loop. The struct is copied by `guest_start`. */
 typedef struct guest_host_t {
-    /**
-     * Set to `sizeof(guest_host_t)`.
-     */
+    /** Set to `sizeof(guest_host_t)`. */
     size_t struct_size;
     /**
      * Handed to each function below; must stay valid until `guest_free` returns, and until a `post`
@@ -442,9 +314,7 @@ typedef struct guest_host_t {
      */
     int32_t (*post)(void *data,
                     guest_token_t token);
-    /**
-     * The same, called on the host thread only, where the host has a cheaper way. May be NULL.
-     */
+    /** The same, called on the host thread only, where the host has a cheaper way. May be NULL. */
     int32_t (*post_local)(void *data,
                           guest_token_t token);
     /**
@@ -467,30 +337,20 @@ typedef struct guest_host_t {
  * a zero means the default.
  */
 typedef struct guest_options_t {
-    /**
-     * Set to `sizeof(guest_options_t)`.
-     */
+    /** Set to `sizeof(guest_options_t)`. */
     size_t struct_size;
-    /**
-     * GUEST_DRIVE_THREAD (default), GUEST_DRIVE_FD or GUEST_DRIVE_RUN.
-     */
+    /** GUEST_DRIVE_THREAD (default), GUEST_DRIVE_FD or GUEST_DRIVE_RUN. */
     uint32_t drive;
-    /**
-     * 0 or GUEST_FLAG_PULL.
-     */
+    /** 0 or GUEST_FLAG_PULL. */
     uint32_t flags;
-    /**
-     * Nanoseconds that one delivery may last before the host gets its turn; default 4 ms.
-     */
+    /** Nanoseconds that one delivery may last before the host gets its turn; default 4 ms. */
     uint64_t batch_budget;
     /**
      * Nanoseconds after which a delivery that has not returned is taken for a nested host loop
      * (a modal dialog), which then gets deliveries of its own; default 10 ms.
      */
     uint64_t nested_after;
-    /**
-     * Nanoseconds after which an undelivered token is posted again, at first; default 250 ms.
-     */
+    /** Nanoseconds after which an undelivered token is posted again, at first; default 250 ms. */
     uint64_t repost_after;
     /**
      * Nanoseconds after which `on_stall` reports a host that is stuck; default: never. In
@@ -498,95 +358,51 @@ typedef struct guest_options_t {
      * started for this; GUEST_DRIVE_RUN has no host.
      */
     uint64_t stall_after;
-    /**
-     * Threads for `guest_work` and `guest_resolve`, started as needed; default 4, at most 1024.
-     */
+    /** Threads for `guest_work` and `guest_resolve`, started as needed; default 4, at most 1024. */
     uint32_t work_threads;
-    /**
-     * Must be 0.
-     */
+    /** Must be 0. */
     uint32_t reserved;
 } guest_options_t;
 
-/**
- * What a guest has done so far. Counters only grow; `live_` fields are the present number.
- */
+/** What a guest has done so far. Counters only grow; `live_` fields are the present number. */
 typedef struct guest_stats_t {
-    /**
-     * Set to `sizeof(guest_stats_t)` before the call.
-     */
+    /** Set to `sizeof(guest_stats_t)` before the call. */
     size_t struct_size;
-    /**
-     * Deliveries that were let in, empty ones included.
-     */
+    /** Deliveries that were let in, empty ones included. */
     uint64_t batches;
-    /**
-     * Events handed out, and deadlines of guest_deadline that have come.
-     */
+    /** Events handed out, and deadlines of guest_deadline that have come. */
     uint64_t events;
-    /**
-     * Tokens posted to the host, without repetitions.
-     */
+    /** Tokens posted to the host, without repetitions. */
     uint64_t tokens;
-    /**
-     * Tokens posted again because they were not delivered in time, or because `post` failed.
-     */
+    /** Tokens posted again because they were not delivered in time, or because `post` failed. */
     uint64_t reposts;
-    /**
-     * Calls of `post` that failed.
-     */
+    /** Calls of `post` that failed. */
     uint64_t post_failures;
-    /**
-     * Deliveries refused because their token was old, doubled or foreign.
-     */
+    /** Deliveries refused because their token was old, doubled or foreign. */
     uint64_t stale_tokens;
-    /**
-     * Deliveries refused because `post` or `post_local` ran them inline.
-     */
+    /** Deliveries refused because `post` or `post_local` ran them inline. */
     uint64_t inlined_tokens;
-    /**
-     * Deliveries that ended because their budget was spent.
-     */
+    /** Deliveries that ended because their budget was spent. */
     uint64_t budget_spent;
-    /**
-     * Deliveries that began inside a callback of another one.
-     */
+    /** Deliveries that began inside a callback of another one. */
     uint64_t nested;
-    /**
-     * Looks at the operating system on the host thread.
-     */
+    /** Looks at the operating system on the host thread. */
     uint64_t polls;
-    /**
-     * Stalls reported or, without `on_stall`, noticed.
-     */
+    /** Stalls reported or, without `on_stall`, noticed. */
     uint64_t stalls;
-    /**
-     * Wake-ups of the I/O thread, or of the thread that watches in drive FD.
-     */
+    /** Wake-ups of the I/O thread, or of the thread that watches in drive FD. */
     uint64_t io_wakeups;
-    /**
-     * Registered sources.
-     */
+    /** Registered sources. */
     uint64_t live_sources;
-    /**
-     * Posts accepted that have not run yet.
-     */
+    /** Posts accepted that have not run yet. */
     uint64_t live_posts;
-    /**
-     * Time from posting a token to its delivery.
-     */
+    /** Time from posting a token to its delivery. */
     uint64_t delivery_latency[GUEST_HISTOGRAM_BUCKETS];
-    /**
-     * Time that one delivery lasted.
-     */
+    /** Time that one delivery lasted. */
     uint64_t delivery_duration[GUEST_HISTOGRAM_BUCKETS];
-    /**
-     * What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters.
-     */
+    /** What the library's thread sleeps on: GUEST_LATCH_NONE and its sisters. */
     uint64_t latch;
-    /**
-     * Bytes that were read ahead while the host was away: see `read_ahead` of guest_stream_options_t.
-     */
+    /** Bytes that were read ahead while the host was away: see `read_ahead` of guest_stream_options_t. */
     uint64_t read_ahead;
 } guest_stats_t;
 
@@ -595,17 +411,11 @@ typedef struct guest_stats_t {
  * is copied.
  */
 typedef struct guest_listener_options_t {
-    /**
-     * Set to `sizeof(guest_listener_options_t)`.
-     */
+    /** Set to `sizeof(guest_listener_options_t)`. */
     size_t struct_size;
-    /**
-     * How many connections may wait to be accepted; default 1024. The system has a limit of its own.
-     */
+    /** How many connections may wait to be accepted; default 1024. The system has a limit of its own. */
     uint32_t backlog;
-    /**
-     * GUEST_LISTENER_V6ONLY and its sisters.
-     */
+    /** GUEST_LISTENER_V6ONLY and its sisters. */
     uint32_t flags;
 } guest_listener_options_t;
 
@@ -620,88 +430,52 @@ typedef void (*guest_accept_fn)(struct guest_t *g,
                                 int32_t os_error,
                                 void *user_data);
 
-/**
- * One address that a name resolved to.
- */
+/** One address that a name resolved to. */
 typedef struct guest_address_t {
-    /**
-     * `AF_INET`, `AF_INET6`, ...: for `socket()`.
-     */
+    /** `AF_INET`, `AF_INET6`, ...: for `socket()`. */
     int32_t family;
-    /**
-     * `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`.
-     */
+    /** `SOCK_STREAM`, `SOCK_DGRAM`, ...: for `socket()`. */
     int32_t socktype;
-    /**
-     * `IPPROTO_TCP`, ...: for `socket()`.
-     */
+    /** `IPPROTO_TCP`, ...: for `socket()`. */
     int32_t protocol;
-    /**
-     * Bytes used of `sockaddr`: the length for `connect()` and `bind()`.
-     */
+    /** Bytes used of `sockaddr`: the length for `connect()` and `bind()`. */
     uint32_t length;
-    /**
-     * A `struct sockaddr` of that family, padded with zeros; aligned for a cast.
-     */
+    /** A `struct sockaddr` of that family, padded with zeros; aligned for a cast. */
     uint64_t sockaddr[16];
 } guest_address_t;
 
-/**
- * A listener as it is at a moment.
- */
+/** A listener as it is at a moment. */
 typedef struct guest_listener_info_t {
-    /**
-     * Set to `sizeof(guest_listener_info_t)` before the call.
-     */
+    /** Set to `sizeof(guest_listener_info_t)` before the call. */
     size_t struct_size;
-    /**
-     * Its socket; it stays the listener's.
-     */
+    /** Its socket; it stays the listener's. */
     guest_os_fd_t fd;
-    /**
-     * How many connections it has offered.
-     */
+    /** How many connections it has offered. */
     uint64_t accepted;
-    /**
-     * Where it listens: the port that the system has chosen, too.
-     */
+    /** Where it listens: the port that the system has chosen, too. */
     struct guest_address_t local;
 } guest_listener_info_t;
 
-/**
- * A post arrived on the host thread.
- */
+/** A post arrived on the host thread. */
 typedef void (*guest_post_fn)(struct guest_t *g,
                               void *user_data);
 
-/**
- * One event of the pull form.
- */
+/** One event of the pull form. */
 typedef struct guest_event_t {
-    /**
-     * The source, or 0 for a post.
-     */
+    /** The source, or 0 for a post. */
     guest_id_t id;
-    /**
-     * GUEST_EVENT_FD and its sisters.
-     */
+    /** GUEST_EVENT_FD and its sisters. */
     uint32_t kind;
-    /**
-     * By kind: readiness bits, signal number, term signal.
-     */
+    /** By kind: readiness bits, signal number, term signal. */
     uint32_t flags;
-    /**
-     * By kind: expirations, count, exit code, number of addresses.
-     */
+    /** By kind: expirations, count, exit code, number of addresses. */
     int64_t value;
     /**
      * By kind: `const guest_address_t *`, valid until the next `guest_batch_next` or
      * `guest_batch_end`; else NULL.
      */
     const void *data;
-    /**
-     * What was registered with the source.
-     */
+    /** What was registered with the source. */
     void *user_data;
 } guest_event_t;
 
@@ -727,9 +501,7 @@ typedef void (*guest_signal_fn)(struct guest_t *g,
                                 uint32_t count,
                                 void *user_data);
 
-/**
- * The connection stands. Told once of a stream that connects, before anything is read.
- */
+/** The connection stands. Told once of a stream that connects, before anything is read. */
 typedef void (*guest_opened_fn)(struct guest_t *g,
                                 guest_id_t id,
                                 void *user_data);
@@ -744,9 +516,7 @@ typedef void (*guest_read_fn)(struct guest_t *g,
                               size_t size,
                               void *user_data);
 
-/**
- * `level`: GUEST_WATER_HIGH or GUEST_WATER_LOW, in turns. `queued`: bytes that wait to be sent.
- */
+/** `level`: GUEST_WATER_HIGH or GUEST_WATER_LOW, in turns. `queued`: bytes that wait to be sent. */
 typedef void (*guest_water_fn)(struct guest_t *g,
                                guest_id_t id,
                                uint32_t level,
@@ -769,41 +539,23 @@ typedef void (*guest_closed_fn)(struct guest_t *g,
  * the default. It is copied.
  */
 typedef struct guest_stream_options_t {
-    /**
-     * Set to `sizeof(guest_stream_options_t)`.
-     */
+    /** Set to `sizeof(guest_stream_options_t)`. */
     size_t struct_size;
-    /**
-     * May be NULL.
-     */
+    /** May be NULL. */
     guest_opened_fn opened;
-    /**
-     * NULL: the stream is written to and never read, and learns that the peer has gone by its next write alone.
-     */
+    /** NULL: the stream is written to and never read, and learns that the peer has gone by its next write alone. */
     guest_read_fn read;
-    /**
-     * May be NULL.
-     */
+    /** May be NULL. */
     guest_water_fn water;
-    /**
-     * Required.
-     */
+    /** Required. */
     guest_closed_fn closed;
-    /**
-     * `water` says GUEST_WATER_HIGH when more bytes than this are queued; default 64 KiB. Nothing is refused then.
-     */
+    /** `water` says GUEST_WATER_HIGH when more bytes than this are queued; default 64 KiB. Nothing is refused then. */
     uint64_t high_water;
-    /**
-     * `water` says GUEST_WATER_LOW when no more than this are left of them; default a quarter of the high mark.
-     */
+    /** `water` says GUEST_WATER_LOW when no more than this are left of them; default a quarter of the high mark. */
     uint64_t low_water;
-    /**
-     * GUEST_STREAM_PAUSED and its sisters.
-     */
+    /** GUEST_STREAM_PAUSED and its sisters. */
     uint32_t flags;
-    /**
-     * Must be 0.
-     */
+    /** Must be 0. */
     uint32_t reserved;
     /**
      * So many bytes are read ahead while the host is away; default 0, none; 4 GiB at most. When it has taken no delivery for
@@ -815,17 +567,11 @@ typedef struct guest_stream_options_t {
     uint64_t read_ahead;
 } guest_stream_options_t;
 
-/**
- * Some bytes: `size` of them at `data`, which may be NULL if there are none.
- */
+/** Some bytes: `size` of them at `data`, which may be NULL if there are none. */
 typedef struct guest_buffer_t {
-    /**
-     * Where they begin.
-     */
+    /** Where they begin. */
     const void *data;
-    /**
-     * How many.
-     */
+    /** How many. */
     size_t size;
 } guest_buffer_t;
 
@@ -840,47 +586,27 @@ typedef void (*guest_written_fn)(struct guest_t *g,
                                  int32_t os_error,
                                  void *user_data);
 
-/**
- * A stream as it is at a moment.
- */
+/** A stream as it is at a moment. */
 typedef struct guest_stream_info_t {
-    /**
-     * Set to `sizeof(guest_stream_info_t)` before the call.
-     */
+    /** Set to `sizeof(guest_stream_info_t)` before the call. */
     size_t struct_size;
-    /**
-     * Its socket, for setsockopt and the like; it stays the stream's. -1 while it connects, and when it has ended.
-     */
+    /** Its socket, for setsockopt and the like; it stays the stream's. -1 while it connects, and when it has ended. */
     guest_os_fd_t fd;
-    /**
-     * Bytes that wait to be sent.
-     */
+    /** Bytes that wait to be sent. */
     uint64_t queued;
-    /**
-     * Bytes that were sent.
-     */
+    /** Bytes that were sent. */
     uint64_t sent;
-    /**
-     * Bytes that were read.
-     */
+    /** Bytes that were read. */
     uint64_t received;
-    /**
-     * This end; `length` 0 where the system does not know it.
-     */
+    /** This end; `length` 0 where the system does not know it. */
     struct guest_address_t local;
-    /**
-     * The other end, the same.
-     */
+    /** The other end, the same. */
     struct guest_address_t peer;
-    /**
-     * Bytes that were read ahead and wait for a delivery: never more than `read_ahead` of the options.
-     */
+    /** Bytes that were read ahead and wait for a delivery: never more than `read_ahead` of the options. */
     uint64_t read_ahead;
 } guest_stream_info_t;
 
-/**
- * A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time.
- */
+/** A timer expired. `expirations`: how many periods have passed, 1 for a timer that is on time. */
 typedef void (*guest_timer_fn)(struct guest_t *g,
                                guest_id_t id,
                                uint64_t expirations,
@@ -900,71 +626,43 @@ typedef void (*guest_udp_fn)(struct guest_t *g,
                              size_t size,
                              void *user_data);
 
-/**
- * A UDP socket as it is at a moment.
- */
+/** A UDP socket as it is at a moment. */
 typedef struct guest_udp_info_t {
-    /**
-     * Set to `sizeof(guest_udp_info_t)` before the call.
-     */
+    /** Set to `sizeof(guest_udp_info_t)` before the call. */
     size_t struct_size;
-    /**
-     * Its socket, for setsockopt, connect and the like; it stays the source's.
-     */
+    /** Its socket, for setsockopt, connect and the like; it stays the source's. */
     guest_os_fd_t fd;
-    /**
-     * Datagrams that were sent.
-     */
+    /** Datagrams that were sent. */
     uint64_t sent;
-    /**
-     * Datagrams that came.
-     */
+    /** Datagrams that came. */
     uint64_t received;
-    /**
-     * Where it is bound: the port that the system has chosen, too.
-     */
+    /** Where it is bound: the port that the system has chosen, too. */
     struct guest_address_t local;
 } guest_udp_info_t;
 
-/**
- * Everything of this library that is alive in the process. All zero when every guest is freed.
- */
+/** Everything of this library that is alive in the process. All zero when every guest is freed. */
 typedef struct guest_live_t {
-    /**
-     * Set to `sizeof(guest_live_t)` before the call.
-     */
+    /** Set to `sizeof(guest_live_t)` before the call. */
     size_t struct_size;
-    /**
-     * Guests started and not freed.
-     */
+    /** Guests started and not freed. */
     uint64_t guests;
-    /**
-     * Registered sources of all guests, and those closed whose drop function has not run yet.
-     */
+    /** Registered sources of all guests, and those closed whose drop function has not run yet. */
     uint64_t sources;
     /**
      * Posts that a delivery has taken up and that have neither run nor been dropped. (Those that still
      * wait belong to a guest that is alive: see `live_posts` of its statistics.)
      */
     uint64_t posts;
-    /**
-     * I/O threads, pool threads and child waiters.
-     */
+    /** I/O threads, pool threads and child waiters. */
     uint64_t threads;
-    /**
-     * `guest_poster_t` not freed.
-     */
+    /** `guest_poster_t` not freed. */
     uint64_t posters;
 } guest_live_t;
 
-/**
- * The work itself. Runs on a thread of the pool: the only callback that does. It must not throw.
- */
+/** The work itself. Runs on a thread of the pool: the only callback that does. It must not throw. */
 typedef void (*guest_work_fn)(void *user_data);
 
-/**
- * The work is finished; runs on the host thread.
- */
+/** The work is finished; runs on the host thread. */
 typedef void (*guest_work_done_fn)(struct guest_t *g,
                                    guest_id_t id,
                                    void *user_data);
@@ -1264,9 +962,7 @@ GUEST_API
 guest_status_t guest_is_open(const struct guest_t *g,
                              uint64_t id);
 
-/**
- * The `data` of the guest's host. Thread: any. NULL if `g` is NULL or was started without a host.
- */
+/** The `data` of the guest's host. Thread: any. NULL if `g` is NULL or was started without a host. */
 GUEST_API
 void *guest_host_data(const struct guest_t *g);
 
@@ -1416,9 +1112,7 @@ guest_status_t guest_poster_wake(const struct guest_poster_t *poster);
 GUEST_API
 guest_status_t guest_poster_cancel(struct guest_poster_t *poster);
 
-/**
- * Releases a poster. Thread: any. NULL is ignored; the guest is not touched.
- */
+/** Releases a poster. Thread: any. NULL is ignored; the guest is not touched. */
 GUEST_API
 void guest_poster_free(struct guest_poster_t *poster);
 
@@ -1546,9 +1240,7 @@ guest_status_t guest_signal_add(struct guest_t *g,
 GUEST_API
 uint64_t guest_signal_arrivals(int32_t signum);
 
-/**
- * The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal.
- */
+/** The code's name, such as "GUEST_ESTALE"; static, never NULL. Thread: any+signal. */
 GUEST_API
 const char *guest_status_name(guest_status_t status);
 
@@ -1757,9 +1449,7 @@ guest_status_t guest_stream_info(const struct guest_t *g,
                                  uint64_t id,
                                  struct guest_stream_info_t *info_out);
 
-/**
- * Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal.
- */
+/** Nanoseconds of the monotonic clock that timers go by (CLOCK_MONOTONIC). Thread: any+signal. */
 GUEST_API
 uint64_t guest_now(void);
 
@@ -1883,15 +1573,11 @@ guest_status_t guest_udp_info(const struct guest_t *g,
                               uint64_t id,
                               struct guest_udp_info_t *info_out);
 
-/**
- * The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal.
- */
+/** The version of the loaded library, major * 1000000 + minor * 1000 + patch. Thread: any+signal. */
 GUEST_API
 uint32_t guest_version(void);
 
-/**
- * The same as text, "0.1.0"; static. Thread: any+signal.
- */
+/** The same as text, "0.1.0"; static. Thread: any+signal. */
 GUEST_API
 const char *guest_version_string(void);
 

@@ -15,7 +15,7 @@ fn generated() -> String {
     let bindings = cbindgen::Builder::new().with_crate(ROOT).with_config(config).generate().unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
-    in_parentheses(&String::from_utf8(text).unwrap())
+    on_one_line(&in_parentheses(&String::from_utf8(text).unwrap()))
 }
 
 /// `#define X -1` becomes `#define X (-1)`, so that `0 -X` and `a X` stay what they look like.
@@ -25,6 +25,23 @@ fn in_parentheses(header: &str) -> String {
         _ => format!("{line}\n"),
     });
     lines.collect()
+}
+
+/// A comment of one line has it between `/**` and `*/`, and these no lines of their own.
+fn on_one_line(header: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in header.lines() {
+        match lines.as_slice() {
+            [.., begin, text] if line.trim() == "*/" && begin.trim() == "/**" => {
+                let text = text.trim_start().trim_start_matches("* ");
+                let comment = begin.clone() + " " + text + " */";
+                lines.truncate(lines.len() - 2);
+                lines.push(comment);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 #[test]
@@ -105,6 +122,13 @@ fn the_header_compiles_for_other_systems_and_for_32_bit() {
 #[test]
 fn negative_numbers_stand_in_parentheses() {
     assert_eq!(in_parentheses("#define A -12\n#define B 3\nx -1\n"), "#define A (-12)\n#define B 3\nx -1\n");
+}
+
+#[test]
+fn comments_of_one_line_have_no_frame() {
+    assert_eq!(on_one_line("/**\n * A * b.\n */\nx;\n"), "/** A * b. */\nx;\n");
+    let two = "    /**\n     * A\n     * b.\n     */\n";
+    assert_eq!(on_one_line(two), two);
 }
 
 #[test]
