@@ -55,7 +55,7 @@ impl Handle {
     }
 
     /// Asks for a delivery at `deadline` (nanoseconds of [`crate::monotonic_ns`]; `FOREVER`: for none), also if nothing
-    /// is due then; for who keeps timers of its own. Replaces the deadline before; forgotten when it has come.
+    /// is due then; for who keeps timers of its own. Replaces the deadline before; forgotten when it has come. (`guest_deadline`)
     pub fn set_deadline(&self, deadline: u64) -> Result<()> {
         self.0.set_deadline(deadline)
     }

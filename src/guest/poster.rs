@@ -25,7 +25,7 @@ impl Handle {
 }
 
 impl Poster {
-    /// Runs `f` on the host thread, soon. If that fails, `f` is dropped here.
+    /// Runs `f` on the host thread, soon. If that fails, as `guest_poster_post` does, `f` is dropped here.
     pub fn post(&self, f: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
         let closure = Box::new(|context: &Context| {
             if let Some(handle) = Handle::of(context) {
