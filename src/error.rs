@@ -50,7 +50,7 @@ pub const GUEST_EORDER: i32 = -18;
 pub const GUEST_ENOMEM: i32 = -19;
 
 /// A status code: `OK` or the reason why not.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Status(i32);
 
 macro_rules! table {

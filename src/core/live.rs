@@ -35,8 +35,8 @@ pub(crate) fn posts() -> u64 {
 /// Counts as one of its kind for as long as it lives; takes no space.
 pub(crate) struct Alive<const KIND: usize>(());
 
-impl<const KIND: usize> Alive<KIND> {
-    pub(crate) fn new() -> Self {
+impl<const KIND: usize> Default for Alive<KIND> {
+    fn default() -> Self {
         COUNTS[KIND].fetch_add(1, Ordering::Relaxed);
         Alive(())
     }

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn guest_poster_new(
 ) -> GuestStatus {
     boundary::any(g, |g| {
         let out = args::out(poster_out, "poster_out")?;
-        *out = Box::into_raw(Box::new(ForeignPoster { poster: g.poster.clone(), _alive: Alive::new() }));
+        *out = Box::into_raw(Box::new(ForeignPoster { poster: g.poster.clone(), _alive: Alive::default() }));
         Ok(())
     })
 }

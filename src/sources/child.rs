@@ -33,7 +33,7 @@ impl Registry {
             watched: OnceCell::new(),
             exit: Cell::new(ChildExit { code: 0, signal: 0 }),
             callback,
-            _alive: Alive::new(),
+            _alive: Alive::default(),
         });
         self.insert(source.clone(), |id| {
             if pid < 1 {
@@ -65,7 +65,7 @@ impl Registry {
     /// interested in any more stays as it would without us.
     fn start_waiter(&self, pid: i32, id: Id) -> std::io::Result<()> {
         let shared = self.shared.clone();
-        let alive = Alive::<{ live::THREADS }>::new();
+        let alive = Alive::<{ live::THREADS }>::default();
         let waiter = sys::spawn("asyncguest-child", move || {
             sys::wait_for_exit(pid);
             drop(alive);

@@ -51,7 +51,8 @@ impl Registry {
     where
         C: Callback<Readiness>,
     {
-        let state = FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::new() };
+        let state =
+            FdState { fd, interest: Cell::new(interest), ready: Cell::new(0), _alive: Alive::default() };
         self.insert(Rc::new(FdSource { state, callback }), |id| self.attach(fd, interest, id, add))
     }
 

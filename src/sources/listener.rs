@@ -53,6 +53,7 @@ pub struct ListenerInfo {
     pub accepted: u64,
 }
 
+#[derive(Default)]
 struct ListenerState {
     socket: SocketCell,
     /// What the callback may take.
@@ -99,16 +100,7 @@ impl Registry {
         callback: impl Callback<Outcome>,
         make: impl FnOnce() -> Result<Socket>,
     ) -> Result<Id> {
-        let state = ListenerState {
-            socket: SocketCell::default(),
-            offered: Cell::new(None),
-            outcome: Cell::new(Outcome::ok()),
-            accepted: Cell::new(0),
-            paused: Cell::new(false),
-            lacking: Cell::new(false),
-            _alive: Alive::new(),
-        };
-        let source = Rc::new(ListenerSource { state, callback });
+        let source = Rc::new(ListenerSource { state: ListenerState::default(), callback });
         self.insert(source.clone(), |id| {
             self.check_sockets()?;
             self.connections.timers.borrow_mut().register(id)?;
@@ -192,7 +184,7 @@ impl ListenerState {
             Ok(socket) => {
                 self.accepted.set(self.accepted.get() + 1);
                 self.offered.set(Some(socket));
-                self.outcome.set(Outcome::ok());
+                self.outcome.set(Outcome::default());
                 self.lacks_nothing(to, id);
                 true
             }

@@ -26,7 +26,7 @@ struct SignalSource<C> {
 impl Registry {
     pub(crate) fn signal_add(&self, signum: i32, callback: impl Callback<Arrival>) -> Result<Id> {
         let listener = self.connections.listener.get_or_init(|| Listener::new(self.shared.waker.clone()));
-        let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::new() };
+        let source = SignalSource { signum, count: Cell::new(0), callback, _alive: Alive::default() };
         self.insert(Rc::new(source), |id| {
             if self.connections.signals.borrow().iter().any(|(watched, _)| *watched == signum) {
                 let text = format!("signal {signum} is watched already: close that source first");

@@ -188,7 +188,7 @@ impl<C: Told> Source for StreamSource<C> {
             Some(Telling::End) => tell(StreamEvent::End),
             Some(Telling::Water { high: true, queued }) => tell(StreamEvent::High(queued)),
             Some(Telling::Water { high: false, queued }) => tell(StreamEvent::Low(queued)),
-            Some(Telling::Written(written, true)) => written.tell(Outcome::ok()),
+            Some(Telling::Written(written, true)) => written.tell(Outcome::default()),
             Some(Telling::Written(written, false)) => {
                 written.tell(self.state.failure.get().unwrap_or(Outcome::closed()));
             }

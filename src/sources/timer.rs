@@ -14,6 +14,7 @@ use crate::core::registered::source::{Callback, Connections, Event, Kind, Lent, 
 use crate::error::Result;
 use crate::id::Id;
 
+#[derive(Default)]
 struct TimerState {
     /// `FOREVER`: not armed.
     deadline: Cell<u64>,
@@ -32,13 +33,8 @@ struct TimerSource<C> {
 
 impl Registry {
     pub(crate) fn timer_add(&self, delay: u64, period: u64, callback: impl Callback<u64>) -> Result<Id> {
-        let state = TimerState {
-            deadline: Cell::new(FOREVER),
-            period: Cell::new(period),
-            arming: Cell::new(0),
-            expirations: Cell::new(0),
-            _alive: Alive::new(),
-        };
+        let state =
+            TimerState { deadline: Cell::new(FOREVER), period: Cell::new(period), ..TimerState::default() };
         let source = Rc::new(TimerSource { state, callback });
         self.insert(source.clone(), |id| {
             self.connections.timers.borrow_mut().register(id)?;

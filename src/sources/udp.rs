@@ -52,6 +52,7 @@ pub struct UdpInfo {
     pub received: u64,
 }
 
+#[derive(Default)]
 struct UdpState {
     socket: SocketCell,
     v6: Cell<bool>,
@@ -85,15 +86,7 @@ impl Registry {
         callback: impl for<'a> Callback<UdpEvent<'a>>,
         make: impl FnOnce() -> Result<Socket>,
     ) -> Result<Id> {
-        let state = UdpState {
-            socket: SocketCell::default(),
-            v6: Cell::new(false),
-            telling: Cell::new(None),
-            sent: Cell::new(0),
-            received: Cell::new(0),
-            _alive: Alive::new(),
-        };
-        let source = Rc::new(UdpSource { state, callback });
+        let source = Rc::new(UdpSource { state: UdpState::default(), callback });
         self.insert(source.clone(), |id| {
             self.check_sockets()?;
             let state = &source.state;

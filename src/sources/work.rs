@@ -59,7 +59,7 @@ impl Registry {
     pub(crate) fn work_add(&self, body: Body, finish: impl Finish) -> Result<Id> {
         let stage = Arc::new(Mutex::new(Stage::Waiting(body)));
         let source =
-            WorkSource { stage: stage.clone(), cancelled: Cell::new(None), finish, _alive: Alive::new() };
+            WorkSource { stage: stage.clone(), cancelled: Cell::new(None), finish, _alive: Alive::default() };
         self.insert(Rc::new(source), |id| self.start_work(stage, id))
     }
 

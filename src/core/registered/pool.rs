@@ -58,7 +58,7 @@ impl Pool {
 
     fn start_thread(&self) -> io::Result<()> {
         let (waiting, busy) = (self.waiting.clone(), self.busy.clone());
-        let alive = live::Alive::<{ live::THREADS }>::new();
+        let alive = live::Alive::<{ live::THREADS }>::default();
         let thread = sys::spawn("asyncguest-work", move || {
             for task in waiting.iter() {
                 // A job's panic is its own; it must not take the thread from the others.

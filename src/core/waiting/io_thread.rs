@@ -27,7 +27,7 @@ impl IoThread {
     pub(crate) fn start(shared: Arc<Shared>) -> io::Result<Option<IoThread>> {
         let Some(name) = shared.drive.thread() else { return Ok(None) };
         let (running, over) = bounded::<()>(0);
-        let alive = live::Alive::<{ live::THREADS }>::new();
+        let alive = live::Alive::<{ live::THREADS }>::default();
         let thread = sys::spawn(name, move || {
             shared.drive.run_thread(&shared);
             drop((alive, shared, running));

@@ -197,7 +197,7 @@ impl Shared {
                 alarm_at: AtomicU64::new(FOREVER),
                 changes: AtomicU32::new(0),
             }),
-            _alive: live::Alive::new(),
+            _alive: live::Alive::default(),
         })
     }
 

@@ -9,7 +9,7 @@ use crate::error::Status;
 use crate::sys::LentBytes;
 
 /// How a write, a connection or a whole stream has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// `OK`, or why not.
     pub status: Status,
@@ -19,11 +19,6 @@ pub struct Outcome {
 
 impl Outcome {
     // No constants: cbindgen would put them into the C header.
-    /// All has gone well.
-    pub(crate) const fn ok() -> Outcome {
-        Outcome { status: Status::OK, os_error: 0 }
-    }
-
     /// The stream or the guest was closed first.
     pub(crate) const fn closed() -> Outcome {
         Outcome { status: Status::CLOSED, os_error: 0 }
@@ -289,7 +284,7 @@ mod tests {
         assert_eq!((lengths(&outbox), outbox.sent()), (vec![3, 6], 9));
         while let Some((ended, whole)) = outbox.take_ended() {
             assert!(whole);
-            ended.tell(Outcome::ok());
+            ended.tell(Outcome::default());
         }
         assert_eq!(*told.borrow(), [(1, Status::OK), (2, Status::OK)]);
         drop(outbox);

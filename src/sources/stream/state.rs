@@ -21,10 +21,12 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::sys::{Address, Interest, Readiness, Socket, SocketOption, ERROR, HANGUP, READABLE, WRITABLE};
 
+#[derive(Default)]
 pub(super) enum Phase {
     /// Its timer is registered.
     Connecting(Box<Connecting>),
     Open(Socket),
+    #[default]
     Over,
 }
 
@@ -42,6 +44,7 @@ pub(super) enum Telling {
     Closed(Outcome),
 }
 
+#[derive(Default)]
 pub(in crate::sources) struct StreamState {
     pub(super) phase: RefCell<Phase>,
     pub(super) outbox: RefCell<Outbox>,
@@ -85,26 +88,13 @@ fn limit(bytes: u64) -> u32 {
 impl StreamState {
     pub(super) fn new(options: StreamOptions) -> StreamState {
         StreamState {
-            phase: RefCell::new(Phase::Over),
             outbox: RefCell::new(Outbox::new(options.high_water, options.low_water)),
-            telling: Cell::new(None),
             reads: options.reads,
             no_delay: options.no_delay,
             keep_alive: options.keep_alive,
             read_ahead: if options.reads { limit(options.read_ahead) } else { 0 },
-            interest: Cell::new(0),
-            received: Cell::new(0),
-            failure: Cell::new(None),
             paused: Cell::new(options.paused),
-            opened: Cell::new(false),
-            read_all: Cell::new(false),
-            ending: Cell::new(false),
-            ended: Cell::new(false),
-            closing: Cell::new(false),
-            over: Cell::new(false),
-            in_call: Cell::new(false),
-            scheduled: Cell::new(false),
-            _alive: Alive::new(),
+            ..StreamState::default()
         }
     }
 
@@ -231,7 +221,7 @@ impl StreamState {
         if self.is_over() {
             self.leave(to, id);
             self.over.set(true);
-            return Some(Telling::Closed(self.failure.get().unwrap_or(Outcome::ok())));
+            return Some(Telling::Closed(self.failure.get().unwrap_or_default()));
         }
         None
     }
