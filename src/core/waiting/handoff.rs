@@ -50,6 +50,7 @@ struct InProgress {
     waiting: bool,
 }
 
+#[derive(Default)]
 struct State {
     /// The outstanding token, 0 for none.
     token: u64,
@@ -134,18 +135,10 @@ impl HandOff {
     /// The latch is taken for armed: who starts the I/O thread arms it.
     pub(crate) fn new(serial: u64, pauses: Pauses) -> HandOff {
         let state = State {
-            token: 0,
             last: (serial & 0xff_ffff) << 40,
-            posted_at: 0,
-            waits_since: 0,
-            repost_at: 0,
-            pause: 0,
-            failing: false,
-            stalled: false,
             in_progress: Vec::with_capacity(8),
             armed: Some(0),
-            looks_at: None,
-            closed: false,
+            ..State::default()
         };
         HandOff { state: Mutex::new(state), pauses }
     }

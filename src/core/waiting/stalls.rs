@@ -21,6 +21,7 @@ struct InProgress {
     waiting: bool,
 }
 
+#[derive(Default)]
 struct State {
     /// Since when the fd is known to be readable without a delivery having begun.
     readable_since: Option<u64>,
@@ -55,15 +56,7 @@ pub(crate) struct Stalls {
 impl Stalls {
     /// The latch is taken for armed: the watching thread arms it when it starts.
     pub(crate) fn new(stall_after: u64) -> Stalls {
-        let state = State {
-            readable_since: None,
-            reported: false,
-            asking: false,
-            in_progress: Vec::with_capacity(8),
-            begun: false,
-            armed: true,
-            scheduled: false,
-        };
+        let state = State { in_progress: Vec::with_capacity(8), armed: true, ..State::default() };
         Stalls { stall_after, state: Mutex::new(state) }
     }
 
