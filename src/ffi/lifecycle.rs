@@ -66,8 +66,7 @@ pub unsafe extern "C" fn guest_adopt(g: *mut ForeignGuest) -> GuestStatus {
 ///
 /// Callbacks run inside this call. They may call any function of the guest, run a nested main loop,
 /// cancel the guest or free it; they may throw a C++ exception, which passes through, and the rest
-/// of the batch is delivered later. The idea of finishing what is ready before the host sleeps is
-/// Trio's; that of the budget is ours.
+/// of the batch is delivered later.
 ///
 /// Errors: GUEST_ESTALE (an old or doubled token: harmless), GUEST_EINLINE (called inside `post`:
 /// harmless, the token comes again), GUEST_ETHREAD, GUEST_ECLOSED (the guest has ended),
