@@ -19,6 +19,8 @@
  *   - What starts a guest, registers, changes or posts may also return GUEST_ENOMEM, when memory has
  *     run out; as with every failure nothing has changed, and the guest goes on.
  *   - Outputs come last, end in _out, and are written only on success.
+ *   - A struct that begins with struct_size: set that to its sizeof before the call. Of an output a
+ *     smaller, older struct gets the fields that it has, and of a larger, newer one the rest stays.
  *   - Time is uint64_t nanoseconds of the monotonic clock. Nothing happens early.
  *   - fds are borrowed: close the source first, then the fd. (Those that are adopted belong to the library.)
  *   - Any function of class host may be called from anywhere on the host thread: in a callback, in
@@ -923,11 +925,7 @@ guest_status_t guest_state(const struct guest_t *g,
                            uint32_t *state_out);
 
 /**
- * Counters and histograms. Thread: any.
- *
- * `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has,
- * and of a larger, newer one the rest stays as it was. The figures are read one by one while the
- * guest goes on.
+ * Counters and histograms, read one by one while the guest goes on. Thread: any.
  *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
  */
@@ -1045,8 +1043,6 @@ guest_status_t guest_listener_resume(struct guest_t *g,
 
 /**
  * Where a listener listens, its socket, and how many connections it has offered. Thread: host.
- *
- * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
  *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no listener), GUEST_ETHREAD, GUEST_EFORKED.
  */
@@ -1439,8 +1435,6 @@ guest_status_t guest_stream_close(struct guest_t *g,
 /**
  * The names, the socket and the counters of a stream. Thread: host.
  *
- * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
- *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
@@ -1563,8 +1557,6 @@ guest_status_t guest_udp_send(struct guest_t *g,
 /**
  * Where a UDP socket is bound, its fd, and its counters. Thread: host.
  *
- * `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
- *
  * Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no UDP socket), GUEST_ETHREAD, GUEST_EFORKED.
  */
 GUEST_API
@@ -1584,7 +1576,6 @@ const char *guest_version_string(void);
  * Counts what of this library is alive in the process; all zero when everything is freed: a leak
  * check for tests. Thread: any.
  *
- * `live_out`: set its `struct_size` first.
  * Errors: GUEST_ENULL, GUEST_ESIZE.
  */
 GUEST_API

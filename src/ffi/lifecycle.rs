@@ -191,11 +191,7 @@ pub unsafe extern "C" fn guest_state(g: *const ForeignGuest, state_out: *mut u32
     })
 }
 
-/// Counters and histograms. Thread: any.
-///
-/// `stats_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has,
-/// and of a larger, newer one the rest stays as it was. The figures are read one by one while the
-/// guest goes on.
+/// Counters and histograms, read one by one while the guest goes on. Thread: any.
 ///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_EFORKED.
 #[no_mangle]

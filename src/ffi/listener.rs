@@ -110,8 +110,6 @@ pub unsafe extern "C" fn guest_listener_resume(g: *mut ForeignGuest, id: u64) ->
 
 /// Where a listener listens, its socket, and how many connections it has offered. Thread: host.
 ///
-/// `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
-///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no listener), GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_listener_info(

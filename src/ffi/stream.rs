@@ -232,8 +232,6 @@ pub unsafe extern "C" fn guest_stream_close(g: *mut ForeignGuest, id: u64) -> Gu
 
 /// The names, the socket and the counters of a stream. Thread: host.
 ///
-/// `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
-///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no stream), GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_stream_info(

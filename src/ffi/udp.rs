@@ -85,8 +85,6 @@ pub unsafe extern "C" fn guest_udp_send(
 
 /// Where a UDP socket is bound, its fd, and its counters. Thread: host.
 ///
-/// `info_out`: set its `struct_size` first; a smaller, older struct gets the fields that it has.
-///
 /// Errors: GUEST_ENULL, GUEST_ESIZE, GUEST_ESTALE (also for an id that is no UDP socket), GUEST_ETHREAD, GUEST_EFORKED.
 #[no_mangle]
 pub unsafe extern "C" fn guest_udp_info(

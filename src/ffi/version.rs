@@ -28,7 +28,6 @@ pub extern "C" fn guest_version_string() -> *const c_char {
 /// Counts what of this library is alive in the process; all zero when everything is freed: a leak
 /// check for tests. Thread: any.
 ///
-/// `live_out`: set its `struct_size` first.
 /// Errors: GUEST_ENULL, GUEST_ESIZE.
 #[no_mangle]
 pub unsafe extern "C" fn guest_live(live_out: *mut GuestLive) -> GuestStatus {
