@@ -21,8 +21,6 @@ Parts = dict[str, str | None]
 
 @dataclass(frozen=True)
 class About:
-    """The facts."""
-
     #: This package.
     version: str
     #: The tags of the wheel that it was installed from; none: it runs out of a folder of sources.
@@ -33,7 +31,6 @@ class About:
     hosts: dict[str, Parts]
 
     def lines(self) -> list[str]:
-        """To be read."""
         source = f"the wheel {', '.join(self.wheel)}" if self.wheel else "a folder of sources"
         installed = {label: parts for label, parts in self.hosts.items() if parts}
         absent = [label for label in self.hosts if label not in installed]
@@ -47,7 +44,6 @@ class About:
 
 
 def about() -> About:
-    """Looks."""
     return About(
         __version__,
         _wheel(),

@@ -23,8 +23,6 @@ _MAY_FAIL = 8
 
 
 class BaseRun:
-    """The record of one run."""
-
     def __init__(self, host: Host, name: str | None) -> None:
         self.host = host
         self.name = name

@@ -60,7 +60,6 @@ class Carrier(EventLoop):
         return task
 
     def set_debug(self, enabled: bool) -> None:
-        """Both loops'."""
         super().set_debug(enabled)
         self.carried.set_debug(enabled)
 

@@ -49,7 +49,6 @@ class CPythonLoop(LoopCore, AsyncioLoop):  # what LoopCore has replaces asyncio'
         self._thread_id = thread_id
 
     def release(self) -> None:
-        """The opposite of `claim`."""
         self._stopping = False
         self._thread_id = None
 

@@ -133,7 +133,6 @@ class BaseDeliveries:
             self.is_watched = True
 
     def unwatch(self) -> None:
-        """The opposite."""
         if self.is_watched:
             self.is_watched = False
             self._run.host.unwatch(self._reactor.fd)

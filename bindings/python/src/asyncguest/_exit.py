@@ -34,7 +34,6 @@ def alive() -> list[BaseRun]:
 
 
 def alive_here() -> list[BaseRun]:
-    """Those of this thread."""
     here = threading.get_ident()  # which may have been that of a thread that has ended
     return [run for run in alive() if run.host_thread == here and not run.is_orphaned]
 

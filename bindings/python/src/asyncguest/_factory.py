@@ -15,14 +15,6 @@ from ._errors import GuestError
 from ._host import Host
 from ._loop import EventLoop
 
-if sys.platform == "win32":
-    from ._carrier import carried_by
-else:
-
-    def carried_by(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
-        """None needs it."""
-        return loop
-
 
 def make_coroutine(
     async_fn: Callable[..., Any], args: tuple[Any, ...], context: Context | None
@@ -62,7 +54,11 @@ def make_task(
 def make_loop(factory: Callable[[], asyncio.AbstractEventLoop], host: Host, **options: Any) -> EventLoop:
     """The loop for a run, fresh and driven as `options` say. One that cannot serve is closed and refused."""
     with _options.new_loops_get(repost_after=host.repost_after, **options):
-        loop = carried_by(factory())
+        loop = factory()
+        if sys.platform == "win32":
+            from ._carrier import carried_by
+
+            loop = carried_by(loop)
     try:
         if not isinstance(loop, EventLoop):
             raise TypeError(

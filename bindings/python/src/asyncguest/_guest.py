@@ -1,11 +1,13 @@
 """The handle of a run: what a program holds of it, and is told of a host that is stuck.
 
-Owns: nothing; the run itself is in `_hosted.py`. Host thread only, except where a method says otherwise.
+Owns: nothing; the run itself is in `_hosted.py`. Host thread only, except where a method says otherwise. The report of a
+stall is made on a thread of the library, which holds the interpreter lock for that time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -19,8 +21,9 @@ from ._factory import make_coroutine, make_task
 from ._host import Host, adapter_of
 from ._hosted import DoneCallback, HostedRun
 from ._loop import EventLoop
+from ._native import STALL_DELIVERING
+from ._reports import log
 from ._resident import State
-from ._stall import report_stall
 from ._stats import GuestStats
 
 Ts = TypeVarTuple("Ts")
@@ -85,7 +88,7 @@ class Guest(BaseGuest[HostedRun]):
             leave_wakeup_fd=host_uses_signal_set_wakeup_fd or adapter.uses_wakeup_fd,
         )
         if stall_after is not None:
-            self.record.on_stall = partial(report_stall, self.record, StallReport, on_stall)
+            self.record.on_stall = partial(_report_stall, self.record, on_stall)
 
     # ---- what users ask
 
@@ -204,3 +207,17 @@ class StallReport:
         where = "a callback of the guest does not return" if self.in_guest else "the host's loop does not run"
         lines = "".join(self.stack.format())
         return f"{self.guest!r}: stuck for {self.seconds:.3f} s, {where}. The host thread is at:\n{lines}"
+
+
+def _report_stall(run: HostedRun, on_stall: Callable[[StallReport], object] | None, kind: int, seconds: float) -> None:
+    """The library has noticed. Must not raise."""
+    frame = sys._current_frames().get(run.host_thread)
+    stack = traceback.StackSummary() if frame is None else traceback.extract_stack(frame)
+    report = StallReport(run.guest, seconds, kind == STALL_DELIVERING, stack)
+    if on_stall is None:
+        log.warning("%s", report)
+        return
+    try:
+        on_stall(report)
+    except BaseException:
+        log.exception("on_stall failed")

@@ -66,7 +66,6 @@ class HostedRun(Run):
 
     @property
     def event_loop(self) -> EventLoop:
-        """See `Guest.loop`."""
         if self.deliveries is None:
             raise GuestClosed("the guest has no loop yet: call start(async_fn) first")
         return self.deliveries.loop
@@ -74,7 +73,7 @@ class HostedRun(Run):
     def in_charge(self, what: str) -> Deliveries:
         """The deliveries, for a call that needs a live run on its own thread."""
         if self.forked:
-            check_not_forked(self, what)
+            check_not_forked(self.guest, what)
         if self.deliveries is None or self.state in ("new", "ended"):
             raise GuestClosed(f"{what}() needs a run in progress; this guest is {self.state}")
         if threading.get_ident() != self.host_thread:
@@ -105,7 +104,6 @@ class HostedRun(Run):
         return deliveries.inside()
 
     def stats(self) -> GuestStats:
-        """See `Guest.stats`."""
         if self._last_stats is not None:
             return self._last_stats
         try:

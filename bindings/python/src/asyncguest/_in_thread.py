@@ -69,8 +69,6 @@ async def in_thread(
 
 
 class _Worker:
-    """One call."""
-
     def __init__(self, on_progress: Callable[..., object] | None, every: float) -> None:
         self.loop = asyncio.get_running_loop()
         #: What `on_progress` has raised.
@@ -100,7 +98,6 @@ class _Worker:
             raise RuntimeError("fn has raised StopIteration") from error
 
     def report(self, *progress: Any) -> None:
-        """See `Report`."""
         with self._lock:
             if self._is_stopped:
                 raise asyncio.CancelledError("the task that waits for this thread was cancelled")

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 
 class Recipe(NamedTuple):
-    """A row of the table."""
-
     label: str
     #: The module in `sys.modules` that shows that the program has imported it.
     shown_by: str

@@ -12,17 +12,13 @@ from ._errors import GuestClosed
 State: TypeAlias = Literal["new", "running", "ending", "ended"]
 
 
-class Forks(Protocol):
-    """What may be left to the parent process."""
+class Resident(Protocol):
+    """What `Host.attached` is given: the handle of a run, a `Guest` or an `asyncguest.guests.trio.TrioGuest`."""
 
     @property
     def forked(self) -> bool:
         """This process is a fork of the one that started the run: the run is the parent's."""
         ...
-
-
-class Resident(Forks, Protocol):
-    """What `Host.attached` is given: the handle of a run, a `Guest` or an `asyncguest.guests.trio.TrioGuest`."""
 
     @property
     def host_thread(self) -> int:
@@ -48,7 +44,7 @@ class Resident(Forks, Protocol):
         ...
 
 
-def check_not_forked(run: Forks, what: str) -> None:
+def check_not_forked(run: Resident, what: str) -> None:
     """Raises GuestClosed in the child of a fork."""
     if run.forked:
         raise GuestClosed(f"{what}(): this process is a fork; the run lives in its parent")

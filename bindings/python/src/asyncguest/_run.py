@@ -21,8 +21,6 @@ from ._host import Host
 
 
 class Run(BaseRun):
-    """The record of one run of asyncio."""
-
     def __init__(self, host: Host, name: str | None) -> None:
         super().__init__(host, name)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -45,7 +43,6 @@ class Run(BaseRun):
 
     @property
     def is_cancelling(self) -> bool:
-        """The main task was cancelled and has not ended yet."""
         task = self.task
         if task is None or task.done():
             return False
@@ -64,7 +61,6 @@ class Run(BaseRun):
         raise NotImplementedError
 
     def cancel(self, msg: str | None = None) -> bool:
-        """See `Guest.cancel`."""
         task, loop = self.task, self.loop
         if loop is None or self.state == "ended" or (task is not None and task.done()):
             return False

@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from ._compat import running_loop, set_running_loop
-from ._host import Host
+
+if TYPE_CHECKING:
+    from ._host import Host
 
 _here = threading.local()
 

@@ -66,8 +66,8 @@ class Scope:
             raise SourceGone(self._ended)
         task = self.guest.start_soon(async_fn, *args, name=name)
         try:
-            if has_succeeded(task):
-                return task
+            if task.done() and not task.cancelled() and task.exception() is None:
+                return task  # nobody need be told of its end later
             self._tasks.add(task)
             task.add_done_callback(self._done)
             if self._ended:
@@ -131,11 +131,6 @@ def _weakly(method: Callable[[], T], otherwise: T) -> Callable[[], T]:
         return otherwise if alive is None else alive()
 
     return call
-
-
-def has_succeeded(task: asyncio.Task[Any]) -> bool:
-    """It has, already in its first step: nobody need be told of its end later."""
-    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def report(task: asyncio.Task[Any]) -> None:

@@ -25,16 +25,7 @@ from ._system import HANDLERS_CHAIN, restart_calls
 from ._wakeup_fd import on_main_thread
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from ._cpython_loop import CPythonLoop
-
-    class Interrupted(Protocol):
-        """What Ctrl-C is for: a run."""
-
-        interrupted_count: int
-
-        def cancel(self) -> bool: ...
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:
@@ -70,7 +61,6 @@ class SignalHandlers:
         self._handles: dict[int, asyncio.Handle] = {}
 
     def add(self, sig: int, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-        """See `EventLoop.add_signal_handler`."""
         if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
         _check_signal(sig)
@@ -126,7 +116,6 @@ class SignalHandlers:
             signal.signal(sig, on_sigint if _ending else signal.default_int_handler)
 
     def remove(self, sig: int) -> bool:
-        """See `EventLoop.remove_signal_handler`."""
         _check_signal(sig)
         handle = self._handles.pop(sig, None)
         if handle is None:
@@ -163,7 +152,6 @@ class SignalHandlers:
             self.arrived(signum, 1)
 
     def arrived(self, signum: int, count: int) -> None:
-        """A watched signal has come `count` times."""
         handle = self._handles.get(signum)
         if handle is not None:
             for _ in range(count):
@@ -273,7 +261,7 @@ class CtrlC:
     Taken only on the main thread and only if Python's default handler is in place: whoever has set another wants it.
     """
 
-    def __init__(self, run: Interrupted) -> None:
+    def __init__(self, run: Any) -> None:
         self._run = run
         self._reactor: Reactor | None = None
 
@@ -299,7 +287,6 @@ class CtrlC:
             self._reactor.watch_signal(signal.SIGINT)
 
     def leave(self, reactor: Reactor) -> None:
-        """Gives it back."""
         if self in _interruptible:
             reactor.unwatch_signal(signal.SIGINT)
             self.forget()
@@ -314,7 +301,7 @@ class CtrlC:
     def interrupt(self) -> bool:
         """Ctrl-C has come. Returns whether the run ends by it; False for a second time."""
         self._run.interrupted_count += 1
-        return self._run.interrupted_count == 1 and self._run.cancel()
+        return self._run.interrupted_count == 1 and bool(self._run.cancel())
 
     def insist(self) -> None:
         """Ctrl-C has come again, at a moment when nothing can be raised."""

@@ -69,7 +69,9 @@ class _Slot:
         self._scope = scope
         guest = getattr(running_loop(), "guest", None) if scope is None else scope.guest
         #: Of the guest that it belongs to.
-        self._run: Callable[[], HostedRun | None] = weakref.ref(guest.record) if isinstance(guest, Guest) else _none
+        self._run: Callable[[], HostedRun | None] = (
+            weakref.ref(guest.record) if isinstance(guest, Guest) else lambda: None
+        )
         #: How many calls run, also those in their first step.
         self._running = 0
         self._task: asyncio.Task[Any] | None = None
@@ -170,10 +172,6 @@ def _check_thread(run: HostedRun) -> None:
             "a slot was called on another thread than its guest's: connect it so that the toolkit calls it there "
             "(Qt.QueuedConnection to an object of that thread), or use guest.loop.call_soon_threadsafe(slot)"
         )
-
-
-def _none() -> None:
-    """For one that belongs to no guest."""
 
 
 def _weakly(function: AsyncFunction) -> weakref.WeakMethod[AsyncFunction] | None:

@@ -23,8 +23,6 @@ GROUP = "asyncguest.hosts"
 
 
 class Toolkit(NamedTuple):
-    """A row of the table."""
-
     label: str
     #: Any of these in `sys.modules` shows that the program has imported it. None needed: it is part of the system.
     shown_by: tuple[str, ...]
@@ -41,7 +39,6 @@ class Toolkit(NamedTuple):
 
     @property
     def is_shown(self) -> bool:
-        """The program has imported it."""
         return not self.shown_by or any(map(is_imported, self.shown_by))
 
 

@@ -124,18 +124,11 @@ class TransportHooks:
 
     __slots__ = ()
 
-    def _make_datagram_transport(
-        self: Any,
-        sock: socket.socket,
-        protocol: asyncio.DatagramProtocol,
-        address: Any = None,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Any:
+    def _make_datagram_transport(self: Any, sock: socket.socket, *args: Any, **options: Any) -> Any:
         if self.read_buffer is not None and type(sock) is socket.socket and sock.family in _FAMILIES:
             self._ensure_fd_no_transport(sock)
-            return DatagramTransport(self, sock, protocol, address, waiter, extra)
-        return super()._make_datagram_transport(sock, protocol, address, waiter, extra)  # type: ignore[misc]
+            return DatagramTransport(self, sock, *args, **options)
+        return super()._make_datagram_transport(sock, *args, **options)  # type: ignore[misc]
 
     def _make_read_pipe_transport(self: Any, *args: Any) -> Any:
         if self.read_buffer is not None:

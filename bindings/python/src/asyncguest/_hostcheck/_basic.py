@@ -13,13 +13,15 @@ from collections.abc import Callable
 from ._check_run import QUEUE_IT, CheckRun, Run
 
 
+async def sleep() -> None:
+    """Until it is cancelled."""
+    await asyncio.get_running_loop().create_future()
+
+
 def post(check: CheckRun) -> None:
     """Jobs from another thread, from the host thread and before the loop runs."""
     order: list[int] = []
     early = threading.Event()
-
-    async def main() -> None:
-        await asyncio.get_running_loop().create_future()
 
     def work() -> None:
         in_time = early.wait(check.timeout / 3)
@@ -72,7 +74,7 @@ def post(check: CheckRun) -> None:
         inside = False
 
     def begin() -> None:
-        runs.append(check.start(main))
+        runs.append(check.start(sleep))
         check.host.post(early.set)
         workers.append(check.worker(work))
 
@@ -116,13 +118,10 @@ def watch(check: CheckRun) -> None:
     """Reports of a pipe: while it is readable, not when it is not, and none after `unwatch`."""
     inner, outer = os.pipe()
     again, again_outer = os.pipe()
-    calls = 0
     late = 0
     step: Callable[[], bool]
 
     def ready() -> bool:
-        nonlocal calls
-        calls += 1
         return step()
 
     def first() -> bool:
@@ -193,11 +192,8 @@ def watch(check: CheckRun) -> None:
         due.pop(0)()
         return False
 
-    async def main() -> None:
-        await asyncio.get_running_loop().create_future()
-
     def begin() -> None:
-        runs.append(check.start(main))
+        runs.append(check.start(sleep))
         check.host.watch(inner, ready)
         check.host.watch(again, happen)
 

@@ -61,8 +61,6 @@ def _once(function: Callable[[], object]) -> Callable[[], object]:
 
 
 class CheckRun:
-    """What a check works with."""
-
     def __init__(self, drive: str, timeout: float, answer: Callable[..., None], give_up: Callable[[str], None]) -> None:
         self.drive = drive
         self.timeout = timeout
@@ -81,7 +79,6 @@ class CheckRun:
         self.expect("the harness to be made", "The factory must come back: it must not run the main loop.")
 
     def make(self, factory: Callable[[], Any]) -> None:
-        """Makes the harness."""
         self.harness = Harness.of(factory())
         if not self.harness.inside:
             self._adopt()
@@ -189,7 +186,6 @@ class CheckRun:
             self.adapter.watch(self._poke_fds[0], self._poked)
 
     def _close_poke(self) -> None:
-        """The opposite."""
         if self._poke_fds is not None:
             self.adapter.unwatch(self._poke_fds[0])
             for fd in self._poke_fds:

@@ -16,7 +16,6 @@ _DEADLINE = 3.0
 
 
 async def short() -> None:
-    """A few deliveries."""
     for _ in range(3):
         await asyncio.sleep(0.005)
 
@@ -145,7 +144,6 @@ class Cleaning:
         self.cleaned = False
 
     async def main(self) -> None:
-        """Sleeps until it is cancelled."""
         try:
             await asyncio.get_running_loop().create_future()
         finally:

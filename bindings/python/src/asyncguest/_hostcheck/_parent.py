@@ -62,7 +62,6 @@ class Checking:
         self._child: _Child | None = None
 
     def run(self) -> HostReport:
-        """Does it all."""
         try:
             first = self._ask({"describe": True}, "harness")
             drives, optional = first.get("drives", []), first.get("optional", [])
@@ -174,7 +173,6 @@ class _Child:
         )
 
     def send(self, request: dict[str, Any]) -> None:
-        """A line to the child."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")

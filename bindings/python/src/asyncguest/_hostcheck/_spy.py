@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from .._host import Host, HostAround, Job
 
@@ -19,23 +19,10 @@ WATCHES_WORK = (
 )
 
 
-class Watcher(Protocol):
-    """Who is told: see `CheckRun`."""
-
-    thread: int
-    destroyed: bool
-
-    def wrong(self, what: str, remedy: str) -> None: ...
-
-    def note(self, what: str, remedy: str) -> None: ...
-
-    def failed(self, what: str, remedy: str, error: BaseException) -> None: ...
-
-
 class Spy(HostAround):
-    """Tells the check what the adapter does wrong."""
+    """Tells the check, a `CheckRun`, what the adapter does wrong."""
 
-    def __init__(self, inner: Host, drive: str, check: Watcher) -> None:
+    def __init__(self, inner: Host, drive: str, check: Any) -> None:
         super().__init__(inner)
         self._check = check
         self.watches_fds = drive == "fd"

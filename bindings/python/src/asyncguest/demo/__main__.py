@@ -13,7 +13,6 @@ PROGRAM = "python -m asyncguest.demo"
 
 
 def options() -> argparse.Namespace:
-    """What the user asks for."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="A Tk window that downloads files with asyncio as its guest: all on one thread, with nothing "
@@ -39,13 +38,11 @@ def options() -> argparse.Namespace:
 
 
 def cannot(why: object) -> int:
-    """Says why the demo does not run here; returns the exit status."""
     print(f"{PROGRAM}: {why}", file=sys.stderr)
     return 2
 
 
 def main() -> int:
-    """Runs the demo; returns the exit status."""
     chosen = options()
     try:
         import tkinter

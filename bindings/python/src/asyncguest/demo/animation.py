@@ -44,7 +44,6 @@ class Animation:
         self._paint()
 
     def stop(self) -> None:
-        """No more frames."""
         if self._timer:
             self.canvas.after_cancel(self._timer)
             self._timer = ""

@@ -60,12 +60,10 @@ class Demo:
 
     @property
     def drive(self) -> str:
-        """How the guest waits."""
         return "FD" if self.host.watches_fds else "THREAD"
 
     @property
     def arrived(self) -> int:
-        """Bytes of all downloads so far."""
         return sum(download.arrived for download in self.downloads)
 
     def run(self, script: Callable[[], Coroutine[object, object, None]] | None = None) -> None:
@@ -113,7 +111,6 @@ class Demo:
             task.add_done_callback(self.tasks.discard)
 
     def begin_all(self) -> None:
-        """Starts what does not run."""
         for download in self.downloads:
             self.begin(download)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 CHUNK = 1 << 16
@@ -27,28 +27,6 @@ class Body:
 
     length: int | None
     chunks: AsyncIterator[bytes]
-
-
-class Fetcher(Protocol):
-    """An asynchronous context manager that opens URLs inside its block."""
-
-    name: str
-
-    def open(self, url: str) -> AbstractAsyncContextManager[Body]:
-        """The answer to a GET of `url`. Raises `FetchError` or `OSError`, also while the body is read."""
-        ...
-
-    async def __aenter__(self) -> Fetcher: ...
-
-    async def __aexit__(self, *error: object) -> None: ...
-
-
-def best_fetcher(local: bool) -> Fetcher:
-    """aiohttp if it can be imported, else streams. `local`: only this machine is asked, so that no proxy is."""
-    try:
-        return AiohttpFetcher(local)
-    except ImportError:
-        return StreamsFetcher()
 
 
 class AiohttpFetcher:
@@ -115,7 +93,6 @@ class StreamsFetcher:
 
     @staticmethod
     async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connects and asks."""
         try:
             parts = urlsplit(url)
             host, tls = parts.hostname, parts.scheme == "https"
@@ -150,3 +127,16 @@ class StreamsFetcher:
     async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         while chunk := await reader.read(CHUNK):
             yield chunk
+
+
+#: An asynchronous context manager that opens URLs inside its block: `open(url)` is the answer to a GET, and raises `FetchError` or
+#: `OSError`, also while the body is read.
+Fetcher: TypeAlias = AiohttpFetcher | StreamsFetcher
+
+
+def best_fetcher(local: bool) -> Fetcher:
+    """aiohttp if it can be imported, else streams. `local`: only this machine is asked, so that no proxy is."""
+    try:
+        return AiohttpFetcher(local)
+    except ImportError:
+        return StreamsFetcher()

@@ -37,8 +37,6 @@ class Sample(NamedTuple):
 
 
 class Meter:
-    """The figures of one guest."""
-
     def __init__(self, guest: asyncguest.Guest) -> None:
         self._guest = guest
         self.samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
@@ -65,7 +63,6 @@ class Meter:
         self._host_late.append(late)
 
     def sample(self) -> None:
-        """Takes a sample of the time since the last one."""
         if self._guest.state == "new":
             return
         now, stats = monotonic(), self._guest.stats()

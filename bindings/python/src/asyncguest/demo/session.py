@@ -35,7 +35,6 @@ class Session:
         self.problems: list[str] = []
 
     async def run(self) -> None:
-        """From the first click to the last."""
         began = asyncio.get_running_loop().time()
         mapped, gone = self._listen()
         await self._until(began, OPEN)

@@ -66,7 +66,6 @@ def apply(root: tkinter.Tk) -> None:
 
 
 def button(style: ttk.Style, name: str, back: str, ink: str, over: str, pressed: str) -> None:
-    """A flat button."""
     edge = LINE if back == CARD else back
     style.configure(
         name, background=back, foreground=ink, bordercolor=edge, lightcolor=back, darkcolor=back, padding=(12, 4)

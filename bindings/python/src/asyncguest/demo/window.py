@@ -82,7 +82,6 @@ class Window:
         return head
 
     def show(self, downloads: Sequence[Download]) -> None:
-        """Adds rows for these downloads."""
         for download in downloads:
             self.rows.append(Row(self._card, len(self.rows), download, self._again))
 
@@ -102,7 +101,6 @@ class Window:
         self._timers.clear()
 
     def say(self, status: str) -> None:
-        """The line at the bottom."""
         self.status.configure(text=status)
 
     def _every(self, pause: int, paint: Callable[[], None]) -> None:

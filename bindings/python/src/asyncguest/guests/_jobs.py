@@ -27,8 +27,6 @@ _READABLE = 1
 
 
 class Jobs:
-    """Those of one run."""
-
     def __init__(self, reactor: Reactor) -> None:
         self.reactor = reactor
         #: How many deliveries are on the stack.
@@ -60,7 +58,6 @@ class Jobs:
         self._readers[fd] = (self.reactor.watch(fd, _READABLE), partial(callback, *args))
 
     def remove_reader(self, fd: int) -> None:
-        """The opposite."""
         watch, _ = self._readers.pop(fd)
         self.reactor.unwatch(watch)
 

@@ -52,7 +52,6 @@ class GioTask(asyncio.Task[Any]):
 
     @classmethod
     def make(cls, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> GioTask:
-        """A task factory."""
         return cls(coroutine, loop=loop, **options)
 
     def cancel(self, msg: Any | None = None) -> bool:

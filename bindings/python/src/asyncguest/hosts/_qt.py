@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -80,7 +80,6 @@ class FdNotifier:
             self._notifier.setEnabled(False)
 
     def close(self) -> None:
-        """After `off`."""
         self._closed = True
         if not self._depth:
             self._delete()
@@ -150,10 +149,6 @@ def binding_of(app: Any) -> Binding:
     raise GuestError(f"no Qt binding is imported: import one of {', '.join(BINDINGS)} and make a QApplication first")
 
 
-@contextmanager
-def if_it_lives() -> Iterator[None]:
+def if_it_lives() -> suppress:
     """For the last steps: when an application is deleted, its binding deletes other objects with it."""
-    try:
-        yield
-    except RuntimeError:
-        pass  # the Python object has no Qt object any more
+    return suppress(RuntimeError)  # the Python object has no Qt object any more

@@ -83,18 +83,15 @@ class SocketNotifier:
             self._tk.call("fileevent", self._channel, "readable", "")
 
     def notify(self) -> None:
-        """Any thread, until `close`."""
         try:
             self._socket.send(b"\0")
         except BlockingIOError:
             pass  # it is full of them
 
     def taken(self) -> None:
-        """What it was notified of is being done."""
         self._tk.call("read", self._channel)
 
     def close(self) -> None:
-        """Closes the connection."""
         self._socket.close()
         for channel in (self._channel, self._server):
             if channel:

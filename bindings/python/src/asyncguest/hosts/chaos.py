@@ -143,12 +143,12 @@ class ChaosHost(HostAround):
 
     def _choose(self) -> str:
         dice = self._random.random()
-        fault = "late"
-        for kind, share in self._shares:
+        for fault, share in self._shares:
             dice -= share
             if dice < 0:
-                fault = kind
                 break
+        else:
+            fault = "late"
         self._count(fault)
         return fault
 

@@ -74,7 +74,7 @@ class PromptToolkitHost(LoopHost):
             while True:
                 if not waits:
                     break
-                if loop is not None and (_ready(loop) or _timers(loop) != timers):
+                if loop is not None and (getattr(loop, "_ready", False) or _timers(loop) != timers):
                     timers = _timers(loop)
                     loop.call_soon_threadsafe(bool)
                 queue.run_once()
@@ -117,11 +117,6 @@ class PromptToolkitHost(LoopHost):
             loop.call_exception_handler({"message": "a done_callback raised", "exception": sys.exc_info()[1]})
 
 
-def _ready(loop: Any) -> int:
-    """How many callbacks wait in an asyncio loop, by the attribute that prompt_toolkit looks at too."""
-    return len(getattr(loop, "_ready", ()))
-
-
 def _timers(loop: Any) -> int:
-    """How many timers it has."""
+    """How many timers an asyncio loop has, by the attribute that prompt_toolkit looks at too."""
     return len(getattr(loop, "_scheduled", ()))

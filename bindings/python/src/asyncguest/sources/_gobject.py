@@ -21,8 +21,6 @@ def _gtk() -> Any:
 
 
 class GObject(Toolkit):
-    """PyGObject."""
-
     def knows(self, source: Any, name: Any) -> bool:
         gobject = _gobject()
         if not isinstance(source, gobject.Object) or not isinstance(name, str):
@@ -142,11 +140,8 @@ def _is_destroyed(source: Any) -> bool:
     if gtk is None or not isinstance(source, gtk.Widget):
         return False
     window = source.get_root() if _is_4() else source
-    return isinstance(window, gtk.Window) and window not in list(_windows(gtk))
-
-
-def _windows(gtk: Any) -> Any:
-    return gtk.Window.get_toplevels() if _is_4() else gtk.Window.list_toplevels()
+    windows = gtk.Window.get_toplevels() if _is_4() else gtk.Window.list_toplevels()
+    return isinstance(window, gtk.Window) and window not in list(windows)
 
 
 def _is_4() -> bool:

@@ -137,7 +137,6 @@ def parameters(signature: str) -> list[str]:
 
 
 def _binding_of(thing: Any) -> str | None:
-    """The binding of a QObject."""
     return next((binding for binding, core in _cores() if isinstance(thing, core.QObject)), None)
 
 

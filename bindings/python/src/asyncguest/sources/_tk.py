@@ -16,8 +16,6 @@ _numbers = itertools.count(1)
 
 
 class Tk(Toolkit):
-    """tkinter."""
-
     def knows(self, source: Any, name: Any) -> bool:
         if isinstance(source, tkinter.Variable):
             return name in (None, "write", "read", "unset", "array")
@@ -48,7 +46,7 @@ class Tk(Toolkit):
 
         def close() -> None:
             window: Any = alive()
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 if window is not None and window.winfo_exists():
                     window.tk.eval(before) if before else window.destroy()
 
@@ -74,9 +72,9 @@ class Tk(Toolkit):
 
         def close() -> None:
             bindings.end()
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 dialog.destroy()
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 if before is not None and before.winfo_viewable():
                     before.grab_set()
 
@@ -117,7 +115,7 @@ def _trace(variable: tkinter.Variable, mode: Any, receiver: Receiver) -> Disconn
     def end() -> None:
         bindings.end()
         variable = alive()
-        with _if_it_lives():
+        with suppress(tkinter.TclError):
             if variable is not None:
                 variable.trace_remove(mode, name)
 
@@ -163,24 +161,19 @@ class _Bindings:
 
     def end(self) -> None:
         for sequence, command in self._bound:
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 script = str(self._tk.call("bind", self._tag, sequence))
                 others = [line for line in script.split("\n") if f"[{command} " not in line]
                 self._tk.call("bind", self._tag, sequence, "\n".join(others) if any(others) else "")
             root = self._root()
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 if root is not None:
                     root.deletecommand(command)
         self._bound.clear()
         widget = self._widget()
         if widget is not None and self._tag != self._name:
-            with _if_it_lives():
+            with suppress(tkinter.TclError):
                 widget.bindtags(tuple(tag for tag in widget.bindtags() if tag != self._tag))
-
-
-def _if_it_lives() -> suppress:
-    """For the last steps: the widget, or all of Tk, may be gone."""
-    return suppress(tkinter.TclError)
 
 
 TOOLKIT = Tk()

@@ -16,8 +16,6 @@ Disconnect = Callable[[], object]
 
 
 class Toolkit:
-    """One of them."""
-
     def knows(self, source: Any, name: Any) -> bool:
         """Whether it can connect to that."""
         raise NotImplementedError

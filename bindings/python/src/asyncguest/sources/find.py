@@ -16,8 +16,6 @@ from .base import Toolkit
 
 
 class Row(NamedTuple):
-    """A toolkit."""
-
     #: Any of these in `sys.modules` shows that the program has imported it. None needed: it is no toolkit's own.
     shown_by: tuple[str, ...]
     #: The module of this folder.
@@ -37,19 +35,9 @@ ROWS = (
     Row((), "_connectable", "any object with connect(function) and disconnect(function): event(signal)"),
 )
 
-#: What has an end that is told.
-LIVES = "a QObject of Qt, a GObject, a widget of Tk or an EvtHandler of wx"
-#: What `dialog` takes.
-DIALOGS = "a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a tkinter.Toplevel"
-
 #: By the type of a source: the toolkit that has known the last one, and whether it knows all that come without a name. Not a
 #: WeakKeyDictionary: that makes up half of a search. The reference takes the type out.
 _last: dict[int, tuple[Toolkit, bool, weakref.ref[type]]] = {}
-
-
-def known_forms() -> str:
-    """All that `event` takes, for an error."""
-    return "; ".join(row.form for row in ROWS)
 
 
 def toolkits() -> Iterator[Toolkit]:
@@ -75,7 +63,7 @@ def toolkit_of(source: Any, name: Any) -> Toolkit:
             _last[id(kind)] = (toolkit, knows_all, weakref.KeyedRef(kind, _forget, id(kind)))
             return toolkit
     what = f"{source!r}" if name is None else f"{source!r} with {name!r}"
-    raise TypeError(f"nothing can be waited for at {what}. What can: {known_forms()}")
+    raise TypeError(f"nothing can be waited for at {what}. What can: {'; '.join(row.form for row in ROWS)}")
 
 
 def toolkit_of_dialog(dialog: Any) -> Toolkit:
@@ -83,15 +71,18 @@ def toolkit_of_dialog(dialog: Any) -> Toolkit:
     for toolkit in toolkits():
         if toolkit.is_dialog(dialog):
             return toolkit
-    raise TypeError(f"{dialog!r} is no dialog that can be waited for: {DIALOGS} is one")
+    raise TypeError(
+        f"{dialog!r} is no dialog that can be waited for: a QDialog, a Gtk.Dialog or Gtk.NativeDialog, a wx.Dialog or a "
+        "tkinter.Toplevel is one"
+    )
 
 
 def until_destroyed(owner: Any, gone: Callable[[], object]) -> None:
     """Has `gone()` called when `owner` is destroyed; TypeError if it has no end that could be told."""
     if not any(toolkit.until_destroyed(owner, gone) for toolkit in toolkits()):
         raise TypeError(
-            f"nobody tells of the end of {owner!r}: a scope can belong to {LIVES}; without an owner, Scope(), it ends by "
-            "its cancel()"
+            f"nobody tells of the end of {owner!r}: a scope can belong to a QObject of Qt, a GObject, a widget of Tk or an "
+            "EvtHandler of wx; without an owner, Scope(), it ends by its cancel()"
         )
 
 
