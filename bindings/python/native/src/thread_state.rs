@@ -28,11 +28,13 @@ impl Drop for Kept {
         }
         // When it is closed, the interpreter frees the state itself.
         let Some(_inside) = Inside::enter() else { return };
-        // SAFETY: the guard is open, so that the interpreter is alive; the state is this thread's own, is not current, and
-        // is released as often as it was ensured.
+        // SAFETY: the guard is open, so that the interpreter is alive; the state is this thread's own, and is not current.
+        // Not by PyGILState_Release: in musl a thread's destructors run when Python's note of the state is gone already.
         unsafe {
             ffi::PyEval_RestoreThread(state);
-            ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);
+            ffi::PyThreadState_Clear(state);
+            ffi::PyEval_SaveThread();
+            ffi::PyThreadState_Delete(state);
         }
     }
 }
