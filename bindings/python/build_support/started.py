@@ -31,4 +31,5 @@ for drive in ("thread", "fd"):
     host.run()
     host.close()
 assert results == ["ping"] * 3, results
-print(f"started with CPython {platform.python_version()} on {platform.machine()}, {platform.libc_ver()[0] or 'musl'}")
+libc = "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
+print(f"started with CPython {platform.python_version()} on {platform.machine()}, {libc}")

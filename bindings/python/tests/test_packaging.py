@@ -127,6 +127,14 @@ def test_the_package_needs_nothing() -> None:
     assert [each for each in needed if "extra ==" not in each] == []
 
 
+def test_the_package_works_in_a_python_without_ssl_and_ctypes() -> None:
+    """What CPython itself can be built without."""
+    absent = ["_bz2", "_ctypes", "_curses", "_hashlib", "_lzma", "_multiprocessing", "_sqlite3", "_ssl", "_tkinter", "zlib"]
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+    program += (PROJECT / "build_support/started.py").read_text().partition('"""\n')[2]
+    subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", program], check=True)
+
+
 def test_the_wheel_has_the_sources_of_python_and_nothing_of_rust() -> None:
     files = {str(file) for file in importlib.metadata.files("asyncguest") or () if file.suffix != ".pyc"}
     tree = subprocess.run(

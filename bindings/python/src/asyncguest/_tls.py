@@ -11,7 +11,7 @@ from asyncio import sslproto
 from typing import Any
 
 _SSLProtocol: Any = sslproto.SSLProtocol
-_AGAIN: Any = sslproto.SSLAgainErrors
+_AGAIN: Any = getattr(sslproto, "SSLAgainErrors", ())  # a Python may have no ssl: then there is no TLS
 
 # By this name, since to look a member of an enumeration up takes longer than to compare it.
 _OPEN = sslproto.SSLProtocolState.WRAPPED
