@@ -8,7 +8,7 @@
 # The tables are printed; build/coverage has the lines one by one: NAME.ran and NAME.missed, "FILE:LINE" each, so that
 # `LC_ALL=C comm -23 before/both.ran after/both.ran` shows what a change of the tests has lost.
 #
-# Needs the LLVM that rustc was made with: `rustup component add llvm-tools`.
+# Needs the LLVM that rustc was made with, llvm-tools, which it has rustup fetch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,8 +39,8 @@ export_of() { # NAME OBJECT...
 
 # An instrumented library has symbols of its own, which tests/tree/exports.rs refuses rightly.
 do_src() {
-    if [ ! -x "$llvm/llvm-cov" ]; then
-        echo "coverage: no llvm-cov in $llvm: run rustup component add llvm-tools" >&2
+    if [ ! -x "$llvm/llvm-cov" ] && ! rustup component add llvm-tools; then
+        echo "coverage: no llvm-cov in $llvm: it comes by rustup component add llvm-tools" >&2
         return 1
     fi
     export RUSTFLAGS="-Cinstrument-coverage -Cllvm-args=-runtime-counter-relocation" CARGO_TARGET_DIR=$root/target/coverage
