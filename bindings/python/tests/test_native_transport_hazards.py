@@ -216,6 +216,19 @@ def test_garbage_is_collected_and_says_that_it_was_not_closed(mode: str) -> None
     assert [ref() for ref in gone] == [None, None]
 
 
+def test_what_nobody_asks_for_takes_no_memory(mode: str) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.loop.set_debug(False)  # in which asyncio asks
+        protocol = Plain(stage, "a")
+        await stage.connect(protocol, tcp=True)
+        had = gc.get_referents(protocol.transport)
+        assert not any(isinstance(it, (dict, tuple)) and it for it in had)
+        assert protocol.transport.get_extra_info("peername")[0] == "127.0.0.1"
+        assert protocol.transport._extra in gc.get_referents(protocol.transport)
+
+    play(scene, mode)
+
+
 def test_other_sockets_keep_asyncios_transport(mode: str) -> None:
     class Derived(socket.socket):
         pass

@@ -333,6 +333,30 @@ async def extra_info(stage: Stage) -> None:
     stage.note(transport.get_extra_info("peername") == peer.getsockname())
 
 
+async def extra_info_afterwards(stage: Stage) -> None:
+    """Nobody has asked before the end."""
+    places = ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET6, ("::1", 0)), (socket.AF_UNIX, b""))
+    for made, (family, address) in enumerate(places, 1):
+        with socket.socket(family) as server:
+            server.bind(address)
+            server.listen()
+            ours, names = socket.socket(family), server.getsockname()
+            ours.connect(names)
+            names = [ours.getsockname(), names]
+            peer, _ = server.accept()
+        stage.sockets.append(peer)
+        ours.setblocking(False)
+        protocol = Plain(stage, "a")
+        transport, _ = await stage.loop.create_connection(lambda protocol=protocol: protocol, sock=ours)
+        stage.transports.append(transport)
+        transport.close()
+        await stage.heard("connection_lost", made)
+        stage.note([transport.get_extra_info(name) for name in ("sockname", "peername")] == names)
+        stage.note(transport.get_extra_info("socket").fileno(), sorted(transport._extra))
+        transport._extra["more"] = 1
+        stage.note(transport.get_extra_info("more"))
+
+
 async def contexts(stage: Stage) -> None:
     """Each callback runs in the context of who asked for it."""
 
@@ -386,6 +410,7 @@ SCENES: dict[str, Callable[[Stage], Any]] = (
             close_the_other,
             switch_inside_data_received,
             extra_info,
+            extra_info_afterwards,
             contexts,
         )
     }

@@ -20,7 +20,7 @@ from ._native import Reactor, ReadBuffer, StreamTransport, TransportHandle
 from ._selector import GuestSelector
 from ._system import TransportHooks
 from ._tls import TLSProtocol
-from ._transport_base import Reads, SelectorTransport, Writes, begin, introduce, passes_for
+from ._transport_base import Reads, SelectorTransport, Writes, begin, passes_for
 
 _SelectorSocketTransport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
 
@@ -45,7 +45,7 @@ class SocketTransport(Reads, Writes, StreamTransport):
         server: Any = None,
         context: Context | None = None,
     ) -> None:
-        introduce(self, loop, sock)
+        loop._transports[self._sock_fd] = self
         if server is not None:
             _join(server, self)
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]

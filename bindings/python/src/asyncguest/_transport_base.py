@@ -5,14 +5,13 @@ Owns: nothing. The loop's own thread only. The private names are those of CPytho
 
 from __future__ import annotations
 
-import socket
-from asyncio import futures, selector_events, trsock
+from asyncio import futures, selector_events
 from contextvars import Context
 from typing import Any, TypeAlias
 
 from ._native import Transport
 
-__all__ = ["Loop", "Reads", "SelectorTransport", "Writes", "begin", "introduce", "passes_for"]
+__all__ = ["Loop", "Reads", "SelectorTransport", "Writes", "begin", "passes_for"]
 
 #: A `TransportLoop`, which stands above, and imports what is here.
 Loop: TypeAlias = Any
@@ -60,20 +59,3 @@ def begin(
         loop.call_soon(transport._start_reading, context=context)
     if waiter is not None:
         loop.call_soon(futures._set_result_unless_cancelled, waiter, None, context=context)  # type: ignore[attr-defined]
-
-
-def introduce(transport: Any, loop: Loop, sock: socket.socket) -> None:
-    """What asyncio knows of a socket's transport."""
-    extra = transport._extra
-    extra["socket"] = trsock.TransportSocket(sock)
-    extra["sockname"] = _name(sock.getsockname)
-    if "peername" not in extra:
-        extra["peername"] = _name(sock.getpeername)
-    loop._transports[transport._sock_fd] = transport
-
-
-def _name(ask: Any) -> Any:
-    try:
-        return ask()
-    except OSError:
-        return None

@@ -22,7 +22,7 @@ from ._native import DatagramTransport as NativeDatagramTransport
 from ._native import ReadPipeTransport as NativeReadPipeTransport
 from ._native import Transport
 from ._native import WritePipeTransport as NativeWritePipeTransport
-from ._transport_base import Loop, Reads, SelectorTransport, Writes, begin, introduce, passes_for
+from ._transport_base import Loop, Reads, SelectorTransport, Writes, begin, passes_for
 
 #: The addresses that native transports of datagrams know.
 _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
@@ -48,7 +48,7 @@ class DatagramTransport(Reads, Writes, NativeDatagramTransport):
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
-        introduce(self, loop, sock)
+        loop._transports[self._sock_fd] = self
         begin(self, loop, protocol, waiter)
 
     __repr__ = SelectorTransport.__repr__

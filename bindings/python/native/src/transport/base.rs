@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use super::extra::Extra;
 use super::kind::Kind;
-use super::queue::Queue;
 use super::state::State;
 use super::{end, flow, in_debug, log_debug, or_none, watch, ReadBuffer, Side};
 use crate::call::{method, method_with};
@@ -33,23 +33,24 @@ impl Transport {
         event_loop: Bound<'_, PyAny>,
         sock: Bound<'_, PyAny>,
         protocol: Py<PyAny>,
-        extra: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Transport> {
         let py = sock.py();
         let read_buffer = event_loop.getattr("read_buffer")?.cast_into::<ReadBuffer>()?.unbind();
         let fd = method(&sock, intern!(py, "fileno"))?.extract()?;
+        let extra = match extra {
+            extra if kind.is_socket => Extra::of_socket(&sock, extra)?,
+            Some(dict) => Extra::Made(dict.unbind()),
+            None => Extra::Made(PyDict::new(py).into_any().unbind()),
+        };
         let state = State {
             event_loop: Some(event_loop.unbind()),
             sock: Some(sock.unbind()),
             protocol: Some(protocol),
             server: None,
-            extra: Some(extra.unwrap_or_else(|| PyDict::new(py).into_any().unbind())),
-            empty_waiter: None,
+            extra: Some(extra),
             context: None,
-            address: None,
-            high_water: None,
-            low_water: None,
-            queue: Queue::default(),
+            seldom: None,
             max_size: 256 * 1024,
             lost: false,
             lost_writes: 0,
@@ -88,6 +89,24 @@ impl Transport {
 
     pub fn sock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         or_none(py, &self.state().sock)
+    }
+
+    /// asyncio's dict, the same each time.
+    pub fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let extra = self.state().extra.as_ref().map(|extra| extra.again(py));
+        let Some(extra) = extra else { return Ok(py.None().into_bound(py)) };
+        let was_made = matches!(extra, Extra::Made(_));
+        let dict = extra.make(py)?;
+        if !was_made {
+            let mut state = self.state();
+            if let Some(Extra::Made(others)) = &state.extra {
+                return Ok(others.bind(py).clone()); // of another thread, meanwhile
+            }
+            let before = state.extra.replace(Extra::Made(dict.clone_ref(py)));
+            drop(state);
+            drop(before);
+        }
+        Ok(dict.into_bound(py))
     }
 
     pub fn context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
@@ -139,8 +158,7 @@ impl Transport {
         name: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let extra = or_none(py, &self.state().extra); // the lock is not held when the name's hash is asked for
-        method_with(&extra, intern!(py, "get"), (name, default))
+        method_with(&self.extra(py)?, intern!(py, "get"), (name, default))
     }
 
     fn is_closing(&self) -> bool {
@@ -268,8 +286,8 @@ impl Transport {
     }
 
     #[getter]
-    fn _extra<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        or_none(py, &self.state().extra)
+    fn _extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.extra(py)
     }
 
     #[getter]

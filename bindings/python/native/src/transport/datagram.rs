@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::kind::{Kind, SOCKET_LOST};
 use super::queue::{Chunk, Queue};
-use super::{address, flow, or_none, os_error, read, watch, write, Side, Transport};
+use super::{address, flow, os_error, read, watch, write, Side, Transport};
 use crate::call::{call, method1, method2, method_with};
 use crate::memory::with_bytes;
 use crate::socket;
@@ -50,7 +50,7 @@ impl DatagramTransport {
         protocol: Py<PyAny>,
         address: Option<Bound<'_, PyAny>>,
         waiter: Option<Py<PyAny>>,
-        extra: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<DatagramTransport>> {
         drop(waiter); // it is for `__init__`
         let py = sock.py();
@@ -185,8 +185,7 @@ fn send(
     let (py, this) = (slf.py(), slf.as_super().get());
     let sock = this.sock(py);
     let fd = super::fd_of(&sock)?;
-    let extra = or_none(py, &this.state().extra);
-    let is_connected = extra.cast::<PyDict>()?.get_item(intern!(py, "peername"))?;
+    let is_connected = this.extra(py)?.cast::<PyDict>()?.get_item(intern!(py, "peername"))?;
     let is_connected = is_connected.map_or(Ok(false), |name| name.is_truthy())?;
     let sent = if is_connected {
         with_bytes(data, |bytes| socket::send(py, fd, bytes).map(|sent| sent.is_some()))?

@@ -37,7 +37,7 @@ pub fn force_close(transport: &Bound<'_, Transport>, error: &Bound<'_, PyAny>) -
         if std::mem::replace(&mut state.lost, true) {
             return Ok(());
         }
-        (state.queue.take(), std::mem::replace(&mut state.closing, true))
+        (state.take_queue(), std::mem::replace(&mut state.closing, true))
     };
     if !queue.is_empty() {
         this.stop_watching(py, Side::Write)?;

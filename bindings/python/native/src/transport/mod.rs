@@ -6,6 +6,7 @@
 //!  datagram     the one for datagrams; address: where they come from and go to
 //!  pipe         the two for the ends of a pipe
 //!  state queue  what one knows; what it could not send yet
+//!  extra        what it tells of its socket
 //!  read write   the data of a stream, in and out
 //!  flow end     pause_writing and resume_writing; close, abort, errors, connection_lost
 //!  handle       what the loop runs when its fd is ready
@@ -29,6 +30,7 @@ mod base;
 #[cfg(unix)]
 mod datagram;
 mod end;
+mod extra;
 mod flow;
 mod handle;
 mod kind;

@@ -48,7 +48,7 @@ impl ReadPipeTransport {
         pipe: Bound<'_, PyAny>,
         protocol: Py<PyAny>,
         waiter: Option<Py<PyAny>>,
-        extra: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<ReadPipeTransport>> {
         drop(waiter); // it is for `__init__`
         let base = Transport::new(&READ_PIPE, r#loop, pipe, protocol, extra)?;
@@ -91,7 +91,7 @@ impl WritePipeTransport {
         pipe: Bound<'_, PyAny>,
         protocol: Py<PyAny>,
         waiter: Option<Py<PyAny>>,
-        extra: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<WritePipeTransport>> {
         drop(waiter);
         let base = Transport::new(&WRITE_PIPE, r#loop, pipe, protocol, extra)?;

@@ -63,12 +63,6 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
-    /// Forgets everything. Returns what was there.
-    pub fn take(&mut self) -> VecDeque<Chunk> {
-        self.length = 0;
-        std::mem::take(&mut self.chunks)
-    }
-
     /// For Python's garbage collector.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.chunks.iter().try_for_each(|chunk| visit.call(&chunk.to))

@@ -36,7 +36,7 @@ impl StreamTransport {
         sock: Bound<'_, PyAny>,
         protocol: Py<PyAny>,
         waiter: Option<Py<PyAny>>,
-        extra: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyAny>>,
         server: Option<Py<PyAny>>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<PyClassInitializer<StreamTransport>> {

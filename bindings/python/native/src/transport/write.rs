@@ -242,7 +242,7 @@ fn flush(transport: &Bound<'_, Transport>) -> PyResult<()> {
 /// The fd takes no more for good.
 fn drop_queue(transport: &Bound<'_, Transport>, error: PyErr) -> PyResult<()> {
     let (py, this) = (transport.py(), transport.get());
-    let queue = this.state().queue.take();
+    let queue = this.state().take_queue();
     drop(queue);
     let value = error.value(py).clone();
     fail(transport, error)?;
