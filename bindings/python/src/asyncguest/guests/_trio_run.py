@@ -85,8 +85,6 @@ class _TrioDeliveries(BaseDeliveries):
 
 
 class TrioRun(BaseRun):
-    """A run that `start` has begun."""
-
     jobs: Jobs
     deliveries: BaseDeliveries
     trios_handler: Callable[[int, FrameType | None], object]
@@ -107,7 +105,6 @@ class TrioRun(BaseRun):
 
     @property
     def is_cancelling(self) -> bool:
-        """See `TrioGuest.is_cancelling`."""
         return self._was_cancelled and self.outcome is None
 
     # ---- the start
@@ -185,28 +182,23 @@ class TrioRun(BaseRun):
     # ---- the end
 
     def cancel(self) -> bool:
-        """See `TrioGuest.cancel`."""
         if self.outcome is not None or self.has_ended:
             return False
         self._was_cancelled = True
         if threading.get_ident() == self.host_thread:
             self._scope.cancel()
-            return True
-        self.jobs.soon(self._scope.cancel)
+        else:
+            self.jobs.soon(self._scope.cancel)
         return True
 
     def interrupted(self, error: BaseException) -> None:
-        self._fail(error)
-
-    def break_down(self, error: Exception) -> None:
-        self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
         """What Trio's tick itself has failed with: there is no next one."""
         if self.forked:
             raise error
         self.report("Trio itself has failed, which ends the run", error)
         self._end_by(error)
+
+    break_down = interrupted
 
     def _end_by(self, error: BaseException) -> None:
         self._failure = error
@@ -221,7 +213,6 @@ class TrioRun(BaseRun):
         self.outcome, self.is_over = outcome, True
 
     def shutdown(self, deadline: float) -> bool:
-        """See `TrioGuest.shutdown`."""
         if self.has_ended:
             return True
         if self.is_orphaned:

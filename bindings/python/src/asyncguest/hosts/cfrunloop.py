@@ -105,7 +105,7 @@ class CFRunLoopHost(JobHost):
 
     # ---- deliveries
 
-    def _read(self, descriptor: int) -> None:
+    def _read(self, descriptor: int, kinds: int) -> None:
         """A descriptor reports once, unless it is enabled again: before the delivery, which may run a nested loop."""
         fd, ready = next(((fd, ready) for fd, (it, ready) in self._watched.items() if it == descriptor), (-1, None))
         if ready is None:
@@ -117,7 +117,6 @@ class CFRunLoopHost(JobHost):
             self._yield()
 
     def _perform(self) -> None:
-        """The source was signalled."""
         if self._is_yielding:
             return  # just before that began: the timer comes
         if self.deliver_jobs() or self.jobs:
@@ -129,7 +128,7 @@ class CFRunLoopHost(JobHost):
             self._is_yielding = True
             self._cf.CFRunLoopTimerSetNextFireDate(self._timer, self._cf.CFAbsoluteTimeGetCurrent() + _YIELD)
 
-    def _has_yielded(self) -> None:
+    def _has_yielded(self, timer: int) -> None:
         """The timer: busy guests go on, by the source. While a timer's function is on the stack, that timer does not fire
         again, and a delivery here may open a dialog in which guests are busy."""
         self._is_yielding = False
@@ -172,25 +171,20 @@ class CFRunLoopHost(JobHost):
 _hosts: weakref.WeakValueDictionary[int, CFRunLoopHost] = weakref.WeakValueDictionary()
 
 
-def _on_perform(info: int) -> None:
-    host = _hosts.get(info)
-    if host is not None:
-        host._perform()
+def _pass_on(method: Callable[..., None]) -> Callable[..., None]:
+    def called(*args: int) -> None:
+        host = _hosts.get(args[-1])
+        if host is not None:
+            method(host, *args[:-1])
+
+    return called
 
 
-def _on_fired(timer: int, info: int) -> None:
-    host = _hosts.get(info)
-    if host is not None:
-        host._has_yielded()
-
-
-def _on_readable(descriptor: int, kinds: int, info: int) -> None:
-    host = _hosts.get(info)
-    if host is not None:
-        host._read(descriptor)
-
-
-_callbacks = _PERFORM(_on_perform), _FIRED(_on_fired), _READABLE(_on_readable)
+_callbacks = (
+    _PERFORM(_pass_on(CFRunLoopHost._perform)),
+    _FIRED(_pass_on(CFRunLoopHost._has_yielded)),
+    _READABLE(_pass_on(CFRunLoopHost._read)),
+)
 
 
 def _context(host: CFRunLoopHost) -> _Context:

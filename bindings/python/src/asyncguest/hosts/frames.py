@@ -53,8 +53,8 @@ class FramesHost(JobHost):
         self.watches_fds = watches(drive, hasattr(_select, "poll"), "this system cannot poll fds")
         self._watched: dict[int, Callable[[], bool]] = {}
         self._poll: Any = _select.poll() if hasattr(_select, "poll") else None
-        self._wake_read: socket.socket | None = None
-        self._wake_write: socket.socket | None = None
+        # The reading and the writing end, while guests live here.
+        self._wakers: tuple[socket.socket, socket.socket] | None = None
         self._wake_lock = threading.RLock()  # between a wake and the close; a signal handler may post in between
         self._ended = 0  # runs
 
@@ -121,9 +121,9 @@ class FramesHost(JobHost):
 
     def wake(self) -> None:
         with self._wake_lock:
-            if self._wake_write is not None:
+            if self._wakers is not None:
                 try:
-                    self._wake_write.send(b"\0")
+                    self._wakers[1].send(b"\0")
                 except BlockingIOError:
                     pass  # it is full of them
 
@@ -173,31 +173,30 @@ class FramesHost(JobHost):
             raise
 
     def _wake_fds(self) -> list[int]:
-        return [] if self._wake_read is None else [self._wake_read.fileno()]
+        return [] if self._wakers is None else [self._wakers[0].fileno()]
 
     def _silence(self) -> None:
-        if self._wake_read is not None:
+        if self._wakers is not None:
             try:
-                self._wake_read.recv(4096)
+                self._wakers[0].recv(4096)
             except BlockingIOError:
                 pass
 
     def hook(self) -> None:
-        reader, writer = socket.socketpair()
-        for end in (reader, writer):
+        wakers = socket.socketpair()
+        for end in wakers:
             end.setblocking(False)
         if self._poll is not None:
-            self._poll.register(reader, _select.POLLIN)
+            self._poll.register(wakers[0], _select.POLLIN)
         with self._wake_lock:
-            self._wake_read, self._wake_write = reader, writer
+            self._wakers = wakers
 
     def unhook(self) -> None:
         super().unhook()
         with self._wake_lock:
-            reader, self._wake_read = self._wake_read, None
-            writer, self._wake_write = self._wake_write, None
-        assert reader is not None and writer is not None
+            wakers, self._wakers = self._wakers, None
+        assert wakers is not None
         if self._poll is not None:
-            self._poll.unregister(reader)
-        reader.close()
-        writer.close()
+            self._poll.unregister(wakers[0])
+        for end in wakers:
+            end.close()
