@@ -233,6 +233,31 @@ def test_origin_tracking_that_is_turned_off_in_the_last_moment_of_a_delivery_is_
     assert set(seen) == {depth} and sys.get_coroutine_origin_tracking_depth() == depth
 
 
+@pytest.mark.parametrize("pause", [0, 0.001])
+@pytest.mark.parametrize("dialog", ["on", "off", "on and off"])
+def test_origin_tracking_that_changes_behind_a_dialog_is_the_guests_own(drive, dialog, pause):
+    depth = sys.get_coroutine_origin_tracking_depth()
+    seen = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for debug in (True, False):
+            loop.set_debug(debug)
+            if ("on" if debug else "off") in dialog:
+                run.host.run_once(0.001)
+                loop.call_soon(int)
+                run.host.run_once(0.001)
+            await asyncio.sleep(pause)
+
+    run = Run(drive, debug=False)
+    run.start(main)
+    while not run.done:
+        run.host.run_once()
+        seen.append(sys.get_coroutine_origin_tracking_depth())
+    run.finish()
+    assert set(seen) == {depth}
+
+
 # ---- tasks, looked at
 
 

@@ -8,7 +8,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::call::{call, call0, call2, call_with, method, method1};
 use crate::guarded::Guarded;
@@ -23,7 +23,7 @@ pub struct Outside {
     task: Option<Py<PyAny>>,
     /// None if they are the guest's own: code of the guest stands further out.
     asyncgen_hooks: Option<Py<PyTuple>>,
-    /// None if debug mode was off: then what has turned it on keeps it.
+    /// None if debug mode was off, and what has turned it on keeps it; or if code of the guest stands further out.
     origin_depth: Option<Py<PyAny>>,
     /// sniffio's thread-local, and the library that it names.
     sniffio: Option<(Py<PyAny>, Py<PyAny>)>,
@@ -73,7 +73,7 @@ impl Outside {
         let is = Functions::here(py)?;
         let before = call0(is.running_loop.bind(py))?;
         let running = (!before.is(slf)).then(|| before.unbind());
-        let origin_depth = match core.changes_origins() {
+        let origin_depth = match core.changes_origins() && core.depth.load(Relaxed) == 0 {
             true => Some(call0(is.get_origin_depth.bind(py))?.unbind()),
             false => None,
         };
@@ -104,6 +104,11 @@ impl Outside {
             call_with(is.set_asyncgen_hooks.bind(py), &ours, None)?;
         }
         if slf.get().is_debug() {
+            if !slf.get().tracks_origins() {
+                // asyncio notes the host's depth here: later it would find the guest's.
+                let on = PyBool::new(py, true).to_owned();
+                method1(slf, intern!(py, "_set_coroutine_origin_tracking"), &on)?;
+            }
             call(is.set_origin_depth.bind(py), (&is.debug_depth,))?;
         }
         let Some(module) = is.modules.bind(py).get_item(intern!(py, "sniffio"))? else { return Ok(()) };
@@ -129,7 +134,7 @@ impl Outside {
     pub fn leave(self, slf: &Bound<'_, LoopState>) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
         let is = Functions::here(py)?;
-        core.depth.fetch_sub(1, Relaxed);
+        let is_outermost = core.depth.fetch_sub(1, Relaxed) == 1;
         core.nested.leave(&self.callback, py);
         let ran = core.running.replace(py, self.callback);
         drop(ran);
@@ -143,8 +148,7 @@ impl Outside {
         };
         let origin_depth = match self.origin_depth {
             Some(depth) => Some(Ok(depth.into_bound(py))),
-            None => core
-                .tracks_origins()
+            None => (is_outermost && core.tracks_origins())
                 .then(|| slf.getattr(intern!(py, "_coroutine_origin_tracking_saved_depth"))),
         };
         let set_origins = |depth: PyResult<_>| call(is.set_origin_depth.bind(py), (depth?,)).map(drop);
