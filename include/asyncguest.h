@@ -162,6 +162,12 @@ typedef int guest_os_fd_t;
  */
 #define GUEST_FLAG_PULL 1
 
+/**
+ * Option flag: in GUEST_DRIVE_FD the host watches the fd level-triggered, as poll, select and most toolkits do, so that
+ * a delivery or batch that leaves something ready needs no look at its end, which would tell one that waits for an edge.
+ */
+#define GUEST_FLAG_LEVEL 2
+
 /** fd: reading will not block, or reports the end of the stream. */
 #define GUEST_READABLE 1
 
@@ -343,7 +349,7 @@ typedef struct guest_options_t {
     size_t struct_size;
     /** GUEST_DRIVE_THREAD (default), GUEST_DRIVE_FD or GUEST_DRIVE_RUN. */
     uint32_t drive;
-    /** 0 or GUEST_FLAG_PULL. */
+    /** GUEST_FLAG_ values. */
     uint32_t flags;
     /** Nanoseconds that one delivery may last before the host gets its turn; default 4 ms. */
     uint64_t batch_budget;

@@ -23,6 +23,8 @@ pub struct Options {
     pub drive: Drive,
     /// Batches are taken as events instead of by callbacks.
     pub pull: bool,
+    /// Drive FD: the host sees the fd for as long as it is readable, and waits for no edge.
+    pub level_triggered: bool,
     /// Nanoseconds that one delivery may last.
     pub batch_budget: u64,
     /// Nanoseconds after which a delivery counts as a nested host loop.
@@ -45,6 +47,7 @@ impl Default for Options {
         Options {
             drive: Drive::Thread,
             pull: false,
+            level_triggered: false,
             batch_budget: 4 * MILLISECOND,
             nested_after: 10 * MILLISECOND,
             repost_after: 250 * MILLISECOND,

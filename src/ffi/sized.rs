@@ -8,7 +8,8 @@ use std::mem::size_of;
 
 use super::args;
 use super::types::{
-    GuestLive, GuestOptions, GuestStats, GUEST_DRIVE_FD, GUEST_DRIVE_RUN, GUEST_DRIVE_THREAD, GUEST_FLAG_PULL,
+    GuestLive, GuestOptions, GuestStats, GUEST_DRIVE_FD, GUEST_DRIVE_RUN, GUEST_DRIVE_THREAD,
+    GUEST_FLAG_LEVEL, GUEST_FLAG_PULL,
 };
 use crate::clock::FOREVER;
 use crate::error::{Error, Result, Status};
@@ -85,7 +86,7 @@ pub(super) unsafe fn options(from: *const GuestOptions) -> Result<Options> {
             ))
         }
     };
-    if given.flags & !GUEST_FLAG_PULL != 0 || given.reserved != 0 {
+    if given.flags & !(GUEST_FLAG_PULL | GUEST_FLAG_LEVEL) != 0 || given.reserved != 0 {
         let text = "options.flags or reserved has an unknown bit: zero the struct first, then set GUEST_FLAG_ values";
         return Err(Error::new(Status::FLAGS, text));
     }
@@ -94,6 +95,7 @@ pub(super) unsafe fn options(from: *const GuestOptions) -> Result<Options> {
     Ok(Options {
         drive,
         pull: given.flags & GUEST_FLAG_PULL != 0,
+        level_triggered: given.flags & GUEST_FLAG_LEVEL != 0,
         batch_budget: or(given.batch_budget, default.batch_budget),
         nested_after: or(given.nested_after, default.nested_after),
         repost_after: or(given.repost_after, default.repost_after),

@@ -32,6 +32,9 @@ pub const GUEST_DRIVE_RUN: u32 = 2;
 /// Option flag: batches are taken as arrays of events (`guest_batch_begin`, `guest_batch_next`,
 /// `guest_batch_end`) instead of by callbacks; callbacks may then be NULL and are never called.
 pub const GUEST_FLAG_PULL: u32 = 1;
+/// Option flag: in GUEST_DRIVE_FD the host watches the fd level-triggered, as poll, select and most toolkits do, so that
+/// a delivery or batch that leaves something ready needs no look at its end, which would tell one that waits for an edge.
+pub const GUEST_FLAG_LEVEL: u32 = 2;
 
 /// fd: reading will not block, or reports the end of the stream.
 pub const GUEST_READABLE: u32 = 1;
@@ -169,7 +172,7 @@ pub struct GuestOptions {
     pub struct_size: usize,
     /// GUEST_DRIVE_THREAD (default), GUEST_DRIVE_FD or GUEST_DRIVE_RUN.
     pub drive: u32,
-    /// 0 or GUEST_FLAG_PULL.
+    /// GUEST_FLAG_ values.
     pub flags: u32,
     /// Nanoseconds that one delivery may last before the host gets its turn; default 4 ms.
     pub batch_budget: u64,

@@ -132,7 +132,7 @@ TEST(unknown_flags)
     options.drive = UINT32_MAX;
     start_gives(GUEST_EFLAGS, NULL, &options);
     options = options_for(GUEST_DRIVE_FD);
-    options.flags = GUEST_FLAG_PULL << 1;
+    options.flags = GUEST_FLAG_LEVEL << 1;
     start_gives(GUEST_EFLAGS, NULL, &options);
     options.flags = GUEST_FLAG_PULL | 1u << 31;
     start_gives(GUEST_EFLAGS, NULL, &options);

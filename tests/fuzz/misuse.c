@@ -133,7 +133,7 @@ void misuse_start(random_t *r)
         start_without(&host, &options, STATUS(EFLAGS));
         break;
     case 4:
-        options.flags = 2u << below(r, 31);
+        options.flags = 4u << below(r, 30);
         start_without(&host, &options, STATUS(EFLAGS));
         break;
     case 5:

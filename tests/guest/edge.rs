@@ -14,7 +14,10 @@ struct Edge {
 
 impl Edge {
     fn start() -> Edge {
-        let toy = Toy::with(Options { batch_budget: MS, ..options(Drive::Fd) });
+        Edge::around(Toy::with(Options { batch_budget: MS, ..options(Drive::Fd) }))
+    }
+
+    fn around(toy: Rc<Toy>) -> Edge {
         let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
         // SAFETY: a new fd, which nobody else owns; the event lives for the call.
         let epoll = unsafe {
@@ -26,13 +29,17 @@ impl Edge {
         Edge { toy, epoll }
     }
 
-    /// One turn: waits for an edge.
-    #[track_caller]
-    fn turn(&self) {
+    /// Waits for an edge, so many milliseconds.
+    fn comes(&self, patience: i32) -> bool {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         // SAFETY: room for one event.
-        let edges = must(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), &mut event, 1, 2_000) });
-        assert_eq!(edges, 1, "no edge for two seconds");
+        must(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), &mut event, 1, patience) }) == 1
+    }
+
+    /// One turn.
+    #[track_caller]
+    fn turn(&self) {
+        assert!(self.comes(2_000), "no edge for two seconds");
         self.toy.deliver(0);
     }
 
@@ -105,4 +112,25 @@ fn edge_after_a_panic() {
         edge.turn();
     }
     edge.end();
+}
+
+#[test]
+fn edge_is_made_for_a_host_that_needs_one_alone() {
+    let _alone = alone();
+    for level_triggered in [false, true] {
+        let toy = Toy::with(Options { pull: true, level_triggered, ..options(Drive::Fd) });
+        let (edge, pipe, fd) = (Edge::around(toy), Channel::new(), Probe::new());
+        edge.toy.add_fd(pipe.input(), READABLE, &fd, nothing);
+        pipe.write(1);
+        let guest = edge.toy.guest();
+        for comes in [true, !level_triggered] {
+            assert_eq!(edge.comes(2_000 * i32::from(comes)), comes);
+            assert!(poll_fds(&[guest.fd().unwrap()], 0)[0]);
+            guest.batch_begin(0).unwrap();
+            guest.batch_next(8, |event| assert_eq!(event.kind, Kind::Fd)).unwrap();
+            guest.batch_end().unwrap();
+        }
+        drop(guest);
+        edge.toy.shut_down();
+    }
 }

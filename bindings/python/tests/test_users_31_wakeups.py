@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 
+import pytest
 from asyncguest import GuestStats
 from helpers import Run, host_until, rests, settle
 
@@ -104,5 +107,39 @@ def test_no_stale_timeout_after_a_nested_run(drive: str) -> None:
     host_until(run, lambda: len(fired) == 2)
     assert fired == ["closed", "set inside, due after"]
     quiet(run)
+    end.set()
+    run.finish()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what a host waits for there is no fd")
+def test_a_look_that_is_in_vain_each_time_is_left_to_the_host() -> None:
+    run, end = idle_run("fd")
+    near, far = socket.socketpair()
+    got: list[bytes] = []
+    until = 64
+
+    def come() -> None:
+        got.append(near.recv(1))
+        if until > 64 and len(got) < until:
+            far.send(b"x")  # there is more in the same delivery
+
+    def counted() -> tuple[int, int]:
+        stats = run.guest.stats()
+        return stats.batches, stats.polls
+
+    run.guest.loop.add_reader(near, come)
+    before = counted()
+    for number in range(until):
+        far.send(b"x")
+        host_until(run, lambda number=number: len(got) > number)  # type: ignore[misc]
+    batches, polls = (now - then for now, then in zip(counted(), before))
+    assert polls - batches < batches / 2, "one look for a delivery, most often"
+    until, (before, _) = 64 + 1000, counted()
+    far.send(b"x")
+    host_until(run, lambda: len(got) == until)
+    assert counted()[0] - before < 100, "and it is made where it finds something"
+    run.guest.loop.remove_reader(near)
+    near.close()
+    far.close()
     end.set()
     run.finish()

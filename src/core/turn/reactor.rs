@@ -104,7 +104,7 @@ pub(super) struct Look {
 impl Reactor {
     pub(crate) fn start(host: Arc<dyn Host>, options: Options) -> Result<Rc<Reactor>> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let Options { drive, pull, batch_budget: budget, work_threads, clock, .. } = options;
+        let Options { drive, pull, level_triggered, batch_budget: budget, work_threads, clock, .. } = options;
         let Options { nested_after, repost_after, stall_after, .. } = options;
         let pauses = Pauses { nested_after, repost_after, stall_after };
         let refused = |e: std::io::Error| {
@@ -117,7 +117,7 @@ impl Reactor {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let drive: Box<dyn Waits> = match drive {
             Drive::Thread => Box::new(Thread::new(&poller, pauses, serial).map_err(refused)?),
-            Drive::Fd => Box::new(Fd::new(&poller, pauses).map_err(refused)?),
+            Drive::Fd => Box::new(Fd::new(&poller, pauses, level_triggered).map_err(refused)?),
             Drive::Run => Box::new(Run),
         };
         let shared = Shared::new(host, drive, pull, clock, pauses, waker, alarm).map_err(refused)?;

@@ -14,6 +14,8 @@ use crate::sys::{Latch, Poller};
 
 pub(crate) struct Fd {
     watch: Option<Watch>,
+    /// The host needs no edge to see that something is ready.
+    level_triggered: bool,
     /// When the last delivery ended; written by the host thread alone.
     ended_at: AtomicU64,
 }
@@ -24,12 +26,12 @@ struct Watch {
 }
 
 impl Fd {
-    pub(crate) fn new(poller: &Poller, pauses: Pauses) -> io::Result<Fd> {
+    pub(crate) fn new(poller: &Poller, pauses: Pauses, level_triggered: bool) -> io::Result<Fd> {
         let watch = match pauses.stall_after {
             0 => None,
             stall_after => Some(Watch { stalls: Stalls::new(stall_after), latch: Latch::new(poller)? }),
         };
-        Ok(Fd { watch, ended_at: AtomicU64::new(0) })
+        Ok(Fd { watch, level_triggered, ended_at: AtomicU64::new(0) })
     }
 
     /// The next wake-up is that for the earliest deadline.
@@ -68,8 +70,8 @@ impl Waits for Fd {
             watch.stalls.end();
         }
         // The fd stays readable: the waker's event is there until the next delivery polls. What is ready stays so
-        // without a new edge, and the host may watch the fd edge-triggered.
-        if ending.more || !shared.life.is_ended() && (ending.has_unpolled)() {
+        // without a new edge, which the host may wait for.
+        if ending.more || !self.level_triggered && !shared.life.is_ended() && (ending.has_unpolled)() {
             shared.waker.wake();
         }
     }

@@ -67,7 +67,8 @@ impl Guest {
         let options = GuestOptions {
             struct_size: size_of::<GuestOptions>(),
             drive: options.drive,
-            flags: types::GUEST_FLAG_PULL,
+            // What a host waits for on Windows is no fd.
+            flags: types::GUEST_FLAG_PULL | if cfg!(unix) { types::GUEST_FLAG_LEVEL } else { 0 },
             batch_budget: FOREVER, // asyncio's queue has a budget of its own
             nested_after: 0,
             repost_after: options.repost_after,

@@ -55,6 +55,8 @@ pub struct LoopState {
     pub share: Share,
     /// Deliveries whose time was over before their work.
     pub budget_spent: AtomicU64,
+    /// Deliveries since one whose last look has found something.
+    pub in_vain: AtomicUsize,
 }
 
 impl LoopState {
@@ -82,6 +84,7 @@ impl LoopState {
             depth: AtomicUsize::new(0),
             share: Share::default(),
             budget_spent: AtomicU64::new(0),
+            in_vain: AtomicUsize::new(0),
         })
     }
 

@@ -63,6 +63,11 @@ impl Reactor {
         self.alarm_to(py, Some(when))
     }
 
+    /// Whether the host looks at the fd as soon as it has its turn, and sees all that is ready then.
+    pub fn is_watched(&self) -> bool {
+        cfg!(unix) && self.hosted && !self.threaded
+    }
+
     pub fn is_freed(&self) -> bool {
         self.guest.is_freed()
     }

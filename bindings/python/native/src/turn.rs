@@ -24,6 +24,11 @@ use crate::iteration::{has_work, iterate, look, queue_found, LOOK_EVERY};
 use crate::loop_state::LoopState;
 use crate::outside::Outside;
 
+/// So many looks at the end of a delivery have found nothing, and the next ones are not made,
+const IN_VAIN: usize = 4;
+/// but for every one of so many.
+const TRIED_AGAIN: usize = 16;
+
 /// One delivery: returns whether there is more to do than fitted into it; None if there was none to be had: the token is old
 /// or doubled, or one that the host ran inside its own post, and comes again.
 pub fn deliver(
@@ -76,8 +81,15 @@ fn work(slf: &Bound<'_, LoopState>, found: &Found, budget: f64) -> PyResult<bool
         if now >= until || core.stopping.load(Relaxed) {
             break;
         }
-        if !core.has_ready(py) || now >= look_at {
+        let is_idle = !core.has_ready(py);
+        if is_idle && is_left_to_the_host(core)? && !has_work(slf)? {
+            break;
+        }
+        if is_idle || now >= look_at {
             let found = look(slf, 0)?;
+            if found {
+                core.in_vain.store(0, Relaxed);
+            }
             now = monotonic();
             look_at = now + LOOK_EVERY;
             if !found && (now >= until || !has_work(slf)?) {
@@ -91,6 +103,13 @@ fn work(slf: &Bound<'_, LoopState>, found: &Found, budget: f64) -> PyResult<bool
         core.budget_spent.fetch_add(1, Relaxed);
     }
     Ok(more)
+}
+
+/// Whether the delivery ends without the look for what has become ready meanwhile, which the host's own would find: the last
+/// ones were in vain. Now and then one is made all the same.
+fn is_left_to_the_host(core: &LoopState) -> PyResult<bool> {
+    let in_vain = core.in_vain.fetch_add(1, Relaxed);
+    Ok(in_vain >= IN_VAIN && in_vain % TRIED_AGAIN != 0 && core.reactor()?.get().is_watched())
 }
 
 fn tell(judge: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
