@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import asyncguest
 import pytest
@@ -131,3 +132,44 @@ def test_alone():
     finally:
         asyncio._set_running_loop(None)
         loop.close()
+
+
+def test_run_forever_is_no_iteration_by_hand() -> None:
+    """It has all of its iterations in one call, and nobody else has."""
+    seen: list[str] = []
+
+    class Counting(asyncguest.EventLoop):
+        def _run_once(self) -> None:
+            seen.append("one")
+            super()._run_once()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(seen.append, "by hand")
+        loop._run_once()  # type: ignore[attr-defined]
+        assert seen.pop() == "by hand"
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=Counting) as runner:
+        runner.run(main())
+        assert seen.count("one") > 4, "a class that has its own sees them all"
+    seen.clear()
+    asyncguest.run(main())
+
+
+def test_run_forever_that_somebody_has_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that ends by something else than `stop`."""
+    ended: list[int] = []
+
+    def until_ended(self: asyncguest.EventLoop) -> None:
+        self._thread_id = threading.get_ident()
+        while not ended:
+            self._run_once()  # type: ignore[attr-defined]
+        self._thread_id = None
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "run_forever", until_ended)
+    loop = asyncguest.EventLoop()
+    loop.call_soon(ended.append, 1)
+    loop.run_forever()
+    loop.close()

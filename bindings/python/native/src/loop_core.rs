@@ -97,9 +97,14 @@ impl LoopCore {
 
     // ---- asyncio's own hooks
 
-    /// One iteration of `run_forever`.
+    /// One iteration of `run_forever`, or all of them.
     fn _run_once(slf: &Bound<'_, Self>) -> PyResult<()> {
         run_once(slf.as_super())
+    }
+
+    /// `run_forever` follows, which nobody has replaced.
+    fn run_on(slf: &Bound<'_, Self>) {
+        slf.as_super().get().runs_forever.store(true, Relaxed);
     }
 
     /// Any thread, and also late, when the loop is closed.

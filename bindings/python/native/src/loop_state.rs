@@ -35,6 +35,8 @@ pub struct LoopState {
     debug: AtomicBool,
     tracks_origins: AtomicBool,
     pub stopping: AtomicBool,
+    /// `run_forever` of the package is about to call `_run_once` for the first time.
+    pub runs_forever: AtomicBool,
     /// The host's loop is in charge and will not look here by itself: what becomes due has to wake it.
     pub idle: AtomicBool,
     /// 0: the loop does not run.
@@ -72,6 +74,7 @@ impl LoopState {
             debug: AtomicBool::new(false),
             tracks_origins: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            runs_forever: AtomicBool::new(false),
             idle: AtomicBool::new(false),
             thread: AtomicU64::new(0),
             resolution: AtomicU64::new(0),
@@ -349,6 +352,7 @@ impl LoopState {
     #[setter(_thread_id)]
     fn set_thread_id(&self, thread: Option<u64>) {
         self.thread.store(thread.unwrap_or(0), Relaxed);
+        self.runs_forever.store(thread.is_some() && self.runs_forever.load(Relaxed), Relaxed);
     }
 
     #[getter]

@@ -137,10 +137,12 @@ def before_threads_end(hook: Callable[[], None]) -> None:
     threading._register_atexit(hook)  # type: ignore[attr-defined]
 
 
-#: asyncio's own `loop.time`, which reads `monotonic`; how it makes a task; and its iteration, which polls the selector.
+#: asyncio's own `loop.time`, which reads `monotonic`; how it makes a task; its iteration, which polls the selector; and what
+#: calls that again and again.
 loop_time = asyncio.BaseEventLoop.time
 create_task = asyncio.BaseEventLoop.create_task
 run_once: Callable[[asyncio.BaseEventLoop], None] = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
+run_forever = asyncio.BaseEventLoop.run_forever
 
 
 def task_of(handle: asyncio.Handle | None) -> asyncio.Task[Any] | None:

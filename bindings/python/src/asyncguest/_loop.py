@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from . import _options
-from ._compat import running_loop
+from ._compat import run_forever, running_loop
 from ._native import LONGEST_WAIT, Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
@@ -134,6 +134,8 @@ class EventLoop(TransportLoop):
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
         with WakeupFd(self, self.reactor), self.reactor.delivery():
+            if asyncio.BaseEventLoop.run_forever is run_forever:
+                self.run_on()  # all of its iterations in one call
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:
