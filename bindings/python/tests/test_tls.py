@@ -169,6 +169,19 @@ def boom(server: Server, data: bytes) -> None:
     raise ZeroDivisionError("boom")
 
 
+async def lines(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"go")
+    assert await reader.readexactly(40_010) == b"onetwo" + bytes(40_000) + b"last"
+
+
+def in_lines(server: Server, data: bytes) -> None:
+    server.transport.writelines((b"one",))
+    server.transport.writelines(piece for piece in (b"t", b"wo"))
+    server.transport.writelines([bytes(40_000), b"la", bytearray(b"st")])
+    with pytest.raises(TypeError):
+        server.transport.writelines((1,))  # type: ignore[arg-type]
+
+
 async def wrong_data(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """No TLS any more: a fatal alert."""
     raw = writer.transport.get_extra_info("socket")
@@ -184,6 +197,7 @@ SCENES: dict[str, tuple[Scene, Callable[[Server, bytes], object]]] = {
     "paused": (paused, echo),
     "closes_and_writes": (closes_and_writes, bye),
     "raises": (raises, boom),
+    "lines": (lines, in_lines),
     "wrong_data": (wrong_data, echo),
 }
 

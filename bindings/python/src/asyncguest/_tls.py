@@ -28,6 +28,9 @@ class TLSProtocol(_SSLProtocol):  # type: ignore[misc]
 
     # ---- in
 
+    def get_buffer(self, n: int) -> Any:
+        return self._ssl_buffer_view  # from the beginning as large as it may be
+
     def buffer_updated(self, nbytes: int) -> None:
         if self._state is not _OPEN:
             super().buffer_updated(nbytes)
@@ -43,37 +46,31 @@ class TLSProtocol(_SSLProtocol):  # type: ignore[misc]
             if self._app_protocol_is_buffer:
                 self._do_read__buffered()
             else:
-                self._do_read__copied()
+                # Asks again only where more can come: OpenSSL's "no more" is an exception, dearer than to read a record.
+                sslobj, incoming = self._sslobj, self._incoming
+                closed, chunks = False, []
+                try:
+                    while chunk := sslobj.read(_RECORD):
+                        chunks.append(chunk)
+                        if not incoming.pending and (len(chunk) < _RECORD or not sslobj.pending()):
+                            break
+                    else:
+                        closed = True  # by close_notify
+                except _AGAIN:
+                    pass
+                if chunks:
+                    self._app_protocol.data_received(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+                if closed:
+                    self._call_eof_received()
+                    self._start_shutdown()
             if self._write_backlog:
                 self._do_write()
-            else:
+            elif self._outgoing.pending or self._app_writing_paused or not self._outgoing_high_water:
                 self._process_outgoing()
-            self._control_ssl_reading()
+            if self._ssl_reading_paused or self._incoming.pending >= self._incoming_high_water:
+                self._control_ssl_reading()
         except Exception as error:
             self._fatal_error(error, _FATAL)
-
-    def _do_read__copied(self) -> None:
-        # Asks again only where more can come: OpenSSL's "no more" is an exception, dearer than to read a record.
-        sslobj, incoming = self._sslobj, self._incoming
-        closed, chunks = False, []
-        try:
-            while chunk := sslobj.read(_RECORD):
-                chunks.append(chunk)
-                if not incoming.pending and not sslobj.pending():
-                    break
-            else:
-                closed = True  # by close_notify
-        except _AGAIN:
-            pass
-        if chunks:
-            self._app_protocol.data_received(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-        if closed:
-            self._call_eof_received()
-            self._start_shutdown()
-
-    def _control_ssl_reading(self) -> None:
-        if self._ssl_reading_paused or self._incoming.pending >= self._incoming_high_water:
-            super()._control_ssl_reading()
 
     # ---- out
 
@@ -81,6 +78,20 @@ class TLSProtocol(_SSLProtocol):  # type: ignore[misc]
         if self._state is not _OPEN:
             super()._write_appdata(list_of_data)
             return
+        if type(list_of_data) is tuple and len(list_of_data) == 1 and not self._write_backlog:  # as `write` gives it
+            data = list_of_data[0]
+            size = len(data)
+            try:
+                count = self._sslobj.write(data)
+                if count == size:
+                    self._process_outgoing()
+                    return
+                list_of_data = (data[count:],)
+            except _AGAIN:
+                pass
+            except Exception as error:
+                self._fatal_error(error, _FATAL)
+                return
         for data in list_of_data:
             self._write_backlog.append(data)
             self._write_buffer_size += len(data)
