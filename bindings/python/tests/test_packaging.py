@@ -129,7 +129,18 @@ def test_the_package_needs_nothing() -> None:
 
 def test_the_package_works_in_a_python_without_ssl_and_ctypes() -> None:
     """What CPython itself can be built without."""
-    absent = ["_bz2", "_ctypes", "_curses", "_hashlib", "_lzma", "_multiprocessing", "_sqlite3", "_ssl", "_tkinter", "zlib"]
+    absent = [
+        "_bz2",
+        "_ctypes",
+        "_curses",
+        "_hashlib",
+        "_lzma",
+        "_multiprocessing",
+        "_sqlite3",
+        "_ssl",
+        "_tkinter",
+        "zlib",
+    ]
     program = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
     program += (PROJECT / "build_support/started.py").read_text().partition('"""\n')[2]
     subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", program], check=True)

@@ -47,8 +47,7 @@ class GlfwHost(JobHost):
         # Not glfw.post_empty_event: each function of that package raises what a handler of the program has raised on
         # the host thread just now, and this one is called on another.
         self._post_empty_event = ctypes.cast(glfw._glfw.glfwPostEmptyEvent, ctypes.CFUNCTYPE(None))
-        _made.append(weakref.ref(self))
-        del _made[:-1]
+        _made["last"] = self
 
     def run(self, window: Any, frame: Callable[[], float | None] | None = None) -> None:
         """Runs until `window` is to be closed, then shuts down the runs that have not ended.
@@ -96,7 +95,7 @@ class GlfwHost(JobHost):
 
 
 # The host that was made last.
-_made: list[weakref.ref[GlfwHost]] = []
+_made: weakref.WeakValueDictionary[str, GlfwHost] = weakref.WeakValueDictionary()
 
 
 def find() -> Found | None:
@@ -111,6 +110,6 @@ def find() -> Found | None:
         glfw.set_error_callback(before)
     if errors:
         return None
-    host = _made[0]() if _made else None
+    host = _made.get("last")
     # The program gives deliveries by the host that it has made, or is to give them by `guest.host`.
     return Found("GLFW", False, GlfwHost if host is None else lambda: host)

@@ -44,8 +44,7 @@ class ImguiHost(JobHost):
         self._runs = False
         self._lock = threading.RLock()  # else the runner might end GLFW while another thread is in there
         self._post_empty_event = _post_empty_event()
-        _made.append(weakref.ref(self))
-        del _made[:-1]
+        _made["last"] = self
 
     def run(self, run: Callable[..., Any], *args: Any, **options: Any) -> None:
         """`run(*args, **options)`, which is `immapp.run`, `hello_imgui.run` or the like.
@@ -116,7 +115,7 @@ def _post_empty_event() -> Callable[[], object]:
 
 
 # The host that was made last.
-_made: list[weakref.ref[ImguiHost]] = []
+_made: weakref.WeakValueDictionary[str, ImguiHost] = weakref.WeakValueDictionary()
 
 
 def find() -> Found | None:
@@ -124,7 +123,7 @@ def find() -> Found | None:
     if threading.current_thread() is not threading.main_thread():
         return None
     running = bool(_runner.is_using_hello_imgui())
-    host = _made[0]() if _made else None
+    host = _made.get("last")
     if host is not None:  # the program gives deliveries by the host that it has made
         return Found("Dear ImGui (imgui-bundle)", running, lambda: host)
     return Found("Dear ImGui (imgui-bundle)", running, ImguiHost) if running else None  # it is to do so by `guest.host`

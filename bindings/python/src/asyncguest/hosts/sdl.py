@@ -61,8 +61,7 @@ class SdlHost(FramesHost):
         self._hooks_quit = False
         self._is_busy = False
         self._last_round = 0.0
-        _made.append(self._me)
-        del _made[:-1]
+        _made["last"] = self
 
     def get(self, *args: Any, **options: Any) -> list[Any]:
         """One delivery for each guest that has something due, then `pygame.event.get(...)`. For once per frame."""
@@ -165,14 +164,14 @@ def _wakeup_of(event: Any) -> _Wakeup | None:
 
 
 # The host that was made last.
-_made: list[weakref.ref[SdlHost]] = []
+_made: weakref.WeakValueDictionary[str, SdlHost] = weakref.WeakValueDictionary()
 
 
 def find() -> Found | None:
     """pygame's display, if there is one and this is the main thread, to which SDL belongs."""
     if not pygame.display.get_init() or threading.current_thread() is not threading.main_thread():
         return None
-    host = _made[0]() if _made else None
+    host = _made.get("last")
     # SDL has no main loop of its own: the program has, and gives deliveries by the host that it has made, or is to make
     # them by `guest.host`.
     what = f"SDL ({'pygame-ce' if getattr(pygame, 'IS_CE', False) else 'pygame'})"
