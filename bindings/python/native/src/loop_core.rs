@@ -1,5 +1,5 @@
 //! What is asked of an event loop: the methods that users, and CPython's tasks and futures, call by name, and those by which
-//! the package drives it. The rest of the loop is asyncio's, in Python: `class CPythonLoop(LoopCore, asyncio.SelectorEventLoop)`.
+//! the package drives it. The rest of the loop is asyncio's, in Python: `_cpython_loop.py`.
 //!
 //! The loop's own thread, except where a method says otherwise.
 

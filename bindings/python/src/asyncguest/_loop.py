@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from . import _options
 from ._compat import run_forever, running_loop
+from ._cpython_loop import CPythonLoop
 from ._native import LONGEST_WAIT, Reactor, seconds
 from ._selector import GuestSelector
 from ._signals import SignalHandlers
 from ._system import NATIVE_TRANSPORTS, Children, is_ready
-from ._transport import TransportLoop
 from ._wakeup_fd import WakeupFd
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _FOREIGN_HINT = (
 )
 
 
-class EventLoop(TransportLoop):
+class EventLoop(CPythonLoop):
     """A full asyncio event loop whose waiting can be done for it by a host.
 
     Without a host it is used like any loop: `asyncguest.run(main())`, `asyncio.Runner(loop_factory=EventLoop)`.
@@ -117,6 +117,7 @@ class EventLoop(TransportLoop):
         return not self._closed and self._handlers.remove(sig)
 
     def signal_arrived(self, signum: int, count: int) -> None:
+        """A watched signal has come `count` times. For the package itself."""
         self._handlers.arrived(signum, count)
 
     # ---- subprocesses

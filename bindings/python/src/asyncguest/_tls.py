@@ -24,7 +24,7 @@ _FATAL = "Fatal error on SSL protocol"
 
 
 class TLSProtocol(_SSLProtocol):  # type: ignore[misc]
-    """`SSLProtocol`, where `TransportLoop` makes it: not for `start_tls`, which makes one by itself."""
+    """`SSLProtocol`, where `CPythonLoop` makes it: not for `start_tls`, which makes one by itself."""
 
     # ---- in
 

@@ -13,7 +13,7 @@ from ._native import Transport
 
 __all__ = ["Loop", "Reads", "SelectorTransport", "Writes", "begin", "passes_for"]
 
-#: A `TransportLoop`, which stands above, and imports what is here.
+#: A `CPythonLoop`, which stands above, and imports what is here.
 Loop: TypeAlias = Any
 
 SelectorTransport: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
