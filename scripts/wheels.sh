@@ -8,12 +8,14 @@
 #
 # maturin and zig come from PyPI; zig is the linker, and knows the symbols of a glibc from 2012. Other targets than this
 # machine's need rustup, which fetches their standard library. A wheel for another processor is started with Debian's
-# Python under qemu-user, if that is installed; one for musl only where python3 is one of musl's; the one for x86-64 Windows by
-# scripts/portability.sh, which has wine; the one for Windows on ARM nowhere.
+# Python under qemu-user, if that is installed; one for musl with a Python that scripts/musl.sh builds; the one for x86-64
+# Windows by scripts/portability.sh, which has wine; the one for Windows on ARM nowhere.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 . scripts/pythons.sh
+. scripts/chroot.sh
+. scripts/musl.sh
 
 wheels=$root/build/wheels
 machine=$(uname -m)
@@ -83,17 +85,21 @@ start() { # TARGET TAG
     if [[ $1 == *-windows-* ]]; then
         if [ "$arch" = x86_64 ]; then echo "started by: scripts/portability.sh python"; else echo "not started: no Windows for $arch here"; fi
         return
-    elif [[ $1 == *-musl ]] && ! is_musl; then
-        echo "not started: no Python with musl here"
+    elif [ "$arch" != "$machine" ] && ! { command -v "qemu-$arch" && command -v apt-get; } >/dev/null; then
+        echo "not started: needs Debian's qemu-user"
         return
-    elif [ "$arch" != "$machine" ]; then
-        if ! command -v "qemu-$arch" >/dev/null || ! command -v apt-get >/dev/null; then
-            echo "not started: needs Debian's qemu-user"
+    elif [[ $1 == *-musl ]] && ! is_musl; then
+        if ! can_build_musl_python "$arch"; then
+            echo "not started: one of musl is built by a CPython $musl_version, on Debian"
             return
         fi
+        musl_python "$arch" || return
+        runner=("$(musl_folder "$arch")/bin/python$musl_version")
+    elif [ "$arch" != "$machine" ]; then
         foreign_python "$arch" || return
-        runner=("qemu-$arch" -L "$out/foreign-$arch" "$(echo "$out/foreign-$arch"/usr/bin/python3.??)")
+        runner=(-L "$out/foreign-$arch" "$(echo "$out/foreign-$arch"/usr/bin/python3.??)")
     fi
+    [ "$arch" = "$machine" ] || runner=("qemu-$arch" "${runner[@]}")
     rm -rf "$folder"
     logged wheels-pip "$tools/python" -m pip install --no-index --no-deps --find-links "$wheels" --target "$folder" --only-binary :all: \
         --implementation cp --python-version 3.11 --abi abi3 --platform "$2" asyncguest || return
