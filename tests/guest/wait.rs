@@ -138,6 +138,21 @@ fn wait_without_time_is_next() {
 }
 
 #[test]
+fn wait_tells_at_once_what_is_due_by_a_clock_that_a_test_moves() {
+    let _alone = alone();
+    for drive in DRIVES {
+        let (options, clock) = manual(drive);
+        let (toy, probe) = (Toy::with(Options { pull: true, ..options }), Probe::new());
+        toy.add_timer(3600 * SECOND, 0, &probe, nothing);
+        clock.advance(3600 * SECOND);
+        let began = monotonic_ns();
+        assert_eq!(batch(&toy.guest(), 10 * SECOND).len(), 1);
+        assert!(monotonic_ns() - began < 5 * SECOND);
+        toy.shut_down();
+    }
+}
+
+#[test]
 fn wait_ends_for_a_wake_once() {
     let _alone = alone();
     for drive in DRIVES {
