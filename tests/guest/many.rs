@@ -105,6 +105,55 @@ fn guest_dropped_inside_the_callback_of_another() {
     b.end();
 }
 
+thread_local! {
+    static CROSSING: RefCell<Vec<(Rc<Guest>, Arc<Crossing>)>> = RefCell::default();
+}
+
+/// The host of one of two guests. Its post on the host thread delivers what the other guest has posted.
+#[derive(Default)]
+struct Crossing {
+    other: usize,
+    token: AtomicU64,
+    posted: Latch,
+    delivered: Mutex<Vec<Result<()>>>,
+}
+
+impl Host for Crossing {
+    fn post(&self, token: u64) -> Posted {
+        self.token.store(token, Ordering::SeqCst);
+        self.posted.open();
+        Posted::Queued
+    }
+
+    fn post_local(&self, _token: u64) -> Posted {
+        let (guest, host) = CROSSING.with_borrow(|both| both[self.other].clone());
+        let delivered = guest.deliver(host.token.swap(0, Ordering::SeqCst));
+        self.delivered.lock().unwrap().push(delivered);
+        Posted::Queued
+    }
+}
+
+#[test]
+fn post_that_delivers_another_guest_which_posts_is_still_refused() {
+    let _alone = alone();
+    for other in [1, 0] {
+        let host = Arc::new(Crossing { other, ..Crossing::default() });
+        let options = Options { batch_budget: 1, ..patient(Drive::Thread) };
+        let guest = Rc::new(Guest::start(host.clone(), options).unwrap());
+        (0..2).for_each(|_| guest.poster().post(|_| ()).unwrap());
+        host.posted.wait(1);
+        CROSSING.with_borrow_mut(|both| both.push((guest, host)));
+    }
+    let both = CROSSING.take();
+    CROSSING.set(both.clone());
+    let delivered = |which: usize| std::mem::take(&mut *both[which].1.delivered.lock().unwrap());
+    both[0].0.deliver(both[0].1.token.swap(0, Ordering::SeqCst)).unwrap();
+    assert!(matches!(&delivered(0)[..], [Ok(())]), "the other guest's");
+    assert!(matches!(&delivered(1)[..], [Err(error)] if error.status == Status::INLINE));
+    CROSSING.take();
+    both.iter().for_each(|(guest, _)| guest.shutdown(SECOND).unwrap());
+}
+
 /// The guest in drive FD as a source of another guest: loops nest without threads.
 #[cfg(unix)] // what a host of Windows watches is a handle: handles.rs
 #[test]
