@@ -300,8 +300,8 @@ static void in_child(void *argument)
     wire_t *wire = argument;
     uint64_t before = open_fds();
     guest_free(wire->toy->g);
-    /* Poller and alarm; latch, its kick, the set of what is read ahead; two sockets. The waker's eventfd stays: docs/abi.md. */
-    ASSERT_EQ_U64(before - 7, open_fds());
+    /* Poller and alarm; latch, kick and limit, the set of what is read ahead; two sockets. The waker's eventfd stays: docs/abi.md. */
+    ASSERT_EQ_U64(before - 8, open_fds());
 }
 
 static void *floods(void *argument)

@@ -232,9 +232,9 @@ static void in_child(void *argument)
     all_refused(s);
     uint64_t before = open_fds();
     guest_free(s->wire.toy->g); /* gives the child's copies of all sockets back, and tells nobody anything */
-    /* The stream, the listener, the UDP socket; poller and alarm; in drive THREAD the latch and its kick. The waker's eventfd stays:
+    /* The stream, the listener, the UDP socket; poller and alarm; in drive THREAD the latch, its kick and limit. The waker's eventfd stays:
      * docs/abi.md. */
-    ASSERT_EQ_U64(before - (s->wire.toy->drive == GUEST_DRIVE_THREAD ? 7 : 5), open_fds());
+    ASSERT_EQ_U64(before - (s->wire.toy->drive == GUEST_DRIVE_THREAD ? 8 : 5), open_fds());
     ASSERT_EQ_U64(0, s->wire.drops + s->door.drops + s->wire.written[0] + s->wire.written[1]);
 }
 
