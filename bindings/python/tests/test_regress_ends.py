@@ -37,6 +37,38 @@ def test_a_task_factory_that_fails_does_not_keep_the_run_from_ending(drive):
     assert not reported
 
 
+def test_a_clean_up_that_is_over_behind_a_dialog_of_a_first_step_does_not_keep_the_run_from_ending(drive):
+    """The step was begun by the host while the run was ending already, so that nobody has waited for it."""
+    run, released = Run(drive, debug=False), asyncio.Event()
+
+    async def stays():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await released.wait()
+
+    async def main():
+        asyncio.create_task(stays())
+        await asyncio.sleep(0)
+
+    async def opens_a_dialog():
+        released.set()
+        host_until(run, lambda: run.guest.record.clean_up_task.done(), 2)
+        batches = 0
+        while batches != run.guest.stats().batches:  # a wake-up too many comes in here, too
+            batches = run.guest.stats().batches
+            run.host.run_once(0.1)
+
+    run.start(main)
+    host_until(run, lambda: run.guest.state == "ending" and run.guest.loop.idle)
+    run.guest.start_soon(opens_a_dialog)
+    try:
+        host_until(run, lambda: run.done, 2)
+    finally:
+        run.guest.shutdown(0.1)
+        run.host.close()
+
+
 @pytest.mark.parametrize("error", (SystemExit, KeyboardInterrupt, ValueError))
 @pytest.mark.parametrize("way", ("host", "shutdown"))
 def test_a_callback_of_the_main_task_that_leaves_does_not_keep_the_run_from_ending(drive, way, error):

@@ -192,7 +192,7 @@ class Deliveries(BaseDeliveries):
             self._left = error
         if run.forked or self._refused:
             self._after()
-        if not self.loop.depth and (self.loop.has_parked() or run.failure is not None):
+        if not self.loop.depth and (self.loop.has_parked() or run.failure is not None or run.is_over):
             self.loop.rouse()  # a dialog in there has kept something waiting, or the run's end, and has ended
 
     def run_first_step(self, task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
