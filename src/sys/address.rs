@@ -36,14 +36,14 @@ pub struct Address {
 }
 
 impl Address {
-    /// What getaddrinfo has found, as a copy; `None` if it is longer than any that the system has.
+    /// A copy of a `sockaddr`; `None` if it is longer than any that the system has.
     ///
     /// # Safety
-    /// NULL, or readable for `length` bytes.
+    /// NULL, too long, or readable for `length` bytes.
     pub(super) unsafe fn copied(from: *const u8, length: usize, kind: [i32; 3]) -> Option<Address> {
         let [family, socktype, protocol] = kind;
         let mut copy = Address { family, socktype, protocol, length: length as u32, ..Address::default() };
-        if from.is_null() || !copy.is_sound() {
+        if from.is_null() || length > size_of_val(&copy.sockaddr) {
             return None;
         }
         // SAFETY: the caller's promise, and they fit here.
@@ -54,5 +54,18 @@ impl Address {
     /// Whether its length is one that there is room for.
     pub(crate) fn is_sound(&self) -> bool {
         self.length as usize <= std::mem::size_of_val(&self.sockaddr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_not_copied() {
+        for length in [129, usize::MAX, usize::MAX - u32::MAX as usize] {
+            // SAFETY: too long. (The last is nothing as a u32.)
+            assert_eq!(unsafe { Address::copied(&0, length, [0; 3]) }, None, "{length}");
+        }
     }
 }
