@@ -12,9 +12,7 @@ use crate::abi::{self, Found};
 use crate::arguments::Arguments;
 use crate::call::call;
 use crate::clock::{monotonic, time};
-use crate::loop_core::LoopCore;
 use crate::loop_state::LoopState;
-use crate::own::is_own;
 use crate::ring::Entry;
 use crate::schedule;
 use crate::time::nanoseconds;
@@ -109,23 +107,8 @@ pub fn has_work(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
     }
 }
 
-/// asyncio's `_run_once`: one iteration, or, the first time in a `run_forever`, all of them until the loop is stopped. Between two,
-/// signal handlers of Python's run as they would in the loop that calls it. Not for a class that has its own.
+/// One iteration of `run_forever`.
 pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
-    let (py, core) = (slf.py(), slf.get());
-    let name = intern!(py, "_run_once");
-    let goes_on = core.runs_forever.swap(false, Relaxed)
-        && is_own(slf, name, &py.get_type::<LoopCore>().getattr(name)?)?;
-    loop {
-        one(slf)?;
-        if !goes_on || core.stopping.load(Relaxed) {
-            return Ok(());
-        }
-        py.check_signals()?;
-    }
-}
-
-fn one(slf: &Bound<'_, LoopState>) -> PyResult<()> {
     static BY_HAND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let (py, core) = (slf.py(), slf.get());
     if core.is_hosted(py) || !core.is_claimed() {

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -15,6 +16,7 @@ use crate::handle::Handle;
 use crate::iteration::{iterate, look, queue_due, run_once, run_ready};
 use crate::loop_state::LoopState;
 use crate::outside::Inside;
+use crate::own::is_own;
 use crate::reactor::Reactor;
 use crate::schedule;
 use crate::timer::TimerHandle;
@@ -97,9 +99,20 @@ impl LoopCore {
 
     // ---- asyncio's own hooks
 
-    /// One iteration of `run_forever`, or all of them.
+    /// One iteration, or, the first time in a `run_forever`, all of them until the loop is stopped. Between two, signal
+    /// handlers of Python's run as they would in the loop that calls it. Not for a class that has its own.
     fn _run_once(slf: &Bound<'_, Self>) -> PyResult<()> {
-        run_once(slf.as_super())
+        let (py, core) = (slf.py(), slf.as_super().get());
+        let name = intern!(py, "_run_once");
+        let goes_on = core.runs_forever.swap(false, Relaxed)
+            && is_own(slf, name, &py.get_type::<LoopCore>().getattr(name)?)?;
+        loop {
+            run_once(slf.as_super())?;
+            if !goes_on || core.stopping.load(Relaxed) {
+                return Ok(());
+            }
+            py.check_signals()?;
+        }
     }
 
     /// `run_forever` follows, which nobody has replaced.
