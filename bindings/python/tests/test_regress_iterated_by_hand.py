@@ -158,7 +158,8 @@ def test_run_forever_is_no_iteration_by_hand() -> None:
     asyncguest.run(main())
 
 
-def test_run_forever_that_somebody_has_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["of BaseEventLoop", "of a class between", "of a class behind"])
+def test_run_forever_that_somebody_has_replaced(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """As one that ends by something else than `stop`."""
     ended: list[int] = []
 
@@ -168,8 +169,24 @@ def test_run_forever_that_somebody_has_replaced(monkeypatch: pytest.MonkeyPatch)
             self._run_once()  # type: ignore[attr-defined]
         self._thread_id = None
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "run_forever", until_ended)
-    loop = asyncguest.EventLoop()
-    loop.call_soon(ended.append, 1)
+    class Behind(asyncio.BaseEventLoop):
+        run_forever = until_ended  # type: ignore[assignment]
+
+    class Loop(asyncguest.EventLoop, *((Behind,) if where == "of a class behind" else ())):  # type: ignore[misc]
+        pass
+
+    if where != "of a class behind":
+        kind = asyncio.BaseEventLoop if where == "of BaseEventLoop" else asyncio.SelectorEventLoop
+        monkeypatch.setattr(kind, "run_forever", until_ended)
+    loop = Loop()
+    afterwards: list[int] = []
+
+    def end() -> None:
+        ended.append(1)
+        loop.call_soon(afterwards.append, 1)
+        loop.call_soon(loop.stop)
+
+    loop.call_soon(end)
     loop.run_forever()
     loop.close()
+    assert not afterwards

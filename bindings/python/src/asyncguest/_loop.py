@@ -135,9 +135,10 @@ class EventLoop(CPythonLoop):
         self._check_running()  # type: ignore[attr-defined]
         self._check_not_hosted()
         with WakeupFd(self, self.reactor), self.reactor.delivery():
-            if asyncio.BaseEventLoop.run_forever is run_forever:
+            behind = super().run_forever
+            if getattr(behind, "__func__", None) is run_forever:
                 self.run_on()  # all of its iterations in one call
-            super().run_forever()
+            behind()
 
     def run_until_complete(self, future: Any) -> Any:
         """Runs until the future is done; returns its result or raises its exception."""
