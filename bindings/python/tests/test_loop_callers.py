@@ -10,6 +10,7 @@ import asyncguest
 import loophelp
 import pytest
 from loophelp import function, on_both, turn
+from scripts import run_script
 
 loop = loophelp.loop
 
@@ -113,3 +114,25 @@ def test_threads_ask_while_the_loop_runs(loop: asyncguest.EventLoop) -> None:
     for name in range(4):
         assert [i for who, i in seen if who == name] == list(range(500))
     loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def test_callbacks_of_c_alone_leave_other_threads_their_turn() -> None:
+    """Nor does one that is always due."""
+    run_script(
+        """
+        import functools
+
+        for again in ("call_soon", "call_later"):
+            loop, first = asyncguest.EventLoop(), threading.Event()
+            loop.set_debug(False)
+            callback, do = functools.partial(int), getattr(loop, again)
+            callback.__setstate__((do, (callback,) if again == "call_soon" else (0, callback), {}, {}))
+            loop.call_soon(first.set)
+            loop.call_soon(callback)
+            thread = threading.Thread(target=lambda: (first.wait(), loop.call_soon_threadsafe(loop.stop)))
+            thread.start()
+            loop.run_forever()
+            thread.join()
+            loop.close()
+        """
+    ).check()

@@ -10,7 +10,7 @@ use pyo3::types::PyTuple;
 
 use crate::abi::{self, Found};
 use crate::arguments::Arguments;
-use crate::call::call;
+use crate::call::{call, call0};
 use crate::clock::{monotonic, time};
 use crate::loop_state::LoopState;
 use crate::ring::Entry;
@@ -110,6 +110,7 @@ pub fn has_work(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
 /// One iteration of `run_forever`.
 pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
     static BY_HAND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static BREATHE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let (py, core) = (slf.py(), slf.get());
     if core.is_hosted(py) || !core.is_claimed() {
         // By hand: by way of the selector, like anybody's.
@@ -117,13 +118,16 @@ pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
     }
     core.nested.unpark(slf, core.ready.get())?;
     let stopping = core.stopping.load(Relaxed);
-    if core.ready.get().count(py) == 0 && !stopping {
-        look(slf, until_next_timer(slf)?)?;
+    let waits = core.ready.get().count(py) == 0 && !stopping;
+    if waits || stopping || core.is_to_look() {
+        let wait = if waits { until_next_timer(slf)? } else { 0 };
+        look(slf, wait)?;
         core.look_again_in(LOOK_EVERY);
-    } else if stopping || core.is_to_look() {
-        look(slf, 0)?;
-        core.look_again_in(LOOK_EVERY);
-        core.timers.prune(py)?;
+        if wait == 0 {
+            core.timers.prune(py)?;
+            // Other threads get the interpreter lock where code of Python's runs, and the callbacks may be of C alone.
+            call0(BREATHE.import(py, "asyncguest._compat", "breathe")?)?;
+        }
     }
     iterate(slf, f64::INFINITY).map(drop)
 }

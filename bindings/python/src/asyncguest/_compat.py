@@ -62,6 +62,10 @@ else:
         return before
 
 
+def breathe() -> None:
+    """Where other threads have their turn, as everywhere in Python's code. For the native module."""
+
+
 def number(value: Any) -> float:
     """Of any kind, which may have code of its own. For the native module."""
     try:
