@@ -6,8 +6,10 @@ import asyncio
 import socket
 import sys
 
+import asyncguest
 import pytest
 from asyncguest import GuestStats
+from asyncguest.hosts.frames import FramesHost
 from helpers import Run, host_until, rests, settle
 
 
@@ -143,3 +145,32 @@ def test_a_look_that_is_in_vain_each_time_is_left_to_the_host() -> None:
     far.close()
     end.set()
     run.finish()
+
+
+def test_a_host_that_does_not_look_again_leaves_nothing_to_its_next_turn() -> None:
+    """Such as a game with a delivery for each frame, in some of which there is much to do."""
+    near, far = socket.socketpair()
+    got: list[bytes] = []
+
+    def come() -> None:
+        got.append(near.recv(1))
+        if len(got) % 10:
+            far.send(b"x")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(near, come)
+        await loop.create_future()
+
+    with FramesHost("fd" if sys.platform != "win32" else None) as host:
+        guest = asyncguest.start(main, host=host, batch_budget=60.0)
+        host.step()
+        for _ in range(40):
+            guest.loop.call_soon(int)
+            host.step()  # nothing comes meanwhile
+        for frame in range(2):
+            far.send(b"x")
+            host.step()
+            assert len(got) == 10 * (frame + 1)
+    near.close()
+    far.close()

@@ -42,6 +42,7 @@ pub struct Options {
     pub repost_after: u64,
     pub stall_after: u64,
     pub post_local: bool,
+    pub looks_again: bool,
 }
 
 /// A guest of the pull form, and its poster. NULL when it is freed, which each call answers with ENULL.
@@ -67,8 +68,7 @@ impl Guest {
         let options = GuestOptions {
             struct_size: size_of::<GuestOptions>(),
             drive: options.drive,
-            // What a host waits for on Windows is no fd.
-            flags: types::GUEST_FLAG_PULL | if cfg!(unix) { types::GUEST_FLAG_LEVEL } else { 0 },
+            flags: types::GUEST_FLAG_PULL | if options.looks_again { types::GUEST_FLAG_LEVEL } else { 0 },
             batch_budget: FOREVER, // asyncio's queue has a budget of its own
             nested_after: 0,
             repost_after: options.repost_after,

@@ -34,6 +34,7 @@ pub struct Reactor {
     /// The host's thread is that of the run, for good.
     hosted: bool,
     threaded: bool,
+    looks_again: bool,
     /// Not in drive THREAD, and not on a system where nobody can wait for it.
     fd: Option<abi::OsFd>,
     /// Seconds as bits.
@@ -63,9 +64,9 @@ impl Reactor {
         self.alarm_to(py, Some(when))
     }
 
-    /// Whether the host looks at the fd as soon as it has its turn, and sees all that is ready then.
+    /// Whether the host looks at the fd as soon as it has had its turn, and sees all that is ready then.
     pub fn is_watched(&self) -> bool {
-        cfg!(unix) && self.hosted && !self.threaded
+        self.looks_again && !self.threaded
     }
 
     pub fn is_freed(&self) -> bool {
@@ -100,7 +101,8 @@ impl Reactor {
 impl Reactor {
     #[new]
     #[pyo3(signature = (
-        *, posts_to=None, deliver=None, post_failed=None, on_stall=None, stall_after=None, repost_after=None, hosted=false
+        *, posts_to=None, deliver=None, post_failed=None, on_stall=None, stall_after=None, repost_after=None, hosted=false,
+        looks_again=false
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -112,8 +114,10 @@ impl Reactor {
         stall_after: Option<Bound<'_, PyAny>>,
         repost_after: Option<Bound<'_, PyAny>>,
         hosted: bool,
+        looks_again: bool,
     ) -> PyResult<Reactor> {
         let threaded = posts_to.is_some();
+        let looks_again = looks_again && cfg!(unix); // what a host waits for on Windows is no fd
         let (post, post_local) = match &posts_to {
             Some(host) => (Some(host.getattr("post")?), host.getattr("post_local")?.extract()?),
             None => (None, None::<Py<PyAny>>),
@@ -127,6 +131,7 @@ impl Reactor {
             repost_after: repost_after.as_ref().map_or(Ok(0), seconds)?,
             stall_after: stall_after.as_ref().filter(|_| on_stall.is_some()).map_or(Ok(0), seconds)?,
             post_local: post_local.is_some(),
+            looks_again,
         };
         let post = post.map(Bound::unbind);
         let lent = Lent { post, post_local, deliver, failed: post_failed, on_stall };
@@ -150,6 +155,7 @@ impl Reactor {
             host_thread: AtomicU64::new(ident()),
             hosted,
             threaded,
+            looks_again,
             fd,
             alarm_at: AtomicU64::new(NO_ALARM),
             signals: Mutex::default(),

@@ -28,6 +28,9 @@ class Host:
     name: str = "host"
     #: `watch` works: the guest is driven by one fd.
     watches_fds: bool = False
+    #: The host waits for the fd as soon as it has had its own turn, and sees it for as long as it is readable: so a delivery may
+    #: leave what has become ready meanwhile to that look. Not for a loop of frames, nor for one that waits for an edge.
+    looks_again: bool = False
     #: The host is an async library of its own whose state must be found unchanged between the guest's deliveries. Else
     #: `asyncio.get_running_loop()` and `create_task()` also work in the host's handlers. None: look when it starts.
     is_async: bool | None = False
@@ -105,6 +108,7 @@ class HostAround(Host):
         self.inner = inner
         self.name = inner.name
         self.watches_fds = inner.watches_fds
+        self.looks_again = inner.looks_again
         self.is_async = inner.is_async
         self.uses_wakeup_fd = inner.uses_wakeup_fd
         self.repost_after = inner.repost_after

@@ -153,6 +153,7 @@ class HostedRun(Run):
             deliver=self.deliver,
             post_failed=self.post_failed,
             hosted=True,
+            looks_again=self.host.looks_again,
             stall_after=self._stall_after,
             on_stall=self.on_stall,
         )

@@ -40,6 +40,7 @@ class Reactor:
         stall_after: float | None = None,
         repost_after: float | None = None,
         hosted: bool = False,
+        looks_again: bool = False,
     ) -> Reactor: ...
     def post_deliveries(self, deliver: Callable[[int], object] | None, /) -> None: ...
     @property

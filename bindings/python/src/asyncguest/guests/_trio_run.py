@@ -119,6 +119,7 @@ class TrioRun(BaseRun):
                 post_failed=self.post_failed,
                 repost_after=host.repost_after,
                 hosted=True,
+                looks_again=host.looks_again,
             )
             self.guest = guest
             self.jobs = jobs = Jobs(reactor)

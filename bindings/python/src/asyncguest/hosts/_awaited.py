@@ -30,6 +30,7 @@ class AwaitedHost(LoopHost):
     """
 
     is_async = True
+    looks_again = True
 
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)

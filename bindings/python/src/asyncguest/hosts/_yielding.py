@@ -40,6 +40,8 @@ class YieldingHost(LoopHost):
     `unwatch` and `post` are made of these.
     """
 
+    looks_again = True
+
     def __init__(self, deadline: float = 5.0) -> None:
         super().__init__(deadline)
         self._watched: dict[int, Switch] = {}

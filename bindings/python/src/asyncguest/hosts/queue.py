@@ -23,6 +23,7 @@ class QueueHost(Host):
     """
 
     name = "queue"
+    looks_again = True
 
     def __init__(self, drive: str = "fd") -> None:
         if drive not in ("fd", "thread"):
