@@ -14,6 +14,7 @@ TEST(post_inlined_on_io_thread)
     RUN_UNTIL(&toy, probe.drops == 1);
     ASSERT_EQ_U64(1, probe.calls);
     ASSERT_STATUS(GUEST_ETHREAD, toy.inline_status);
+    ASSERT(toy_stats(&toy).inlined_tokens == 2);
     ASSERT(toy.posts >= 3);
     toy_end(&toy);
 }

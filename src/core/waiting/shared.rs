@@ -68,7 +68,8 @@ pub(crate) trait Waits: Send + Sync {
     /// The host is gone or the guest has ended: nothing is posted any more. Any thread.
     fn close(&self) {}
 
-    /// Whether it is inside the host's post function, where a delivery is refused; the post then counts as failed.
+    /// Whether this thread is inside the host's post function, where a delivery is refused; the post then counts as
+    /// failed. Any thread.
     fn refuses_inline(&self, _shared: &Shared) -> bool {
         false
     }

@@ -5,7 +5,7 @@
 //! thread does. While the host is away it reads the sockets of streams that want it, see [`super::read_ahead`].
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -14,18 +14,20 @@ use super::read_ahead::ReadAhead;
 use super::shared::{Ending, Shared, State, Waits};
 use crate::core::host::{Posted, Stall};
 use crate::core::stats::LatchForm;
-use crate::sys::{Latch, Poller};
+use crate::sys::{this_thread, Latch, Poller};
 
 pub(crate) struct Thread {
     hand_off: HandOff,
     latch: Latch,
     read_ahead: OnceCell<ReadAhead>,
     reports_stalls: bool,
-    /// The host thread is inside the host's post function. The I/O thread can deliver nothing there.
-    posting: AtomicBool,
+    /// The threads that are inside the host's post functions, each in the place of its own; 0: nobody. The I/O thread cannot
+    /// deliver there, but a host that tries has lost the token: `ffi::driving` asks.
+    posting: [AtomicUsize; 2],
 }
 
 /// Which of the host's post functions.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     IoThread,
     HostThread,
@@ -36,22 +38,20 @@ impl Thread {
     pub(crate) fn new(poller: &Poller, pauses: Pauses, serial: u64) -> io::Result<Thread> {
         let hand_off = HandOff::new(serial, pauses);
         let reports_stalls = pauses.stall_after != 0;
-        let (latch, posting) = (Latch::new(poller)?, AtomicBool::new(false));
+        let (latch, posting) = (Latch::new(poller)?, Default::default());
         Ok(Thread { hand_off, latch, read_ahead: OnceCell::new(), reports_stalls, posting })
     }
 
     /// Posts a token; failures are noted, and the I/O thread's watch tries again.
     fn post(&self, shared: &Shared, token: u64, by: By) {
+        let posting = &self.posting[by as usize];
+        posting.store(this_thread(), Ordering::Relaxed);
         let inlined = shared.counters.inlined_tokens.get();
         let posted = match by {
             By::IoThread => shared.host.post(token),
-            By::HostThread => {
-                self.posting.store(true, Ordering::Relaxed);
-                let posted = shared.host.post_local(token);
-                self.posting.store(false, Ordering::Relaxed);
-                posted
-            }
+            By::HostThread => shared.host.post_local(token),
         };
+        posting.store(0, Ordering::Relaxed);
         match posted {
             Posted::Gone => shared.lose_host(),
             Posted::Later => {
@@ -124,7 +124,7 @@ impl Waits for Thread {
     }
 
     fn refuses_inline(&self, shared: &Shared) -> bool {
-        let posting = self.posting.load(Ordering::Relaxed);
+        let posting = self.posting.iter().any(|thread| thread.load(Ordering::Relaxed) == this_thread());
         if posting {
             shared.counters.inlined_tokens.add_shared(1);
         }
