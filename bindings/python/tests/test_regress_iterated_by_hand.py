@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import asyncguest
 import pytest
@@ -156,6 +157,25 @@ def test_run_forever_is_no_iteration_by_hand() -> None:
         assert seen.count("one") > 4, "a class that has its own sees them all"
     seen.clear()
     asyncguest.run(main())
+
+
+def test_an_iteration_that_is_replaced_in_the_middle_of_a_run() -> None:
+    """As a monitor's, which is begun by the program itself."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        own = loop._run_once
+        loop._run_once = lambda: (seen.append("one"), own())
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+        del loop._run_once
+        await asyncio.sleep(0.001)
+        seen.append("end")
+        await asyncio.sleep(0.001)
+
+    asyncguest.run(main())
+    assert seen.count("one") >= 3 and seen[-1] == "end"
 
 
 @pytest.mark.parametrize("where", ["of BaseEventLoop", "of a class between", "of a class behind"])

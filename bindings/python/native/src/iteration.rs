@@ -107,19 +107,20 @@ pub fn has_work(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
     }
 }
 
-/// One iteration of `run_forever`.
-pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
+/// One iteration of `run_forever`. Returns whether it looked at the poller.
+pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<bool> {
     static BY_HAND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static BREATHE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let (py, core) = (slf.py(), slf.get());
     if core.is_hosted(py) || !core.is_claimed() {
         // By hand: by way of the selector, like anybody's.
-        return call(BY_HAND.import(py, "asyncguest._compat", "run_once")?, (slf,)).map(drop);
+        return call(BY_HAND.import(py, "asyncguest._compat", "run_once")?, (slf,)).map(|_| true);
     }
     core.nested.unpark(slf, core.ready.get())?;
     let stopping = core.stopping.load(Relaxed);
     let waits = core.ready.get().count(py) == 0 && !stopping;
-    if waits || stopping || core.is_to_look() {
+    let looks = waits || stopping || core.is_to_look();
+    if looks {
         let wait = if waits { until_next_timer(slf)? } else { 0 };
         look(slf, wait)?;
         core.look_again_in(LOOK_EVERY);
@@ -129,7 +130,7 @@ pub fn run_once(slf: &Bound<'_, LoopState>) -> PyResult<()> {
             call0(BREATHE.import(py, "asyncguest._compat", "breathe")?)?;
         }
     }
-    iterate(slf, f64::INFINITY).map(drop)
+    iterate(slf, f64::INFINITY).map(|_| looks)
 }
 
 /// In nanoseconds.

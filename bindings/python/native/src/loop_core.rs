@@ -99,16 +99,16 @@ impl LoopCore {
 
     // ---- asyncio's own hooks
 
-    /// One iteration, or, the first time in a `run_forever`, all of them until the loop is stopped. Between two, signal
-    /// handlers of Python's run as they would in the loop that calls it. Not for a class that has its own.
+    /// One iteration, or, the first time in a `run_forever`, all of them until the loop is stopped, or has another
+    /// `_run_once`. Between two, signal handlers of Python's run as they would in the loop that calls it.
     fn _run_once(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.as_super().get());
         let name = intern!(py, "_run_once");
-        let goes_on = core.runs_forever.swap(false, Relaxed)
-            && is_own(slf, name, &py.get_type::<LoopCore>().getattr(name)?)?;
+        let own = py.get_type::<LoopCore>().getattr(name)?;
+        let goes_on = core.runs_forever.swap(false, Relaxed);
         loop {
-            run_once(slf.as_super())?;
-            if !goes_on || core.stopping.load(Relaxed) {
+            let looked = run_once(slf.as_super())?;
+            if !goes_on || core.stopping.load(Relaxed) || (looked && !is_own(slf, name, &own)?) {
                 return Ok(());
             }
             py.check_signals()?;
