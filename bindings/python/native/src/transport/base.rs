@@ -1,7 +1,7 @@
 //! What the transports have in common, with asyncio's names, of whose private ones some are a little longer: which of the
 //! three parts, reading, writing, the end, are public is said by the classes that derive from it in `_transport.py`.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -19,6 +19,9 @@ use crate::call::{method, method_with};
 /// A socket or a pipe.
 #[pyclass(frozen, subclass, dict, weakref, module = "asyncguest._native")]
 pub struct Transport {
+    /// False in a transport that the garbage collector sees before it holds anything, when all of it is zero: CPython 3.11 makes
+    /// the `__dict__` once the collector knows the object, and PyO3 writes the fields afterwards.
+    is_made: AtomicBool,
     state: Mutex<State>,
     read_buffer: Py<ReadBuffer>,
     /// The last read was a large one; of datagrams: there were others behind the last one.
@@ -61,6 +64,7 @@ impl Transport {
             buffered: false,
         };
         Ok(Transport {
+            is_made: AtomicBool::new(true),
             state: Mutex::new(state),
             read_buffer,
             expects_much: AtomicBool::new(false),
@@ -346,6 +350,9 @@ impl Transport {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.is_made.load(Relaxed) {
+            return Ok(());
+        }
         visit.call(&self.read_buffer)?;
         match self.state.try_lock() {
             Ok(state) => state.traverse(&visit),
