@@ -23,6 +23,9 @@ SECONDS_PER_MODULE = 600
 # A loop so broken that tests hang one after the other need not be shown all of them.
 MAX_DEATHS = 3
 
+# How the reason begins, where a process has ended in a test.
+DIED = "the process ended here"
+
 # What would make the tests run in another way than usual.
 CHANGES_TESTS = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONWARNINGS")
 
@@ -56,6 +59,10 @@ class Results(dict[str, Result]):
 
     def skipped(self) -> set[str]:
         return {test for test, result in self.items() if result.outcome == "skipped"}
+
+    def died(self) -> set[str]:
+        """Those at which the process ended: a crash, or a test that has hung."""
+        return {test for test in self.failed() if self[test].why.startswith(DIED)}
 
     def said(self, test: str) -> str:
         return f"{self[test].outcome}: {self[test].why}" if test in self else "did not run"
@@ -104,7 +111,7 @@ def run_module(
             at = _read(report, results, module)
             if at is None and not code:
                 break
-            results[at or f"{module}.(exit)"] = Result("failed", f"the process ended here (status {code}); see {log}")
+            results[at or f"{module}.(exit)"] = Result("failed", f"{DIED} (status {code}); see {log}")
             if at is None or at.endswith("(start)"):
                 break
             deaths += 1

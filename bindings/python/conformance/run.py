@@ -129,6 +129,7 @@ class Conformance:
         excused = Excused(mode, self.modules)
         tries = SecondTries("conformance")
         again = tries.among(test for test in expected - found.passed() if not excused.covers(test))
+        again = {test for test in again if test not in found.died() or tries.is_listed(test)}  # a crash is no accident
         for test in again:
             tries.note(test)
         self.try_again(mode, found, again)

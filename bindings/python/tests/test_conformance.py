@@ -182,6 +182,19 @@ def test_without_accidents_only_a_test_in_quarantine_has_a_second_try(
     assert out.count("second try: test_a.C.plain: 1 (not in quarantine)") == 1 - int(strict)
 
 
+def test_the_judge_lets_no_crash_be_tried_again(judge, listed, monkeypatch, tmp_path, capsys):
+    listed()
+    crashed = results_of(judge, one="passed", two="failed")
+    crashed["test_a.C.two"].why = "the process ended here (status -11); see a log"
+    assert judged(judge, monkeypatch, tmp_path, results_of(judge, one="passed", two="passed"), crashed) == [
+        False,
+        False,
+    ]
+    out = capsys.readouterr().out
+    assert "differs: test_a.C.two: failed: the process ended here" in out
+    assert "second try" not in out
+
+
 def test_the_judge_notices_that_the_loop_was_not_used(judge, listed, monkeypatch, tmp_path, capsys):
     listed()
     ours = results_of(judge, one="passed")
