@@ -2,99 +2,12 @@
 //! what is read and written comes whole and in order.
 #![cfg(unix)] // there are no streams elsewhere yet
 
+use super::wire::*;
 use crate::common::*;
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::os::unix::net::{UnixDatagram, UnixStream};
-
-/// What is told of one stream, in words.
-#[derive(Default)]
-struct Log {
-    told: RefCell<Vec<&'static str>>,
-    bytes: RefCell<Vec<u8>>,
-    outcome: Cell<Option<Outcome>>,
-    /// Statuses of writes, in the order in which they were told.
-    written: RefCell<Vec<Status>>,
-    id: Cell<Option<Id>>,
-}
-
-impl Log {
-    fn new() -> Rc<Log> {
-        Rc::default()
-    }
-
-    fn has(&self, what: &str) -> bool {
-        self.told.borrow().contains(&what)
-    }
-
-    fn events(
-        self: &Rc<Log>,
-        mut act: impl FnMut(&Handle, Id, &StreamEvent) + 'static,
-    ) -> impl FnMut(&Handle, Id, StreamEvent<'_>) + 'static {
-        let log = self.clone();
-        let dropped = OnDrop(log.clone());
-        move |handle, id, event| {
-            let _ = &dropped;
-            assert!(!log.has("closed") && !log.has("dropped"), "after the end");
-            log.id.set(Some(id));
-            log.told.borrow_mut().push(match event {
-                StreamEvent::Opened => "opened",
-                StreamEvent::Data(bytes) => {
-                    log.bytes.borrow_mut().extend_from_slice(bytes);
-                    "data"
-                }
-                StreamEvent::End => "end",
-                StreamEvent::High(_) => "high",
-                StreamEvent::Low(_) => "low",
-                StreamEvent::Closed(outcome) => {
-                    log.outcome.set(Some(outcome));
-                    "closed"
-                }
-            });
-            act(handle, id, &event);
-        }
-    }
-
-    fn written(self: &Rc<Log>) -> Option<Written> {
-        let log = self.clone();
-        Some(Written::new(move |outcome| {
-            assert!(!log.has("closed") && !log.has("dropped"), "after the end");
-            log.written.borrow_mut().push(outcome.status);
-        }))
-    }
-}
-
-struct OnDrop(Rc<Log>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        self.0.told.borrow_mut().push("dropped");
-    }
-}
-
-fn silent(_: &Handle, _: Id, _: &StreamEvent) {}
-
-/// A stream, and its peer, which does not block.
-fn pair(toy: &Toy, options: StreamOptions, log: &Rc<Log>) -> (Id, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    theirs.set_nonblocking(true).unwrap();
-    let id = toy.handle().stream_adopt(ours.into_raw_fd(), options, log.events(silent)).unwrap();
-    (id, theirs)
-}
-
-/// Reads what is there.
-fn take(peer: &mut UnixStream, into: &mut Vec<u8>) {
-    let mut bytes = [0; 65536];
-    while let Ok(count @ 1..) = peer.read(&mut bytes) {
-        into.extend_from_slice(&bytes[..count]);
-    }
-}
-
-fn numbers(count: usize) -> Vec<u8> {
-    (0..count).map(|n| (n * 7 + n / 251) as u8).collect()
-}
+use std::os::unix::net::UnixStream;
 
 fn echo(drive: Drive) {
     let _alone = alone();
@@ -160,28 +73,6 @@ fn stream_of_many_small_writes() {
     assert!(came == bytes && log.written.borrow().iter().all(|status| *status == Status::OK));
     toy.end();
     assert!(log.has("dropped"));
-}
-
-/// A listener on loopback with so much of a backlog, and its address.
-fn listener(backlog: i32) -> (TcpListener, Address) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // SAFETY: no memory is involved.
-    must(unsafe { libc::listen(listener.as_raw_fd(), backlog) });
-    listener.set_nonblocking(true).unwrap();
-    let mut bytes = [0; 128];
-    bytes[..2].copy_from_slice(&(libc::AF_INET as libc::sa_family_t).to_ne_bytes());
-    bytes[2..4].copy_from_slice(&listener.local_addr().unwrap().port().to_be_bytes());
-    bytes[4..8].copy_from_slice(&[127, 0, 0, 1]);
-    let sockaddr = std::array::from_fn(|n| u64::from_ne_bytes(bytes[n * 8..][..8].try_into().unwrap()));
-    let (length, family) = (16, libc::AF_INET);
-    (listener, Address { family, socktype: 0, protocol: 0, length, sockaddr })
-}
-
-/// One that takes no connection, because one waits already that nobody accepts.
-fn silent_listener() -> (TcpListener, TcpStream, Address) {
-    let (listener, address) = listener(0);
-    let filler = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener, filler, address)
 }
 
 /// The silent address has its quarter of a second, by the guest's clock; the next one has its turn then, and not before.
@@ -380,38 +271,4 @@ fn stream_that_always_has_more_to_tell_leaves_others_their_turn() {
         }
         toy.end();
     }
-}
-
-/// 64 datagrams wait, and each takes so long. Returns how many polls they have cost, and how many were told before a timer of 1 ms.
-fn datagrams(takes: u64) -> (u64, u32) {
-    let (options, clock) = manual(Drive::Fd);
-    let (toy, timer) = (Toy::with(options), Probe::new());
-    let (ours, peer) = UnixDatagram::pair().unwrap();
-    let (told, before) = (Rc::new(Cell::new(0u32)), Rc::new(Cell::new(0u32)));
-    let counted = told.clone();
-    let count = move |_: &Handle, _: Id, event: UdpEvent<'_>| {
-        assert!(matches!(event, UdpEvent::Datagram(_, [n]) if u32::from(*n) == counted.get()), "{event:?}");
-        counted.set(counted.get() + 1);
-        clock.advance(takes);
-    };
-    toy.handle().udp_adopt(ours.into_raw_fd(), count).unwrap();
-    for n in 0..64 {
-        peer.send(&[n]).unwrap();
-    }
-    let (now, at) = (told.clone(), before.clone());
-    toy.add_timer(MS, 0, &timer, move |_| at.set(now.get()));
-    let polls = toy.stats().polls;
-    toy.run_until(|| told.get() == 64);
-    let polls = toy.stats().polls - polls;
-    toy.end();
-    (polls, before.get())
-}
-
-/// They cost less than a look at the system each; but a callback that takes long has others wait for no second one.
-#[test]
-fn udp_several_for_one_look_while_they_are_quick() {
-    let _alone = alone();
-    let (polls, _) = datagrams(0);
-    assert!(polls <= 4, "{polls}: 32 for each, and one that finds nothing");
-    assert_eq!(datagrams(MS).1, 2, "the first, and one of the next look, in which fds come before timers");
 }
