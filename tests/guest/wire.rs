@@ -149,6 +149,14 @@ pub fn settle(toy: &Rc<Toy>) {
     }
 }
 
+/// A TCP stream that has connected, and its peer.
+pub fn connected(toy: &Rc<Toy>, options: StreamOptions, log: &Rc<Log>) -> (Id, TcpStream) {
+    let (listener, address) = listener(5);
+    let id = toy.handle().stream_connect_to(&[address], options, log.events(silent)).unwrap();
+    until(toy, || log.has("opened"));
+    (id, listener.accept().unwrap().0)
+}
+
 pub fn no_option() -> StreamOptions {
     StreamOptions::default()
 }
