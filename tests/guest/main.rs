@@ -22,6 +22,7 @@ mod fork;
 mod handles;
 mod listeners;
 mod many;
+mod misuse;
 mod model;
 mod nested;
 mod observe;
