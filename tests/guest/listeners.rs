@@ -116,6 +116,23 @@ fn listener_paused_while_peers_wait() {
     });
 }
 
+#[test]
+fn listener_in_a_nested_loop() {
+    in_each_drive(|toy| {
+        let (log, nested) = (Log::new(), toy.clone());
+        let seen = log.clone();
+        let (_, port) = open(toy, &log, move |_, _| {
+            let count = offered(&seen);
+            nest(&nested);
+            assert_eq!(offered(&seen), count, "its callback is on the stack");
+        });
+        let _peers = [client(port), client(port)];
+        until(toy, || offered(&log) == 2);
+        let _late = client(port);
+        until(toy, || offered(&log) == 3);
+    });
+}
+
 /// An address is taken as long as it is listened at, and no longer: whatever its last connections do.
 #[test]
 fn listener_address_is_free_at_once() {

@@ -163,6 +163,26 @@ fn udp_closed_in_its_own_callback() {
 }
 
 #[test]
+fn udp_in_a_nested_loop() {
+    in_each_drive(|toy| {
+        let (mail, sender, nested) = (Rc::<Mail>::default(), Rc::<Mail>::default(), toy.clone());
+        let seen = mail.clone();
+        let (_, at) = bound(toy, &mail, move |_, _, _, _| {
+            let count = seen.count();
+            nest(&nested);
+            assert_eq!(seen.count(), count, "its callback is on the stack");
+        });
+        let (id, _) = bound(toy, &sender, ignore);
+        for count in [2, 3] {
+            while toy.handle().udp_info(id).unwrap().sent < count {
+                toy.handle().udp_send(id, Some(&at), b"x").unwrap();
+            }
+            until(toy, || mail.count() as u64 == count);
+        }
+    });
+}
+
+#[test]
 fn udp_bound_and_adopted() {
     in_each_drive(|toy| {
         let (mail, handle) = (Rc::<Mail>::default(), toy.handle());
