@@ -3,6 +3,7 @@
 #![cfg(unix)] // the same wherever it runs, and the library that is exported and packed is that of Linux
 
 mod abi;
+mod circles;
 mod declarations;
 mod exports;
 mod header;

@@ -189,6 +189,24 @@ def wakers(seconds: int = 600) -> list[str]:
     return found
 
 
+class SourceInPython:
+    """What `event` can wait for, written as most such libraries are: Ctrl-C can come between any two of its lines."""
+
+    def __init__(self) -> None:
+        self.slots: list[Callable[..., object]] = []
+
+    def connect(self, slot: Callable[..., object]) -> None:
+        self.slots.append(slot)
+        self.note()
+
+    def disconnect(self, slot: Callable[..., object]) -> None:
+        self.note()
+        self.slots.remove(slot)
+
+    def note(self) -> None:
+        pass
+
+
 class Dialog:
     """A nested loop of a run's host, until `close` is called."""
 

@@ -16,7 +16,7 @@ import asyncguest
 import pytest
 from asyncguest import SourceGone, event, events
 from asyncguest.hosts.queue import QueueHost
-from helpers import Dialog
+from helpers import Dialog, SourceInPython
 from test_comfort_events import Signal
 from triohelp import Run, start, trio
 
@@ -230,24 +230,6 @@ def test_in_a_plain_trio_program_it_says_that_no_guest_runs(signal):
     assert not signal.slots
 
 
-class Source:
-    """A sender that is written in Python."""
-
-    def __init__(self):
-        self.slots = []
-
-    def connect(self, slot):
-        self.slots.append(slot)
-        self.note()
-
-    def disconnect(self, slot):
-        self.note()
-        self.slots.remove(slot)
-
-    def note(self):
-        pass
-
-
 def test_ctrl_c_leaves_nothing_connected(drive):
     """Wherever it comes, of the package's own code or the sender's."""
     number = 0
@@ -255,7 +237,11 @@ def test_ctrl_c_leaves_nothing_connected(drive):
     def ctrl_c(frame, event, arg):
         nonlocal number
         connects = frame.f_globals.get("__name__") in ("asyncguest._events", "asyncguest.sources._connectable")
-        if (connects or isinstance(frame.f_locals.get("self"), Source)) and event in ("call", "return", "c_return"):
+        if (connects or isinstance(frame.f_locals.get("self"), SourceInPython)) and event in (
+            "call",
+            "return",
+            "c_return",
+        ):
             number -= 1
             if not number:
                 sys.setprofile(None)
@@ -273,7 +259,7 @@ def test_ctrl_c_leaves_nothing_connected(drive):
         await trio.lowlevel.checkpoint()
 
     def at(moment):
-        source = Source()
+        source = SourceInPython()
         try:
             Run(QueueHost(drive), main, source, moment).finish()
         except KeyboardInterrupt:

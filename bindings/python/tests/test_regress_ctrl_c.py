@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import asyncguest
 import pytest
 from asyncguest.hosts.queue import QueueHost
-from helpers import Run, host_until, settle
+from helpers import Run, SourceInPython, host_until, settle
 
 PACKAGE = os.path.dirname(asyncguest.__file__)
 
@@ -197,24 +197,6 @@ class Source:
         self.connect, self.disconnect = self.slots.append, self.slots.remove
 
 
-class SourceInPython(Source):
-    """The same as most such libraries are written."""
-
-    def __init__(self):
-        self.slots = []
-
-    def connect(self, slot):
-        self.slots.append(slot)
-        self.note()
-
-    def disconnect(self, slot):
-        self.note()
-        self.slots.remove(slot)
-
-    def note(self):
-        pass
-
-
 @pytest.mark.parametrize("kind", (Source, SourceInPython))
 def test_a_second_ctrl_c_leaves_nothing_connected(drive, kind):
     """What the package does to connect, and to disconnect, is not cut in two; nor an emission on its way to who waits. What is cut
@@ -232,7 +214,7 @@ def test_a_second_ctrl_c_leaves_nothing_connected(drive, kind):
     def second_ctrl_c(frame, event, arg):
         nonlocal number
         connects = frame.f_code.co_filename.endswith("_connectable.py") or isinstance(
-            frame.f_locals.get("self"), Source
+            frame.f_locals.get("self"), (Source, SourceInPython)
         )
         if connects and event in ("call", "return", "c_return"):
             number -= 1
@@ -269,7 +251,7 @@ def test_a_second_ctrl_c_leaves_nothing_connected(drive, kind):
     assert len(moments) > 3
 
 
-class HangingSource(Source):
+class HangingSource(SourceInPython):
     """Its `connect` would not end, if not by the second Ctrl-C."""
 
     def __init__(self):
