@@ -107,7 +107,9 @@ mod tests {
         port.post(Key::Alarm, 0);
         let mut rang = false;
         while !rang {
-            port.take(5000, |_| rang |= timer.rang()).unwrap();
+            let mut came = false;
+            port.take(5000, |_| (came, rang) = (true, rang | timer.rang())).unwrap();
+            assert!(came, "it does not ring again");
         }
         assert!(monotonic_ns() >= deadline);
     }
